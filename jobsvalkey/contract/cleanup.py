@@ -1,0 +1,127 @@
+"""The part of a cleanup that is the same for every driver: its loops, and the jobs that run it on a schedule."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from jobsvalkey.contract.claims import Operation
+from jobsvalkey.contract.names import AnyServiceJob, JobName, ServiceJob
+from jobsvalkey.contract.options import CleanupParameters, JobCleanup
+from jobsvalkey.contract.states import JobStatus
+
+CHUNK = 250
+"""Jobs in one step of a cleanup: small enough that a server is not held up for long."""
+
+
+class OrphanedCleanupParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters of a driver's `orphan_cleanup_job`."""
+
+    max_jobs: int | None = None
+
+
+class CleanupLoops(Protocol):
+    """Adds `cleanup`, `cleanup_orphaned_jobs` and the service jobs to a driver that has the single steps."""
+
+    service_job_prefix: str
+    """What the names of the driver's service jobs begin with."""
+    service_job_suffix: str
+    """What they end with: the queue's key, so that two queues in one process keep theirs apart."""
+
+    @abstractmethod
+    async def recover(self, max_jobs: int = 1000) -> int: ...
+
+    @abstractmethod
+    async def counts(self) -> dict[JobStatus, int]: ...
+
+    @abstractmethod
+    async def cleanup_step(
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        *,
+        max_jobs: int,
+        only_orphans: bool = False,
+        operation: Operation | None = None,
+    ) -> int: ...
+
+    async def cleanup(
+        self,
+        *,
+        pending_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        processing_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        completed_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        failed_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        cancelled_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        paused_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        only_orphans: bool = False,
+    ) -> dict[JobStatus, int]:
+        """Clean up, state by state, in chunks; how many jobs of each state it was.
+
+        Raises:
+            ValueError: pending or paused jobs are to be rerun.
+        """
+        return await self._clean(
+            CleanupParameters(
+                pending_jobs=pending_jobs,
+                processing_jobs=processing_jobs,
+                completed_jobs=completed_jobs,
+                failed_jobs=failed_jobs,
+                cancelled_jobs=cancelled_jobs,
+                paused_jobs=paused_jobs,
+                only_orphans=only_orphans,
+            )
+        )
+
+    async def _clean(self, parameters: CleanupParameters) -> dict[JobStatus, int]:
+        # Jobs that come into a state while it is cleaned (a rerun that fails again, say) are for the next
+        # cleanup: no state is taken further than the number of jobs that were in it at the start.
+        present = await self.counts()
+        cleaned: dict[JobStatus, int] = {}
+        for status in JobStatus:
+            cleanup: JobCleanup = getattr(parameters, f"{status}_jobs")
+            left = present[status] if cleanup.action != "nothing" else 0
+            cleaned[status] = 0
+            while left > 0:
+                wanted = min(left, CHUNK)
+                done = await self.cleanup_step(
+                    status, cleanup, max_jobs=wanted, only_orphans=parameters.only_orphans
+                )
+                cleaned[status] += done
+                left = left - done if done == wanted else 0
+        return cleaned
+
+    async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
+        """`recover` until nothing, or `max_jobs`, is left to recover; how many jobs it was."""
+        recovered = 0
+        while max_jobs is None or recovered < max_jobs:
+            wanted = CHUNK if max_jobs is None else min(CHUNK, max_jobs - recovered)
+            done = await self.recover(wanted)
+            recovered += done
+            if done < wanted:
+                break
+        return recovered
+
+    @property
+    def cleanup_job(self) -> JobName[CleanupParameters]:
+        """Names the job that runs `cleanup`, for a schedule."""
+        return JobName(f"{self.service_job_prefix}Cleanup{self.service_job_suffix}", CleanupParameters)
+
+    @property
+    def orphan_cleanup_job(self) -> JobName[OrphanedCleanupParameters]:
+        """Names the job that runs `cleanup_orphaned_jobs`, for a schedule."""
+        name = f"{self.service_job_prefix}OrphanedCleanup{self.service_job_suffix}"
+        return JobName(name, OrphanedCleanupParameters)
+
+    @property
+    def service_jobs(self) -> Sequence[AnyServiceJob]:
+        """The two cleanup jobs with their handlers."""
+
+        async def clean(parameters: CleanupParameters) -> None:
+            await self._clean(parameters)
+
+        async def recover(parameters: OrphanedCleanupParameters) -> None:
+            await self.cleanup_orphaned_jobs(parameters.max_jobs)
+
+        return (ServiceJob(self.cleanup_job, clean), ServiceJob(self.orphan_cleanup_job, recover))

@@ -1,0 +1,281 @@
+"""What a driver is: one protocol for what every driver does, and one for each capability beyond.
+
+Each method is one atomic step of the store, but where it says chunks. `operation` numbers a writing step: the
+store answers a repeat of a producer's last number from memory, refuses a lower one (`OperationRefused`), and
+refuses the same number with another content. A driver that is given none numbers the step itself, and then
+repeats it under that number for as long as a reply is missing.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from jobsvalkey.contract.claims import Exchanged, NewJob, Operation, PushedIf, Settlement, WorkerID
+from jobsvalkey.contract.clock import Clock
+from jobsvalkey.contract.job_id import JobID
+from jobsvalkey.contract.names import AnyServiceJob, JobName
+from jobsvalkey.contract.options import CleanupParameters, DriverConfiguration, JobCleanup
+from jobsvalkey.contract.records import Inconsistency, StoredJob
+from jobsvalkey.contract.states import JobStatus
+
+
+class Capability(StrEnum):
+    """What a driver states that it can do."""
+
+    QUEUE = "queue"
+    CANCEL = "cancel"
+    RESUME = "resume"
+    METADATA = "metadata"
+    SCHEDULING = "scheduling"
+    INSPECTION = "inspection"
+    CLEANUP = "cleanup"
+    DURABILITY = "durability"
+
+
+@runtime_checkable
+class QueueDriver(Protocol):
+    """The base: jobs go in, workers claim them and settle the claims."""
+
+    @property
+    def configuration(self) -> DriverConfiguration: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        """Store all items, or none. For each: whether it was stored; `False` is a duplicate, which changes nothing.
+
+        Raises:
+            PushTooLarge: more than `max_atomic_push` jobs or `max_atomic_push_bytes` bytes.
+            PayloadTooLarge: a request of more than `max_payload` bytes.
+            StoreFull: no room. `StoreUnavailable`: no answer in time.
+        """
+        ...
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        """Settle claims, and claim up to `limit` jobs that are due, in one step.
+
+        `sequence` rises with each exchange of the worker. A repeat of its last one returns what was recorded, and
+        those of its claims that are still held. Under an expired lock nothing is claimed.
+
+        Raises:
+            WorkerClosed: the worker was closed or is not known.
+            OperationRefused: a `sequence` below the last one.
+        """
+        ...
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+        """Make a worker known, with an active lock for `hold_for`."""
+        ...
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        """Extend the worker's lock to `hold_for` from now; the tokens of the claims that it holds.
+
+        Raises:
+            WorkerClosed: the worker was closed or is not known.
+        """
+        ...
+
+    async def close_worker(self, worker: WorkerID) -> None:
+        """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers."""
+        ...
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        """Return at a hint that there may be work, at a reconnection, or after `timeout`. Changes no job."""
+        ...
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
+
+        Each is due when it was due before, with `recoveries` one higher. A live worker's job is never touched.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """End the driver's connections and background tasks. Closing twice is fine."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@runtime_checkable
+class CancellableDriver(Protocol):
+    """Jobs that have not run can be cancelled."""
+
+    async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Cancel a pending or paused job; `False` where it is neither, and nothing changes."""
+        ...
+
+
+@runtime_checkable
+class ResumableDriver(Protocol):
+    """Jobs that have not run can be set aside and put back."""
+
+    async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Set a pending job aside with its due time; `False` where it is not pending."""
+        ...
+
+    async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Put a paused job back, at the due time it had; `False` where it is not paused."""
+        ...
+
+
+@runtime_checkable
+class MetadataDriver(Protocol):
+    """Small values beside the jobs, and locks. Keys that begin with `_` or `worker.` are a `ValueError`."""
+
+    async def get_metadata(self, key: str) -> bytes | None:
+        """The value, or the holder where `key` is a lock that is held; `None` where there is neither."""
+        ...
+
+    async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
+        """Store a value.
+
+        Raises:
+            ConfigurationError: `key` is a lock that is held.
+        """
+        ...
+
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        """Take the lock where it is free or expired, extend it where `holder` has it; whether `holder` has it now.
+
+        Raises:
+            ConfigurationError: `key` holds plain metadata.
+        """
+        ...
+
+    async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
+        """Free the lock where `holder` has it; whether it had."""
+        ...
+
+
+@runtime_checkable
+class SchedulingDriver(Protocol):
+    """A push and the note that it was made are one step: what makes a scheduler fire exactly once."""
+
+    async def push_if(
+        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
+    ) -> PushedIf:
+        """Where metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job."""
+        ...
+
+
+@runtime_checkable
+class InspectionDriver(Protocol):
+    """The queue can be looked into. A job beyond its retention is not there, whether or not it was trimmed yet."""
+
+    async def get(self, job_id: JobID) -> StoredJob | None:
+        """The job as it is stored, or `None`."""
+        ...
+
+    async def status(self, job_id: JobID) -> JobStatus | None:
+        """The job's state, or `None`."""
+        ...
+
+    async def counts(self) -> dict[JobStatus, int]:
+        """How many jobs are in each state; all states are listed."""
+        ...
+
+    def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
+        """The jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
+
+        Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
+        """
+        ...
+
+    async def validate(self) -> list[Inconsistency]:
+        """Everything in the store that does not fit together, in chunks. May run beside workers."""
+        ...
+
+
+@runtime_checkable
+class CleanupDriver(Protocol):
+    """Jobs that have ended can be run again or removed, one by one or by state and age."""
+
+    @property
+    def cleanup_job(self) -> JobName[CleanupParameters]:
+        """Names the job that runs `cleanup`, for a schedule."""
+        ...
+
+    @property
+    def service_jobs(self) -> Sequence[AnyServiceJob]:
+        """The jobs that the driver brings along; the runtime registers them."""
+        ...
+
+    async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Put a finished job back into the queue, due now; `False` where it has not ended or is a tombstone.
+
+        Its error is cleared, `recoveries` is 0, and `reset_attempt` is set.
+        """
+        ...
+
+    async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Remove a job in any state but processing; `False` where it is processing or not there."""
+        ...
+
+    async def cleanup_step(
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        *,
+        max_jobs: int,
+        only_orphans: bool = False,
+        operation: Operation | None = None,
+    ) -> int:
+        """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was."""
+        ...
+
+    async def cleanup(
+        self,
+        *,
+        pending_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        processing_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        completed_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        failed_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        cancelled_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        paused_jobs: JobCleanup = JobCleanup.DO_NOTHING,
+        only_orphans: bool = False,
+    ) -> dict[JobStatus, int]:
+        """Clean up, state by state, in chunks; how many jobs of each state it was."""
+        ...
+
+    async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
+        """`recover` until nothing, or `max_jobs`, is left to recover; how many jobs it was."""
+        ...
+
+
+@runtime_checkable
+class DurableDriver(Protocol):
+    """The store can outlive its own process."""
+
+    async def is_durable(self) -> bool:
+        """Whether the store, as it is set up now, writes what it acknowledges to disk."""
+        ...
+
+
+CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
+    {
+        Capability.QUEUE: QueueDriver,
+        Capability.CANCEL: CancellableDriver,
+        Capability.RESUME: ResumableDriver,
+        Capability.METADATA: MetadataDriver,
+        Capability.SCHEDULING: SchedulingDriver,
+        Capability.INSPECTION: InspectionDriver,
+        Capability.CLEANUP: CleanupDriver,
+        Capability.DURABILITY: DurableDriver,
+    }
+)
+"""The protocol that goes with each capability."""

@@ -1,0 +1,49 @@
+"""Names of jobs: what ties stored bytes to the code that runs them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+P = TypeVar("P")
+
+
+@runtime_checkable
+class JobParameters(Protocol):
+    """Parameters that say which job they are for. Structural: the attribute is all that is asked for."""
+
+    job_name: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobName(Generic[P]):
+    """Names a job and the type of its parameters; for types that are not ours, or that serve several jobs."""
+
+    name: str
+    parameters: type[P]
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a job's name is not empty")
+
+    def with_parameters(self, parameters: P) -> "NamedParameters[P]":
+        """These parameters for this job, as one value for `push_many`."""
+        return NamedParameters(self, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParameters(Generic[P]):
+    """Parameters together with the job that they are for."""
+
+    job: JobName[P]
+    parameters: P
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceJob(Generic[P]):
+    """A job that a driver brings along, such as its cleanup; the runtime registers it."""
+
+    job: JobName[P]
+    handler: Callable[[P], Awaitable[None]]
+
+
+AnyServiceJob = ServiceJob[Any]

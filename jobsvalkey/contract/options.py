@@ -1,0 +1,140 @@
+"""The settings that every driver takes: limits, retention, cleanup."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import ClassVar, Literal, Self
+
+_ZERO = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long jobs of one state are kept once they have ended.
+
+    A job older than `max_age`, or with `max_count` or more jobs that ended after it, is gone. `None` is no limit.
+    """
+
+    max_age: timedelta | None = None
+    max_count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_age is not None and self.max_age <= _ZERO:
+            raise ValueError(f"retain_for takes a time above zero, not {self.max_age}: to keep nothing, use DO_NOT_RETAIN")
+        if self.max_count is not None and self.max_count < 0:
+            raise ValueError(f"retain_last takes a number from 0, not {self.max_count}")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a job that ends now is kept at all."""
+        return self.max_count != 0
+
+
+RETAIN = Retention()
+"""Keep for ever."""
+DO_NOT_RETAIN = Retention(max_count=0)
+"""Drop at once."""
+
+
+def retain_for(age: timedelta) -> Retention:
+    """Keep each job for `age` after its end."""
+    return Retention(max_age=age)
+
+
+def retain_last(count: int) -> Retention:
+    """Keep the `count` jobs that ended last."""
+    return Retention(max_count=count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPolicy:
+    """What is kept of the jobs that have ended, by state. By default only the failed ones."""
+
+    completed_jobs: Retention = DO_NOT_RETAIN
+    failed_jobs: Retention = RETAIN
+    cancelled_jobs: Retention = DO_NOT_RETAIN
+
+
+@dataclass(frozen=True, slots=True)
+class JobCleanup:
+    """What a cleanup does to the jobs of one state that are at least `max_age` old (`None`: to all of them)."""
+
+    action: Literal["nothing", "rerun", "remove"]
+    max_age: timedelta | None = None
+
+    DO_NOTHING: ClassVar[Self]
+    """Leave them."""
+    RERUN: ClassVar[Self]
+    """Put them back into the queue, due now, at attempt 1."""
+
+    @classmethod
+    def remove(cls, *, max_age: timedelta | None = None) -> Self:
+        """Remove them."""
+        return cls("remove", max_age)
+
+    @classmethod
+    def rerun(cls, *, max_age: timedelta | None = None) -> Self:
+        """Put those that are old enough back into the queue."""
+        return cls("rerun", max_age)
+
+
+JobCleanup.DO_NOTHING = JobCleanup("nothing")
+JobCleanup.RERUN = JobCleanup("rerun")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupParameters:
+    """What one cleanup does, state by state. Also the parameters of a driver's `cleanup_job`.
+
+    `only_orphans` limits `processing_jobs` to the jobs of workers whose lock has run out. Age counts from the end
+    of a finished job, from the claim of a running one, and from when it was stored for a pending or paused one.
+
+    Raises:
+        ValueError: pending or paused jobs are to be rerun.
+    """
+
+    pending_jobs: JobCleanup = field(default=JobCleanup.DO_NOTHING)
+    processing_jobs: JobCleanup = field(default=JobCleanup.DO_NOTHING)
+    completed_jobs: JobCleanup = field(default=JobCleanup.DO_NOTHING)
+    failed_jobs: JobCleanup = field(default=JobCleanup.DO_NOTHING)
+    cancelled_jobs: JobCleanup = field(default=JobCleanup.DO_NOTHING)
+    paused_jobs: JobCleanup = field(default=JobCleanup.DO_NOTHING)
+    only_orphans: bool = False
+
+    def __post_init__(self) -> None:
+        for state, cleanup in (("pending", self.pending_jobs), ("paused", self.paused_jobs)):
+            if cleanup.action == "rerun":
+                raise ValueError(f"{state} jobs cannot be rerun: they have not run; use JobCleanup.remove() or DO_NOTHING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverConfiguration:
+    """The settings of a queue that do not depend on the store.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    queue_key: str = "jobQueue"
+    """Names the queue; on Valkey the prefix of all its keys."""
+    poll_time: timedelta = timedelta(seconds=1)
+    """How often an idle worker looks for work where no hint has woken it."""
+    retention_policy: RetentionPolicy = RetentionPolicy()
+    """What is kept of the jobs that have ended."""
+    max_payload: int = 1024 * 1024
+    """The largest encoded request, in bytes."""
+    max_atomic_push: int = 1000
+    """The largest number of jobs in one atomic push."""
+    max_atomic_push_bytes: int = 4 * 1024 * 1024
+    """The largest sum of encoded requests in one atomic push, in bytes."""
+    idempotency_window: timedelta = timedelta(hours=24)
+    """How long an id that a user gave is remembered once its job is gone."""
+
+    def __post_init__(self) -> None:
+        if not self.queue_key or self.queue_key != self.queue_key.strip():
+            raise ValueError(f"queue_key is a name without white space around it, not {self.queue_key!r}")
+        for name in ("poll_time", "idempotency_window"):
+            if getattr(self, name) <= _ZERO:
+                raise ValueError(f"{name} is a time above zero, not {getattr(self, name)}")
+        for name in ("max_payload", "max_atomic_push", "max_atomic_push_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")

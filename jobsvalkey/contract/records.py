@@ -1,0 +1,55 @@
+"""What a look into the queue shows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from jobsvalkey.contract.claims import WorkerID
+from jobsvalkey.contract.job_id import JobID
+from jobsvalkey.contract.states import JobStatus
+
+
+class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as a driver stores it."""
+
+    job_id: JobID
+    status: JobStatus
+    request: bytes | None
+    """`None`: the store has lost it, or holds something else in its place."""
+    stored_at: datetime
+    due: datetime | None = None
+    """Of a pending or paused job, and of a processing one as it was when claimed."""
+    claimed_at: datetime | None = None
+    """Of a processing job."""
+    worker: WorkerID | None = None
+    """Of a processing job."""
+    ended_at: datetime | None = None
+    """Of a finished job."""
+    recoveries: int = 0
+    reset_attempt: bool = False
+    error: bytes | None = None
+
+
+class InconsistencyKind(StrEnum):
+    """What `validate` finds."""
+
+    MISSING_PAYLOAD = "missing_payload"
+    """An id is on a list, but its request is lost."""
+    UNLISTED_PAYLOAD = "unlisted_payload"
+    """A request is there, but its id is on no list."""
+    SEVERAL_STATES = "several_states"
+    """An id is on more than one list."""
+    WRONG_STATUS = "wrong_status"
+    """The recorded status is not that of the list."""
+    WRONG_TYPE = "wrong_type"
+    """A key of the job holds something that is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inconsistency:
+    """One finding of `validate`."""
+
+    kind: InconsistencyKind
+    job_id: JobID

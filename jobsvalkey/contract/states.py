@@ -1,0 +1,24 @@
+"""The states of a job."""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job is. A job that the store does not hold has no status (`None`)."""
+
+    PENDING = "pending"
+    """Waits to be claimed, now or at its due time."""
+    PAUSED = "paused"
+    """Set aside; keeps its due time."""
+    PROCESSING = "processing"
+    """Claimed by a worker."""
+    COMPLETED = "completed"
+    """Ran to its end."""
+    FAILED = "failed"
+    """Gave up; keeps the error of its last attempt."""
+    CANCELLED = "cancelled"
+    """Cancelled before it ran."""
+
+
+FINISHED: frozenset[JobStatus] = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+"""The states that a retention policy is about, and that `rerun` starts from."""
