@@ -1,0 +1,145 @@
+"""What the author of a driver writes to have it tested: how to make it and, if there is a way, how to hurt its store."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from jobsvalkey.contract import (
+    CancellableDriver,
+    CleanupDriver,
+    Clock,
+    DriverConfiguration,
+    DurableDriver,
+    InspectionDriver,
+    JobID,
+    JobStatus,
+    MetadataDriver,
+    QueueDriver,
+    ResumableDriver,
+    SchedulingDriver,
+    WorkerID,
+)
+
+
+class AnyDriver(
+    QueueDriver,
+    CancellableDriver,
+    ResumableDriver,
+    MetadataDriver,
+    SchedulingDriver,
+    InspectionDriver,
+    CleanupDriver,
+    DurableDriver,
+    Protocol,
+):
+    """A driver as the suite sees it: a test calls only what the capabilities that it names promise."""
+
+
+class Hook(StrEnum):
+    """The optional methods of a harness, by name."""
+
+    OBSERVE = "observe"
+    FINGERPRINT = "fingerprint"
+    DAMAGE = "damage"
+    KILL_CONNECTIONS = "kill_connections"
+    RESTART_STORE = "restart_store"
+    DROP_REPLY = "drop_reply"
+
+
+class Damage(StrEnum):
+    """What `damage` does to a stored job."""
+
+    LOST_REQUEST = "lost_request"
+    """The request is gone, everything else is there."""
+    GARBLED_REQUEST = "garbled_request"
+    """The request is `GARBLED`: bytes that nobody pushed."""
+    WRONG_TYPE = "wrong_type"
+    """In the place of the request is something that cannot be read as one (another type of key, column, file)."""
+
+
+GARBLED = b"\xff\x00 not what was pushed"
+"""What `Damage.GARBLED_REQUEST` leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedJob:
+    """A job as it lies in the store."""
+
+    states: frozenset[JobStatus]
+    """The lists that it is on: exactly one where all is well. Of a claimed job `PROCESSING`."""
+    has_request: bool
+    """Whether its request is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What lies in the store, seen without the driver. Jobs beyond their retention may still be there."""
+
+    jobs: Mapping[JobID, ObservedJob] = field(default_factory=dict[JobID, ObservedJob])
+    claims: Mapping[WorkerID, frozenset[JobID]] = field(default_factory=dict[WorkerID, frozenset[JobID]])
+    """The jobs that each worker has claimed; workers without claims may be left out."""
+
+
+class DriverHarness(ABC):
+    """Makes drivers for the suite. One harness, and so one empty store, is made for every test, without arguments.
+
+    Only `make_driver` is asked for. Each further method that is overridden lets more tests run; those that need
+    one that is not are reported as *not run*.
+    """
+
+    time_precision: ClassVar[timedelta] = timedelta(microseconds=1)
+    """The smallest difference in time that the store keeps."""
+    drives_clock: ClassVar[bool] = True
+    """Whether a clock that is passed in decides what time it is for the store. Without it the suite waits in real time."""
+
+    @abstractmethod
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        """A driver on this harness's store, entered in the event loop that uses it. A driver is such a manager itself.
+
+        All drivers of one harness share one store. `clock` is `None` where `drives_clock` is false.
+        """
+
+    async def start(self) -> None:
+        """Called once before the first driver is made, in the event loop of the test."""
+
+    async def stop(self) -> None:
+        """Called once when all drivers are closed, in the event loop of the test, also where the test failed."""
+
+    async def observe(self, configuration: DriverConfiguration) -> Observation:
+        """What lies in the store for the queue of `configuration`, seen without the driver."""
+        raise NotImplementedError
+
+    async def fingerprint(self, configuration: DriverConfiguration) -> object:
+        """Something that compares unequal once the store was written to: a counter of writes, or all its content."""
+        raise NotImplementedError
+
+    async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
+        """Spoil a stored job, without the driver."""
+        raise NotImplementedError
+
+    async def kill_connections(self) -> None:
+        """Break every connection that the drivers have at this moment; new ones are let through."""
+        raise NotImplementedError
+
+    async def restart_store(self) -> None:
+        """End the store's process and start it again with its data; returns when it answers."""
+        raise NotImplementedError
+
+    def drop_reply(self) -> AbstractAsyncContextManager[None]:
+        """Within the block, the reply of the next step that writes is lost once, after the store has done the step.
+
+        To the driver it must look as it would look in life: a broken connection, say. Leaving the block ends it.
+        """
+        raise NotImplementedError
+
+    @property
+    def hooks(self) -> frozenset[Hook]:
+        """The optional methods that this harness has. Override it where that is not known from the class alone."""
+        base = DriverHarness
+        return frozenset(hook for hook in Hook if getattr(type(self), hook) is not getattr(base, hook))
