@@ -1,4 +1,4 @@
-"""What the author of a driver writes to have it tested: how to make it and, if there is a way, how to hurt its store."""
+"""What the author of a driver writes to have it tested: how to make it and, where possible, how to hurt its store."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ class DriverHarness(ABC):
     time_precision: ClassVar[timedelta] = timedelta(microseconds=1)
     """The smallest difference in time that the store keeps."""
     drives_clock: ClassVar[bool] = True
-    """Whether a clock that is passed in decides what time it is for the store. Without it the suite waits in real time."""
+    """Whether a clock that is passed in is the store's time. Without it the suite waits in real time."""
 
     @abstractmethod
     def make_driver(
@@ -105,10 +105,10 @@ class DriverHarness(ABC):
         All drivers of one harness share one store. `clock` is `None` where `drives_clock` is false.
         """
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027 - optional
         """Called once before the first driver is made, in the event loop of the test."""
 
-    async def stop(self) -> None:
+    async def stop(self) -> None:  # noqa: B027 - optional
         """Called once when all drivers are closed, in the event loop of the test, also where the test failed."""
 
     async def observe(self, configuration: DriverConfiguration) -> Observation:
