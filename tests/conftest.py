@@ -1,0 +1,93 @@
+"""Fixtures of all tests: real servers and clients of them. No server is an error, never a skip."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeAlias, cast
+from uuid import uuid4
+
+import pytest
+from valkey.asyncio import Valkey
+
+from tests.servers import Server, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
+
+StartServer: TypeAlias = Callable[..., Server]
+
+
+def pytest_report_header() -> list[str]:
+    """Which servers the tests use, and where the default one comes from."""
+    return [f"servers: {', '.join(kind.id for kind in found_kinds())}", f"default server: {default_kind()}"]
+
+
+class _Servers:
+    """The servers that tests share, each started when it is first asked for."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._running: dict[str, Server] = {}
+
+    def get(self, kind: ServerKind) -> Server:
+        if kind.id not in self._running:
+            self._running[kind.id] = self._stack.enter_context(kind.make(ServerOptions()))
+        return self._running[kind.id]
+
+
+@pytest.fixture(scope="session")
+def shared_servers() -> Iterator[_Servers]:
+    """The servers that tests share; ask for `server` or `default_server` instead."""
+    with ExitStack() as stack:
+        yield _Servers(stack)
+
+
+@pytest.fixture(scope="session", params=found_kinds(), ids=lambda kind: kind.id)
+def server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
+    """Each server of this machine in turn. It is shared: do not stop, freeze or flush it."""
+    return shared_servers.get(request.param)
+
+
+@pytest.fixture(scope="session")
+def default_server(shared_servers: _Servers) -> Server:
+    """One server: that of `JOBSVALKEY_TEST_URL`, else a container, else a wheel's. Shared, like `server`."""
+    return shared_servers.get(default_kind())
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """`start_server(options=ServerOptions(), kind=local_kind())` starts a server of the test's own."""
+    with ExitStack() as stack:
+
+        def start(options: ServerOptions | None = None, kind: ServerKind | None = None) -> Server:
+            return stack.enter_context((kind or local_kind()).make(options or ServerOptions()))
+
+        yield start
+
+
+@pytest.fixture
+def queue_key() -> str:
+    """A queue key that no other test uses."""
+    return f"test-{uuid4()}"
+
+
+async def _client(server: Server, queue_key: str) -> AsyncIterator[Valkey]:
+    # The client has no complete types.
+    client: Any = cast(Any, Valkey).from_url(server.url)
+    try:
+        yield client
+        keys = [key async for key in client.scan_iter(match=f"{queue_key}*", count=1000)]
+        if keys:
+            await client.unlink(*keys)
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+async def valkey_client(default_server: Server, queue_key: str) -> AsyncIterator[Valkey]:
+    """A client of the default server; afterwards the keys that begin with `queue_key` are removed."""
+    async for client in _client(default_server, queue_key):
+        yield client
+
+
+@pytest.fixture
+async def server_client(server: Server, queue_key: str) -> AsyncIterator[Valkey]:
+    """A client of each server in turn; afterwards the keys that begin with `queue_key` are removed."""
+    async for client in _client(server, queue_key):
+        yield client
