@@ -117,7 +117,7 @@ def test_a_unix_socket(start_server: Start) -> None:
 def test_a_full_server_refuses_writes(start_server: Start) -> None:
     server = start_server(ServerOptions(maxmemory="4mb"))
     with client(server.url) as valkey:
-        assert valkey.set("large", b"x" * 8_000_000)
+        assert valkey.setrange("large", 16_000_000, "x")
         with pytest.raises(OutOfMemoryError):
             valkey.set("small", b"x")
 
