@@ -1,0 +1,102 @@
+"""The hook protocol: what runs beside every job, when it is pushed and around its handler."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+from jobsvalkey.contract import Due, JobID
+
+CallNext: TypeAlias = Callable[[], Awaitable[None]]
+"""Calls the next middleware, or the handler where there is none."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PushedJob:
+    """A job on its way into the queue."""
+
+    job_id: JobID
+    name: str
+    parameters: Any
+    due: Due
+    """When it may run; `None` is now."""
+    trace: dict[str, str]
+    """Travels with the job: what `on_push` adds here, the middleware of the worker reads."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PoppedJob:
+    """A job that a worker has claimed and is about to run."""
+
+    job_id: JobID
+    name: str
+    parameters: Any
+    attempt: int
+    """Counts from 1."""
+    is_last_attempt: bool
+    queued_at: datetime
+    """When it was pushed, by the producer's clock."""
+    due: datetime
+    """When it was to run, by the store's clock."""
+    waited: float
+    """Seconds between `due` and now."""
+    trace: Mapping[str, str]
+    """What the middleware of the producer added."""
+
+
+class JobOutcome(StrEnum):
+    """How a claim ended."""
+
+    SUCCEEDED = "succeeded"
+    RETRIED = "retried"
+    """It failed and will be tried again."""
+    SLEPT = "slept"
+    """It asked to run again later, by `JobSleep`."""
+    FAILED = "failed"
+    """It failed for good."""
+    CANCELLED = "cancelled"
+    """It was cancelled: its worker shut down, so that the job goes back, or its claim was lost."""
+    DISCARDED = "discarded"
+    """It did not run: its request is missing or corrupt, names an unknown job, or killed too many workers."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CompletedJob:
+    """A claim that has come to its end. It is settled with the store right after this."""
+
+    job_id: JobID
+    name: str | None
+    """`None` where the request is missing or corrupt."""
+    attempt: int
+    """0 where the request is missing or corrupt."""
+    outcome: JobOutcome
+    error: BaseException | None
+    duration: float
+    """Seconds from the start of the handler to its end, 0 where it did not run."""
+    trace: Mapping[str, str]
+
+
+class Middleware(Protocol):
+    """What runs beside every job. Subclass it and override the hooks that you need: only those are called.
+
+    The middleware that was given to the queue first is the outermost one. An error in `on_push` is raised by the
+    push, and nothing is stored; one in `handle` fails the job, like one of the handler; those in the other hooks
+    are logged.
+    """
+
+    async def on_push(self, job: PushedJob) -> None:
+        """Before a job is encoded and stored. May add to `job.trace`."""
+
+    async def on_pushed(self, job: PushedJob, stored: bool) -> None:
+        """After the store has acknowledged it; `stored` is `False` for the duplicate of an id that was given."""
+
+    async def on_pop(self, job: PoppedJob) -> None:
+        """Before the handler runs, in its task."""
+
+    async def handle(self, job: PoppedJob, call_next: CallNext) -> None:
+        """Around the handler: call `call_next` once, and let its errors pass."""
+        await call_next()
+
+    async def on_completed(self, job: CompletedJob) -> None:
+        """After the handler has ended and it is decided what becomes of the job, also for one that did not run."""

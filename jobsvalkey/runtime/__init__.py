@@ -1,0 +1,1 @@
+"""What runs jobs on any driver: queue, registry, codec, processor, retry."""

@@ -1,0 +1,171 @@
+"""Jobs as a user writes them: options of a push, the definition of a job, and what a handler may raise."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+from uuid import UUID
+
+from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, aware
+from jobsvalkey.runtime.context import JobContext
+from jobsvalkey.runtime.retry import RetryStrategy
+
+P = TypeVar("P")
+
+Handler: TypeAlias = Callable[[P, JobContext], Awaitable[None]] | Callable[[P, JobContext], None]
+"""Runs a job: a coroutine function, or a plain one, which runs in a thread of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """When a job runs, and under which id it is stored.
+
+    Raises:
+        ValueError: both delays are given, the delay is negative, the datetime is naive, or the id is not a UUID.
+    """
+
+    delay: timedelta | None = None
+    """The job may run after this time, by the store's clock."""
+    delay_until: datetime | None = None
+    """The job may run from this time on. One in the past keeps its place before jobs that are due now."""
+    job_id: JobID | UUID | str | None = None
+    """An id of your own makes the push idempotent: as long as the job is there, and for the driver's
+    `idempotency_window` after, another push of the id does nothing."""
+
+    def __post_init__(self) -> None:
+        if self.delay is not None and self.delay_until is not None:
+            raise ValueError("give delay or delay_until, not both")
+        if self.delay is not None and self.delay < timedelta(0):
+            raise ValueError(
+                f"delay is {self.delay}: to put a job before others, use delay_until with a time in the past"
+            )
+        if self.delay_until is not None:
+            aware(self.delay_until, "delay_until")
+        if self.job_id is not None:
+            object.__setattr__(self, "job_id", JobID.parse(self.job_id))
+
+    @property
+    def due(self) -> Due:
+        """When the job may run, as drivers take it."""
+        return self.delay if self.delay_until is None else self.delay_until
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One job of a `push_many` with options of its own."""
+
+    job: Any
+    """Parameters that have a `job_name`, or `JobName.with_parameters(...)`."""
+    options: JobOptions
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinition(Generic[P]):
+    """A job that can run: its name and type of parameters, its handler, and what happens if it fails or takes too long.
+
+    Raises:
+        ConfigurationError: the handler does not take (parameters, context), or the type names no job.
+        ValueError: the timeout is not above zero.
+    """
+
+    job: type[P] | JobName[P]
+    """The type of the parameters, where it has a `job_name`, or a `JobName`."""
+    handler: Handler[P]
+    retry_strategy: RetryStrategy | None = None
+    """`None` is the queue's default."""
+    timeout: timedelta | None = None
+    """How long one attempt may take; `None` is as long as it likes. A handler in a thread cannot be stopped: it
+    keeps its worker busy until it ends, and has failed then."""
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and self.timeout <= timedelta(0):
+            raise ValueError(f"the timeout of job {self.name!r} is a time above zero, not {self.timeout}")
+        _check_handler(self.name, self.handler)
+
+    @property
+    def name(self) -> str:
+        """The name under which the job is stored."""
+        return self.job.name if isinstance(self.job, JobName) else name_of(self.job)
+
+    @property
+    def parameters(self) -> type[P]:
+        """The type of the parameters."""
+        return self.job.parameters if isinstance(self.job, JobName) else self.job
+
+
+class JobSleep(Exception):  # noqa: N818
+    """Raised by a handler: the job goes back into the queue and runs again later. It has not failed.
+
+    `attempts` says how this run counts: `"keep"` not at all, `"increment"` as an attempt, and `"reset"` makes the
+    next run attempt 1. A sleep never gives a job up; after the last attempt, the next failure does.
+
+    Raises:
+        ValueError: not exactly one of `until` and `for_` is given, it is naive, or it is negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        until: datetime | None = None,
+        for_: timedelta | None = None,
+        attempts: Literal["keep", "reset", "increment"] = "keep",
+    ) -> None:
+        if (until is None) == (for_ is None):
+            raise ValueError("JobSleep takes either until, an aware datetime, or for_, a timedelta")
+        if for_ is not None and for_ < timedelta(0):
+            raise ValueError(f"a job does not sleep for {for_}")
+        if attempts not in ("keep", "reset", "increment"):
+            raise ValueError(f'attempts is "keep", "reset" or "increment", not {attempts!r}')
+        self.due: Due = for_ if until is None else aware(until, "until")
+        self.attempts = attempts
+        super().__init__(f"sleeps for {for_}" if until is None else f"sleeps until {until}")
+
+
+class JobFail(Exception):  # noqa: N818
+    """Raised by a handler: the job has failed for good and is not tried again, whatever its retry strategy says."""
+
+
+def name_of(parameters: type[Any]) -> str:
+    """The job that parameters of this type are for.
+
+    Raises:
+        ConfigurationError: the type names none.
+    """
+    name: object = getattr(parameters, "job_name", None)
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(
+            f"{parameters.__qualname__} names no job: give it `job_name: ClassVar[str] = ...`, "
+            f'or use JobName("...", {parameters.__qualname__})'
+        )
+    return name
+
+
+def name_and_parameters(job: Any) -> tuple[str, Any]:
+    """The name and the parameters of one value that is pushed.
+
+    Raises:
+        InvalidParameters: it names no job.
+    """
+    if isinstance(job, NamedParameters):
+        named = cast("NamedParameters[Any]", job)
+        return named.job.name, named.parameters
+    try:
+        return name_of(cast("type[Any]", type(job))), job
+    except ConfigurationError as error:
+        raise InvalidParameters(str(error)) from None
+
+
+def _check_handler(name: str, handler: object) -> None:
+    if not callable(handler):
+        raise ConfigurationError(f"the handler of job {name!r} is not callable: {handler!r}")
+    try:
+        signature = inspect.signature(handler)
+    except (TypeError, ValueError):
+        return  # Some builtins do not tell; the call will.
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise ConfigurationError(
+            f"the handler of job {name!r} is called with (parameters, context), but takes {signature}"
+        ) from None

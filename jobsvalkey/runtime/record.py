@@ -1,0 +1,68 @@
+"""What a look at one job shows."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobsvalkey.contract import InvalidParameters, JobID, JobStatus, StoredJob, WorkerID
+from jobsvalkey.runtime.codec import from_reference_date, read_request
+from jobsvalkey.runtime.failure import JobError, decode_error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as it is now. All times are in UTC.
+
+    Where its request is lost or corrupt, `name`, `attempt`, `parameters` and `queued_at` are `None`.
+    """
+
+    id: JobID
+    name: str | None
+    status: JobStatus
+    attempt: int | None
+    """The attempt that comes next, runs, or was the last one; counts from 1."""
+    parameters: str | None
+    """JSON."""
+    error: JobError | None
+    """What the last failure recorded."""
+    queued_at: datetime | None
+    """When it was pushed, by the producer's clock."""
+    stored_at: datetime
+    """When it was stored, by the store's clock."""
+    due: datetime | None
+    """When it may run; of a job that has not ended."""
+    claimed_at: datetime | None
+    """When it was claimed; of a running job."""
+    ended_at: datetime | None
+    """When it ended; of a finished job."""
+    next_scheduled_at: datetime | None
+    """When its schedule runs the same job next."""
+    worker: WorkerID | None
+    """Who runs it; of a running job."""
+    recoveries: int
+    """How many workers died while they ran it."""
+
+    @classmethod
+    def from_stored(cls, job: StoredJob) -> "JobRecord":
+        """The record of a job as a driver gives it."""
+        name = request = None
+        if job.request is not None:
+            with contextlib.suppress(InvalidParameters):
+                name, request = read_request(job.request)
+        date = None if request is None else request.next_scheduled_at
+        return cls(
+            id=job.job_id,
+            name=name,
+            status=job.status,
+            attempt=None if request is None else 1 if job.reset_attempt else request.attempt,
+            parameters=None if request is None else bytes(request.parameters).decode(),
+            error=None if job.error is None else decode_error(job.error),
+            queued_at=None if request is None else from_reference_date(request.queued_at),
+            stored_at=job.stored_at,
+            due=job.due,
+            claimed_at=job.claimed_at,
+            ended_at=job.ended_at,
+            next_scheduled_at=None if date is None else from_reference_date(date),
+            worker=job.worker,
+            recoveries=job.recoveries,
+        )

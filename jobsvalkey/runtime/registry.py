@@ -1,0 +1,73 @@
+"""The jobs that can run here, by name, with all that can be worked out before the first one arrives."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jobsvalkey.contract import ConfigurationError, DuplicateJob, UnknownJob
+from jobsvalkey.runtime.codec import Dates, RequestDecoder, make_decoder
+from jobsvalkey.runtime.job import JobDefinition
+from jobsvalkey.runtime.retry import RetryStrategy
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredJob:
+    """A job's definition, ready to run."""
+
+    name: str
+    handler: Callable[[Any, Any], Any]
+    is_coroutine: bool
+    """Whether the handler runs in the event loop; otherwise it gets a thread."""
+    decode: RequestDecoder
+    retry_strategy: RetryStrategy
+    timeout: float | None
+    """Seconds."""
+
+
+class JobRegistry:
+    """The jobs of one queue."""
+
+    def __init__(self, default_retry_strategy: RetryStrategy, dates: Dates) -> None:
+        self._jobs: dict[str, RegisteredJob] = {}
+        self._default_retry_strategy = default_retry_strategy
+        self._dates: Dates = dates
+
+    def add(self, definition: JobDefinition[Any]) -> None:
+        """Register a job.
+
+        Raises:
+            DuplicateJob: one of that name is registered already.
+            ConfigurationError: its parameters are of a type that cannot be decoded.
+        """
+        name = definition.name
+        if name in self._jobs:
+            raise DuplicateJob(f"a job named {name!r} is registered already: a queue has one handler for each name")
+        try:
+            decode = make_decoder(definition.parameters, self._dates)
+        except (TypeError, NameError) as error:
+            raise ConfigurationError(f"the parameters of job {name!r} cannot be decoded: {error}") from error
+        handler: Any = definition.handler
+        self._jobs[name] = RegisteredJob(
+            name=name,
+            handler=handler,
+            is_coroutine=inspect.iscoroutinefunction(handler)
+            or inspect.iscoroutinefunction(getattr(handler, "__call__", None)),  # noqa: B004 - an object's own
+            decode=decode,
+            retry_strategy=definition.retry_strategy or self._default_retry_strategy,
+            timeout=None if definition.timeout is None else definition.timeout.total_seconds(),
+        )
+
+    def find(self, name: str) -> RegisteredJob:
+        """The job of that name.
+
+        Raises:
+            UnknownJob: there is none.
+        """
+        try:
+            return self._jobs[name]
+        except KeyError:
+            raise UnknownJob(f"no job named {name!r} is registered: register it with this worker's queue") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._jobs)
