@@ -1,0 +1,61 @@
+"""Every Python block of the documentation runs, against a real server."""
+
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from valkey import Valkey
+
+from tests.docs.pages import blocks, run_page, as_test_module
+from tests.servers import Server, ServerOptions, default_kind, local_kind
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def pages_server() -> Iterator[Server]:
+    kind = default_kind()
+    # It is emptied, which somebody's own server must not be.
+    with (local_kind() if kind.id == "url" else kind).make(ServerOptions()) as server:
+        yield server
+
+
+@pytest.fixture
+def url(pages_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    with cast(Any, Valkey).from_url(pages_server.url) as client:
+        client.flushall()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOBSVALKEY_URL", pages_server.url)
+    return pages_server.url
+
+
+# A page need not close what the end of a program closes.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_blocks_of_a_page_run(page: Path, url: str, tmp_path: Path) -> None:
+    text = page.read_text()
+    run_page(page, text, url)
+    gc.collect()
+    module = tmp_path / "test_page.py"
+    if module.write_text(as_test_module(text, url)):
+        options = ["-q", "-o", "asyncio_mode=auto", "--rootdir", str(tmp_path)]
+        ran = subprocess.run([sys.executable, "-m", "pytest", *options, module], capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_is_fenced_so_that_it_is_run(page: Path) -> None:
+    languages = [block.language for block in blocks(page.read_text())]
+    assert [name for name in languages if "py" in name.lower() and name != "python"] == []
+
+
+def test_the_readme_has_the_two_commands_that_set_it_up() -> None:
+    shell = [block.text for block in blocks((ROOT / "README.md").read_text()) if block.language in {"bash", "console"}]
+    lines = [line for text in shell for line in text.splitlines()]
+    assert "pip install -e '.[test]'" in lines
+    assert "pytest" in lines
