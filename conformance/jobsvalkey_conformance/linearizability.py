@@ -1,0 +1,142 @@
+"""Is there an order of these operations in which each one answered as it should? For the history of one job.
+
+The search is Wing and Gong's with Lowe's improvements: the history is read event by event; an operation is put in
+order just in time, when its answer has to be explained; and what was reached (a state, and which open operations
+are already in it) is kept in a set, so that no configuration is looked at twice. An operation that was never
+answered stays open to the end: it may take effect at any later time, or never.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+State = TypeVar("State", bound=Hashable)
+Action = TypeVar("Action")
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Action]):
+    """One operation of a history, between the event at which it began and the one at which its answer came."""
+
+    action: Action
+    began: int
+    answered: int | None
+    """`None`: it was never answered."""
+    binding: bool = True
+    """Whether its answer has to be explained. If not, it may have had its effect within its time, or none."""
+
+
+Transition = Callable[[State, Action, bool], Iterable[State]]
+"""The states that an action can lead to from a state with the answer it had, none where that answer is wrong.
+The flag says whether the answer counts: it does not where there was none, or where the step is not binding."""
+
+
+def linearizable(steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]) -> bool:
+    """Whether some order of `steps` explains every answer."""
+    return first_unexplained(steps, initial, transition) is None
+
+
+def first_unexplained(
+    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]
+) -> Step[Action] | None:
+    """The first step, by the time of its answer, that no order of `steps` explains; `None` where one explains all."""
+    search = _Search(steps, transition)
+    configurations = {(initial, 0)}
+    for time, index in sorted(_events(steps)):
+        step, bit = steps[index], 1 << index
+        if time == step.began:
+            search.open |= bit
+            continue
+        reached = search.through(configurations, index)
+        if not step.binding:
+            reached |= configurations
+        if not reached:
+            return step
+        search.open &= ~bit
+        configurations = {(state, done & ~bit) for state, done in reached}
+    return None
+
+
+def shortest_explanation(
+    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]
+) -> list[Step[Action]]:
+    """The few of `steps` that cannot be explained together, whatever the others did; all are needed for that.
+
+    An operation is not just left out, since a claim without its push proves nothing: its effect stays possible,
+    but its answer no longer counts.
+
+    Raises:
+        ValueError: `steps` are linearizable.
+    """
+    broken = first_unexplained(steps, initial, transition)
+    if broken is None:
+        raise ValueError("this history is linearizable: there is nothing to explain")
+    end = broken.answered
+    assert end is not None, "a step without an answer needs no explanation"
+    # What was answered later is open as far as the broken answer is concerned; what began later is no part of it.
+    kept = [
+        step if step.answered is not None and step.answered <= end else replace(step, answered=None)
+        for step in steps
+        if step.began < end
+    ]
+    for index, step in enumerate(kept):
+        if step.answered is None:
+            continue
+        without = [*kept[:index], replace(step, binding=False), *kept[index + 1 :]]
+        if not linearizable(without, initial, transition):
+            kept = without
+    return [step for step in kept if step.binding and step.answered is not None]
+
+
+def _events(steps: Sequence[Step[Action]]) -> Iterable[tuple[int, int]]:
+    for index, step in enumerate(steps):
+        yield step.began, index
+        if step.answered is not None:
+            yield step.answered, index
+
+
+class _Search(Generic[State, Action]):
+    """Takes configurations on by one answer. Sets of steps are bits of a number."""
+
+    def __init__(self, steps: Sequence[Step[Action]], transition: Transition[State, Action]) -> None:
+        self._steps = steps
+        self._transition = transition
+        self._results: dict[tuple[State, int], list[State]] = {}
+        self.open = 0
+
+    def through(self, configurations: set[tuple[State, int]], index: int) -> set[tuple[State, int]]:
+        """All that is reached by putting open steps in order until step `index` is among them."""
+        reached: set[tuple[State, int]] = set()
+        seen = set(configurations)
+        to_do = list(configurations)
+        while to_do:
+            state, done = to_do.pop()
+            if done >> index & 1:
+                reached.add((state, done))
+                continue
+            for other in self._bits(self.open & ~done):
+                for after in self._after(state, other):
+                    if after == state and not self._counts(other):
+                        continue  # The same as to leave it out.
+                    configuration = (after, done | 1 << other)
+                    if configuration not in seen:
+                        seen.add(configuration)
+                        to_do.append(configuration)
+        return reached
+
+    def _after(self, state: State, index: int) -> list[State]:
+        key = (state, index)
+        if key not in self._results:
+            self._results[key] = list(self._transition(state, self._steps[index].action, self._counts(index)))
+        return self._results[key]
+
+    def _counts(self, index: int) -> bool:
+        step = self._steps[index]
+        return step.binding and step.answered is not None
+
+    @staticmethod
+    def _bits(bits: int) -> Iterable[int]:
+        while bits:
+            lowest = bits & -bits
+            yield lowest.bit_length() - 1
+            bits ^= lowest

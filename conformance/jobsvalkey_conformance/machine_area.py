@@ -1,0 +1,67 @@
+"""The stateful machine as a test of the suite."""
+
+from os import environ
+from typing import ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from jobsvalkey.contract import Capability
+from jobsvalkey_conformance.case import Case, Suite
+from jobsvalkey_conformance.harness import DriverHarness
+from jobsvalkey_conformance.kit import not_run
+from jobsvalkey_conformance.machine import LockstepMachine
+
+EXAMPLES = "JOBSVALKEY_STATEFUL_EXAMPLES"
+"""The environment variable that says how many examples the machine runs."""
+STEPS = "JOBSVALKEY_STATEFUL_STEPS"
+"""The environment variable that says how many steps an example has at most."""
+
+
+def machine_for(harness_type: type[DriverHarness]) -> type[LockstepMachine]:
+    """The machine for the drivers of one harness."""
+    machine = type("LockstepMachine", (LockstepMachine,), {"harness_type": harness_type, "steps_taken": 0})
+    assert issubclass(machine, LockstepMachine)
+    return machine
+
+
+def run_machine(harness_type: type[DriverHarness], *, examples: int, steps: int) -> int:
+    """Run the machine; how many steps it took. An example has an event loop of its own: call it outside of any.
+
+    Raises:
+        AssertionError: the driver and the twin differ; the shortest program that was found is a note to the error.
+    """
+    machine = machine_for(harness_type)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    return machine.steps_taken
+
+
+class StatefulArea(Suite):
+    """Random steps on the driver and on the twin, in lock step, compared after each one."""
+
+    stateful_examples: ClassVar[int] = 25
+    """How many examples run, where JOBSVALKEY_STATEFUL_EXAMPLES does not say."""
+    stateful_steps: ClassVar[int] = 40
+    """How many steps an example has at most, where JOBSVALKEY_STATEFUL_STEPS does not say."""
+
+    def test_stateful(self) -> None:
+        """After any steps the driver shows what the twin shows."""
+        if not self.harness_type.drives_clock:
+            not_run("the harness drives no clock")
+        run_machine(
+            self.harness_type,
+            examples=int(environ.get(EXAMPLES, self.stateful_examples)),
+            steps=int(environ.get(STEPS, self.stateful_steps)),
+        )
+
+    # What `conformance_test` notes on the other tests, which are coroutines.
+    test_stateful.conformance_case = Case("machine", Capability.QUEUE)  # pyright: ignore[reportFunctionMemberAccess]

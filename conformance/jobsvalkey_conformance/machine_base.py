@@ -1,0 +1,162 @@
+"""What the rules of the stateful machine share: two queues, the clock, and what was done so far."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize
+
+from jobsvalkey.contract import (
+    DO_NOT_RETAIN,
+    RETAIN,
+    Capability,
+    DriverConfiguration,
+    Due,
+    JobID,
+    Operation,
+    Retention,
+    RetentionPolicy,
+    WorkerID,
+    retain_for,
+    retain_last,
+)
+from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
+from jobsvalkey_conformance.machine_pair import Pair, PairedExchange, Raised
+from jobsvalkey_memory import ManualClock
+
+T = TypeVar("T")
+Write = Callable[[AnyDriver, Operation | None], Awaitable[T]]
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+JOB_IDS = tuple(JobID(int=0xABCDEF_00000000 << 64 | 0x4 << 76 | 0x2 << 62 | number << 32) for number in range(6))
+KEYS = ("alpha", "beta")
+RETENTIONS = {
+    "retain": RETAIN,
+    "drop": DO_NOT_RETAIN,
+    "for a minute": retain_for(timedelta(minutes=1)),
+    "last two": retain_last(2),
+    "both": Retention(timedelta(minutes=1), 2),
+}
+DUES = ("now", "at once", "long ago", "earlier", "soon", "soon elsewhere", "later")
+
+
+class MachineBase(RuleBasedStateMachine):
+    """Two queues, each on the driver under test and on a twin of its own."""
+
+    harness_type: ClassVar[type[DriverHarness]]
+    steps_taken: ClassVar[int] = 0
+    """Counts the steps of all examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.harness = self.harness_type()
+        self.clock = ManualClock()
+        self.pairs: list[Pair] = []
+        self.touched: set[int] = set()
+        self.generations = [[0, 0], [0, 0]]
+        self.closed: set[tuple[int, WorkerID]] = set()
+        self.sequences: dict[tuple[int, WorkerID], int] = {}
+        self.exchanges: dict[tuple[int, WorkerID], PairedExchange] = {}
+        self.number = 0
+        self.numbered: dict[int, tuple[str, Write[object], Operation]] = {}
+
+    def run(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run a step in the event loop of this example."""
+        return self.runner.run(step)
+
+    def teardown(self) -> None:
+        """Compare all for the last time, and close what was opened."""
+
+        async def close() -> None:
+            for pair in self.pairs:
+                await pair.aclose()
+            await self.harness.stop()
+
+        try:
+            self.run(close())
+        finally:
+            self.runner.close()
+
+    @initialize(
+        completed=st.sampled_from(list(RETENTIONS)),
+        failed=st.sampled_from(list(RETENTIONS)),
+        cancelled=st.sampled_from(list(RETENTIONS)),
+        window_hours=st.sampled_from([1, 24]),
+    )
+    def begin(self, completed: str, failed: str, cancelled: str, window_hours: int) -> None:
+        """Two queues with the same settings on one store, with two workers each."""
+        prefix = f"machine-{secrets.token_hex(6)}"
+        policy = RetentionPolicy(
+            completed_jobs=RETENTIONS[completed],
+            failed_jobs=RETENTIONS[failed],
+            cancelled_jobs=RETENTIONS[cancelled],
+        )
+
+        async def begin() -> None:
+            await self.harness.start()
+            for queue in (0, 1):
+                configuration = DriverConfiguration(
+                    queue_key=f"{{{prefix}}}" + ":more" * queue,
+                    retention_policy=policy,
+                    idempotency_window=timedelta(hours=window_hours),
+                )
+                pair = Pair(self.harness, configuration, self.clock)
+                await pair.open()
+                self.pairs.append(pair)
+                for worker in (0, 1):
+                    await self.open_worker(queue, worker, 30)
+
+        self.run(begin())
+
+    # -- what the rules share
+
+    def pair(self, queue: int) -> Pair:
+        """One queue; it is compared after the step."""
+        self.touched.add(queue)
+        return self.pairs[queue]
+
+    def states(self, *capabilities: Capability) -> bool:
+        """Whether the driver can do all of this."""
+        return bool(self.pairs) and self.pairs[0].states(*capabilities)
+
+    def has(self, hook: Hook) -> bool:
+        """Whether the harness offers this."""
+        return hook in self.harness.hooks
+
+    def due(self, name: str) -> Due:
+        """The due time that a word stands for."""
+        now = self.clock.now()
+        return {
+            "now": None,
+            "at once": timedelta(0),
+            "long ago": LONG_AGO,
+            "earlier": now - timedelta(seconds=7),
+            "soon": timedelta(seconds=10),
+            "soon elsewhere": (now + timedelta(seconds=10)).astimezone(timezone(timedelta(hours=2))),
+            "later": now + timedelta(hours=2),
+        }[name]
+
+    def worker(self, queue: int, worker: int) -> WorkerID:
+        """The id of one of the queue's workers."""
+        return f"worker-{worker}-{self.generations[queue][worker]}"
+
+    async def open_worker(self, queue: int, worker: int, seconds: int) -> None:
+        """Open a worker; one that was closed comes back as a new one, since a worker's id is never used again."""
+        if (queue, self.worker(queue, worker)) in self.closed:
+            self.generations[queue][worker] += 1
+        name, hold_for = self.worker(queue, worker), timedelta(seconds=seconds)
+        await self.pair(queue).both(f"open_worker({name!r})", lambda driver: driver.open_worker(name, hold_for))
+
+    def write(self, queue: int, what: str, numbered: bool, call: Write[T]) -> T | Raised:
+        """A writing step, numbered by the machine or by the driver."""
+        pair = self.pair(queue)
+        self.number += 1
+        if not numbered:
+            return self.run(pair.both(what, lambda driver: call(driver, None)))
+        operation = Operation("producer", self.number)
+        self.numbered[queue] = (what, call, operation)
+        return self.run(pair.both(what, lambda driver: call(driver, operation)))

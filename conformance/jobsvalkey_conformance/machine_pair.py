@@ -1,0 +1,278 @@
+"""The driver under test and the twin, side by side on one clock: both are asked the same, and must answer the same."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from msgspec import structs
+
+from jobsvalkey.contract import (
+    FINISHED,
+    Capability,
+    Claim,
+    Clock,
+    DriverConfiguration,
+    Exchanged,
+    Fail,
+    Finish,
+    JobID,
+    JobsError,
+    JobStatus,
+    QueueDriver,
+    Release,
+    Retry,
+    StoredJob,
+    WorkerID,
+)
+from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook
+from jobsvalkey_memory import MemoryJobQueue, MemoryStore
+
+T = TypeVar("T")
+Call = Callable[[AnyDriver], Awaitable[T]]
+
+SETTLEMENTS = ("finish", "fail", "keep", "retry", "retry later", "release", "wrong token")
+
+RETRY_DELAY = timedelta(seconds=20)
+"""How long a `retry later` waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The answer of a call that raised one of the contract's errors."""
+
+    error: str
+
+
+async def answer(call: Call[T], driver: AnyDriver) -> T | Raised:
+    """What the call returns, or the kind of error that it raises; other errors than the contract's are raised."""
+    try:
+        return await call(driver)
+    except (JobsError, ValueError) as error:
+        return Raised(type(error).__name__)
+
+
+def same(what: str, tested: object, twin: object) -> None:
+    """Fail where the driver's answer is not the twin's."""
+    assert tested == twin, f"{what}: the driver says {tested!r}, the twin {twin!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class PairedClaim:
+    """One claim as each of the two named it."""
+
+    worker: WorkerID
+    job_id: JobID
+    tested: bytes
+    twin: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PairedSettlement:
+    """One settlement, to be told to each of the two by its own token."""
+
+    kind: str
+    claim: PairedClaim
+    other_job: JobID | None = None
+    """A job that the claim is not for, where the settlement is to be a wrong one."""
+
+    def with_token(self, token: bytes) -> Finish | Fail | Retry | Release:
+        """The settlement of the claim that `token` names."""
+        job_id = self.other_job or self.claim.job_id
+        match self.kind:
+            case "finish":
+                return Finish(job_id, token)
+            case "fail":
+                return Fail(job_id, token, b"failed")
+            case "keep":
+                return Fail(job_id, token, b"kept", keep=True)
+            case "retry":
+                return Retry(job_id, token)
+            case "retry later":
+                return Retry(job_id, token, b"again", RETRY_DELAY, b"to be retried")
+            case "release":
+                return Release(job_id, token)
+            case _:
+                return Finish(job_id, token + b"x")
+
+
+@dataclass(frozen=True, slots=True)
+class PairedExchange:
+    """One exchange, kept so that it can be sent again."""
+
+    worker: WorkerID
+    sequence: int
+    settlements: Sequence[PairedSettlement]
+    limit: int
+
+
+class Pair:
+    """One queue, twice."""
+
+    def __init__(self, harness: DriverHarness, configuration: DriverConfiguration, clock: Clock) -> None:
+        self.harness = harness
+        self.configuration = configuration
+        self.store = MemoryStore()
+        self.twin = MemoryJobQueue(configuration, clock=clock, store=self.store)
+        self.claims: list[PairedClaim] = []
+        """All claims that there ever were, the latest last."""
+        self.losing_reply = False
+        """Whether the reply of the driver's next step is to be lost."""
+        self._clock = clock
+        self._closing = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Make the driver."""
+        made: asyncio.Future[QueueDriver] = asyncio.get_running_loop().create_future()
+        self._closing.clear()
+        self._life = asyncio.create_task(self._live(made))
+        self.tested = cast(AnyDriver, await made)
+
+    async def aclose(self) -> None:
+        """Close the driver."""
+        self._closing.set()
+        if self._life is not None:
+            await self._life
+
+    async def _live(self, made: asyncio.Future[QueueDriver]) -> None:
+        # A driver may own a TaskGroup, so that one task has to enter and leave it; each step is a task of its own.
+        try:
+            async with self.harness.make_driver(self.configuration, self._clock) as driver:
+                made.set_result(driver)
+                await self._closing.wait()
+        except BaseException as error:
+            if made.done():
+                raise
+            made.set_exception(error)
+
+    async def reopen(self) -> None:
+        """Close the driver, and make a new one on the same store."""
+        await self.aclose()
+        await self.open()
+
+    def states(self, *capabilities: Capability) -> bool:
+        """Whether the driver states all of these."""
+        return self.tested.capabilities.issuperset(capabilities)
+
+    # -- steps
+
+    async def both(self, what: str, call: Call[T], *, repeatable: bool = True) -> T | Raised:
+        """Ask both the same. `repeatable` is false where the answer would be another one when asked twice."""
+        tested = await self._answer_of_tested(call, repeatable)
+        twin = await answer(call, cast(AnyDriver, self.twin))
+        same(what, tested, twin)
+        return twin
+
+    async def exchange(self, what: str, asked: PairedExchange, *, repeat: bool = False) -> Exchanged | Raised:
+        """Exchange with both, each by its own tokens."""
+
+        def call(tokens: Sequence[bytes]) -> Call[Exchanged]:
+            settlements = [one.with_token(token) for one, token in zip(asked.settlements, tokens, strict=True)]
+            return lambda driver: driver.exchange(asked.worker, asked.sequence, settlements, asked.limit)
+
+        tested = await self._answer_of_tested(call([one.claim.tested for one in asked.settlements]), repeatable=True)
+        twin = await answer(call([one.claim.twin for one in asked.settlements]), cast(AnyDriver, self.twin))
+        if isinstance(tested, Raised) or isinstance(twin, Raised):
+            same(what, tested, twin)
+            return twin
+        same(f"{what}, outcomes", tested.outcomes, twin.outcomes)
+        shown = [[_without_token(claim) for claim in one.claims] for one in (tested, twin)]
+        same(f"{what}, claims", shown[0], shown[1])
+        for ours, theirs in zip(tested.claims, twin.claims, strict=True):
+            claim = PairedClaim(asked.worker, ours.job_id, ours.token, theirs.token)
+            if claim not in self.claims:
+                assert all((claim.worker, claim.tested) != (old.worker, old.tested) for old in self.claims), (
+                    f"{what}: the token {ours.token!r} was used before"
+                )
+                self.claims.append(claim)
+        # What is recorded of an exchange is its outcomes and claims: a repeat may tell the time till the next anew.
+        if not repeat and tested.until_next != twin.until_next:
+            close = None not in (tested.until_next, twin.until_next) and (
+                abs((tested.until_next or 0) - (twin.until_next or 0))
+                <= self.harness.time_precision.total_seconds() + 1e-6
+            )
+            assert close, f"{what}: until_next is {tested.until_next} of the driver, {twin.until_next} of the twin"
+        return twin
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> None:
+        """Renew with both, and compare the claims that are held."""
+        what = f"renew({worker!r})"
+
+        def call(driver: AnyDriver) -> Awaitable[frozenset[bytes]]:
+            return driver.renew(worker, hold_for)
+
+        tested = await self._answer_of_tested(call, repeatable=True)
+        twin = await answer(call, cast(AnyDriver, self.twin))
+        if isinstance(tested, Raised) or isinstance(twin, Raised):
+            same(what, tested, twin)
+            return
+        claims = [claim for claim in self.claims if claim.worker == worker]
+        same(
+            f"{what}, claims held",
+            [claim for claim in claims if claim.tested in tested],
+            [claim for claim in claims if claim.twin in twin],
+        )
+        same(f"{what}, number of claims held", len(tested), len(twin))
+
+    async def _answer_of_tested(self, call: Call[T], repeatable: bool) -> T | Raised:
+        if self.losing_reply and repeatable:
+            self.losing_reply = False
+            async with self.harness.drop_reply():
+                return await answer(call, self.tested)
+        return await answer(call, self.tested)
+
+    async def damage(self, job_id: JobID, how: Damage) -> None:
+        """Spoil the request of a job, where there is one."""
+        job = await self.twin.get(job_id)
+        if job is not None and job.request is not None:
+            await self.harness.damage(self.configuration, job_id, how)
+            left = None if how is Damage.LOST_REQUEST else GARBLED
+            self.store.damage(self.configuration.queue_key, job_id, left)
+
+    # -- what both show
+
+    async def compare(self, job_ids: Sequence[JobID], keys: Sequence[str]) -> None:
+        """Compare all that can be seen: through the drivers, and behind the tested one's back."""
+        if self.states(Capability.METADATA):
+            for key in keys:
+                await self.both(f"get_metadata({key!r})", lambda driver, key=key: driver.get_metadata(key))
+        if self.states(Capability.INSPECTION):
+            await self.both("counts()", lambda driver: driver.counts())
+            for status in JobStatus:
+                same(f"jobs({status})", await _listed(self.tested, status), await _listed(self.twin, status))
+            tested = await asyncio.gather(*(self.tested.get(job_id) for job_id in job_ids))
+            status_of = await asyncio.gather(*(self.tested.status(job_id) for job_id in job_ids))
+            for job_id, shown, status in zip(job_ids, tested, status_of, strict=True):
+                same(f"get({job_id})", shown, await self.twin.get(job_id))
+                same(f"status({job_id})", status, shown and shown.status)
+            same("validate()", set(await self.tested.validate()), set(await self.twin.validate()))
+        if Hook.OBSERVE in self.harness.hooks:
+            await self._look_behind(job_ids)
+
+    async def _look_behind(self, job_ids: Sequence[JobID]) -> None:
+        observed = await self.harness.observe(self.configuration)
+        claims: dict[WorkerID, set[JobID]] = {}
+        for job_id in job_ids:
+            job, found = await self.twin.get(job_id), observed.jobs.get(job_id)
+            if job is None:
+                left_over = found is None or found.states <= FINISHED
+                assert left_over, f"job {job_id} is absent, but the store holds it as {found}"
+                continue
+            assert found is not None, f"job {job_id} is {job.status}, but it is not in the store"
+            same(f"lists of job {job_id}", found.states, {job.status})
+            same(f"whether the request of job {job_id} is there", found.has_request, job.request is not None)
+            if job.worker is not None:
+                claims.setdefault(job.worker, set()).add(job_id)
+        same("claims by worker", {worker: set(held) for worker, held in observed.claims.items() if held}, claims)
+
+
+def _without_token(claim: Claim) -> Claim:
+    return structs.replace(claim, token=b"")
+
+
+async def _listed(driver: AnyDriver | MemoryJobQueue, status: JobStatus) -> list[StoredJob]:
+    listed = [job async for job in driver.jobs(status)]
+    # The order of running jobs is nobody's promise.
+    return sorted(listed, key=lambda job: job.job_id.int) if status is JobStatus.PROCESSING else listed
