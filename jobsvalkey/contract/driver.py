@@ -39,13 +39,19 @@ class QueueDriver(Protocol):
     """The base: jobs go in, workers claim them and settle the claims."""
 
     @property
-    def configuration(self) -> DriverConfiguration: ...
+    def configuration(self) -> DriverConfiguration:
+        """The settings of the queue."""
+        ...
 
     @property
-    def clock(self) -> Clock: ...
+    def clock(self) -> Clock:
+        """What tells the driver's callers the time. The store's own clock decides what is due."""
+        ...
 
     @property
-    def capabilities(self) -> frozenset[Capability]: ...
+    def capabilities(self) -> frozenset[Capability]:
+        """What the driver can do; `CAPABILITY_PROTOCOLS` has the protocol of each."""
+        ...
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
         """Store all items, or none. For each: whether it was stored; `False` is a duplicate, which changes nothing.

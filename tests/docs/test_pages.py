@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from valkey import Valkey
 
-from tests.docs.pages import blocks, run_page, as_test_module
+from tests.docs.pages import as_test_module, blocks, run_page
 from tests.servers import Server, ServerOptions, default_kind, local_kind
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import blocks, run_page, as_test_module
+from tests.docs.pages import as_test_module, blocks, run_page
 
 PAGE = Path("guide/a-page.md")
 

@@ -1,0 +1,98 @@
+"""The rules of the house that no linter knows."""
+
+import importlib
+import inspect
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOP_LEVEL = {
+    *("jobsvalkey", "jobsvalkey_memory", "conformance", "tests", "docs", ".ci"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".gitignore"),
+}
+PACKAGES = ["jobsvalkey", "jobsvalkey_memory", "jobsvalkey_conformance"]
+CLOCKS = {"jobsvalkey/contract/clock.py", "jobsvalkey_memory/clock.py"}
+FORBIDDEN = {
+    "a path of somebody's machine": r"(?<![\w.])/(?:work|root|opt/venv|home/\w+|Users/\w+)/",
+    "a path outside the checkout": r"\.\./(?:shared|main)\b",
+    "a host of a package registry": r"(?:pypi|pythonhosted|npmjs|debian)\.org\b",
+}
+
+
+def files(*patterns: str) -> Iterator[tuple[str, str]]:
+    """The names and texts of the files in the repository that are text, new ones too."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            yield name, (ROOT / name).read_text()
+
+
+def test_the_top_level_holds_what_the_architecture_names() -> None:
+    assert {name.split("/")[0] for name, _ in files()} - TOP_LEVEL == set()
+
+
+def test_python_files_are_short() -> None:
+    lengths = {name: text.count("\n") for name, text in files("*.py")}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+@pytest.mark.parametrize("pattern", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_no_file_names(pattern: str) -> None:
+    assert [name for name, text in files() if re.search(pattern, text)] == []
+
+
+def test_time_comes_in_from_outside() -> None:
+    asks = re.compile(r"\btime\.time\(|\bdatetime\.(?:now|utcnow|today)\(")
+    packages = ["jobsvalkey/*.py", "jobsvalkey_memory/*.py", "conformance/*.py"]
+    assert [name for name, text in files(*packages) if asks.search(text) and name not in CLOCKS] == []
+
+
+def test_no_test_is_skipped_or_expected_to_fail() -> None:
+    # The kit reports what a harness cannot do as not run, for drivers that are not ours.
+    marks = re.compile(r"pytest\.(?:mark\.)?(?:skip|xfail)|importor" + "skip")
+    assert [name for name, text in files("tests/*.py", "docs/*.py") if marks.search(text)] == []
+
+
+def test_each_script_says_what_it_takes_returns_and_costs() -> None:
+    for name, text in files("jobsvalkey/valkey/scripts/*.lua"):
+        header = "".join(re.match(r"((?:--.*\n)*)", text).groups())  # pyright: ignore[reportOptionalMemberAccess]
+        if name.endswith("/prelude.lua"):
+            assert header, name
+        else:
+            assert "Result: " in header, name
+            assert "Cost: " in header, name
+
+
+def public(name: str) -> Iterator[tuple[str, Any]]:
+    package = importlib.import_module(name)
+    for exported in package.__all__:
+        value = getattr(package, exported)
+        if inspect.isclass(value):
+            yield exported, value
+            for attribute, member in inspect.getmembers(value):
+                documented = inspect.isroutine(member) or isinstance(member, property)
+                abstract = getattr(member, "__isabstractmethod__", False)
+                if documented and not abstract and not attribute.startswith("_") and ours(value, attribute):
+                    yield f"{exported}.{attribute}", member
+        elif inspect.isroutine(value):
+            yield exported, value
+
+
+def ours(owner: type, attribute: str) -> bool:
+    definer = next(each for each in owner.__mro__ if attribute in each.__dict__)
+    return definer.__module__.partition(".")[0] in PACKAGES
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_everything_public_is_documented(package: str) -> None:
+    assert [name for name, value in public(package) if not inspect.getdoc(value)] == []
+
+
+def test_the_contract_is_documented() -> None:
+    assert [name for name, value in public("jobsvalkey.contract") if not inspect.getdoc(value)] == []
