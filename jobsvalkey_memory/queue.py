@@ -1,0 +1,289 @@
+"""The in-memory twin: the contract as a program. One method is one row of the contract's table, and one atomic step."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    FINISHED,
+    Capability,
+    CleanupLoops,
+    ConfigurationError,
+    Exchanged,
+    Inconsistency,
+    InconsistencyKind,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    OperationRefused,
+    Outcome,
+    PushedIf,
+    Retry,
+    Settlement,
+    StoredJob,
+    WorkerID,
+    check_due,
+    check_push,
+)
+from jobsvalkey_memory.steps import ClockT_co, Steps, claim_of, is_tombstone, numbered
+from jobsvalkey_memory.store import WORKER_MEMORY, Value, Worker
+
+
+class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
+    """A driver that keeps its jobs in memory: for tests, and as the specification of every other driver.
+
+    It takes a `configuration`, a `clock` (default: the machine's) and a `store` (default: one of its own); drivers
+    with the same store and queue key share their jobs, and closing one keeps them. It belongs to the event loop
+    that uses it first: a call from another one is a `ConfigurationError`.
+    """
+
+    service_job_prefix = "_Jobs_Memory"
+    capabilities = frozenset(Capability)
+
+    @numbered
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        """Absent → pending; an id that is present or remembered changes nothing."""
+        check_push(items, self.configuration)
+        now = self.now()
+        return [self._push(item, now) for item in items]
+
+    @numbered
+    async def push_if(
+        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
+    ) -> PushedIf:
+        """Absent → pending, and `key` becomes `value`, where it holds `expected`; it moves for a duplicate as well."""
+        check_push([item], self.configuration)
+        now = self.now()
+        if self._plain(key, now) != expected:
+            return PushedIf.UNEXPECTED
+        self.state.metadata[key] = Value(value, None)
+        return PushedIf.PUSHED if self._push(item, now) else PushedIf.DUPLICATE
+
+    @numbered
+    async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Pending, paused → cancelled if retained, else absent."""
+        now = self.now()
+        if job := self._find(job_id, now, JobStatus.PENDING, JobStatus.PAUSED):
+            self._end(job, JobStatus.CANCELLED, now)
+        return job is not None
+
+    @numbered
+    async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Pending → paused, with its due time."""
+        if job := self._find(job_id, self.now(), JobStatus.PENDING):
+            self.state.put(replace(job, status=JobStatus.PAUSED))
+        return job is not None
+
+    @numbered
+    async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Paused → pending, at its kept due time."""
+        if job := self._find(job_id, self.now(), JobStatus.PAUSED):
+            self._pend(job)
+        return job is not None
+
+    @numbered
+    async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Completed, failed, cancelled → pending, due now, as new; never a tombstone."""
+        now = self.now()
+        if (job := self._find(job_id, now, *FINISHED)) is None or is_tombstone(job):
+            return False
+        self._rerun(job, now)
+        return True
+
+    @numbered
+    async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """All but processing → absent."""
+        now = self.now()
+        if job := self._find(job_id, now, *set(JobStatus) - {JobStatus.PROCESSING}):
+            self._drop(job, now)
+        return job is not None
+
+    @numbered
+    async def cleanup_step(
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        *,
+        max_jobs: int,
+        only_orphans: bool = False,
+        operation: Operation | None = None,
+    ) -> int:
+        """The oldest of one state → absent, or as `rerun`; claims on them are revoked."""
+        if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
+            raise ValueError(f"{status} jobs cannot be rerun: they have not run")
+        now = self.now()
+
+        def is_meant(job: StoredJob) -> bool:
+            old = cleanup.max_age is None or now - (job.ended_at or job.claimed_at or job.stored_at) >= cleanup.max_age
+            is_orphan = job.worker is None or self.state.workers[job.worker].expires <= now
+            return old and (is_orphan or not only_orphans) and not (cleanup.action == "rerun" and is_tombstone(job))
+
+        meant = filter(is_meant, self._listed(self.state.lines[status], now))
+        chosen = list(islice(meant, max_jobs if cleanup.action != "nothing" else 0))
+        for job in chosen:
+            if job.worker is not None:
+                claims = self.state.workers[job.worker].claims
+                del claims[next(token for token, job_id in claims.items() if job_id == job.job_id)]
+            if cleanup.action == "rerun":
+                self._rerun(job, now)
+            else:
+                self._drop(job, now)
+        return len(chosen)
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
+        for settlement in settlements:
+            check_due(settlement.due if isinstance(settlement, Retry) else None)
+        now, pending = self.now(), self.state.lines[JobStatus.PENDING]
+        holder = self._worker(worker, now)
+        if holder.sequence is not None and sequence < holder.sequence:
+            raise OperationRefused(f"exchange {sequence} is older than the worker's last one, {holder.sequence}")
+        outcomes = holder.outcomes
+        if sequence != holder.sequence:
+            outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
+            for index in range(limit if holder.expires > now else 0):
+                if self._until_next(now) != 0:
+                    break
+                job = self.state.jobs[next(iter(pending))[1]]
+                self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
+                holder.claims[b"%d.%d" % (sequence, index)] = job.job_id
+        held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(b"%d." % sequence))
+        claims = [claim_of(self.state.jobs[job_id], token) for token, job_id in held]
+        if claims or Outcome.SETTLED in outcomes:
+            holder.sequence, holder.outcomes = sequence, outcomes
+        if claims and self._until_next(now) == 0:
+            self.state.hint()  # more is due than this worker takes: the next one is woken
+        if limit > 0:
+            holder.hints = self.state.hints
+        return Exchanged(outcomes, claims, self._until_next(now))
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+        """The worker is known, with a lock."""
+        now = self.now()
+        self.state.workers.setdefault(worker, Worker(now, self.state.hints)).expires = now + hold_for
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        """The lock is extended, an expired one as well; what is still held."""
+        now = self.now()
+        holder = self._worker(worker, now)
+        holder.expires = now + hold_for
+        return frozenset(holder.claims)
+
+    async def close_worker(self, worker: WorkerID) -> None:
+        """The worker is forgotten, and its claims are released."""
+        self.now()
+        if holder := self.state.workers.pop(worker, None):
+            for job_id in holder.claims.values():
+                self._pend(self.state.jobs[job_id])
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        """Processing, the worker's lock gone → pending, with one more recovery."""
+        now, recovered = self.now(), 0
+        for worker, holder in list(self.state.workers.items()):
+            if holder.expires > now:
+                continue
+            for token in list(islice(holder.claims, max_jobs - recovered)):
+                job = self.state.jobs[holder.claims.pop(token)]
+                self._pend(replace(job, recoveries=job.recoveries + 1))
+                recovered += 1
+            if not holder.claims and now - holder.expires >= WORKER_MEMORY:
+                del self.state.workers[worker]
+        return recovered
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        """Returns at a hint, or where one came since the worker last looked; else after `timeout`."""
+        holder = self.state.workers.get(worker) or Worker(self.now(), self.state.hints)
+        hint = asyncio.get_running_loop().create_future()
+        self.state.waiting[hint] = None
+        try:
+            missed = holder.hints < self.state.hints
+            await asyncio.wait([hint], timeout=0 if missed else timeout.total_seconds())
+        finally:
+            del self.state.waiting[hint]
+            holder.hints = self.state.hints
+
+    async def get_metadata(self, key: str) -> bytes | None:
+        """The value, or who holds the lock."""
+        found = self._value(key, self.now())
+        return found.value if found else None
+
+    @numbered
+    async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
+        """Stored, but not over a lock that is held."""
+        self._plain(key, self.now())
+        self.state.metadata[key] = Value(value, None)
+
+    @numbered
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        """Free, expired, or the holder's own → the holder's, until `expires_in` from now."""
+        now = self.now()
+        found = self._value(key, now)
+        if found and found.expires is None:
+            raise ConfigurationError(f"metadata {key!r} holds a value, and is no lock: use another key for the lock")
+        if is_free := not found or found.value == holder:
+            self.state.metadata[key] = Value(holder, now + expires_in)
+        return is_free
+
+    @numbered
+    async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
+        """The holder's → free."""
+        found = self._value(key, self.now())
+        if is_held := found is not None and found.expires is not None and found.value == holder:
+            del self.state.metadata[key]
+        return is_held
+
+    async def get(self, job_id: JobID) -> StoredJob | None:
+        """The job as it is stored."""
+        return self._find(job_id, self.now())
+
+    async def status(self, job_id: JobID) -> JobStatus | None:
+        """The job's state."""
+        job = self._find(job_id, self.now())
+        return job.status if job else None
+
+    async def counts(self) -> dict[JobStatus, int]:
+        """How many jobs are in each state."""
+        now = self.now()
+        return {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
+
+    async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
+        """The jobs in a state: each as it is when its turn comes, unless it has left by then."""
+        line = self.state.lines[status]
+        listed = self._listed(reversed(line) if status in FINISHED else line, self.now())
+        for job_id in [job.job_id for job in islice(listed, limit)]:
+            if job := self._find(job_id, self.now(), status):
+                yield job
+
+    async def validate(self) -> list[Inconsistency]:
+        """Lost requests, and what lies in their place. No other damage can be done here."""
+        self.now()
+        wrong, lost = InconsistencyKind.WRONG_TYPE, InconsistencyKind.MISSING_PAYLOAD
+        without = (job for job in self.state.jobs.values() if job.request is None)
+        found = ((wrong if job.job_id in self.state.broken else lost, job) for job in without)
+        return [Inconsistency(kind, job.job_id) for kind, job in found if kind is wrong or not is_tombstone(job)]
+
+    async def is_durable(self) -> bool:
+        """Never: the jobs end with the process."""
+        return False
+
+    async def aclose(self) -> None:
+        """Nothing to end: there are no connections and no tasks."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

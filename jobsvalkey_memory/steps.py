@@ -1,0 +1,251 @@
+"""What the rows of the twin are made of. Nothing here awaits, so that each row is one atomic step."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from types import CoroutineType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    Claim,
+    Clock,
+    ConfigurationError,
+    DriverConfiguration,
+    Due,
+    Fail,
+    Finish,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    OperationRefused,
+    Outcome,
+    Release,
+    Retention,
+    Retry,
+    Settlement,
+    StoredJob,
+    SystemClock,
+    WorkerClosed,
+    WorkerID,
+    check_metadata_key,
+)
+from jobsvalkey_memory.clock import ManualClock
+from jobsvalkey_memory.store import (
+    PRODUCER_MEMORY,
+    WORKER_MEMORY,
+    Answer,
+    MemoryStore,
+    Place,
+    QueueState,
+    Value,
+    Worker,
+    place,
+)
+
+ClockT_co = TypeVar("ClockT_co", bound=Clock, covariant=True)
+Q = TypeVar("Q", bound="Steps[Any]")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def numbered(
+    method: "Callable[Concatenate[Q, P], CoroutineType[Any, Any, R]]",
+) -> "Callable[Concatenate[Q, P], CoroutineType[Any, Any, R]]":
+    """A writing step: a repeat of a producer's last operation is answered from memory, not done again.
+
+    Without a number there is nothing to remember: nobody repeats a step here, since no reply is ever lost.
+    """
+    signature = inspect.signature(method)
+
+    @wraps(method)
+    async def step(self: Q, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        operation = kwargs.get("operation")
+        if not isinstance(operation, Operation):
+            return await method(self, *args, **kwargs)
+        asked = signature.bind(self, *args, **kwargs)
+        asked.apply_defaults()
+        content = [value for name, value in asked.arguments.items() if name not in ("self", "operation")]
+        digest = hashlib.sha256(msgspec.msgpack.encode([method.__name__, *content])).digest()
+        now, producers = self.now(), self.state.producers
+        last = producers.get(operation.producer)
+        if last is None or now - last.used_at >= PRODUCER_MEMORY or operation.sequence > last.sequence:
+            answer = await method(self, *args, **kwargs)
+        elif operation.sequence == last.sequence and digest == last.digest:
+            answer = last.answer
+        else:
+            raise OperationRefused(
+                f"{operation} is not a repeat of its producer's last one, {last.sequence}, nor later"
+            )
+        producers[operation.producer] = Answer(operation.sequence, digest, answer, now)
+        producers.move_to_end(operation.producer)
+        return answer
+
+    return step
+
+
+class Steps(Generic[ClockT_co]):
+    """The state of one queue, and what may happen to its jobs."""
+
+    def __init__(
+        self,
+        configuration: DriverConfiguration = DriverConfiguration(),  # noqa: B008 - it is frozen
+        clock: ClockT_co = SystemClock(),  # noqa: B008 - it has no state
+        store: MemoryStore | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self.service_job_suffix = f"_{configuration.queue_key}"
+        self.store = store or MemoryStore()
+        self.state = self.store.queues.setdefault(configuration.queue_key, QueueState())
+        self._clock = clock
+        policy = configuration.retention_policy
+        finished = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+        retentions = (policy.completed_jobs, policy.failed_jobs, policy.cancelled_jobs)
+        self._retention: dict[JobStatus, Retention] = dict(zip(finished, retentions, strict=True))
+        if isinstance(clock, ManualClock):
+            clock.subscribe(self._clock_moved)
+
+    @property
+    def clock(self) -> ClockT_co:
+        """What tells the time here."""
+        return self._clock
+
+    def now(self) -> datetime:
+        """The time of the step that begins: the store's, and the same for all that the step does."""
+        self.store.enter()
+        now = self._clock.now()
+        self.state.forget(now)
+        return now
+
+    def _clock_moved(self) -> None:
+        loop = self.store.loop
+        if loop and not loop.is_closed() and self._until_next(self._clock.now()) == 0:
+            loop.call_soon_threadsafe(self.state.hint)
+
+    def _until_next(self, now: datetime) -> float | None:
+        first = next(iter(self.state.lines[JobStatus.PENDING]), None)
+        return max(0.0, (first[0] - now).total_seconds()) if first else None
+
+    def _push(self, item: NewJob, now: datetime) -> bool:
+        there = self.state.jobs.get(item.job_id)
+        if there and not self._is_present(there, now):
+            self._drop(there, now)
+            there = None
+        if there or self.state.remembered.get(item.job_id, now) > now:
+            return False
+        self.state.remembered.pop(item.job_id, None)
+        if item.remember:
+            self.state.named.add(item.job_id)
+        self.state.pushed.append(item)
+        due = _resolve(item.due, now)
+        self._pend(
+            StoredJob(job_id=item.job_id, status=JobStatus.PENDING, request=item.request, stored_at=now, due=due)
+        )
+        return True
+
+    def _pend(self, job: StoredJob) -> None:
+        self.state.put(replace(job, status=JobStatus.PENDING, claimed_at=None, worker=None, ended_at=None))
+        self.state.hint()
+
+    def _rerun(self, job: StoredJob, now: datetime) -> None:
+        self._pend(replace(job, due=now, error=None, recoveries=0, reset_attempt=True))
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        if holder.claims.get(settlement.token) != settlement.job_id:
+            return Outcome.CLAIM_LOST
+        if settlement.job_id in self.state.broken and not (isinstance(settlement, Fail) and settlement.keep):
+            return Outcome.BROKEN
+        job = self.state.jobs[holder.claims.pop(settlement.token)]
+        match settlement:
+            case Finish():
+                self._end(job, JobStatus.COMPLETED, now)
+            case Fail(error=error, keep=keep):
+                self._end(replace(job, error=error), JobStatus.FAILED, now, keep=keep)
+            case Retry(request=request, due=due, error=error):
+                changes = {"request": request, "error": error}
+                job = replace(job, **{name: new for name, new in changes.items() if new is not None})
+                self._pend(replace(job, due=_resolve(due, now), recoveries=0, reset_attempt=False))
+            case Release():
+                self._pend(job)
+        return Outcome.SETTLED
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
+        self.state.put(job)
+        self.state.ended.append(job)
+        if keep:
+            self.state.kept.add(job.job_id)
+            self.state.broken.discard(job.job_id)
+        for beyond in self._beyond(status, now):
+            self._drop(beyond, now)
+
+    def _drop(self, job: StoredJob, now: datetime) -> None:
+        gone = now
+        if job.ended_at and job.job_id not in self.state.kept and (age := self._retention[job.status].max_age):
+            gone = min(now, job.ended_at + age)
+        self.state.take(job.job_id)
+        self.state.broken.discard(job.job_id)
+        if job.job_id in self.state.named:
+            self.state.named.remove(job.job_id)
+            self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
+
+    def _is_present(self, job: StoredJob, now: datetime) -> bool:
+        if job.ended_at is None or job.job_id in self.state.kept:
+            return True
+        retention, line = self._retention[job.status], self.state.lines[job.status]
+        if retention.max_age is not None and now - job.ended_at >= retention.max_age:
+            return False
+        return retention.max_count is None or line.after(place(job)) < retention.max_count
+
+    def _beyond(self, status: JobStatus, now: datetime) -> list[StoredJob]:
+        """What is beyond its retention and still there: the first of their line, but for those that are kept."""
+        beyond: list[StoredJob] = []
+        for _, job_id in self.state.lines[status]:
+            if not self._is_present(job := self.state.jobs[job_id], now):
+                beyond.append(job)
+            elif job_id not in self.state.kept:
+                break
+        return beyond
+
+    def _listed(self, places: Iterable[Place], now: datetime) -> Iterator[StoredJob]:
+        return (job for _, job_id in places if self._is_present(job := self.state.jobs[job_id], now))
+
+    def _find(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
+        job = self.state.jobs.get(job_id)
+        return job if job and job.status in (statuses or JobStatus) and self._is_present(job, now) else None
+
+    def _worker(self, worker: WorkerID, now: datetime) -> Worker:
+        holder = self.state.workers.get(worker)
+        if holder is None or now - holder.expires >= WORKER_MEMORY:
+            raise WorkerClosed(f"worker {worker} was closed, never opened, or forgotten: open a new one")
+        return holder
+
+    def _value(self, key: str, now: datetime) -> Value | None:
+        found = self.state.metadata.get(check_metadata_key(key))
+        return None if found and found.expires and found.expires <= now else found
+
+    def _plain(self, key: str, now: datetime) -> bytes | None:
+        found = self._value(key, now)
+        if found and found.expires:
+            raise ConfigurationError(f"metadata {key!r} is a lock that is held: use another key for the value")
+        return found.value if found else None
+
+
+def _resolve(due: Due, now: datetime) -> datetime:
+    return due.astimezone(UTC) if isinstance(due, datetime) else now + (due or timedelta(0))
+
+
+def is_tombstone(job: StoredJob) -> bool:
+    """Whether the job failed because its request was lost."""
+    return job.status is JobStatus.FAILED and job.request is None
+
+
+def claim_of(job: StoredJob, token: bytes) -> Claim:
+    """The claim that a token names."""
+    due = job.due or job.stored_at
+    return Claim(job.job_id, token, job.request, due, job.stored_at, job.recoveries, job.reset_attempt, job.error)

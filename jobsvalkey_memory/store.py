@@ -1,0 +1,163 @@
+"""What the twin keeps: jobs in the lines of their states, workers with their claims, and what must be remembered."""
+
+import asyncio
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, NewJob, Outcome, StoredJob, WorkerID
+
+Place: TypeAlias = tuple[datetime, JobID]
+PRODUCER_MEMORY = timedelta(minutes=10)
+WORKER_MEMORY = timedelta(hours=24)
+HISTORY = 10_000
+
+
+def place(job: StoredJob) -> Place:
+    """Where a job stands in the line of its state: by its end, its claim or its due time, then by its id."""
+    return (job.ended_at or job.claimed_at or job.due or job.stored_at, job.job_id)
+
+
+class Line:
+    """Places in ascending order, as a row of short sorted lists, so that a change costs O(log n)."""
+
+    def __init__(self) -> None:
+        self._parts: list[list[Place]] = [[]]
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Place]:
+        return (each for part in self._parts for each in part)
+
+    def __reversed__(self) -> Iterator[Place]:
+        return (each for part in reversed(self._parts) for each in reversed(part))
+
+    def add(self, new: Place) -> None:
+        """Put a place in."""
+        index, part = self._part_of(new)
+        insort(part, new)
+        self._length += 1
+        if len(part) > 1000:
+            self._parts[index : index + 1] = [part[:500], part[500:]]
+
+    def remove(self, old: Place) -> None:
+        """Take a place out that is in."""
+        index, part = self._part_of(old)
+        del part[bisect_left(part, old)]
+        self._length -= 1
+        if not part and len(self._parts) > 1:
+            del self._parts[index]
+
+    def after(self, this: Place) -> int:
+        """How many places come after one that is in."""
+        index, part = self._part_of(this)
+        return len(part) - bisect_right(part, this) + sum(map(len, self._parts[index + 1 :]))
+
+    def _part_of(self, this: Place) -> tuple[int, list[Place]]:
+        index = bisect_right(self._parts, this, lo=1, key=lambda part: part[0]) - 1
+        return index, self._parts[index]
+
+
+@dataclass(slots=True)
+class Worker:
+    """Its lock, its claims by token, its last exchange that did something, and the last hint that it saw."""
+
+    expires: datetime
+    hints: int
+    claims: dict[bytes, JobID] = field(default_factory=dict[bytes, JobID])
+    sequence: int | None = None
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+
+
+class Answer(NamedTuple):
+    """What a producer's last operation asked, what it was answered, and when that was last used."""
+
+    sequence: int
+    digest: bytes
+    answer: Any
+    used_at: datetime
+
+
+class Value(NamedTuple):
+    """A metadata value; or a lock, which expires, with its holder."""
+
+    value: bytes
+    expires: datetime | None
+
+
+class QueueState:
+    """All that is stored under one queue key. `pushed` and `ended` are there for the assertions of tests only."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[JobID, StoredJob] = {}
+        self.lines = {status: Line() for status in JobStatus}
+        self.named: set[JobID] = set()  # ids of jobs that a user gave, and once the job is gone:
+        self.remembered: OrderedDict[JobID, datetime] = OrderedDict()  # until when a push of it is a duplicate
+        self.kept: set[JobID] = set()  # failed jobs that no retention policy drops
+        self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
+        self.workers: dict[WorkerID, Worker] = {}
+        self.producers: OrderedDict[str, Answer] = OrderedDict()
+        self.metadata: dict[str, Value] = {}
+        self.hints = 0
+        self.waiting: dict[asyncio.Future[None], None] = {}
+        self.pushed: deque[NewJob] = deque(maxlen=HISTORY)
+        self.ended: deque[StoredJob] = deque(maxlen=HISTORY)
+
+    def put(self, job: StoredJob) -> None:
+        """Store a job as it is now, in the line of its state."""
+        self.take(job.job_id)
+        self.jobs[job.job_id] = job
+        self.lines[job.status].add(place(job))
+
+    def take(self, job_id: JobID) -> None:
+        """Take a job out, where it is in."""
+        if (job := self.jobs.pop(job_id, None)) is not None:
+            self.lines[job.status].remove(place(job))
+            self.kept.discard(job_id)
+
+    def forget(self, now: datetime) -> None:
+        """Give up what need not be remembered any more."""
+        while self.producers and now - next(iter(self.producers.values())).used_at >= PRODUCER_MEMORY:
+            self.producers.popitem(last=False)
+        while self.remembered and next(iter(self.remembered.values())) <= now:
+            self.remembered.popitem(last=False)
+
+    def hint(self) -> None:
+        """Wake the worker that has waited longest; one that is about to wait sees that it missed a hint."""
+        self.hints += 1
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(None)
+                return
+
+
+class MemoryStore:
+    """Holds any number of queues, for one event loop. Drivers that share it are like clients of one server."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, QueueState] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def enter(self) -> None:
+        """Belong to the running event loop; to be in another one already is a `ConfigurationError`."""
+        loop = asyncio.get_running_loop()
+        self.loop = self.loop or loop
+        if self.loop is not loop:
+            raise ConfigurationError(
+                "an in-memory queue belongs to the event loop that used it first, and this call is from another: "
+                "keep to one loop, or make a new queue with a new MemoryStore for each"
+            )
+
+    def damage(self, queue_key: str, job_id: JobID, request: bytes | None, *, wrong_type: bool = False) -> None:
+        """A back door for tests: give a job another request, or none, or (`wrong_type`) something that is not one."""
+        state = self.queues[queue_key]
+        state.jobs[job_id] = replace(state.jobs[job_id], request=None if wrong_type else request)
+        if wrong_type:
+            state.broken.add(job_id)
