@@ -30,10 +30,12 @@ class CleanupLoops(Protocol):
     """What they end with: the queue's key, so that two queues in one process keep theirs apart."""
 
     @abstractmethod
-    async def recover(self, max_jobs: int = 1000) -> int: ...
+    async def recover(self, max_jobs: int = 1000) -> int:
+        """See `QueueDriver`."""
 
     @abstractmethod
-    async def counts(self) -> dict[JobStatus, int]: ...
+    async def counts(self) -> dict[JobStatus, int]:
+        """See `InspectionDriver`."""
 
     @abstractmethod
     async def cleanup_step(
@@ -44,7 +46,8 @@ class CleanupLoops(Protocol):
         max_jobs: int,
         only_orphans: bool = False,
         operation: Operation | None = None,
-    ) -> int: ...
+    ) -> int:
+        """See `CleanupDriver`."""
 
     async def cleanup(
         self,
@@ -84,12 +87,13 @@ class CleanupLoops(Protocol):
             left = present[status] if cleanup.action != "nothing" else 0
             cleaned[status] = 0
             while left > 0:
-                wanted = min(left, CHUNK)
                 done = await self.cleanup_step(
-                    status, cleanup, max_jobs=wanted, only_orphans=parameters.only_orphans
+                    status, cleanup, max_jobs=min(left, CHUNK), only_orphans=parameters.only_orphans
                 )
+                if done == 0:
+                    break
                 cleaned[status] += done
-                left = left - done if done == wanted else 0
+                left -= done
         return cleaned
 
     async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:

@@ -112,12 +112,12 @@ class JobIDGenerator:
         value |= 0b10 << 62 | (counter & 0x3FFFFFFF) << 32 | secrets.randbits(_RANDOM_BITS)
         return JobID(int=value)
 
-    def _renew_lock(self) -> None:
+    def forked(self) -> None:
+        """Start anew in a child process: a lock that another thread held at the fork stays held for ever."""
         self._lock = threading.Lock()
 
 
 new_job_id = JobIDGenerator()
 """Makes the id of a job that was given none; one for the whole process, so that push order is id order."""
 
-# A fork while another thread holds the lock would leave it held in the child for ever.
-os.register_at_fork(after_in_child=new_job_id._renew_lock)  # pyright: ignore[reportPrivateUsage]
+os.register_at_fork(after_in_child=new_job_id.forked)

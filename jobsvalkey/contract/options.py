@@ -19,7 +19,9 @@ class Retention:
 
     def __post_init__(self) -> None:
         if self.max_age is not None and self.max_age <= _ZERO:
-            raise ValueError(f"retain_for takes a time above zero, not {self.max_age}: to keep nothing, use DO_NOT_RETAIN")
+            raise ValueError(
+                f"retain_for takes a time above zero, not {self.max_age}: to keep nothing, use DO_NOT_RETAIN"
+            )
         if self.max_count is not None and self.max_count < 0:
             raise ValueError(f"retain_last takes a number from 0, not {self.max_count}")
 
@@ -103,7 +105,9 @@ class CleanupParameters:
     def __post_init__(self) -> None:
         for state, cleanup in (("pending", self.pending_jobs), ("paused", self.paused_jobs)):
             if cleanup.action == "rerun":
-                raise ValueError(f"{state} jobs cannot be rerun: they have not run; use JobCleanup.remove() or DO_NOTHING")
+                raise ValueError(
+                    f"{state} jobs cannot be rerun: they have not run; use JobCleanup.remove() or DO_NOTHING"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,203 @@
+"""The base of the driver: jobs go in, workers claim them and settle the claims."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+from weakref import WeakKeyDictionary
+
+from valkey.asyncio import Valkey
+
+from jobsvalkey.contract import (
+    Capability,
+    Clock,
+    ConfigurationError,
+    Exchanged,
+    NewJob,
+    Operation,
+    Settlement,
+    SystemClock,
+    WorkerID,
+    check_push,
+    check_request,
+)
+from jobsvalkey.contract.checks import check_due
+from jobsvalkey.contract.claims import Fail, Retry
+from jobsvalkey.valkey import wire
+from jobsvalkey.valkey.configuration import ValkeyConfiguration
+from jobsvalkey.valkey.faults import cluster_key
+from jobsvalkey.valkey.line import Argument, Reply
+from jobsvalkey.valkey.pushing import push_arguments
+from jobsvalkey.valkey.scripting import CLOSE_WORKER, EXCHANGE, PUSH, RECOVER, RENEW, Script
+from jobsvalkey.valkey.session import Session
+
+# Sessions of a parent process. Their connections are the parent's: a child must neither use nor close them.
+_inherited: Final[list[Session]] = []
+
+
+class ValkeyBase:
+    """What `ValkeyJobQueue` does for every capability: sessions, and the capability `QUEUE`."""
+
+    def __init__(
+        self,
+        client: Valkey,
+        configuration: ValkeyConfiguration | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._configuration = configuration or ValkeyConfiguration()
+        if not isinstance(client, Valkey):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise (
+                ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
+                if "{" in self._configuration.queue_key
+                else cluster_key(self._configuration.queue_key)
+            )
+        self._client = client
+        self._injected = clock
+        self._clock: Clock = clock or SystemClock()
+        self._settings: list[Argument] = [
+            *wire.retention_arguments(self._configuration.retention_policy),
+            wire.microseconds(self._configuration.idempotency_window),
+        ]
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+
+    @property
+    def configuration(self) -> ValkeyConfiguration:
+        """The settings of the queue."""
+        return self._configuration
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that was given, else this machine's; the store itself goes by the server's clock then."""
+        return self._clock
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """All of them."""
+        return frozenset(Capability)
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        """Store all items, or none. For each: whether it was stored; `False` is a duplicate, which changes nothing.
+
+        Calls that come while another is under way share a round trip, but for those with an `operation`.
+
+        Raises:
+            PushTooLarge: more than `max_atomic_push` jobs or `max_atomic_push_bytes` bytes.
+            PayloadTooLarge: a request of more than `max_payload` bytes.
+            StoreFull: no room. `StoreUnavailable`: no answer within `operation_timeout`.
+        """
+        size = check_push(items, self._configuration)
+        if not items:
+            return []
+        session = self._session()
+        if operation is None:
+            return await session.pusher.push(items, size, self._context())
+        answer = await session.producer.run(PUSH, self._context(), push_arguments(items), operation)
+        return [flag == ord("1") for flag in answer]
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        """Settle claims, and claim up to `limit` jobs that are due, in one step; repeated until there is an answer.
+
+        Raises:
+            WorkerClosed: the worker was closed or is not known.
+            OperationRefused: a `sequence` below the last one.
+        """
+        for settlement in settlements:
+            if type(settlement) is Retry:
+                check_due(settlement.due)
+                if settlement.request is not None:
+                    check_request(settlement.request, settlement.job_id, self._configuration)
+            elif type(settlement) is Fail and not settlement.error:
+                raise ValueError("a failure says why: error is empty")
+        words = wire.settlement_arguments(settlements)
+        # An exchange that is sent again is recorded even where it does nothing: its first sending may still arrive,
+        # late, and would claim jobs that nobody waits for.
+        letters, claims, until_next = (
+            await self._session()
+            .line(f"exchange {worker}")
+            .call(
+                EXCHANGE,
+                [*self._context(), worker, sequence, limit, "", *words],
+                patience=None,
+                repeat=[*self._context(), worker, sequence, limit, "1", *words],
+            )
+        )
+        return Exchanged(
+            wire.outcomes(letters),
+            [wire.claim(reply) for reply in claims],
+            None if until_next is None else int(until_next) / 1_000_000,
+        )
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+        """Make a worker known, with an active lock for `hold_for`."""
+        await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), "1"])
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        """Extend the worker's lock to `hold_for` from now; the tokens of the claims that it holds.
+
+        Raises:
+            WorkerClosed: the worker was closed or is not known.
+        """
+        return frozenset(await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), ""]))
+
+    async def close_worker(self, worker: WorkerID) -> None:
+        """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers."""
+        await self._upkeep(CLOSE_WORKER, [worker])
+        await self._session().close_line(f"exchange {worker}")
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        """Return at a hint that there may be work, at the loss of the connection, or after `timeout`."""
+        await self._session().waiter.wait(timeout.total_seconds())
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was."""
+        return await self._upkeep(RECOVER, [max_jobs, wire.microseconds(self._configuration.unowned_grace)])
+
+    async def aclose(self) -> None:
+        """End this event loop's connections and background tasks. The user's client stays open."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None and session.process == os.getpid():
+            await session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _session(self) -> Session:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is not None and session.process != os.getpid():
+            _inherited.append(session)
+            session = None
+        if session is None:
+            session = self._sessions[loop] = Session(self._client, self._configuration)
+        return session
+
+    def _context(self) -> list[Argument]:
+        now = "" if self._injected is None else wire.microseconds(self._injected.now())
+        return [now, *self._settings]
+
+    async def _write(
+        self,
+        script: Script,
+        arguments: Sequence[Argument],
+        operation: Operation | None,
+        asked: Sequence[Argument] | None = None,
+    ) -> Reply:
+        return await self._session().producer.run(script, self._context(), arguments, operation, asked)
+
+    async def _upkeep(self, script: Script, arguments: Sequence[Argument]) -> Reply:
+        line = self._session().line("upkeep")
+        return await line.call(script, [*self._context(), *arguments], patience=None)
+
+    async def _read(self, script: Script, arguments: Sequence[Argument]) -> Reply:
+        session = self._session()
+        return await session.line("read").call(script, [*self._context(), *arguments], patience=session.patience)

@@ -1,0 +1,29 @@
+"""Settings of the Valkey driver."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from jobsvalkey.contract import DriverConfiguration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValkeyConfiguration(DriverConfiguration):
+    """The settings of every driver, and those of this one.
+
+    On a cluster `queue_key` needs a hash tag, as in `{mail}`, which puts all keys of the queue in one slot.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    operation_timeout: timedelta = timedelta(seconds=10)
+    """How long a call is repeated while the server does not answer, before it is `StoreUnavailable`; 0: not at all."""
+    unowned_grace: timedelta = timedelta(seconds=5)
+    """How long a Swift worker may take to write its id to a job that it has popped."""
+
+    def __post_init__(self) -> None:
+        # Not super(): a slotted dataclass is a new class, which the implicit form does not find.
+        DriverConfiguration.__post_init__(self)
+        for name in ("operation_timeout", "unowned_grace"):
+            if getattr(self, name) < timedelta(0):
+                raise ValueError(f"{name} is not a time below zero ({getattr(self, name)})")

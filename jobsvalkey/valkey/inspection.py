@@ -1,0 +1,75 @@
+"""Looks into the queue: single jobs, counts, lists."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from jobsvalkey.contract import FINISHED, ConfigurationError, JobID, JobStatus, StoredJob
+from jobsvalkey.valkey import wire
+from jobsvalkey.valkey.base import ValkeyBase
+from jobsvalkey.valkey.line import Argument
+from jobsvalkey.valkey.scripting import COUNTS, PAGE, READ
+
+PAGE_SIZE = 250
+"""Jobs in one step of a list."""
+
+
+class ValkeyInspection(ValkeyBase):
+    """The capability `INSPECTION`, but for `validate`."""
+
+    async def get(self, job_id: JobID) -> StoredJob | None:
+        """The job as it is stored, or `None`."""
+        return (await self._jobs([str(job_id)], complete=True))[0]
+
+    async def status(self, job_id: JobID) -> JobStatus | None:
+        """The job's state, or `None`."""
+        job = (await self._jobs([str(job_id)], complete=False))[0]
+        return job and job.status
+
+    async def counts(self) -> dict[JobStatus, int]:
+        """How many jobs are in each state; all states are listed."""
+        found: list[int] = await self._read(COUNTS, [])
+        return dict(zip(JobStatus, found, strict=True))
+
+    async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
+        """The jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
+
+        Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
+        """
+        left = limit
+        if left == 0:
+            return
+        async for _, ids in self._pages(status, reverse=status in FINISHED):
+            for from_ in range(0, len(ids), PAGE_SIZE):
+                for job in await self._jobs(ids[from_ : from_ + PAGE_SIZE], complete=True):
+                    if job is None or job.status is not status:
+                        continue
+                    yield job
+                    if left is not None:
+                        left -= 1
+                        if left == 0:
+                            return
+
+    async def is_durable(self) -> bool:
+        """Whether the server writes each change to its append-only file; `False` where it does not tell."""
+        session = self._session()
+        try:
+            told: bytes = await session.line("read").command("INFO", "persistence", patience=session.patience)
+        except ConfigurationError:
+            return False
+        return b"aof_enabled:1" in told
+
+    async def _jobs(self, ids: Sequence[str], *, complete: bool) -> list[StoredJob | None]:
+        replies = await self._read(READ, ["1" if complete else "", *ids])
+        return [wire.stored_job(reply) for reply in replies]
+
+    async def _pages(self, status: JobStatus, *, reverse: bool) -> AsyncIterator[tuple[datetime, list[str]]]:
+        """The time of the store and the ids of each page."""
+        position: list[Argument] = ["", ""]
+        while True:
+            reply: list[bytes] = await self._read(PAGE, [status, "1" if reverse else "", PAGE_SIZE, *position])
+            ids = [job_id.decode() for job_id in reply[1::2]]
+            if ids:
+                yield wire.from_microseconds(reply[0]), ids
+            if len(ids) < PAGE_SIZE or status is JobStatus.PROCESSING:
+                return
+            position = [reply[-1], ids[-1]]

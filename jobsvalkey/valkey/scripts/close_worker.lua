@@ -1,0 +1,10 @@
+-- Forget a worker and put its jobs back into the queue. [FIRST] worker.
+-- Result: how many jobs it was. Cost: O(log n) for each of its claims.
+local worker = ARGV[FIRST]
+local wrong = wrong_type()
+if wrong then return wrong end
+local ids = redis.call('HKEYS', claims_of(worker))
+redis.call('ZREM', WORKERS, worker)
+redis.call('DEL', claims_of(worker), worker_of(worker))
+for _, id in ipairs(ids) do release(id) end
+return #ids

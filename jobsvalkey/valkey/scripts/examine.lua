@@ -1,0 +1,38 @@
+-- What does not fit together about some ids, each looked at in one step. [FIRST...] pairs of an id and the worker in
+-- whose claims it was seen, or empty.
+-- Result: for each a list of kinds of findings. Cost: O(log n) for each.
+local result = {}
+for i = FIRST, #ARGV, 2 do
+  local id, seen_with = ARGV[i], ARGV[i + 1]
+  local found, states = {}, {}
+  local payload, meta = redis.call('TYPE', payload_of(id)).ok, redis.call('TYPE', meta_of(id)).ok
+  if (payload ~= 'none' and payload ~= 'string') or (meta ~= 'none' and meta ~= 'hash') then
+    found[#found + 1] = 'wrong_type'
+  end
+  if redis.call('ZSCORE', PENDING, id) then states[#states + 1] = 'pending' end
+  if redis.call('ZSCORE', PAUSED, id) then states[#states + 1] = 'paused' end
+  for state, policy in pairs(ENDED) do
+    if redis.call('ZSCORE', policy.key, id) then states[#states + 1] = state end
+  end
+  if redis.call('ZSCORE', KEPT, id) then states[#states + 1] = 'failed' end
+  if redis.call('EXISTS', PROCESSING) == 1 and redis.call('LPOS', PROCESSING, id) then
+    states[#states + 1] = 'processing'
+  end
+  local worker = holder_of(id)
+  if worker then states[#states + 1] = 'processing' end
+  if seen_with ~= '' and seen_with ~= worker and redis.call('HEXISTS', claims_of(seen_with), id) == 1 then
+    states[#states + 1] = 'processing'
+  end
+
+  local status = fields(id, 'status')[1]
+  if #states == 0 then
+    if payload ~= 'none' or meta ~= 'none' then found[#found + 1] = 'unlisted_payload' end
+  elseif #states > 1 then
+    found[#found + 1] = 'several_states'
+  else
+    if payload == 'none' and states[1] ~= 'failed' then found[#found + 1] = 'missing_payload' end
+    if status and status ~= states[1] then found[#found + 1] = 'wrong_status' end
+  end
+  result[#result + 1] = found
+end
+return result

@@ -1,0 +1,281 @@
+-- What all scripts share; it stands before each of them.
+--
+-- KEYS[1]     the queue key Q; all other keys are derived from it and lie in its slot.
+-- ARGV[1]     the time in microseconds where a clock is injected, else empty: then the server's clock counts.
+-- ARGV[2..7]  retention of completed, failed and cancelled jobs: for each the largest age in microseconds and the
+--             largest number, empty where there is no limit.
+-- ARGV[8]     idempotency window in microseconds.
+-- ARGV[9...]  the script's own arguments; FIRST is the number of the first one.
+--
+-- Times are whole microseconds in Lua, and Unix seconds with six decimals in the keys that Swift reads, too.
+
+local FIRST = 9
+local Q = KEYS[1]
+local injected = ARGV[1] ~= ''
+local now
+if injected then
+  now = tonumber(ARGV[1])
+else
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+local window = tonumber(ARGV[8])
+
+local PENDING, PAUSED, PROCESSING = Q .. '.pending', Q .. '.paused', Q .. '.processing'
+local META = Q .. '.metadata.'
+local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
+local IDS = META .. '_ids' -- zset: ids of users whose jobs are gone, until when they are remembered
+local KEPT = META .. '_kept' -- zset: failed jobs that no retention policy removes
+local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
+local ENDED = {
+  completed = { key = Q .. '.completed', age = tonumber(ARGV[2]), count = tonumber(ARGV[3]) },
+  failed = { key = Q .. '.failed', age = tonumber(ARGV[4]), count = tonumber(ARGV[5]) },
+  cancelled = { key = Q .. '.cancelled', age = tonumber(ARGV[6]), count = tonumber(ARGV[7]) },
+}
+
+local function payload_of(id) return Q .. '/' .. id end
+local function meta_of(id) return Q .. '/' .. id .. '.metadata' end
+local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, sequence, outcomes
+local function claims_of(worker) return META .. '_claims.' .. worker end -- hash: id, token
+
+local function whole(microseconds) return string.format('%.0f', microseconds) end
+local function seconds(microseconds) return string.format('%.6f', microseconds / 1000000) end
+local function micro(score) return math.floor(tonumber(score) * 1000000 + 0.5) end
+
+local function fault(code, text) return redis.error_reply('JOBS' .. code .. ' ' .. text) end
+
+-- A variadic command over any number of arguments; Lua's stack holds some thousands.
+local function batch(command, key, arguments)
+  for from = 1, #arguments, 1000 do
+    redis.call(command, key, unpack(arguments, from, math.min(from + 999, #arguments)))
+  end
+end
+
+-- An error where a key of the queue holds another type: asked before the first write, as Lua does not roll back.
+local function wrong_type()
+  local expected = {
+    { PENDING, 'zset' }, { PAUSED, 'zset' }, { PROCESSING, 'list' }, { WORKERS, 'zset' }, { IDS, 'zset' },
+    { KEPT, 'zset' }, { WAKE, 'list' }, { ENDED.completed.key, 'zset' }, { ENDED.failed.key, 'zset' },
+    { ENDED.cancelled.key, 'zset' },
+  }
+  for _, entry in ipairs(expected) do
+    local found = redis.call('TYPE', entry[1]).ok
+    if found ~= 'none' and found ~= entry[2] then
+      return fault('TYPE', entry[1] .. ' holds a ' .. found .. ', not a ' .. entry[2])
+    end
+  end
+end
+
+-- Whether `key` holds something else than `expected`.
+local function is_broken(key, expected)
+  local found = redis.call('TYPE', key).ok
+  return found ~= 'none' and found ~= expected
+end
+
+-- Fields of a job's metadata; none where the key holds something else.
+local function fields(id, ...)
+  local found = redis.pcall('HMGET', meta_of(id), ...)
+  if found.err then return {} end
+  return found
+end
+
+-- Set fields of a job's metadata. The place of a job is its state: where the key holds something else, they are lost.
+local function mark(id, ...) redis.pcall('HSET', meta_of(id), ...) end
+local function unmark(id, ...) redis.pcall('HDEL', meta_of(id), ...) end
+
+-- The rank of the first entry that its retention policy keeps.
+local function first_kept(policy)
+  local first = 0
+  if policy.age then first = redis.call('ZCOUNT', policy.key, '-inf', seconds(now - policy.age)) end
+  if policy.count then first = math.max(first, redis.call('ZCARD', policy.key) - policy.count) end
+  return first
+end
+
+-- The worker that holds a claim on the job, if one does.
+local function holder_of(id)
+  local worker = redis.pcall('HGET', meta_of(id), 'workerID')
+  if type(worker) == 'string' then return redis.call('HEXISTS', claims_of(worker), id) == 1 and worker end
+  if not worker then return nil end
+  -- The key holds something else, so it cannot tell: ask the workers.
+  for _, other in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
+    if redis.call('HEXISTS', claims_of(other), id) == 1 then return other end
+  end
+end
+
+-- Where a job is: its state with its score, or with the worker that has it. For what is left of a job beyond its
+-- retention: nil, the state in which it ended, its score.
+local function place(id)
+  local score = redis.call('ZSCORE', PENDING, id)
+  if score then return 'pending', score end
+  score = redis.call('ZSCORE', PAUSED, id)
+  if score then return 'paused', score end
+  local worker = holder_of(id)
+  if worker then return 'processing', worker end
+  for state, policy in pairs(ENDED) do
+    score = redis.call('ZSCORE', policy.key, id)
+    if score then
+      if redis.call('ZRANK', policy.key, id) >= first_kept(policy) then return state, score end
+      return nil, state, score
+    end
+  end
+  score = redis.call('ZSCORE', KEPT, id)
+  if score then return 'failed', score end
+  if redis.call('EXISTS', PROCESSING) == 1 and redis.call('LPOS', PROCESSING, id) then
+    return 'processing', fields(id, 'workerID')[1] or ''
+  end
+end
+
+-- Drop a job's keys; an id that a user gave is remembered from `since`, when the job became absent.
+local function forget(id, since)
+  local own = fields(id, 'own')[1]
+  redis.call('DEL', payload_of(id), meta_of(id))
+  if own and since + window > now then
+    redis.call('ZADD', IDS, whole(since + window), id)
+    local past = redis.call('ZRANGEBYSCORE', IDS, '-inf', whole(now), 'LIMIT', 0, 10)
+    if #past > 0 then redis.call('ZREM', IDS, unpack(past)) end
+  end
+end
+
+-- Drop what is left of a job beyond its retention.
+local function purge(state, id, score)
+  local policy = ENDED[state]
+  redis.call('ZREM', policy.key, id)
+  local since = now
+  if policy.age then since = math.min(now, micro(score) + policy.age) end
+  forget(id, since)
+end
+
+-- Drop up to `most` of the jobs that are beyond their retention: bounded work, as jobs end.
+local function trim(state, most)
+  local policy = ENDED[state]
+  if not (policy.age or policy.count) then return end
+  local last = math.min(first_kept(policy), most) - 1
+  if last < 0 then return end
+  local entries = redis.call('ZRANGE', policy.key, 0, last, 'WITHSCORES')
+  for i = 1, #entries, 2 do purge(state, entries[i], entries[i + 1]) end
+end
+
+-- Put a job among the ended ones, or drop it. It has been taken from where it was before.
+local function finish(id, state, keep, error)
+  local policy = ENDED[state]
+  if policy.count == 0 and not keep then return forget(id, now) end
+  unmark(id, 'workerID', 'processingStarted', 'due')
+  if error then mark(id, 'status', state, 'error', error) else mark(id, 'status', state) end
+  redis.call('ZADD', keep and KEPT or policy.key, seconds(now), id)
+end
+
+-- Leave a hint for one worker that waits, where a job is due or has become the first.
+local hinted = false
+local function wake()
+  if hinted then return end
+  hinted = true
+  if redis.call('LLEN', WAKE) == 0 then redis.call('LPUSH', WAKE, '1') end
+end
+local function wake_for(score)
+  if micro(score) <= now or tonumber(redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]) >= tonumber(score) then
+    wake()
+  end
+end
+
+-- Put a job back into the queue as it was claimed.
+local function release(id, recovered)
+  local kept = fields(id, 'due', 'recoveries')
+  local due = kept[1] or seconds(now)
+  unmark(id, 'workerID', 'processingStarted', 'due')
+  if recovered then mark(id, 'recoveries', (tonumber(kept[2]) or 0) + 1) end
+  mark(id, 'status', 'pending')
+  redis.call('ZADD', PENDING, due, id)
+  wake_for(due)
+end
+
+-- A due time as callers give it: microseconds, `+` microseconds from now, or empty for now.
+local function due_at(given)
+  if given == '' then return now end
+  if given:sub(1, 1) == '+' then return now + tonumber(given:sub(2)) end
+  return tonumber(given)
+end
+
+-- Put a job back into the queue, due now, to start at attempt 1. It has been taken from where it was before.
+local function rerun(id)
+  unmark(id, 'workerID', 'processingStarted', 'due', 'error', 'recoveries')
+  mark(id, 'status', 'pending', 'reset', '1')
+  redis.call('ZADD', PENDING, seconds(now), id)
+  wake()
+end
+
+-- Take a job from the place where it is.
+local function take(id, state, where)
+  if state == 'pending' then return redis.call('ZREM', PENDING, id) end
+  if state == 'paused' then return redis.call('ZREM', PAUSED, id) end
+  if state == 'processing' then
+    redis.call('HDEL', claims_of(where), id)
+    return redis.call('LREM', PROCESSING, 1, id)
+  end
+  return redis.call('ZREM', ENDED[state].key, id) + redis.call('ZREM', KEPT, id)
+end
+
+-- Numbered operations: [FIRST] producer, [FIRST + 1] sequence, [FIRST + 2] digest of what is asked.
+-- `repeated` gives the recorded answer of a repeat, or an error; `record` keeps the answer of a step that was done.
+local function repeated()
+  local key = META .. '_producer.' .. ARGV[FIRST]
+  local last = redis.call('HMGET', key, 'sequence', 'digest', 'answer', 'expires')
+  if not last[1] or tonumber(last[4]) <= now then return nil end
+  local sequence = tonumber(ARGV[FIRST + 1])
+  if sequence < tonumber(last[1]) then return fault('REFUSED', 'the producer is at ' .. last[1] .. ' already') end
+  if sequence > tonumber(last[1]) then return nil end
+  if ARGV[FIRST + 2] ~= last[2] then return fault('REFUSED', 'the same number was used for something else') end
+  redis.call('HSET', key, 'expires', whole(now + 600000000))
+  if not injected then redis.call('PEXPIRE', key, 600000) end
+  return last[3]
+end
+local function record(answer)
+  local key = META .. '_producer.' .. ARGV[FIRST]
+  redis.call('DEL', key) -- a removal first: a full server refuses a script whose first write adds
+  redis.call('HSET', key, 'sequence', ARGV[FIRST + 1], 'digest', ARGV[FIRST + 2], 'answer', answer,
+    'expires', whole(now + 600000000))
+  if not injected then redis.call('PEXPIRE', key, 600000) end
+  return answer
+end
+
+-- Whether a push of this id is a duplicate; if not, the state and the score of what is left of it, if anything is.
+local function is_known(id)
+  local until_then = redis.call('ZSCORE', IDS, id)
+  if until_then and tonumber(until_then) > now then return true end
+  local state, ended, score = place(id)
+  if state then return true end
+  if not ended then return false end
+  local age = ENDED[ended].age
+  local since = age and math.min(now, micro(score) + age) or now
+  return fields(id, 'own')[1] and since + window > now, { ended, score }
+end
+
+-- Store a job. Its keys may hold what is left of one of the same id.
+local function store(id, due, own, request)
+  local meta = meta_of(id)
+  redis.call('SET', payload_of(id), request)
+  redis.call('DEL', meta)
+  if own == '1' then
+    redis.call('HSET', meta, 'status', 'pending', 'stored', whole(now), 'own', '1')
+  else
+    redis.call('HSET', meta, 'status', 'pending', 'stored', whole(now))
+  end
+  redis.call('ZADD', PENDING, seconds(due), id)
+  wake_for(seconds(due))
+end
+
+-- Metadata: a plain value, or a lock, which is a value with an expiry. With an injected clock the expiry stands in LOCKS.
+-- Gives an error or nil, and { plain = value } or { holder = value } or {}.
+local LOCKS = META .. '_locks'
+local function lock_or_value(name)
+  local key = META .. name
+  local found = redis.call('TYPE', key).ok
+  if found == 'none' then return nil, {} end
+  if found ~= 'string' then return fault('TYPE', key .. ' holds a ' .. found .. ', not a value') end
+  local value = redis.call('GET', key)
+  if injected then
+    local expires = redis.call('HGET', LOCKS, name)
+    if not expires then return nil, { plain = value } end
+    return nil, tonumber(expires) > now and { holder = value } or {}
+  end
+  return nil, redis.call('PTTL', key) >= 0 and { holder = value } or { plain = value }
+end

@@ -1,0 +1,48 @@
+-- Put the jobs of workers whose lock has run out back into the queue.
+-- [FIRST] how many at most, [+1] microseconds for which an id that a Swift worker popped may lack a worker.
+-- Result: how many jobs it was. Cost: O(log n) for each job, and O(1) for each dead worker.
+local wrong = wrong_type()
+if wrong then return wrong end
+local left, grace = tonumber(ARGV[FIRST]), tonumber(ARGV[FIRST + 1])
+local done = 0
+
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)) do
+  local ids = redis.call('HKEYS', claims_of(worker))
+  for n = 1, math.min(#ids, left) do
+    redis.call('HDEL', claims_of(worker), ids[n])
+    release(ids[n], true)
+  end
+  done = done + math.min(#ids, left)
+  if #ids > left then return done end
+  left = left - #ids
+  redis.call('ZREM', WORKERS, worker) -- a renewal brings it back
+end
+
+-- Swift workers: a list of ids, and a lock for each worker. They pop first and write the worker in a second step, so an
+-- id without a worker is one that was popped just now, or whose worker died in between: UNOWNED tells which.
+local length = redis.call('LLEN', PROCESSING)
+if length == 0 then return done end
+local UNOWNED = META .. '_unowned'
+if is_broken(UNOWNED, 'zset') then return fault('TYPE', UNOWNED .. ' is not a zset') end
+local from = length > 1000 and math.floor(now / 1000000) % length or 0
+for _, id in ipairs(redis.call('LRANGE', PROCESSING, from, from + 999)) do
+  if left == 0 then break end
+  local worker = fields(id, 'workerID')[1]
+  local dead
+  if worker then
+    dead = redis.call('EXISTS', META .. 'worker.' .. worker) == 0
+  else
+    local first = redis.call('ZSCORE', UNOWNED, id)
+    dead = first and now - tonumber(first) >= grace
+    if not first then redis.call('ZADD', UNOWNED, whole(now), id) end
+  end
+  if dead then
+    redis.call('LREM', PROCESSING, 1, id)
+    redis.call('ZREM', UNOWNED, id)
+    release(id, true)
+    done, left = done + 1, left - 1
+  end
+end
+local past = redis.call('ZRANGEBYSCORE', UNOWNED, '-inf', whole(now - 3600000000), 'LIMIT', 0, 1000)
+if #past > 0 then redis.call('ZREM', UNOWNED, unpack(past)) end
+return done
