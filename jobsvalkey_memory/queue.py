@@ -31,8 +31,9 @@ from jobsvalkey.contract import (
     WorkerID,
     check_due,
     check_push,
+    check_request,
 )
-from jobsvalkey_memory.steps import ClockT_co, Steps, claim_of, is_tombstone, numbered
+from jobsvalkey_memory.steps import ClockT_co, Steps, claim_of, numbered
 from jobsvalkey_memory.store import WORKER_MEMORY, Value, Worker
 
 
@@ -90,9 +91,9 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
 
     @numbered
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Completed, failed, cancelled → pending, due now, as new; never a tombstone."""
+        """Completed, failed, cancelled → pending, due now, as new; but not without a request."""
         now = self.now()
-        if (job := self._find(job_id, now, *FINISHED)) is None or is_tombstone(job):
+        if (job := self._find(job_id, now, *FINISHED)) is None or job.request is None:
             return False
         self._rerun(job, now)
         return True
@@ -123,9 +124,10 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         def is_meant(job: StoredJob) -> bool:
             old = cleanup.max_age is None or now - (job.ended_at or job.claimed_at or job.stored_at) >= cleanup.max_age
             is_orphan = job.worker is None or self.state.workers[job.worker].expires <= now
-            return old and (is_orphan or not only_orphans) and not (cleanup.action == "rerun" and is_tombstone(job))
+            can_run = job.request is not None or cleanup.action != "rerun"
+            return old and can_run and (is_orphan or not only_orphans) and self._is_present(job, now)
 
-        meant = filter(is_meant, self._listed(self.state.lines[status], now))
+        meant = filter(is_meant, self.state.listed(status))
         chosen = list(islice(meant, max_jobs if cleanup.action != "nothing" else 0))
         for job in chosen:
             if job.worker is not None:
@@ -142,7 +144,9 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     ) -> Exchanged:
         """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
         for settlement in settlements:
-            check_due(settlement.due if isinstance(settlement, Retry) else None)
+            if isinstance(settlement, Retry):
+                check_due(settlement.due)
+                check_request(settlement.request or b"", settlement.job_id, self.configuration)
         now, pending = self.now(), self.state.lines[JobStatus.PENDING]
         holder = self._worker(worker, now)
         if holder.sequence is not None and sequence < holder.sequence:
@@ -188,7 +192,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def recover(self, max_jobs: int = 1000) -> int:
         """Processing, the worker's lock gone → pending, with one more recovery."""
         now, recovered = self.now(), 0
-        for worker, holder in list(self.state.workers.items()):
+        for worker, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
             if holder.expires > now:
                 continue
             for token in list(islice(holder.claims, max_jobs - recovered)):
@@ -227,6 +231,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
         """Free, expired, or the holder's own → the holder's, until `expires_in` from now."""
+        if expires_in <= timedelta(0):
+            raise ValueError(f"expires_in is a time above zero, not {expires_in}")
         now = self.now()
         found = self._value(key, now)
         if found and found.expires is None:
@@ -255,23 +261,27 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def counts(self) -> dict[JobStatus, int]:
         """How many jobs are in each state."""
         now = self.now()
-        return {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
+        counts = {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
+        return counts | {JobStatus.FAILED: counts[JobStatus.FAILED] + len(self.state.kept)}
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
         """The jobs in a state: each as it is when its turn comes, unless it has left by then."""
-        line = self.state.lines[status]
-        listed = self._listed(reversed(line) if status in FINISHED else line, self.now())
-        for job_id in [job.job_id for job in islice(listed, limit)]:
+        now, listed = self.now(), self.state.listed(status, latest_first=status in FINISHED)
+        present = (job.job_id for job in listed if self._is_present(job, now))
+        for job_id in list(islice(present, limit)):
             if job := self._find(job_id, self.now(), status):
                 yield job
 
     async def validate(self) -> list[Inconsistency]:
         """Lost requests, and what lies in their place. No other damage can be done here."""
         self.now()
-        wrong, lost = InconsistencyKind.WRONG_TYPE, InconsistencyKind.MISSING_PAYLOAD
-        without = (job for job in self.state.jobs.values() if job.request is None)
-        found = ((wrong if job.job_id in self.state.broken else lost, job) for job in without)
-        return [Inconsistency(kind, job.job_id) for kind, job in found if kind is wrong or not is_tombstone(job)]
+        found: list[Inconsistency] = []
+        for job in self.state.jobs.values():
+            if job.job_id in self.state.broken:
+                found.append(Inconsistency(InconsistencyKind.WRONG_TYPE, job.job_id))
+            elif job.request is None and job.status is not JobStatus.FAILED:
+                found.append(Inconsistency(InconsistencyKind.MISSING_PAYLOAD, job.job_id))
+        return found
 
     async def is_durable(self) -> bool:
         """Never: the jobs end with the process."""

@@ -2,9 +2,10 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from itertools import takewhile
 from types import CoroutineType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -41,7 +42,6 @@ from jobsvalkey_memory.store import (
     WORKER_MEMORY,
     Answer,
     MemoryStore,
-    Place,
     QueueState,
     Value,
     Worker,
@@ -176,11 +176,8 @@ class Steps(Generic[ClockT_co]):
 
     def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
-        self.state.put(job)
+        self.state.put(job, keep=keep)
         self.state.ended.append(job)
-        if keep:
-            self.state.kept.add(job.job_id)
-            self.state.broken.discard(job.job_id)
         for beyond in self._beyond(status, now):
             self._drop(beyond, now)
 
@@ -203,17 +200,9 @@ class Steps(Generic[ClockT_co]):
         return retention.max_count is None or line.after(place(job)) < retention.max_count
 
     def _beyond(self, status: JobStatus, now: datetime) -> list[StoredJob]:
-        """What is beyond its retention and still there: the first of their line, but for those that are kept."""
-        beyond: list[StoredJob] = []
-        for _, job_id in self.state.lines[status]:
-            if not self._is_present(job := self.state.jobs[job_id], now):
-                beyond.append(job)
-            elif job_id not in self.state.kept:
-                break
-        return beyond
-
-    def _listed(self, places: Iterable[Place], now: datetime) -> Iterator[StoredJob]:
-        return (job for _, job_id in places if self._is_present(job := self.state.jobs[job_id], now))
+        """What is beyond its retention and was not trimmed yet: the first in the line."""
+        line = (self.state.jobs[job_id] for _, job_id in self.state.lines[status])
+        return list(takewhile(lambda job: not self._is_present(job, now), line))
 
     def _find(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
         job = self.state.jobs.get(job_id)
@@ -238,11 +227,6 @@ class Steps(Generic[ClockT_co]):
 
 def _resolve(due: Due, now: datetime) -> datetime:
     return due.astimezone(UTC) if isinstance(due, datetime) else now + (due or timedelta(0))
-
-
-def is_tombstone(job: StoredJob) -> bool:
-    """Whether the job failed because its request was lost."""
-    return job.status is JobStatus.FAILED and job.request is None
 
 
 def claim_of(job: StoredJob, token: bytes) -> Claim:

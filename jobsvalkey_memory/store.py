@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import merge
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
@@ -100,7 +101,8 @@ class QueueState:
         self.lines = {status: Line() for status in JobStatus}
         self.named: set[JobID] = set()  # ids of jobs that a user gave, and once the job is gone:
         self.remembered: OrderedDict[JobID, datetime] = OrderedDict()  # until when a push of it is a duplicate
-        self.kept: set[JobID] = set()  # failed jobs that no retention policy drops
+        self.kept: set[JobID] = set()  # failed jobs that no retention policy drops or counts, in a line of their own:
+        self.kept_line = Line()
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.workers: dict[WorkerID, Worker] = {}
         self.producers: OrderedDict[str, Answer] = OrderedDict()
@@ -110,17 +112,29 @@ class QueueState:
         self.pushed: deque[NewJob] = deque(maxlen=HISTORY)
         self.ended: deque[StoredJob] = deque(maxlen=HISTORY)
 
-    def put(self, job: StoredJob) -> None:
+    def line_of(self, job: StoredJob) -> Line:
+        """The line that a job stands in."""
+        return self.kept_line if job.job_id in self.kept else self.lines[job.status]
+
+    def put(self, job: StoredJob, *, keep: bool = False) -> None:
         """Store a job as it is now, in the line of its state."""
         self.take(job.job_id)
         self.jobs[job.job_id] = job
-        self.lines[job.status].add(place(job))
+        if keep:
+            self.kept.add(job.job_id)
+        self.line_of(job).add(place(job))
 
     def take(self, job_id: JobID) -> None:
         """Take a job out, where it is in."""
         if (job := self.jobs.pop(job_id, None)) is not None:
-            self.lines[job.status].remove(place(job))
+            self.line_of(job).remove(place(job))
             self.kept.discard(job_id)
+
+    def listed(self, status: JobStatus, *, latest_first: bool = False) -> Iterator[StoredJob]:
+        """The jobs in a state, in their order."""
+        lines = [self.lines[status], self.kept_line] if status is JobStatus.FAILED else [self.lines[status]]
+        places = merge(*(reversed(line) if latest_first else line for line in lines), reverse=latest_first)
+        return (self.jobs[job_id] for _, job_id in places)
 
     def forget(self, now: datetime) -> None:
         """Give up what need not be remembered any more."""
