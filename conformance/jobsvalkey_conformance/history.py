@@ -1,0 +1,128 @@
+"""What many clients asked of drivers at once, and what they were told: recorded event by event."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, TypeVar
+
+from jobsvalkey.contract import DriverConfiguration, JobID, StoreUnavailable, WorkerID
+from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.history_calls import UNANSWERED, AnyCall, Call, Exchange, Push, Tokens, Unanswered
+from jobsvalkey_memory import ManualClock
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One call of one client, from the moment that it was made to the moment that its answer came."""
+
+    client: str
+    call: AnyCall
+    began: int
+    answered: int | None
+    """`None`: no answer ever came."""
+    answer: Any
+    times: tuple[datetime, ...]
+    """What the clock said meanwhile: the step was done at one of these times."""
+
+    def __str__(self) -> str:
+        until = "never answered" if self.answered is None else f"to {self.answered}"
+        answer = "" if self.answered is None else f" -> {self.answer}"
+        return f"[{self.began} {until}] {self.client}: {self.call}{answer}"
+
+
+@dataclass
+class History:
+    """The events of one run, in the order in which they began."""
+
+    configuration: DriverConfiguration
+    events: list[Event] = field(default_factory=list[Event])
+
+    def of(self, kind: type[Call[R]]) -> list[tuple[Event, Any]]:
+        """The events of one kind of call, each with that call."""
+        return [(event, event.call) for event in self.events if isinstance(event.call, kind)]
+
+    def answered(self, kind: type[Call[R]]) -> list[tuple[Event, Any]]:
+        """Those of them that were answered."""
+        return [(event, call) for event, call in self.of(kind) if event.answered is not None]
+
+    @property
+    def job_ids(self) -> list[JobID]:
+        """All jobs that anybody tried to push, in that order."""
+        return list(dict.fromkeys(item.job_id for _, push in self.of(Push) for item in push.items))
+
+    @property
+    def tokens(self) -> Tokens:
+        """The claims that were answered."""
+        named: dict[tuple[WorkerID, bytes], tuple[JobID, bytes]] = {}
+        for event, exchange in self.answered(Exchange):
+            for claim in event.answer.claims:
+                named.setdefault((exchange.worker, claim.token), (claim.job_id, b"%d.0" % exchange.sequence))
+        return named
+
+
+class Recorder:
+    """Makes calls, and writes them down.
+
+    Around some calls it lets others run, since an answer that comes late is an answer too: so that calls overlap
+    also where a driver never waits for anything.
+    """
+
+    def __init__(self, history: History, clock: ManualClock, random: Random) -> None:
+        self.history = history
+        self.clock = clock
+        self.random = random
+        self._numbers = itertools.count()
+        self._moments: list[tuple[int, datetime]] = [(-1, clock.now())]
+
+    async def ask(
+        self, client: str, driver: AnyDriver, call: Call[R], *, patience: float | None = None
+    ) -> R | Unanswered:
+        """Make a call and record it; its answer, unless it was lost, or the call given up after `patience` seconds.
+
+        `StoreUnavailable` is no answer; where it says that nothing was done, the call is not written down either.
+        Other errors are the test's.
+        """
+        began = next(self._numbers)
+        answered: int | None = None
+        answer: R | Unanswered = UNANSWERED
+        try:
+            async with asyncio.timeout(patience):
+                await self._let_others_run()
+                answer = await call.on(driver)
+                await self._let_others_run()
+            answered = next(self._numbers)
+        except TimeoutError:
+            answer = UNANSWERED
+        except StoreUnavailable as error:
+            if error.outcome == "not_done":
+                return UNANSWERED
+        self.history.events.append(Event(client, call, began, answered, answer, self._times(began)))
+        return answer
+
+    def advance(self, by: timedelta) -> None:
+        """Let time go by, for all clients at once."""
+        self.clock.advance(by)
+        self._moments.append((next(self._numbers), self.clock.now()))
+
+    def finish(self) -> History:
+        """The history, when all clients have ended. What was not answered may have been done until now."""
+        self.history.events = sorted(
+            (
+                event if event.answered is not None else replace(event, times=self._times(event.began))
+                for event in self.history.events
+            ),
+            key=lambda event: event.began,
+        )
+        return self.history
+
+    def _times(self, began: int) -> tuple[datetime, ...]:
+        before = [moment for number, moment in self._moments if number < began]
+        return (before[-1], *(moment for number, moment in self._moments if number > began))
+
+    async def _let_others_run(self) -> None:
+        for _ in range(self.random.choice((0, 0, 1, 2, 4))):
+            await asyncio.sleep(0)

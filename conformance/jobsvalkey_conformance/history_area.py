@@ -1,0 +1,105 @@
+"""Concurrent histories as a test of the suite."""
+
+import asyncio
+import secrets
+from os import environ
+from random import Random
+from typing import ClassVar
+
+import pytest
+
+from jobsvalkey.contract import DO_NOT_RETAIN, RETAIN, Capability, RetentionPolicy, retain_for
+from jobsvalkey_conformance.case import Case, Suite
+from jobsvalkey_conformance.harness import DriverHarness, Hook
+from jobsvalkey_conformance.history import History, Recorder
+from jobsvalkey_conformance.history_checks import violations
+from jobsvalkey_conformance.history_clients import LONGEST_WAIT, Shared, clients, drain
+from jobsvalkey_conformance.kit import Kit, not_run, open_kit
+
+HISTORIES = "JOBSVALKEY_HISTORIES"
+"""The environment variable that says how many histories are recorded."""
+CALLS = "JOBSVALKEY_HISTORY_CALLS"
+"""The environment variable that says how many calls the clients of one history make."""
+SEED = "JOBSVALKEY_HISTORY_SEED"
+"""The environment variable that gives the first history's seed; the others count on from it."""
+DRIVERS = 3
+"""Drivers, each with its own connections, among which the clients of one history are spread."""
+RETENTIONS = (RETAIN, DO_NOT_RETAIN, retain_for(LONGEST_WAIT))
+"""Those that tell what becomes of a job without looking at others."""
+
+
+async def record_history(kit: Kit, seed: int, calls: int) -> History:
+    """The history of clients that make about `calls` calls at once, with faults, and of the end that they come to."""
+    assert kit.clock is not None, "a history needs a clock that can be driven"
+    random = Random(seed)
+    completed, failed, cancelled = (random.choice(RETENTIONS) for _ in range(3))
+    policy = RetentionPolicy(completed_jobs=completed, failed_jobs=failed, cancelled_jobs=cancelled)
+    drivers = [await kit.driver(retention_policy=policy) for _ in range(DRIVERS)]
+    recorder = Recorder(History(drivers[0].configuration), kit.clock, random)
+    shared = Shared(recorder, frozenset(drivers[0].capabilities), calls)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_faults(kit, shared, random))
+        for client in clients(shared, drivers, seed):
+            group.create_task(client.run())
+    await drain(shared, drivers[0])
+    return recorder.finish()
+
+
+async def check_history(harness_type: type[DriverHarness], seed: int, calls: int) -> History:
+    """Record a history on a new harness, and check it.
+
+    Raises:
+        AssertionError: something is wrong with it; the message says what, and the seed.
+    """
+    try:
+        async with open_kit(harness_type) as kit:
+            history = await record_history(kit, seed, calls)
+        found = violations(history)
+        assert not found, "\n".join(found)
+    except BaseException as error:
+        error.add_note(f"to record this history again: {SEED}={seed} {HISTORIES}=1 {CALLS}={calls}")
+        raise
+    return history
+
+
+async def _faults(kit: Kit, shared: Shared, random: Random) -> None:
+    """Break connections, lose replies and, once, restart the store, for as long as the clients run."""
+    faults = sorted(kit.harness.hooks & {Hook.KILL_CONNECTIONS, Hook.DROP_REPLY, Hook.RESTART_STORE})
+    while faults and shared.calls_left > 0:
+        await _calls_made(shared, random.randint(10, 40))
+        fault = random.choice(faults)
+        if fault is Hook.DROP_REPLY:
+            async with kit.harness.drop_reply():
+                await _calls_made(shared, 10)
+        elif fault is Hook.KILL_CONNECTIONS:
+            await kit.harness.kill_connections()
+        else:
+            faults.remove(fault)
+            await kit.harness.restart_store()
+
+
+async def _calls_made(shared: Shared, number: int) -> None:
+    goal = shared.calls_left - number
+    while shared.calls_left > max(goal, 0):
+        await asyncio.sleep(0.001)
+
+
+class HistoryArea(Suite):
+    """Many clients at once, with faults; what they were told is checked afterwards."""
+
+    histories: ClassVar[int] = 5
+    """How many histories are recorded, where JOBSVALKEY_HISTORIES does not say."""
+    history_calls: ClassVar[int] = 200
+    """How many calls the clients of each make, where JOBSVALKEY_HISTORY_CALLS does not say."""
+
+    @pytest.mark.asyncio
+    async def test_histories(self) -> None:
+        """Whatever clients do at once, their answers are those of some order of their steps, and nothing is lost."""
+        if not self.harness_type.drives_clock:
+            not_run("the harness drives no clock")
+        first = int(environ.get(SEED, secrets.randbelow(1_000_000)))
+        for seed in range(first, first + int(environ.get(HISTORIES, self.histories))):
+            await check_history(self.harness_type, seed, int(environ.get(CALLS, self.history_calls)))
+
+    # What `conformance_test` notes on the tests that it makes.
+    test_histories.conformance_case = Case("history", Capability.QUEUE)  # pyright: ignore[reportFunctionMemberAccess]

@@ -1,0 +1,245 @@
+"""What a client can ask of a driver, as values: to be made, written down, and looked at from the side of one job.
+
+A step that touches several jobs is, to the history of one of them, the same step with the others left out. Each
+call says what is left of it, and of its answer, for one job; and whether an answer is the one that the twin gives.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+from msgspec import structs
+
+from jobsvalkey.contract import (
+    Exchanged,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    Settlement,
+    StoredJob,
+    WorkerID,
+)
+from jobsvalkey_conformance.harness import AnyDriver
+
+R = TypeVar("R")
+ChangeName: TypeAlias = Literal["cancel", "pause", "resume", "rerun", "remove"]
+
+
+class Unanswered(Enum):
+    """Stands for the answer that never came."""
+
+    UNANSWERED = "unanswered"
+
+
+UNANSWERED: Final = Unanswered.UNANSWERED
+Tokens: TypeAlias = Mapping[tuple[WorkerID, bytes], tuple[JobID, bytes]]
+"""For each claim of a history its job, and the token that the twin gives it in the history of that job."""
+
+
+class Call(ABC, Generic[R]):
+    """One step that is asked of a driver."""
+
+    @abstractmethod
+    async def on(self, driver: AnyDriver) -> R:
+        """Ask it."""
+
+    def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> "tuple[Call[R], R | Unanswered] | None":
+        """The call and its answer as far as a job is concerned; `None` where it is not."""
+        return self, answer
+
+    def agrees(self, twin: R, seen: R) -> bool:
+        """Whether a driver may have answered `seen` where the twin, which knows one job alone, answers `twin`."""
+        return twin == seen
+
+    def may_pass_over(self, seen: R) -> bool:
+        """Whether the step may have left this job alone because it had enough others."""
+        return False
+
+
+AnyCall: TypeAlias = Call[Any]
+
+
+@dataclass(frozen=True)
+class Push(Call[list[bool]]):
+    """`push`."""
+
+    items: tuple[NewJob, ...]
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> list[bool]:
+        return await driver.push(self.items, operation=self.operation)
+
+    def part(
+        self, job_id: JobID, answer: list[bool] | Unanswered, tokens: Tokens
+    ) -> tuple[Call[list[bool]], list[bool] | Unanswered] | None:
+        places = [place for place, item in enumerate(self.items) if item.job_id == job_id]
+        if not places:
+            return None
+        call = replace(self, items=tuple(self.items[place] for place in places))
+        return call, answer if answer is UNANSWERED else [answer[place] for place in places]
+
+
+@dataclass(frozen=True)
+class Exchange(Call[Exchanged]):
+    """`exchange`."""
+
+    worker: WorkerID
+    sequence: int
+    settlements: tuple[Settlement, ...] = ()
+    limit: int = 0
+
+    async def on(self, driver: AnyDriver) -> Exchanged:
+        return await driver.exchange(self.worker, self.sequence, self.settlements, self.limit)
+
+    def part(
+        self, job_id: JobID, answer: Exchanged | Unanswered, tokens: Tokens
+    ) -> tuple[Call[Exchanged], Exchanged | Unanswered] | None:
+        places = [place for place, one in enumerate(self.settlements) if one.job_id == job_id]
+        if answer is UNANSWERED:
+            limit, part = min(self.limit, 1), answer
+        else:
+            claims = [
+                structs.replace(claim, token=tokens[self.worker, claim.token][1])
+                for claim in answer.claims
+                if claim.job_id == job_id
+            ]
+            limit, part = len(claims), Exchanged([answer.outcomes[place] for place in places], claims)
+        if not places and not limit:
+            return None
+        settlements = tuple(self._named(self.settlements[place], tokens) for place in places)
+        return replace(self, settlements=settlements, limit=limit), part
+
+    def _named(self, settlement: Settlement, tokens: Tokens) -> Settlement:
+        _, token = tokens.get((self.worker, settlement.token), (settlement.job_id, settlement.token))
+        return structs.replace(settlement, token=token)
+
+    def agrees(self, twin: Exchanged, seen: Exchanged) -> bool:
+        return twin.outcomes == seen.outcomes and twin.claims == seen.claims
+
+
+@dataclass(frozen=True)
+class OpenWorker(Call[None]):
+    """`open_worker`."""
+
+    worker: WorkerID
+    hold_for: timedelta
+
+    async def on(self, driver: AnyDriver) -> None:
+        await driver.open_worker(self.worker, self.hold_for)
+
+
+@dataclass(frozen=True)
+class Renew(Call[frozenset[bytes]]):
+    """`renew`."""
+
+    worker: WorkerID
+    hold_for: timedelta
+    known: frozenset[bytes] = field(default=frozenset(), repr=False)
+    """The claims of one job that the history shows; there may be others, whose answer was lost."""
+
+    async def on(self, driver: AnyDriver) -> frozenset[bytes]:
+        return await driver.renew(self.worker, self.hold_for)
+
+    def part(
+        self, job_id: JobID, answer: frozenset[bytes] | Unanswered, tokens: Tokens
+    ) -> tuple[Call[frozenset[bytes]], frozenset[bytes] | Unanswered] | None:
+        named = {
+            token: twin for (worker, token), (job, twin) in tokens.items() if worker == self.worker and job == job_id
+        }
+        call = replace(self, known=frozenset(named.values()))
+        return call, answer if answer is UNANSWERED else frozenset(named[token] for token in answer if token in named)
+
+    def agrees(self, twin: frozenset[bytes], seen: frozenset[bytes]) -> bool:
+        return twin & self.known == seen
+
+
+@dataclass(frozen=True)
+class CloseWorker(Call[None]):
+    """`close_worker`."""
+
+    worker: WorkerID
+
+    async def on(self, driver: AnyDriver) -> None:
+        await driver.close_worker(self.worker)
+
+
+@dataclass(frozen=True)
+class _UpTo(Call[int]):
+    """A step that takes up to a number of jobs, and answers how many it took."""
+
+    max_jobs: int
+
+    def agrees(self, twin: int, seen: int) -> bool:
+        return twin <= seen
+
+    def may_pass_over(self, seen: int) -> bool:
+        return seen >= self.max_jobs
+
+
+@dataclass(frozen=True)
+class Recover(_UpTo):
+    """`recover`."""
+
+    async def on(self, driver: AnyDriver) -> int:
+        return await driver.recover(self.max_jobs)
+
+
+@dataclass(frozen=True)
+class Clean(_UpTo):
+    """`cleanup_step`."""
+
+    status: JobStatus
+    cleanup: JobCleanup
+    only_orphans: bool
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> int:
+        return await driver.cleanup_step(
+            self.status,
+            self.cleanup,
+            max_jobs=self.max_jobs,
+            only_orphans=self.only_orphans,
+            operation=self.operation,
+        )
+
+
+@dataclass(frozen=True)
+class _OfOneJob(Call[R]):
+    job_id: JobID
+
+    def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> tuple[Call[R], R | Unanswered] | None:
+        return (self, answer) if job_id == self.job_id else None
+
+
+@dataclass(frozen=True)
+class Change(_OfOneJob[bool]):
+    """`cancel`, `pause`, `resume`, `rerun` or `remove`."""
+
+    what: ChangeName
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> bool:
+        match self.what:
+            case "cancel":
+                return await driver.cancel(self.job_id, operation=self.operation)
+            case "pause":
+                return await driver.pause(self.job_id, operation=self.operation)
+            case "resume":
+                return await driver.resume(self.job_id, operation=self.operation)
+            case "rerun":
+                return await driver.rerun(self.job_id, operation=self.operation)
+            case "remove":
+                return await driver.remove(self.job_id, operation=self.operation)
+
+
+@dataclass(frozen=True)
+class Get(_OfOneJob[StoredJob | None]):
+    """`get`."""
+
+    async def on(self, driver: AnyDriver) -> StoredJob | None:
+        return await driver.get(self.job_id)

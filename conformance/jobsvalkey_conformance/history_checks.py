@@ -1,0 +1,139 @@
+"""What must hold of every history of concurrent clients. Each check says what is wrong, one line or more for each fault.
+
+`lost_or_unexpected` is what Jepsen calls `queue` and `total-queue`, `used_twice` is its `unique-ids`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Outcome, Retry, WorkerID
+from jobsvalkey_conformance.history import Event, History
+from jobsvalkey_conformance.history_calls import Change, Clean, Exchange, Get, Push
+from jobsvalkey_conformance.linearizability_twin import unexplained
+
+Check = Callable[[History], Iterator[str]]
+
+
+def violations(history: History) -> list[str]:
+    """Everything that is wrong with a history. To be called inside an event loop."""
+    return [found for check in CHECKS for found in check(history)]
+
+
+def used_twice(history: History) -> Iterator[str]:
+    """A token, of one worker, names one claim: a repeat of the exchange may show it again, nothing else may."""
+    first: dict[tuple[WorkerID, bytes], tuple[int, Claim]] = {}
+    for event, exchange, claim in _claims(history):
+        sequence, before = first.setdefault((exchange.worker, claim.token), (exchange.sequence, claim))
+        if (sequence, before.job_id) != (exchange.sequence, claim.job_id):
+            yield f"the token {claim.token!r} of {exchange.worker} names two claims, the second in {event}"
+
+
+def lost_or_unexpected(history: History) -> Iterator[str]:
+    """What is claimed was pushed, with that request; what was acknowledged was claimed, or taken out by somebody."""
+    pushed: dict[JobID, list[tuple[int, NewJob]]] = {}
+    for event, push in history.of(Push):
+        for item in push.items:
+            pushed.setdefault(item.job_id, []).append((event.began, item))
+    rewritten = {
+        (settlement.job_id, settlement.request)
+        for _, exchange in history.of(Exchange)
+        for settlement in exchange.settlements
+        if isinstance(settlement, Retry)
+    }
+    claimed: set[JobID] = set()
+    for event, _, claim in _claims(history):
+        claimed.add(claim.job_id)
+        before = {item.request for began, item in pushed.get(claim.job_id, ()) if began < (event.answered or 0)}
+        if not before:
+            yield f"job {claim.job_id} is claimed, but nobody had pushed it: {event}"
+        elif claim.request not in before and (claim.job_id, claim.request) not in rewritten:
+            yield f"job {claim.job_id} is claimed with a request that nobody gave it: {event}"
+    taken_out = {call.job_id for event, call in history.of(Change) if event.answer is not False}
+    cleaned = _may_be_cleaned_unseen(history)
+    for event, push in history.answered(Push):
+        for item, stored in zip(push.items, event.answer, strict=True):
+            if stored and item.job_id not in claimed | taken_out and not cleaned:
+                yield f"job {item.job_id} is lost: it was acknowledged, and never claimed: {event}"
+
+
+def settled_twice(history: History) -> Iterator[str]:
+    """A claim is settled at most once."""
+    settled: Counter[tuple[WorkerID, bytes]] = Counter()
+    seen: set[tuple[WorkerID, int]] = set()
+    for event, exchange in history.answered(Exchange):
+        taken = [
+            settlement
+            for settlement, outcome in zip(exchange.settlements, event.answer.outcomes, strict=True)
+            if outcome is Outcome.SETTLED
+        ]
+        if not taken or (exchange.worker, exchange.sequence) in seen:
+            continue  # A repeat tells what was settled before.
+        seen.add((exchange.worker, exchange.sequence))
+        for settlement in taken:
+            settled[exchange.worker, settlement.token] += 1
+            if settled[exchange.worker, settlement.token] > 1:
+                yield f"the claim {settlement.token!r} on job {settlement.job_id} is settled again: {event}"
+
+
+def out_of_order(history: History) -> Iterator[str]:
+    """The claims of a step go by due time and id, none is early, and none is more than was asked for."""
+    for event, exchange in history.answered(Exchange):
+        claims = event.answer.claims
+        places = [(claim.due, claim.job_id) for claim in claims]
+        if places != sorted(places):
+            yield f"the claims are not in the order of their due times and ids: {event}"
+        if any(claim.due > event.times[-1] for claim in claims):
+            yield f"a job is claimed before it is due: {event}"
+        if len(claims) > exchange.limit:
+            yield f"more jobs are claimed than were asked for: {event}"
+
+
+def torn_batches(history: History) -> Iterator[str]:
+    """Of a push that was not answered, all is there, or nothing."""
+    if _may_be_cleaned_unseen(history):
+        return
+    evidence = _seen(history)
+    ids = Counter(item.job_id for _, push in history.of(Push) for item in set(push.items))
+    repeated = {push for _, push in history.answered(Push)}
+    for event, push in history.of(Push):
+        own = {item.job_id for item in push.items if ids[item.job_id] == 1}
+        if event.answered is None and push not in repeated and own & evidence and own - evidence:
+            yield f"a push was done in part, without {sorted(own - evidence)}: {event}"
+
+
+def not_linearizable(history: History) -> Iterator[str]:
+    """For each job there is an order of what was done to it in which the twin gives the same answers."""
+    for job_id in history.job_ids:
+        steps = unexplained(job_id, history)
+        if steps:
+            lines = "".join(f"\n  {step.action}" for step in steps)
+            yield f"the history of job {job_id} cannot be explained, shortest part:{lines}"
+
+
+def _claims(history: History) -> Iterator[tuple[Event, Exchange, Claim]]:
+    return ((event, exchange, claim) for event, exchange in history.answered(Exchange) for claim in event.answer.claims)
+
+
+def _may_be_cleaned_unseen(history: History) -> bool:
+    """Whether a cleanup may have removed jobs that had not ended: it tells how many, not which."""
+    return any(
+        event.answer != 0 and clean.cleanup.action == "remove" and clean.status not in FINISHED
+        for event, clean in history.of(Clean)
+    )
+
+
+def _seen(history: History) -> set[JobID]:
+    """The jobs of which anybody saw that they were there."""
+    seen = {claim.job_id for _, _, claim in _claims(history)}
+    seen |= {get.job_id for event, get in history.answered(Get) if event.answer is not None}
+    return seen | {change.job_id for event, change in history.answered(Change) if event.answer}
+
+
+CHECKS: tuple[Check, ...] = (
+    used_twice,
+    lost_or_unexpected,
+    settled_twice,
+    out_of_order,
+    torn_batches,
+    not_linearizable,
+)

@@ -1,0 +1,251 @@
+"""Clients that do random things to one queue at once: producers, workers that claim and settle, and housekeeping."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from random import Random
+from typing import TypeVar, get_args
+
+from jobsvalkey.contract import (
+    FINISHED,
+    Capability,
+    Claim,
+    Due,
+    Fail,
+    Finish,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    Release,
+    Retry,
+    Settlement,
+)
+from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.history import Recorder
+from jobsvalkey_conformance.history_calls import (
+    UNANSWERED,
+    Call,
+    Change,
+    ChangeName,
+    Clean,
+    CloseWorker,
+    Exchange,
+    Get,
+    OpenWorker,
+    Push,
+    Recover,
+    Renew,
+)
+
+R = TypeVar("R")
+
+MOST_TIME = timedelta(minutes=5)
+"""How far the clock goes while clients run: a step can be repeated for longer."""
+LONGEST_WAIT = timedelta(seconds=20)
+"""The longest delay of a job, and the longest that a worker's lock is held."""
+CHANGES: dict[ChangeName, Capability] = {
+    "cancel": Capability.CANCEL,
+    "pause": Capability.RESUME,
+    "resume": Capability.RESUME,
+    "rerun": Capability.CLEANUP,
+    "remove": Capability.CLEANUP,
+}
+assert set(CHANGES) == set(get_args(ChangeName))
+
+
+class Shared:
+    """What the clients of one history have in common."""
+
+    def __init__(self, recorder: Recorder, capabilities: frozenset[Capability], calls: int) -> None:
+        self.recorder = recorder
+        self.capabilities = capabilities
+        self.calls_left = calls
+        self.job_ids: list[JobID] = []
+        self.changes = [what for what, capability in CHANGES.items() if capability in capabilities]
+
+    def more(self) -> bool:
+        """Whether there is anything left to do; counts what is done."""
+        self.calls_left -= 1
+        return self.calls_left >= 0
+
+
+class Client:
+    """Makes one call after the other, and repeats one that was not answered until it is."""
+
+    def __init__(self, shared: Shared, driver: AnyDriver, name: str, seed: int) -> None:
+        self.shared = shared
+        self.driver = driver
+        self.name = name
+        self.random = Random(f"{seed} {name}")
+        self._sequence = 0
+
+    def operation(self) -> Operation:
+        """The next number of this client."""
+        self._sequence += 1
+        return Operation(self.name, self._sequence)
+
+    async def ask(self, call: Call[R], *, faults: bool = True) -> R:
+        """Make a call until it is answered; now and then give it up at once, or make it once more though it was."""
+        ask = self.shared.recorder.ask
+        give_up = faults and self.random.random() < 0.05
+        answer = await ask(self.name, self.driver, call, patience=0 if give_up else None)
+        while answer is UNANSWERED or (faults and self.random.random() < 0.05):
+            answer = await ask(self.name, self.driver, call)
+        return answer
+
+
+class Producer(Client):
+    """Pushes jobs, one or more at a time, and changes its mind about them."""
+
+    async def run(self) -> None:
+        """Go on until there is nothing left to do."""
+        while self.shared.more():
+            known = self.shared.job_ids
+            if not known or self.random.random() < 0.5:
+                push = Push(tuple(self._new_job() for _ in range(self.random.randint(1, 4))), self.operation())
+                if self.random.random() < 0.95:
+                    await self.ask(push)
+                else:  # Given up, and never asked about again.
+                    await self.shared.recorder.ask(self.name, self.driver, push, patience=0)
+            elif Capability.INSPECTION in self.shared.capabilities and self.random.random() < 0.4:
+                await self.ask(Get(self.random.choice(known)))
+            elif self.shared.changes:
+                what = self.random.choice(self.shared.changes)
+                await self.ask(Change(self.random.choice(known[-12:]), what, self.operation()))
+
+    def _new_job(self) -> NewJob:
+        known = self.shared.job_ids
+        if known and self.random.random() < 0.15:
+            job_id = self.random.choice(known)
+        else:
+            job_id = JobID(int=self.random.getrandbits(128))
+            known.append(job_id)
+        request = f"{self.name} {self._sequence} {self.random.getrandbits(16)}"
+        return NewJob(job_id, request.encode(), self._due(), self.random.random() < 0.3)
+
+    def _due(self) -> Due:
+        match self.random.randrange(6):
+            case 0:
+                return timedelta(seconds=self.random.uniform(0, LONGEST_WAIT.total_seconds()) // 1)
+            case 1:
+                return self.shared.recorder.clock.now() - timedelta(seconds=self.random.randrange(60))
+            case _:
+                return None
+
+
+class WorkerClient(Client):
+    """Claims and settles under one worker id after the other, and leaves each in one way or another."""
+
+    async def run(self) -> None:
+        """Go on until there is nothing left to do."""
+        life = 0
+        while self.shared.calls_left > 0:
+            life += 1
+            await self._live(f"{self.name}.{life}")
+
+    async def _live(self, worker: str) -> None:
+        held: list[Claim] = []
+        await self.ask(OpenWorker(worker, self._hold_for()))
+        for sequence in range(1, self.random.randint(5, 40)):
+            if not self.shared.more():
+                break
+            if self.random.random() < 0.2:
+                await self.ask(Renew(worker, self._hold_for()))
+            settled = [claim for claim in held if self.random.random() < 0.6]
+            settlements = tuple(self._settlement(claim) for claim in settled)
+            answer = await self.ask(Exchange(worker, sequence, settlements, self.random.choice((0, 1, 1, 2, 3))))
+            # Some claims are settled a second time.
+            held = [claim for claim in held if claim not in settled or self.random.random() < 0.1]
+            held += answer.claims
+        if self.random.random() < 0.5:  # Otherwise it died.
+            await self.ask(CloseWorker(worker))
+
+    def _hold_for(self) -> timedelta:
+        return timedelta(seconds=self.random.randint(5, 20))
+
+    def _settlement(self, claim: Claim) -> Settlement:
+        match self.random.randrange(8):
+            case 0:
+                return Fail(claim.job_id, claim.token, b"failed", keep=self.random.random() < 0.5)
+            case 1:
+                return Retry(claim.job_id, claim.token, b"again", timedelta(seconds=self.random.randint(0, 20)), b"bad")
+            case 2:
+                return Retry(claim.job_id, claim.token)
+            case 3:
+                return Release(claim.job_id, claim.token)
+            case 4:
+                return Finish(claim.job_id, b"no such token")
+            case _:
+                return Finish(claim.job_id, claim.token)
+
+
+class Housekeeper(Client):
+    """Recovers, cleans up, and lets time go by."""
+
+    cleans_unfinished = False
+
+    async def run(self) -> None:
+        """Go on until there is nothing left to do."""
+        left = MOST_TIME
+        while self.shared.more():
+            kind = self.random.randrange(4)
+            if kind == 0 and Capability.CLEANUP in self.shared.capabilities:
+                await self.ask(self._cleanup())
+            elif kind == 1:
+                # Recovery is repeated by nature: a lost answer is not asked for again.
+                recover = Recover(self.random.choice((1, 2, 1000)))
+                await self.shared.recorder.ask(self.name, self.driver, recover)
+            else:
+                step = timedelta(seconds=self.random.choice((1, 1, 2, 5, 12)))
+                if step <= left:
+                    left -= step
+                    self.shared.recorder.advance(step)
+            for _ in range(self.random.randrange(12)):
+                await asyncio.sleep(0)
+
+    def _cleanup(self) -> Clean:
+        # A cleanup tells how many jobs it removed, not which: where it may take jobs that nobody saw, less can be
+        # said at the end about what was lost.
+        status = self.random.choice(sorted(JobStatus if self.cleans_unfinished else FINISHED))
+        rerun = status not in (JobStatus.PENDING, JobStatus.PAUSED) and self.random.random() < 0.5
+        age = self.random.choice((None, timedelta(seconds=5)))
+        return Clean(
+            self.random.choice((1, 2, 250)),
+            status,
+            JobCleanup("rerun" if rerun else "remove", age),
+            self.random.random() < 0.5,
+            self.operation(),
+        )
+
+
+async def drain(shared: Shared, driver: AnyDriver) -> None:
+    """Bring everything to an end that can still run, and look at what is left."""
+    client = Client(shared, driver, "drain", 0)
+    shared.recorder.advance(timedelta(hours=1))
+    while await client.ask(Recover(1000), faults=False) != 0:
+        pass
+    if Capability.RESUME in shared.capabilities:
+        for job_id in shared.job_ids:
+            await client.ask(Change(job_id, "resume", client.operation()), faults=False)
+    await client.ask(OpenWorker("drain", timedelta(hours=1)), faults=False)
+    sequence, claims = 0, list[Claim]()
+    while sequence == 0 or claims:
+        sequence += 1
+        settlements = tuple(Finish(claim.job_id, claim.token) for claim in claims)
+        claims = (await client.ask(Exchange("drain", sequence, settlements, 50), faults=False)).claims
+    if Capability.INSPECTION in shared.capabilities:
+        for job_id in shared.job_ids:
+            await client.ask(Get(job_id), faults=False)
+
+
+def clients(shared: Shared, drivers: Sequence[AnyDriver], seed: int) -> list[Producer | WorkerClient | Housekeeper]:
+    """Three producers, four workers and a housekeeper, spread over the drivers."""
+    names = [f"producer-{number}" for number in (1, 2, 3)] + [f"worker-{number}" for number in (1, 2, 3, 4)]
+    housekeeper = Housekeeper(shared, drivers[0], "housekeeper", seed)
+    housekeeper.cleans_unfinished = seed % 2 == 1
+    return [housekeeper] + [
+        (Producer if name.startswith("producer") else WorkerClient)(shared, drivers[at % len(drivers)], name, seed)
+        for at, name in enumerate(names)
+    ]
