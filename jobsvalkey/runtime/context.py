@@ -30,10 +30,9 @@ class RunControl:
         self.abandoned = False
         """Whether the worker leaves without waiting for the thread."""
 
-    def cancel(self, *, claim_lost: bool = False) -> None:
+    def cancel(self) -> None:
         """Ask the handler to end."""
         self.cancelled = True
-        self.claim_lost = self.claim_lost or claim_lost
         if self.task is not None:
             self.task.cancel()
 

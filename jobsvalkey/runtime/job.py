@@ -94,7 +94,7 @@ class JobDefinition(Generic[P]):
         return self.job.parameters if isinstance(self.job, JobName) else self.job
 
 
-class JobSleep(Exception):  # noqa: N818
+class JobSleep(Exception):
     """Raised by a handler: the job goes back into the queue and runs again later. It has not failed.
 
     `attempts` says how this run counts: `"keep"` not at all, `"increment"` as an attempt, and `"reset"` makes the
@@ -122,7 +122,7 @@ class JobSleep(Exception):  # noqa: N818
         super().__init__(f"sleeps for {for_}" if until is None else f"sleeps until {until}")
 
 
-class JobFail(Exception):  # noqa: N818
+class JobFail(Exception):
     """Raised by a handler: the job has failed for good and is not tried again, whatever its retry strategy says."""
 
 

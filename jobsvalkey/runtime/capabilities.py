@@ -1,0 +1,46 @@
+"""Drivers that can do more than the base, as types: what a method of the queue asks its driver to be."""
+
+from typing import Protocol
+
+from jobsvalkey.contract import (
+    CancellableDriver,
+    Capability,
+    CleanupDriver,
+    InspectionDriver,
+    QueueDriver,
+    ResumableDriver,
+    SchedulingDriver,
+    UnsupportedOperation,
+)
+
+
+class CancellableQueueDriver(QueueDriver, CancellableDriver, Protocol):
+    """Jobs can be cancelled."""
+
+
+class ResumableQueueDriver(QueueDriver, ResumableDriver, Protocol):
+    """Jobs can be paused and resumed."""
+
+
+class CleanupQueueDriver(QueueDriver, CleanupDriver, Protocol):
+    """Jobs can be rerun and removed."""
+
+
+class InspectionQueueDriver(QueueDriver, InspectionDriver, Protocol):
+    """Jobs can be looked at."""
+
+
+class SchedulingQueueDriver(QueueDriver, SchedulingDriver, Protocol):
+    """A schedule can push jobs exactly once."""
+
+
+def require(driver: QueueDriver, capabilities: frozenset[Capability], wanted: Capability) -> None:
+    """Nothing, where the driver has the capability.
+
+    Raises:
+        UnsupportedOperation: it has not.
+    """
+    if wanted not in capabilities:
+        raise UnsupportedOperation(
+            f"{type(driver).__name__} does not state the capability {wanted.value!r}: use a driver that does"
+        )

@@ -1,0 +1,64 @@
+"""The settings of a worker."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+_ZERO = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveLock:
+    """How a worker shows that it lives: every `every` it renews a lock that holds for `hold_for`.
+
+    Jobs of a worker that died are pending again after at most `hold_for` + `every`.
+
+    Raises:
+        ValueError: `every` is not above zero, or `hold_for` is not longer.
+    """
+
+    every: timedelta = timedelta(seconds=15)
+    hold_for: timedelta = timedelta(seconds=45)
+
+    def __post_init__(self) -> None:
+        if not _ZERO < self.every < self.hold_for:
+            raise ValueError(
+                f"a lock is renewed before it runs out: every ({self.every}) is above zero and below "
+                f"hold_for ({self.hold_for}), a third of it, say"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorOptions:
+    """How a processor runs jobs.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    num_workers: int = 16
+    """How many jobs run at the same time."""
+    graceful_shutdown_timeout: timedelta = timedelta(seconds=30)
+    """How long running jobs may go on once the processor is to stop."""
+    cancel_grace: timedelta = timedelta(seconds=5)
+    """How long they may take to end once they were cancelled, at the end of that time."""
+    worker_active_lock: ActiveLock = ActiveLock()
+    """How the worker shows that it lives, and how often it looks for the jobs of workers that do not."""
+    max_recoveries: int | None = 5
+    """A job that so many workers died with is given up, as `JobAbandoned`; `None` is never."""
+    unknown_job: Literal["fail", "retry"] = "fail"
+    """What happens to a job whose name is not registered: it fails and is kept, or it goes back with a growing delay
+    of up to a minute, for workers of a newer version that know it."""
+    burst: bool = False
+    """Whether to return as soon as no job is due and none of this processor's runs, instead of waiting for more."""
+    handle_signals: bool = False
+    """Whether SIGTERM and SIGINT stop the processor; a second one stops it without waiting for its jobs."""
+
+    def __post_init__(self) -> None:
+        if self.num_workers < 1:
+            raise ValueError(f"num_workers is at least 1, not {self.num_workers}")
+        for name in ("graceful_shutdown_timeout", "cancel_grace"):
+            if getattr(self, name) < _ZERO:
+                raise ValueError(f"{name} is not negative, as {getattr(self, name)} is")
+        if self.max_recoveries is not None and self.max_recoveries < 0:
+            raise ValueError(f"max_recoveries is not negative, as {self.max_recoveries} is")

@@ -1,0 +1,102 @@
+"""Runs the jobs of a queue in this event loop."""
+
+import asyncio
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobsvalkey.contract import ConfigurationError, QueueDriver, WorkerID
+from jobsvalkey.runtime.options import ProcessorOptions
+from jobsvalkey.runtime.runner import JobRunner
+from jobsvalkey.runtime.signals import stop_signals
+from jobsvalkey.runtime.worker_run import WorkerRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorState:
+    """How a running processor does."""
+
+    worker: WorkerID
+    """Its id in the store."""
+    connected: bool
+    """Whether the store answered its last step."""
+    running: int
+    """How many handlers run."""
+    last_claim_at: datetime | None
+    """When it last claimed a job, by the driver's clock; `None` is never."""
+    lag: float
+    """Seconds by which the event loop was late at the last look, once a second."""
+
+
+class Processor:
+    """Claims jobs and runs their handlers, `num_workers` at a time. Made by `JobQueue.processor`."""
+
+    def __init__(self, driver: QueueDriver, runner: JobRunner, options: ProcessorOptions) -> None:
+        self._driver = driver
+        self._runner = runner
+        self._options = options
+        self._run: WorkerRun | None = None
+        self._stops = 0
+
+    async def run(self) -> None:
+        """Run jobs until stopped, by `stop`, a signal (`handle_signals`), or, with `burst`, for want of jobs.
+
+        Each run is a worker of its own to the store. Handlers that run at the end get
+        `graceful_shutdown_timeout`; then they are cancelled, and the jobs of those that end go back into the queue,
+        with the attempt that they were at. Cancelling `run` skips that waiting, but still gives the jobs back.
+
+        Raises:
+            ConfigurationError: it runs already, or signals are to be handled outside the main thread.
+        """
+        if self._run is not None:
+            raise ConfigurationError("this processor runs already: make another one with queue.processor()")
+        run = self._run = WorkerRun(self._driver, self._runner, self._options)
+        try:
+            with stop_signals(self.stop) if self._options.handle_signals else nullcontext():
+                if self._stops:
+                    run.stop()
+                # A task of its own, so that cancelling this one cannot break off the shutdown half-way.
+                await _see_through(asyncio.create_task(run.run()), run)
+        finally:
+            self._run = None
+            self._stops = 0
+
+    def stop(self) -> None:
+        """Claim no more jobs and end `run` when the running handlers have ended, or their time is up.
+
+        A second call does not wait for them: they are cancelled. Before `run`, it makes that return at once.
+        Call it in the processor's event loop.
+        """
+        self._stops += 1
+        if self._run is not None:
+            if self._stops > 1:
+                self._run.hurry()
+            else:
+                self._run.stop()
+
+    @property
+    def state(self) -> ProcessorState | None:
+        """How it does, or `None` where it does not run."""
+        run = self._run
+        if run is None:
+            return None
+        return ProcessorState(
+            worker=run.worker.id,
+            connected=run.access.connected,
+            running=run.running,
+            last_claim_at=run.last_claim_at,
+            lag=run.watchdog.lag,
+        )
+
+
+async def _see_through(task: "asyncio.Task[None]", run: WorkerRun) -> None:
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+            run.hurry()
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError

@@ -1,0 +1,85 @@
+"""From parameters to a stored job."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from jobsvalkey.contract import JobID, JobsError, NewJob, PushIncomplete, QueueDriver, check_request, new_job_id
+from jobsvalkey.middleware import PushedJob
+from jobsvalkey.runtime.codec import RequestEncoder
+from jobsvalkey.runtime.hooks import Hooks
+from jobsvalkey.runtime.job import JobOptions
+
+
+class Producer:
+    """Encodes jobs and gives them to the driver."""
+
+    def __init__(self, driver: QueueDriver, encode: RequestEncoder, hooks: Hooks) -> None:
+        self._driver = driver
+        self._encode = encode
+        self._hooks = hooks
+
+    async def prepare(
+        self, name: str, parameters: Any, options: JobOptions, next_scheduled_at: datetime | None = None
+    ) -> tuple[NewJob, PushedJob | None]:
+        """The job to store, and what the middleware is told of it, where there is any."""
+        given: Any = options.job_id
+        job_id: JobID = new_job_id() if given is None else given
+        pushed, trace = None, None
+        if self._hooks.at_push:
+            trace = dict[str, str]()
+            pushed = PushedJob(job_id=job_id, name=name, parameters=parameters, due=options.due, trace=trace)
+            await self._hooks.push(pushed)
+        now = self._driver.clock.now()
+        request = self._encode(name, parameters, now, trace=trace, next_scheduled_at=next_scheduled_at)
+        return NewJob(job_id, request, options.due, given is not None), pushed
+
+    async def push(self, name: str, parameters: Any, options: JobOptions) -> JobID:
+        """Store one job; its id."""
+        item, pushed = await self.prepare(name, parameters, options)
+        (stored,) = await self._driver.push((item,))
+        if pushed is not None:
+            await self._hooks.pushed(pushed, stored)
+        return item.job_id
+
+    async def push_many(self, jobs: Sequence[tuple[str, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
+        """Store many jobs, in one step or in chunks; their ids."""
+        prepared = [await self.prepare(*job) for job in jobs]
+        items = [item for item, _ in prepared]
+        for item in items:
+            check_request(item.request, item.job_id, self._driver.configuration)
+        if atomic:
+            stored = await self._driver.push(items)
+            await self._tell(prepared, stored)
+            return [item.job_id for item in items]
+        done: list[JobID] = []
+        for chunk in self._chunks(items):
+            try:
+                stored = await self._driver.push(chunk)
+            except JobsError as error:
+                raise PushIncomplete(
+                    f"{len(done):,} of {len(items):,} jobs are stored, then the push broke off: {error}", stored=done
+                ) from error
+            await self._tell(prepared[len(done) :], stored)
+            done += [item.job_id for item in chunk]
+        return done
+
+    async def _tell(self, prepared: Sequence[tuple[NewJob, PushedJob | None]], stored: Sequence[bool]) -> None:
+        if self._hooks.on_pushed:
+            for (_, pushed), was_stored in zip(prepared, stored, strict=False):
+                if pushed is not None:
+                    await self._hooks.pushed(pushed, was_stored)
+
+    def _chunks(self, items: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+        """As few pushes as the limits of one allow."""
+        limits = self._driver.configuration
+        chunk: list[NewJob] = []
+        size = 0
+        for item in items:
+            size += len(item.request)
+            if chunk and (len(chunk) == limits.max_atomic_push or size > limits.max_atomic_push_bytes):
+                yield chunk
+                chunk, size = [], len(item.request)
+            chunk.append(item)
+        if chunk:
+            yield chunk

@@ -1,0 +1,322 @@
+"""The queue as applications use it: jobs are registered, pushed, looked at, and run by its processor."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar, overload
+from uuid import UUID
+
+from jobsvalkey.contract import (
+    AnyServiceJob,
+    Capability,
+    CleanupDriver,
+    JobID,
+    JobName,
+    JobParameters,
+    JobStatus,
+    NamedParameters,
+    PushedIf,
+    QueueDriver,
+)
+from jobsvalkey.middleware import Middleware
+from jobsvalkey.runtime.capabilities import (
+    CancellableQueueDriver,
+    CleanupQueueDriver,
+    InspectionQueueDriver,
+    ResumableQueueDriver,
+    SchedulingQueueDriver,
+    require,
+)
+from jobsvalkey.runtime.codec import Dates, RequestEncoder
+from jobsvalkey.runtime.context import JobContext
+from jobsvalkey.runtime.hooks import Hooks
+from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, name_and_parameters
+from jobsvalkey.runtime.options import ProcessorOptions
+from jobsvalkey.runtime.processor import Processor
+from jobsvalkey.runtime.producer import Producer
+from jobsvalkey.runtime.record import JobRecord
+from jobsvalkey.runtime.registry import JobRegistry
+from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
+from jobsvalkey.runtime.runner import JobRunner
+
+P = TypeVar("P")
+JP = TypeVar("JP", bound=JobParameters)
+H = TypeVar("H", bound=Callable[..., Any])
+D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
+
+_DEFAULT_OPTIONS = JobOptions()
+_DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
+_DEFAULT_RETRY_STRATEGY = ExponentialJitter()
+
+
+class JobQueue(Generic[D_co]):
+    """A queue of jobs on a driver.
+
+    The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors where its type
+    lacks it, and `UnsupportedOperation` where it does not state it.
+
+    Args:
+        driver: where the jobs are kept. Whoever made it closes it.
+        default_retry_strategy: for jobs that have none of their own.
+        middleware: runs beside every job, the first one outermost.
+        dates: how dates inside parameters are written: `"rfc3339"` text, or as `"swift"` does by default.
+    """
+
+    def __init__(
+        self,
+        driver: D_co,
+        *,
+        default_retry_strategy: RetryStrategy = _DEFAULT_RETRY_STRATEGY,
+        middleware: Sequence[Middleware] = (),
+        dates: Dates = "rfc3339",
+    ) -> None:
+        self._driver = driver
+        # Asked once: a driver does not change what it can do.
+        self._capabilities = driver.capabilities
+        self._hooks = Hooks(middleware)
+        self._registry = JobRegistry(default_retry_strategy, dates)
+        self._producer = Producer(driver, RequestEncoder(dates), self._hooks)
+        if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
+            for service_job in driver.service_jobs:
+                self._registry.add(JobDefinition(service_job.job, _service_handler(service_job)))
+
+    @property
+    def driver(self) -> D_co:
+        """Where the jobs are kept."""
+        return self._driver
+
+    # Define and register.
+
+    @overload
+    def register_job(self, job: JobDefinition[Any], /) -> None: ...
+
+    @overload
+    def register_job(
+        self,
+        job: type[JP],
+        handler: Handler[JP],
+        /,
+        *,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+    ) -> None: ...
+
+    @overload
+    def register_job(
+        self,
+        job: JobName[P],
+        handler: Handler[P],
+        /,
+        *,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+    ) -> None: ...
+
+    def register_job(
+        self,
+        job: JobDefinition[Any] | type[Any] | JobName[Any],
+        handler: Handler[Any] | None = None,
+        /,
+        *,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+    ) -> None:
+        """Say what runs a job: a coroutine function, or a plain one, which gets a thread.
+
+        Args:
+            job: a `JobDefinition`; or a type of parameters that has a `job_name`, or a `JobName`.
+            handler: takes (parameters, context).
+            retry_strategy: `None` is the queue's default.
+            timeout: how long one attempt may take; `None` is as long as it likes.
+
+        Raises:
+            DuplicateJob: the name is registered already.
+            ConfigurationError: the handler takes something else, or the parameters cannot be decoded.
+        """
+        if not isinstance(job, JobDefinition):
+            handler_or_none: Any = handler
+            job = JobDefinition[Any](job, handler_or_none, retry_strategy=retry_strategy, timeout=timeout)
+        self._registry.add(job)
+
+    def job(
+        self,
+        job: type[Any] | JobName[Any],
+        /,
+        *,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+    ) -> Callable[[H], H]:
+        """`register_job` as a decorator; the function stays as it is."""
+
+        def register(handler: H) -> H:
+            self._registry.add(JobDefinition[Any](job, handler, retry_strategy=retry_strategy, timeout=timeout))
+            return handler
+
+        return register
+
+    @property
+    def registered_jobs(self) -> tuple[str, ...]:
+        """The names of the jobs that can run here, in the order in which they were registered."""
+        return tuple(self._registry)
+
+    # Push.
+
+    @overload
+    async def push(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> JobID: ...
+
+    @overload
+    async def push(self, job: NamedParameters[Any], /, *, options: JobOptions = ...) -> JobID: ...
+
+    @overload
+    async def push(self, job: JobParameters, /, *, options: JobOptions = ...) -> JobID: ...
+
+    async def push(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> JobID:
+        """Store a job, to run as soon as a worker is free, or when `options` say. The handler may be elsewhere.
+
+        An id in the options that is there, or remembered, stores nothing, and is returned all the same.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InvalidParameters: the parameters cannot be encoded; nothing is stored.
+            PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
+            StoreUnavailable: the store did not answer in time; its `outcome` says whether the job may be there.
+        """
+        if parameters:
+            job = job.with_parameters(*parameters)
+        return await self._producer.push(*name_and_parameters(job), options)
+
+    async def push_many(
+        self,
+        jobs: Iterable[JobParameters | NamedParameters[Any] | Push],
+        /,
+        *,
+        options: JobOptions = _DEFAULT_OPTIONS,
+        atomic: bool = True,
+    ) -> list[JobID]:
+        """Store many jobs: all or none of them, or any number with `atomic=False`, in chunks.
+
+        Args:
+            jobs: parameters with a `job_name`, `JobName.with_parameters(...)`, or either in a `Push` with its options.
+            options: for those that have none of their own.
+            atomic: whether it is one step, of up to the driver's `max_atomic_push` jobs.
+
+        Returns:
+            The ids, in order.
+
+        Raises:
+            InvalidParameters, PayloadTooLarge: of any job; nothing is stored.
+            PushTooLarge: too many jobs, or bytes, for one step; nothing is stored.
+            PushIncomplete: with `atomic=False`, the store failed; the error carries the ids that are stored.
+            StoreUnavailable: the store did not answer in time.
+            ValueError: `options` give an id, which only one job can have.
+        """
+        if options.job_id is not None:
+            raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
+        items = [
+            (*name_and_parameters(job.job), job.options)
+            if isinstance(job, Push)
+            else (*name_and_parameters(job), options)
+            for job in jobs
+        ]
+        return await self._producer.push_many(items, atomic=atomic)
+
+    async def push_if(
+        self: "JobQueue[SchedulingQueueDriver]",
+        job: Any,
+        /,
+        *,
+        key: str,
+        expected: bytes | None,
+        value: bytes,
+        options: JobOptions = _DEFAULT_OPTIONS,
+        next_scheduled_at: datetime | None = None,
+    ) -> PushedIf:
+        """Where the metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
+
+        For schedulers: what is pushed and what was pushed last cannot fall apart.
+
+        Raises:
+            InvalidParameters: the parameters cannot be encoded; nothing is stored.
+            StoreUnavailable: the store did not answer in time.
+        """
+        require(self._driver, self._capabilities, Capability.SCHEDULING)
+        name, parameters = name_and_parameters(job)
+        item, pushed = await self._producer.prepare(name, parameters, options, next_scheduled_at)
+        done = await self._driver.push_if(item, key, expected, value)
+        if pushed is not None and done is not PushedIf.UNEXPECTED:
+            await self._hooks.pushed(pushed, done is PushedIf.PUSHED)
+        return done
+
+    # Jobs that have not run, or have ended.
+
+    async def cancel(self: "JobQueue[CancellableQueueDriver]", job_id: JobID | UUID | str) -> bool:
+        """Cancel a pending or paused job; `False` where it is neither, and nothing changes."""
+        require(self._driver, self._capabilities, Capability.CANCEL)
+        return await self._driver.cancel(JobID.parse(job_id))
+
+    async def pause(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
+        """Set a pending job aside; `False` where it is not pending."""
+        require(self._driver, self._capabilities, Capability.RESUME)
+        return await self._driver.pause(JobID.parse(job_id))
+
+    async def resume(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
+        """Put a paused job back, with the due time it had; `False` where it is not paused."""
+        require(self._driver, self._capabilities, Capability.RESUME)
+        return await self._driver.resume(JobID.parse(job_id))
+
+    async def rerun(self: "JobQueue[CleanupQueueDriver]", job_id: JobID | UUID | str) -> bool:
+        """Run a finished job again, now, from attempt 1; `False` where it has not ended, or its request is lost."""
+        require(self._driver, self._capabilities, Capability.CLEANUP)
+        return await self._driver.rerun(JobID.parse(job_id))
+
+    async def remove(self: "JobQueue[CleanupQueueDriver]", job_id: JobID | UUID | str) -> bool:
+        """Remove a job that is not running; `False` where it runs, or is not there."""
+        require(self._driver, self._capabilities, Capability.CLEANUP)
+        return await self._driver.remove(JobID.parse(job_id))
+
+    # Look.
+
+    async def get(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobRecord | None:
+        """The job as it is now, or `None`."""
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        stored = await self._driver.get(JobID.parse(job_id))
+        return None if stored is None else JobRecord.from_stored(stored)
+
+    async def status(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobStatus | None:
+        """Where the job is, or `None`."""
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        return await self._driver.status(JobID.parse(job_id))
+
+    async def counts(self: "JobQueue[InspectionQueueDriver]") -> dict[JobStatus, int]:
+        """How many jobs are in each state; all states are listed."""
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        return await self._driver.counts()
+
+    async def jobs(
+        self: "JobQueue[InspectionQueueDriver]", status: JobStatus, *, limit: int | None = None
+    ) -> AsyncIterator[JobRecord]:
+        """The jobs in a state: pending and paused by due time, finished ones by their end, latest first.
+
+        Jobs that move meanwhile may be missed; those that stay are seen once.
+        """
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        async for stored in self._driver.jobs(status, limit=limit):
+            yield JobRecord.from_stored(stored)
+
+    # Run.
+
+    def processor(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> Processor:
+        """What runs the jobs of this queue, in this event loop; `await processor.run()` starts it."""
+        return Processor(self._driver, self.runner(options), options)
+
+    def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> JobRunner:
+        """What runs a single claim, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
+        return JobRunner(self._registry, self._driver, self._hooks, options)
+
+
+def _service_handler(job: AnyServiceJob) -> Handler[Any]:
+    async def handler(parameters: Any, _context: JobContext) -> None:
+        await job.handler(parameters)
+
+    return handler

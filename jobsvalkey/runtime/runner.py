@@ -1,0 +1,220 @@
+"""Runs one claim, from its bytes to the settlement that ends it."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+from jobsvalkey.contract import (
+    Claim,
+    Due,
+    Fail,
+    Finish,
+    InvalidParameters,
+    JobAbandoned,
+    QueueDriver,
+    Release,
+    Retry,
+    Settlement,
+    UnknownJob,
+)
+from jobsvalkey.middleware import CompletedJob, JobOutcome, PoppedJob
+from jobsvalkey.runtime.calls import call_handler
+from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt
+from jobsvalkey.runtime.context import JobContext, RunControl
+from jobsvalkey.runtime.failure import encode_error
+from jobsvalkey.runtime.hooks import Hooks
+from jobsvalkey.runtime.job import JobFail, JobSleep
+from jobsvalkey.runtime.options import ProcessorOptions
+from jobsvalkey.runtime.registry import JobRegistry, RegisteredJob
+
+_LOGGER = logging.getLogger("jobsvalkey.worker")
+
+_ZERO = timedelta(0)
+_LONGEST_DELAY = timedelta(days=36_500)
+_LONGEST_UNKNOWN_DELAY = timedelta(seconds=60)
+
+
+class JobRunner:
+    """Runs claims of one queue: decodes, calls the middleware and the handler, and decides what becomes of the job.
+
+    It claims and settles nothing, so it needs no processor: whoever holds a claim may run it here, and then gives
+    the settlement to the driver.
+    """
+
+    def __init__(self, registry: JobRegistry, driver: QueueDriver, hooks: Hooks, options: ProcessorOptions) -> None:
+        self._registry = registry
+        self._clock = driver.clock
+        self._hooks = hooks
+        self._max_recoveries = options.max_recoveries
+        self._unknown_job = options.unknown_job
+
+    async def run(self, claim: Claim, control: RunControl | None = None) -> Settlement:
+        """Run one claim in the calling task; the settlement that ends it.
+
+        Errors of the handler end up in the settlement. With a `control`, by which its worker can cancel the job, so
+        does every cancellation; without one, a cancellation of the calling task is raised.
+        """
+        try:
+            job, request = self._read(claim)
+        except (InvalidParameters, UnknownJob, JobAbandoned) as error:
+            return await self._discard(claim, error)
+        attempt = 1 if claim.reset_attempt else request.attempt
+        held = RunControl() if control is None else control
+        context = JobContext(claim.job_id, job.name, attempt, request, job.retry_strategy, held)
+        if self._hooks.at_run:
+            return await self._run_with_hooks(claim, job, request, context, control)
+        try:
+            if job.is_coroutine and job.timeout is None:
+                await job.handler(request.parameters, context)
+            else:
+                await call_handler(job, request.parameters, context, held)
+        except BaseException as error:
+            return self._after_error(claim, job, request, attempt, error, control)[0]
+        return Finish(claim.job_id, claim.token)
+
+    async def _run_with_hooks(
+        self, claim: Claim, job: RegisteredJob, request: Request[Any], context: JobContext, control: RunControl | None
+    ) -> Settlement:
+        held = RunControl() if control is None else control
+        now = asyncio.get_running_loop().time
+        started, failure = now(), None
+        popped = PoppedJob(
+            job_id=claim.job_id,
+            name=job.name,
+            parameters=request.parameters,
+            attempt=context.attempt,
+            is_last_attempt=context.is_last_attempt,
+            queued_at=context.queued_at,
+            due=claim.due,
+            waited=max(0.0, (self._clock.now() - claim.due).total_seconds()),
+            trace=context.trace,
+        )
+        settlement, outcome = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
+        try:
+            await self._hooks.pop(popped)
+            started = now()
+            await self._hooks.around(popped, lambda: call_handler(job, request.parameters, context, held))()
+        except BaseException as error:
+            failure = error
+            settlement, outcome = self._after_error(claim, job, request, context.attempt, error, control)
+        completed = CompletedJob(
+            job_id=claim.job_id,
+            name=job.name,
+            attempt=context.attempt,
+            outcome=outcome,
+            error=failure,
+            duration=now() - started,
+            trace=context.trace,
+        )
+        try:
+            await self._hooks.completed(completed)
+        except asyncio.CancelledError:
+            # What became of the job is decided: a cancellation that comes now must not make it run again.
+            if control is None or not control.cancelled:
+                raise
+        return settlement
+
+    def _read(self, claim: Claim) -> tuple[RegisteredJob, Request[Any]]:
+        if self._max_recoveries is not None and claim.recoveries > self._max_recoveries:
+            raise JobAbandoned(
+                f"{claim.recoveries} workers died while they ran this job, more than max_recoveries "
+                f"({self._max_recoveries}): see what it does to its process, then rerun it"
+            )
+        if claim.request is None:
+            raise InvalidParameters("the store has lost the job's request: push the job again")
+        name, body = split_request(claim.request)
+        job = self._registry.find(name)
+        try:
+            return job, job.decode(body)
+        except Exception as error:
+            raise InvalidParameters(f"the request of job {name!r} does not fit its parameters: {error}") from error
+
+    async def _discard(self, claim: Claim, error: InvalidParameters | UnknownJob | JobAbandoned) -> Settlement:
+        """The job cannot run."""
+        settlement: Settlement
+        if isinstance(error, UnknownJob) and self._unknown_job == "retry":
+            # Twice as late each time: the delay is the age of the job, from a second to a minute.
+            age = self._clock.now() - claim.stored_at
+            delay = min(max(age, timedelta(seconds=1)), _LONGEST_UNKNOWN_DELAY)
+            # Its next worker does not see that it was rerun; so this one writes it down.
+            request = with_attempt(claim.request, 1) if claim.reset_attempt and claim.request else None
+            settlement = Retry(claim.job_id, claim.token, request, delay)
+            _LOGGER.warning("job %s: %s; it goes back for %s", claim.job_id, error, delay)
+            return settlement
+        name, attempt = _name_and_attempt(claim)
+        _LOGGER.error("job %s is discarded: %s", claim.job_id, error, extra=_extra(claim, name, attempt))
+        settlement = Fail(claim.job_id, claim.token, encode_error(error.with_traceback(None), attempt), keep=True)
+        if self._hooks.at_run:
+            completed = CompletedJob(
+                job_id=claim.job_id,
+                name=name,
+                attempt=attempt,
+                outcome=JobOutcome.DISCARDED,
+                error=error,
+                duration=0.0,
+                trace={},
+            )
+            await self._hooks.completed(completed)
+        return settlement
+
+    def _after_error(
+        self,
+        claim: Claim,
+        job: RegisteredJob,
+        request: Request[Any],
+        attempt: int,
+        error: BaseException,
+        control: RunControl | None,
+    ) -> tuple[Settlement, JobOutcome]:
+        """What becomes of a job whose handler raised `error`, which is raised again where it is not the handler's."""
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):
+            raise error
+        if isinstance(error, asyncio.CancelledError):
+            if control is not None and control.abandoned:
+                raise error
+            if control is not None and control.cancelled:
+                return Release(claim.job_id, claim.token), JobOutcome.CANCELLED
+            task = asyncio.current_task()
+            if control is None and task is not None and task.cancelling():
+                raise error
+        if isinstance(error, JobSleep):
+            following = {"keep": attempt, "reset": 1, "increment": attempt + 1}[error.attempts]
+            return self._again(claim, request, following, error.due), JobOutcome.SLEPT
+        try:
+            retried = not isinstance(error, JobFail) and job.retry_strategy.should_retry(attempt, error)
+            delay = min(max(job.retry_strategy.delay(attempt), _ZERO), _LONGEST_DELAY) if retried else _ZERO
+        except Exception as broken:
+            _LOGGER.exception("the retry strategy of job %r failed, and the job with it", job.name)
+            broken.__cause__, error, retried, delay = error, broken, False, _ZERO
+        record, extra = encode_error(error, attempt), _extra(claim, job.name, attempt)
+        if not retried:
+            _LOGGER.error("job %r failed, attempt %d", job.name, attempt, exc_info=error, extra=extra)
+            return Fail(claim.job_id, claim.token, record), JobOutcome.FAILED
+        _LOGGER.warning(
+            "job %r failed, attempt %d, and runs again in %s", job.name, attempt, delay, exc_info=error, extra=extra
+        )
+        return self._again(claim, request, attempt + 1, delay, record), JobOutcome.RETRIED
+
+    def _again(
+        self, claim: Claim, request: Request[Any], attempt: int, due: Due, error: bytes | None = None
+    ) -> Settlement:
+        changed = None
+        if attempt != request.attempt and claim.request is not None:
+            changed = with_attempt(claim.request, attempt)
+        if isinstance(due, timedelta):
+            due = min(due, _LONGEST_DELAY)
+        return Retry(claim.job_id, claim.token, changed, due, error)
+
+
+def _name_and_attempt(claim: Claim) -> tuple[str | None, int]:
+    """What can be read of a job that cannot run."""
+    try:
+        name, request = read_request(claim.request or b"")
+    except InvalidParameters:
+        return None, 0
+    return name, 1 if claim.reset_attempt else request.attempt
+
+
+def _extra(claim: Claim, name: str | None, attempt: int) -> dict[str, object]:
+    return {"job_id": str(claim.job_id), "job_name": name, "attempt": attempt}

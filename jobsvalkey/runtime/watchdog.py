@@ -1,0 +1,33 @@
+"""Warns where a handler blocks the event loop, so that nothing else runs, and in the end the worker's lock runs out."""
+
+import asyncio
+import logging
+
+_LOGGER = logging.getLogger("jobsvalkey.worker")
+
+INTERVAL = 1.0
+"""Seconds between two looks."""
+TOLERANCE = 0.5
+"""Seconds by which a look may be late."""
+
+
+class Watchdog:
+    """Looks at the clock now and then, and sees by its own delay that something blocked the loop."""
+
+    def __init__(self) -> None:
+        self.lag = 0.0
+        """Seconds by which the last look was late."""
+
+    async def watch(self) -> None:
+        """Go on for ever."""
+        now = asyncio.get_running_loop().time
+        while True:
+            expected = now() + INTERVAL
+            await asyncio.sleep(INTERVAL)
+            self.lag = max(0.0, now() - expected)
+            if self.lag > TOLERANCE:
+                _LOGGER.warning(
+                    "the event loop was blocked for %.1f s: a handler that blocks should be a plain function, "
+                    "which gets a thread, or use asyncio.to_thread",
+                    self.lag,
+                )

@@ -1,0 +1,326 @@
+"""One run of a processor: it claims, starts handlers, settles, renews, recovers, and shuts down."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from jobsvalkey.contract import (
+    Claim,
+    ConfigurationError,
+    Fail,
+    JobsError,
+    OperationRefused,
+    Outcome,
+    QueueDriver,
+    Release,
+    Settlement,
+    WorkerClosed,
+)
+from jobsvalkey.runtime.context import RunControl
+from jobsvalkey.runtime.failure import encode_error
+from jobsvalkey.runtime.options import ProcessorOptions
+from jobsvalkey.runtime.runner import JobRunner
+from jobsvalkey.runtime.watchdog import Watchdog
+from jobsvalkey.runtime.workers import STORE_FAULTS, StoreAccess, Worker
+
+_LOGGER = logging.getLogger("jobsvalkey.worker")
+
+LEAVE_WITHIN = 5.0
+"""Seconds for the last releases and for closing the worker, each."""
+RECOVER_AT_ONCE = 1000
+"""Jobs in one step of recovery."""
+
+
+class WorkerRun:
+    """Everything that a processor knows while it runs. Used by `Processor` alone, in one event loop."""
+
+    def __init__(self, driver: QueueDriver, runner: JobRunner, options: ProcessorOptions) -> None:
+        self._driver = driver
+        self._runner = runner
+        self._options = options
+        self._poll_time = driver.configuration.poll_time.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self.access = StoreAccess()
+        self.worker = self._new_worker()
+        self.watchdog = Watchdog()
+        self.last_claim_at: datetime | None = None
+
+        self._running: dict[bytes, RunControl] = {}
+        self._lost: set[RunControl] = set()
+        """Handlers that have not ended yet, although their claims are lost."""
+        self._finished: list[Settlement] = []
+        """What handlers ended with, for the next exchange."""
+        self._alarm: asyncio.Future[None] | None = None
+        """What the claiming loop sleeps on."""
+        self._listener: asyncio.Task[None] | None = None
+        self._listens_until = 0.0
+        self._hinted = False
+
+        self._stopping = False
+        self._stop = asyncio.Event()
+        self._drained = asyncio.Event()
+        """Set when no handler runs any more, or nobody wants to wait for them."""
+        self._idle = asyncio.Event()
+        """Set when no handler runs any more after a stop."""
+
+    @property
+    def running(self) -> int:
+        """How many handlers run."""
+        return len(self._running) + len(self._lost)
+
+    # Stop.
+
+    def stop(self) -> None:
+        """Claim nothing more, and leave when the handlers have ended, or their time is up."""
+        self._stopping = True
+        self._stop.set()
+        self._ring()
+
+    def hurry(self) -> None:
+        """Do not wait for the handlers: cancel them now."""
+        self.stop()
+        self._drained.set()
+
+    # The run.
+
+    async def run(self) -> None:
+        """Run until stopped."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                claiming = group.create_task(self._claim_and_settle(group))
+                others = [
+                    group.create_task(background)
+                    for background in (self._keep_lock(), self._keep_recovering(), self.watchdog.watch())
+                ]
+                await self._stop.wait()
+                await self._drain()
+                await self._leave(claiming)
+                for task in (*others, self._listener):
+                    if task is not None:
+                        task.cancel()
+        except BaseExceptionGroup as errors:
+            # A fault of the driver, or ours: the claims stay with this worker until its lock runs out.
+            await self._end_handlers()
+            raise errors.exceptions[0] from None
+
+    async def _claim_and_settle(self, group: asyncio.TaskGroup) -> None:
+        """One exchange after the other, as long as there is something to settle or a free slot; then a rest."""
+        await self.worker.open()
+        renewed = False
+        while True:
+            free = 0 if self._stopping else self._options.num_workers - self.running
+            claims: list[Claim] = []
+            timeout: float | None = None
+            settlements = self._finished
+            if settlements or free:
+                self._finished, self._hinted = [], False
+                worker = self.worker
+                try:
+                    exchanged = await worker.exchange(settlements, free)
+                except (WorkerClosed, OperationRefused) as error:
+                    await self._replace(worker, error)
+                    continue
+                if exchanged.outcomes.count(Outcome.SETTLED) != len(settlements):
+                    self._look_at(settlements, exchanged.outcomes)
+                claims = exchanged.claims
+                for claim in claims:
+                    self._start(claim)
+                if len(claims) < free:
+                    until_next = exchanged.until_next
+                    timeout = self._poll_time
+                    if until_next is None or until_next > 0:
+                        timeout = timeout if until_next is None else min(timeout, until_next)
+                        if self._options.burst and not claims and not self.running and not self._finished:
+                            self.stop()
+                    elif not claims and not renewed:
+                        # Jobs are due and none was given: the lock has run out.
+                        await self._renew()
+                        renewed = True
+                        continue
+                renewed = False
+            elif self.access.leaving.is_set():
+                return
+            await self._rest(group, timeout)
+
+    def _start(self, claim: Claim) -> None:
+        if self._stopping:
+            self._finished.append(Release(claim.job_id, claim.token))
+            return
+        control = self._running[claim.token] = RunControl()
+        # Not in the group, which would wait for ever for a handler that does not end; `_drain` sees to their end.
+        control.task = self._loop.create_task(self._run_job(claim, control))
+
+    async def _run_job(self, claim: Claim, control: RunControl) -> None:
+        try:
+            settlement = await self._runner.run(claim, control)
+        except asyncio.CancelledError:
+            if control.abandoned:
+                return  # the thread goes on, so the claim is kept
+            raise
+        if control.claim_lost:
+            self._lost.discard(control)
+        else:
+            del self._running[claim.token]
+            self._finished.append(settlement)
+        self._ring()
+        if self._stopping:
+            self._notice_end()
+
+    def _look_at(self, settlements: list[Settlement], outcomes: list[Outcome]) -> None:
+        for settlement, outcome in zip(settlements, outcomes, strict=True):
+            if outcome is Outcome.CLAIM_LOST:
+                _LOGGER.warning("job %s was taken from this worker before it ended", settlement.job_id)
+            elif outcome is Outcome.BROKEN and isinstance(settlement, Fail) and settlement.keep:
+                _LOGGER.error("job %s cannot be settled: its keys in the store are not ours", settlement.job_id)
+            elif outcome is Outcome.BROKEN:
+                error = ConfigurationError("a key of the job holds something that is not ours: remove it, push again")
+                _LOGGER.error("job %s fails: %s", settlement.job_id, error)
+                self._finished.append(Fail(settlement.job_id, settlement.token, encode_error(error, 0), keep=True))
+
+    # Rest and wake.
+
+    async def _rest(self, group: asyncio.TaskGroup, timeout: float | None) -> None:
+        """Until a handler ends, and with a `timeout` in seconds also until a hint, or until it is over."""
+        if self._finished or self.access.leaving.is_set() or (timeout is not None and self._hinted):
+            return
+        self._alarm = alarm = self._loop.create_future()
+        timer = None
+        if timeout is not None:
+            if self._listener is None or self._listener.done():
+                self._listens_until = self._loop.time() + timeout
+                self._listener = group.create_task(self._listen(timeout))
+            elif self._loop.time() + timeout < self._listens_until:
+                timer = self._loop.call_later(timeout, self._ring)
+        try:
+            await alarm
+        finally:
+            self._alarm = None
+            if timer is not None:
+                timer.cancel()
+
+    async def _listen(self, timeout: float) -> None:
+        await self.worker.wait(timeout)
+        self._hinted = True
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._alarm is not None and not self._alarm.done():
+            self._alarm.set_result(None)
+
+    # The lock, lost claims, other workers' jobs.
+
+    async def _keep_lock(self) -> None:
+        every = self._options.worker_active_lock.every.total_seconds()
+        while True:
+            await asyncio.sleep(every)
+            await self._renew()
+
+    async def _renew(self) -> None:
+        worker, held = self.worker, dict(self._running)
+        try:
+            tokens = await worker.renew()
+        except WorkerClosed as error:
+            await self._replace(worker, error)
+            return
+        except (*STORE_FAULTS, ConfigurationError):
+            return  # the worker leaves
+        if worker is self.worker:
+            self._lose((token, control) for token, control in held.items() if token not in tokens)
+
+    async def _replace(self, worker: Worker, error: JobsError) -> None:
+        """Go on as another worker, since the store knows this one no more: all its claims are lost."""
+        if worker is not self.worker:
+            return  # somebody else was quicker
+        _LOGGER.error("the worker starts anew, without its %d claims: %s", len(self._running), error)
+        self._finished.clear()
+        self.worker = self._new_worker()
+        self._lose(self._running.items())
+        await self.worker.open()
+
+    def _lose(self, claims: Iterable[tuple[bytes, RunControl]]) -> None:
+        for token, control in list(claims):
+            if self._running.get(token) is control:
+                _LOGGER.warning("a claim is lost, its handler is cancelled")
+                del self._running[token]
+                self._lost.add(control)
+                control.claim_lost = True
+                # Not at once: a task that has not begun could not say that it ended.
+                self._loop.call_soon(control.cancel)
+
+    def _new_worker(self) -> Worker:
+        return Worker(self._driver, self._options.worker_active_lock.hold_for, self.access)
+
+    async def _keep_recovering(self) -> None:
+        every = self._options.worker_active_lock.every.total_seconds()
+        while True:
+            try:
+                recovered = await self._driver.recover(RECOVER_AT_ONCE)
+            except (*STORE_FAULTS, ConfigurationError) as error:
+                _LOGGER.warning("looking for the jobs of dead workers failed: %s", error)
+                recovered = 0
+            if recovered:
+                _LOGGER.info("%d jobs of dead workers are pending again", recovered)
+            if recovered < RECOVER_AT_ONCE:
+                await asyncio.sleep(every)
+
+    # Shutdown.
+
+    async def _drain(self) -> None:
+        """Let the handlers end, for a while; then cancel them."""
+        self._notice_end()
+        await _until(self._drained, self._options.graceful_shutdown_timeout.total_seconds())
+        await self._end_handlers()
+
+    async def _end_handlers(self) -> None:
+        """Cancel what still runs, and wait a little for its end."""
+        # A task that has not begun would end without a word; after this, each has.
+        await asyncio.sleep(0)
+        for control in self._held():
+            control.cancel()
+        if self.running:
+            await _until(self._idle, self._options.cancel_grace.total_seconds())
+        for control in self._held():
+            if control.in_thread:
+                control.abandoned = True
+                control.cancel()
+        if left := self.running:
+            _LOGGER.error(
+                "%d handlers do not end: their jobs stay with this worker until its lock runs out, and are then "
+                "recovered by another",
+                left,
+            )
+            # The waiting of those in threads ends here.
+            await asyncio.sleep(0)
+
+    async def _leave(self, claiming: "asyncio.Task[None]") -> None:
+        """Settle what has ended, and close the worker where nothing runs."""
+        self.access.leaving.set()
+        self._ring()
+        await asyncio.wait([claiming], timeout=LEAVE_WITHIN)
+        if not claiming.done():
+            claiming.cancel()
+        elif not self.running and claiming.exception() is None:
+            try:
+                async with asyncio.timeout(LEAVE_WITHIN):
+                    await self.worker.close()
+                return
+            except (TimeoutError, JobsError, OSError) as error:
+                _LOGGER.warning("the worker could not be closed: %s", error)
+        _LOGGER.warning("the worker leaves without closing: what it holds is recovered when its lock has run out")
+
+    def _held(self) -> list[RunControl]:
+        return [*self._running.values(), *self._lost]
+
+    def _notice_end(self) -> None:
+        if not self.running:
+            self._idle.set()
+            self._drained.set()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,125 @@
+"""One worker as its driver knows it: an id, an active lock, and exchanges that are numbered."""
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+from jobsvalkey.contract import (
+    ConfigurationError,
+    Exchanged,
+    JobsError,
+    QueueDriver,
+    Settlement,
+    StoreUnavailable,
+    WorkerID,
+)
+
+_LOGGER = logging.getLogger("jobsvalkey.worker")
+
+T = TypeVar("T")
+
+FIRST_PAUSE = 0.05
+"""Seconds before a step is repeated that the store did not answer; twice as many each time."""
+LONGEST_PAUSE = 5.0
+CONFIGURATION_PAUSE = 30.0
+"""Seconds before a step is repeated that cannot work until somebody repairs something."""
+
+STORE_FAULTS = (StoreUnavailable, OSError)
+"""What a driver raises where its store cannot be reached; the system's own errors are for one that lets them pass."""
+
+
+class StoreAccess:
+    """Repeats a worker's steps until the store answers, or until the worker leaves."""
+
+    def __init__(self) -> None:
+        self.leaving = asyncio.Event()
+        """Set when steps are tried once more, and no longer."""
+        self.connected = False
+        """Whether the last step was answered."""
+
+    async def insist(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step that may be repeated.
+
+        Raises:
+            StoreUnavailable, OSError, ConfigurationError: it did not work, and the worker leaves.
+            JobsError: of any other kind, as the driver raises it.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            # Looked at before the step, so that one that fails as the worker leaves is tried once more.
+            last = self.leaving.is_set()
+            try:
+                answer = await step()
+            except ConfigurationError as error:
+                self.connected = False
+                _LOGGER.error("the worker cannot work: %s", error)
+                if last:
+                    raise
+                await self._rest(CONFIGURATION_PAUSE)
+            except STORE_FAULTS as error:
+                self.connected = False
+                _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", pause, error)
+                if last:
+                    raise
+                await self._rest(pause * random.uniform(0.75, 1.25))
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                self.connected = True
+                return answer
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.leaving.wait()
+        except TimeoutError:
+            pass
+
+
+class Worker:
+    """The steps of one worker. Each is repeated, as it is, until the store answers."""
+
+    def __init__(self, driver: QueueDriver, hold_for: timedelta, access: StoreAccess) -> None:
+        self.id: WorkerID = secrets.token_hex(16)
+        self._driver = driver
+        self._hold_for = hold_for
+        self._access = access
+        self._sequence = 0
+
+    async def open(self) -> None:
+        """Become known."""
+        await self._access.insist(lambda: self._driver.open_worker(self.id, self._hold_for))
+
+    async def exchange(self, settlements: Sequence[Settlement], limit: int) -> Exchanged:
+        """Settle and claim, in one step. One at a time.
+
+        Raises:
+            WorkerClosed, OperationRefused: the worker is not known any more.
+        """
+        self._sequence += 1
+        sequence = self._sequence
+        return await self._access.insist(lambda: self._driver.exchange(self.id, sequence, settlements, limit))
+
+    async def renew(self) -> frozenset[bytes]:
+        """Extend the lock; the tokens that are still held.
+
+        Raises:
+            WorkerClosed: the worker is not known any more.
+        """
+        return await self._access.insist(lambda: self._driver.renew(self.id, self._hold_for))
+
+    async def wait(self, timeout: float) -> None:
+        """Wait for a hint that there is work, for `timeout` seconds at the longest."""
+        try:
+            await self._driver.wait(self.id, timedelta(seconds=timeout))
+        except (JobsError, OSError) as error:
+            # The next exchange meets the same trouble and deals with it.
+            _LOGGER.debug("waiting for a hint failed: %s", error)
+            await asyncio.sleep(timeout)
+
+    async def close(self) -> None:
+        """Be forgotten, and release what is held. For a worker none of whose handlers runs."""
+        await self._access.insist(lambda: self._driver.close_worker(self.id))
