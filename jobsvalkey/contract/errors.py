@@ -53,7 +53,7 @@ class PushIncomplete(JobsError):
 
     def __init__(self, message: str, *, stored: Sequence[JobID]) -> None:
         super().__init__(message)
-        self.stored = tuple(stored)
+        self.stored: tuple[JobID, ...] = tuple(stored)
 
 
 class PayloadTooLarge(JobsError, ValueError):

@@ -117,7 +117,7 @@ class JobIDGenerator:
         self._lock = threading.Lock()
 
 
-new_job_id = JobIDGenerator()
+new_job_id: JobIDGenerator = JobIDGenerator()
 """Makes the id of a job that was given none; one for the whole process, so that push order is id order."""
 
 os.register_at_fork(after_in_child=new_job_id.forked)
