@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 P = TypeVar("P")
 
+# None of these has slots: a frozen dataclass with slots cannot be made as JobName[str](...).
+
 
 @runtime_checkable
 class JobParameters(Protocol):
@@ -14,7 +16,7 @@ class JobParameters(Protocol):
     job_name: ClassVar[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobName(Generic[P]):
     """Names a job and the type of its parameters; for types that are not ours, or that serve several jobs."""
 
@@ -30,7 +32,7 @@ class JobName(Generic[P]):
         return NamedParameters(self, parameters)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NamedParameters(Generic[P]):
     """Parameters together with the job that they are for."""
 
@@ -38,7 +40,7 @@ class NamedParameters(Generic[P]):
     parameters: P
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServiceJob(Generic[P]):
     """A job that a driver brings along, such as its cleanup; the runtime registers it."""
 
