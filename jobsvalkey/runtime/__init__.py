@@ -1,1 +1,34 @@
 """What runs jobs on any driver: queue, registry, codec, processor, retry."""
+
+from jobsvalkey.runtime.codec import Dates
+from jobsvalkey.runtime.context import JobContext
+from jobsvalkey.runtime.failure import JobError
+from jobsvalkey.runtime.job import Handler, JobDefinition, JobFail, JobOptions, JobSleep, Push
+from jobsvalkey.runtime.options import ActiveLock, ProcessorOptions
+from jobsvalkey.runtime.processor import Processor, ProcessorState
+from jobsvalkey.runtime.queue import JobQueue
+from jobsvalkey.runtime.record import JobRecord
+from jobsvalkey.runtime.retry import ExponentialJitter, NoRetry, RetryStrategy
+from jobsvalkey.runtime.runner import JobRunner
+
+__all__ = [
+    "ActiveLock",
+    "Dates",
+    "ExponentialJitter",
+    "Handler",
+    "JobContext",
+    "JobDefinition",
+    "JobError",
+    "JobFail",
+    "JobOptions",
+    "JobQueue",
+    "JobRecord",
+    "JobRunner",
+    "JobSleep",
+    "NoRetry",
+    "Processor",
+    "ProcessorOptions",
+    "ProcessorState",
+    "Push",
+    "RetryStrategy",
+]

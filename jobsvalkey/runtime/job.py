@@ -60,7 +60,7 @@ class Push:
     options: JobOptions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: with them JobDefinition[P](...) fails
 class JobDefinition(Generic[P]):
     """A job that can run: its name and type of parameters, its handler, and what happens if it fails or takes too long.
 

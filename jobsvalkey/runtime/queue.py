@@ -213,12 +213,8 @@ class JobQueue(Generic[D_co]):
         """
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
-        items = [
-            (*name_and_parameters(job.job), job.options)
-            if isinstance(job, Push)
-            else (*name_and_parameters(job), options)
-            for job in jobs
-        ]
+        pushes = (job if isinstance(job, Push) else Push(job, options) for job in jobs)
+        items = [(*name_and_parameters(push.job), push.options) for push in pushes]
         return await self._producer.push_many(items, atomic=atomic)
 
     async def push_if(
@@ -232,7 +228,7 @@ class JobQueue(Generic[D_co]):
         options: JobOptions = _DEFAULT_OPTIONS,
         next_scheduled_at: datetime | None = None,
     ) -> PushedIf:
-        """Where the metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
+        """Where metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
 
         For schedulers: what is pushed and what was pushed last cannot fall apart.
 

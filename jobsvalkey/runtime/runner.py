@@ -132,18 +132,17 @@ class JobRunner:
 
     async def _discard(self, claim: Claim, error: InvalidParameters | UnknownJob | JobAbandoned) -> Settlement:
         """The job cannot run."""
-        settlement: Settlement
-        if isinstance(error, UnknownJob) and self._unknown_job == "retry":
+        name, attempt = _name_and_attempt(claim)
+        extra = _extra(claim, name, attempt)
+        if isinstance(error, UnknownJob) and name is not None and self._unknown_job == "retry":
             # Twice as late each time: the delay is the age of the job, from a second to a minute.
             age = self._clock.now() - claim.stored_at
             delay = min(max(age, timedelta(seconds=1)), _LONGEST_UNKNOWN_DELAY)
-            # Its next worker does not see that it was rerun; so this one writes it down.
+            # Its next worker will not be told that it was rerun, so the request has to say it.
             request = with_attempt(claim.request, 1) if claim.reset_attempt and claim.request else None
-            settlement = Retry(claim.job_id, claim.token, request, delay)
-            _LOGGER.warning("job %s: %s; it goes back for %s", claim.job_id, error, delay)
-            return settlement
-        name, attempt = _name_and_attempt(claim)
-        _LOGGER.error("job %s is discarded: %s", claim.job_id, error, extra=_extra(claim, name, attempt))
+            _LOGGER.warning("%s; job %s goes back for %s", error, claim.job_id, delay, extra=extra)
+            return Retry(claim.job_id, claim.token, request, delay)
+        _LOGGER.error("job %s is discarded: %s", claim.job_id, error, extra=extra)
         settlement = Fail(claim.job_id, claim.token, encode_error(error.with_traceback(None), attempt), keep=True)
         if self._hooks.at_run:
             completed = CompletedJob(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from jobsvalkey.contract import (
@@ -30,6 +31,9 @@ LEAVE_WITHIN = 5.0
 """Seconds for the last releases and for closing the worker, each."""
 RECOVER_AT_ONCE = 1000
 """Jobs in one step of recovery."""
+
+LEAVING_FAULTS = (*STORE_FAULTS, ConfigurationError)
+"""What a step of a worker raises once that leaves; before, the step is repeated."""
 
 
 class WorkerRun:
@@ -88,25 +92,35 @@ class WorkerRun:
         """Run until stopped."""
         try:
             async with asyncio.TaskGroup() as group:
-                claiming = group.create_task(self._claim_and_settle(group))
+                working = group.create_task(self._work(group))
                 others = [
                     group.create_task(background)
                     for background in (self._keep_lock(), self._keep_recovering(), self.watchdog.watch())
                 ]
                 await self._stop.wait()
                 await self._drain()
-                await self._leave(claiming)
+                await self._leave(working)
                 for task in (*others, self._listener):
                     if task is not None:
                         task.cancel()
         except BaseExceptionGroup as errors:
             # A fault of the driver, or ours: the claims stay with this worker until its lock runs out.
+            self._stopping = True
             await self._end_handlers()
             raise errors.exceptions[0] from None
 
+    async def _work(self, group: asyncio.TaskGroup) -> bool:
+        """Claim and settle until the worker leaves; whether all was settled then."""
+        try:
+            await self.worker.open()
+            await self._claim_and_settle(group)
+        except LEAVING_FAULTS as error:
+            _LOGGER.warning("the worker leaves without having settled all its jobs: %s", error)
+            return False
+        return True
+
     async def _claim_and_settle(self, group: asyncio.TaskGroup) -> None:
         """One exchange after the other, as long as there is something to settle or a free slot; then a rest."""
-        await self.worker.open()
         renewed = False
         while True:
             free = 0 if self._stopping else self._options.num_workers - self.running
@@ -124,6 +138,8 @@ class WorkerRun:
                 if exchanged.outcomes.count(Outcome.SETTLED) != len(settlements):
                     self._look_at(settlements, exchanged.outcomes)
                 claims = exchanged.claims
+                if claims:
+                    self.last_claim_at = self._driver.clock.now()
                 for claim in claims:
                     self._start(claim)
                 if len(claims) < free:
@@ -133,7 +149,9 @@ class WorkerRun:
                         timeout = timeout if until_next is None else min(timeout, until_next)
                         if self._options.burst and not claims and not self.running and not self._finished:
                             self.stop()
-                    elif not claims and not renewed:
+                    elif claims:
+                        timeout = 0.0  # there is more, and the driver gave less than it was asked for
+                    elif not renewed:
                         # Jobs are due and none was given: the lock has run out.
                         await self._renew()
                         renewed = True
@@ -157,7 +175,10 @@ class WorkerRun:
         except asyncio.CancelledError:
             if control.abandoned:
                 return  # the thread goes on, so the claim is kept
-            raise
+            settlement = Release(claim.job_id, claim.token)
+        except Exception as error:
+            _LOGGER.exception("job %s met a fault of the library", claim.job_id)
+            settlement = Fail(claim.job_id, claim.token, encode_error(error, 0), keep=True)
         if control.claim_lost:
             self._lost.discard(control)
         else:
@@ -223,8 +244,8 @@ class WorkerRun:
         except WorkerClosed as error:
             await self._replace(worker, error)
             return
-        except (*STORE_FAULTS, ConfigurationError):
-            return  # the worker leaves
+        except LEAVING_FAULTS:
+            return
         if worker is self.worker:
             self._lose((token, control) for token, control in held.items() if token not in tokens)
 
@@ -236,7 +257,8 @@ class WorkerRun:
         self._finished.clear()
         self.worker = self._new_worker()
         self._lose(self._running.items())
-        await self.worker.open()
+        with suppress(*LEAVING_FAULTS):
+            await self.worker.open()
 
     def _lose(self, claims: Iterable[tuple[bytes, RunControl]]) -> None:
         for token, control in list(claims):
@@ -256,7 +278,7 @@ class WorkerRun:
         while True:
             try:
                 recovered = await self._driver.recover(RECOVER_AT_ONCE)
-            except (*STORE_FAULTS, ConfigurationError) as error:
+            except (JobsError, OSError) as error:
                 _LOGGER.warning("looking for the jobs of dead workers failed: %s", error)
                 recovered = 0
             if recovered:
@@ -293,14 +315,14 @@ class WorkerRun:
             # The waiting of those in threads ends here.
             await asyncio.sleep(0)
 
-    async def _leave(self, claiming: "asyncio.Task[None]") -> None:
+    async def _leave(self, working: "asyncio.Task[bool]") -> None:
         """Settle what has ended, and close the worker where nothing runs."""
         self.access.leaving.set()
         self._ring()
-        await asyncio.wait([claiming], timeout=LEAVE_WITHIN)
-        if not claiming.done():
-            claiming.cancel()
-        elif not self.running and claiming.exception() is None:
+        await asyncio.wait([working], timeout=LEAVE_WITHIN)
+        if not working.done():
+            working.cancel()
+        elif not self.running and working.result():
             try:
                 async with asyncio.timeout(LEAVE_WITHIN):
                     await self.worker.close()
