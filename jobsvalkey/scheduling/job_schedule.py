@@ -1,0 +1,97 @@
+"""The jobs that are to run again and again."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar, cast, overload
+
+from jobsvalkey.contract import JobName, JobParameters, NamedParameters
+from jobsvalkey.runtime import JobQueue
+from jobsvalkey.runtime.job import name_and_parameters
+from jobsvalkey.scheduling.options import SchedulerOptions
+from jobsvalkey.scheduling.schedule import Schedule
+from jobsvalkey.scheduling.scheduled_job import Accuracy, DuplicateSchedule, ScheduledJob
+from jobsvalkey.scheduling.scheduler import Scheduler, SchedulerDriver
+
+P = TypeVar("P")
+
+
+class JobSchedule:
+    """Jobs with the times at which they run. Iterating gives each as a `ScheduledJob`, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, ScheduledJob] = {}
+
+    @overload
+    def add_job(
+        self,
+        job: JobName[P],
+        /,
+        parameters: P,
+        schedule: Schedule,
+        *,
+        accuracy: Accuracy = ...,
+        id: str | None = ...,
+    ) -> None: ...
+
+    @overload
+    def add_job(
+        self,
+        job: JobParameters | NamedParameters[Any],
+        schedule: Schedule,
+        /,
+        *,
+        accuracy: Accuracy = ...,
+        id: str | None = ...,
+    ) -> None: ...
+
+    def add_job(
+        self,
+        job: Any,
+        /,
+        parameters: Any = None,
+        schedule: Any = None,
+        *,
+        accuracy: Accuracy = Accuracy.LATEST,
+        id: str | None = None,  # noqa: A002 - it is one
+    ) -> None:
+        """Run a job on a schedule: `add_job(parameters, schedule)` or `add_job(job_name, parameters, schedule)`.
+
+        Where a job has several schedules, each needs an `id` of its own; left out, it is the job's name. What a
+        schedule has run is kept under the id: under a new one it starts afresh.
+
+        Raises:
+            DuplicateSchedule: the id is taken.
+            InvalidParameters: the parameters name no job.
+        """
+        if isinstance(job, JobName):
+            named = cast("JobName[Any]", job).with_parameters(parameters)
+        else:
+            schedule = parameters if schedule is None else schedule
+            name, parameters = name_and_parameters(job)
+            named = NamedParameters(JobName(name, cast("type[Any]", type(parameters))), parameters)
+        if not isinstance(schedule, Schedule):
+            raise TypeError(f"job {named.job.name!r} needs a Schedule, not {schedule!r}")
+        key = named.job.name if id is None else id
+        if not key:
+            raise ValueError(f"the id of a schedule of job {named.job.name!r} is not empty")
+        if key in self._jobs:
+            raise DuplicateSchedule(f"there is a schedule {key!r} already: give each schedule of a job its own id=")
+        self._jobs[key] = ScheduledJob(id=key, job=named, schedule=schedule, accuracy=accuracy)
+
+    def __iter__(self) -> Iterator[ScheduledJob]:
+        return iter(self._jobs.values())
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def scheduler(
+        self, queue: JobQueue[SchedulerDriver], name: str = "default", options: SchedulerOptions | None = None
+    ) -> Scheduler:
+        """What pushes these jobs, as they come due, to `queue`; `await scheduler.run()` runs it.
+
+        Schedulers of one name on one queue, in any number of processes, do the work of one.
+
+        Raises:
+            ValueError: the name is empty, `worker`, or begins with `worker.` or `_`.
+            UnsupportedOperation: the driver cannot schedule.
+        """
+        return Scheduler(self, queue, name=name, options=options or SchedulerOptions())

@@ -1,0 +1,42 @@
+"""The settings of a scheduler."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExclusiveLock:
+    """The lock by which one of several schedulers works while the others wait. It saves work, no more.
+
+    Raises:
+        ValueError: `every` is not above zero, or `hold_for` is not longer.
+    """
+
+    every: timedelta = timedelta(seconds=10)
+    """How often it is taken or renewed, and how long a scheduler sleeps at most."""
+    hold_for: timedelta = timedelta(seconds=30)
+    """When it runs out: so long after a scheduler has died, another one takes over at the latest."""
+
+    def __post_init__(self) -> None:
+        if not timedelta(0) < self.every < self.hold_for:
+            raise ValueError(
+                f"every is a time above zero and below hold_for, not {self.every} with hold_for {self.hold_for}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerOptions:
+    """How a scheduler works.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    lock: ExclusiveLock = field(default_factory=ExclusiveLock)
+    """The lock between the schedulers of one name."""
+    batch_size: int = 500
+    """How many missed triggers of one job are pushed before the other jobs have their turn."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is at least 1, not {self.batch_size}")

@@ -1,0 +1,210 @@
+"""The loop that pushes jobs when their schedules say so."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn, Protocol
+from uuid import UUID, uuid4, uuid5
+
+import msgspec
+
+from jobsvalkey.contract import (
+    Capability,
+    ConfigurationError,
+    JobsError,
+    MetadataDriver,
+    PushedIf,
+    QueueDriver,
+    SchedulingDriver,
+    StoreUnavailable,
+)
+from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue
+from jobsvalkey.runtime.capabilities import require
+from jobsvalkey.runtime.codec import from_reference_date, to_reference_date
+from jobsvalkey.scheduling.options import SchedulerOptions
+from jobsvalkey.scheduling.scheduled_job import Accuracy, ScheduledJob
+
+_LOGGER = logging.getLogger("jobsvalkey.scheduler")
+_TRIGGER_IDS = UUID("6f2b5a0e-5d0c-4c47-9b0e-3a7f0d6f8e21")
+_BACKOFF = ExponentialJitter(max_backoff=timedelta(seconds=30))
+_CLOCK_WAS_WRONG = timedelta(hours=3)
+"""A last date further ahead than this was written by a wrong clock; Debian's cron draws the line there, too."""
+_RELEASE_TIMEOUT = 1.0
+"""Seconds that a scheduler which stops gives the release of its lock, which would run out anyway."""
+
+
+class SchedulerDriver(QueueDriver, SchedulingDriver, MetadataDriver, Protocol):
+    """What a scheduler needs of its driver."""
+
+
+class _Progress:
+    """How far one job has come, as far as this scheduler knows."""
+
+    def __init__(self, job: ScheduledJob, key: str) -> None:
+        self.job = job
+        self.key = key
+        self.is_known = False
+        self.stored = b""
+        """What the store holds under `key`."""
+        self.last = self.next = datetime.min.replace(tzinfo=UTC)
+        self.failures = 0
+
+    def moved(self, last: datetime, stored: bytes) -> None:
+        self.last, self.stored, self.is_known = last, stored, True
+        self.next = self.job.schedule.next_after(last).astimezone(UTC)
+
+
+class Scheduler:
+    """Pushes the jobs of a schedule, each trigger exactly once, however many schedulers of the name run.
+
+    A push and the note of what was pushed are one step of the store, and a trigger's job has an id of its own, so
+    that neither a crash, nor a lost reply, nor a second scheduler pushes it twice. A job that was never scheduled
+    starts from the first run of the scheduler. Time is the driver's clock; where that goes back by up to three
+    hours, what has run does not run again, and where it goes back further, the schedule starts from the new time.
+
+    Raises:
+        ValueError: the name is empty, `worker`, or begins with `worker.` or `_`.
+        UnsupportedOperation: the driver cannot schedule.
+    """
+
+    def __init__(
+        self, jobs: Iterable[ScheduledJob], queue: JobQueue[SchedulerDriver], *, name: str, options: SchedulerOptions
+    ) -> None:
+        if not name or name == "worker" or name.startswith(("worker.", "_")):
+            raise ValueError(f"{name!r} is not a scheduler's name: it must not be empty, 'worker', 'worker.…' or '_…'")
+        driver = queue.driver
+        for capability in (Capability.SCHEDULING, Capability.METADATA):
+            require(driver, driver.capabilities, capability)
+        self._name = name
+        self._queue = queue
+        self._driver = driver
+        self._options = options
+        self._lock = f"{name}.jobSchedulerLock"
+        self._holder = uuid4().hex.encode()
+        self._has_lock = False
+        self._jobs = [_Progress(job, f"{name}.{job.id}.jobScheduleLastDate") for job in jobs]
+
+    async def run(self) -> NoReturn:
+        """Push what is due, as it comes due, until cancelled.
+
+        A failure is logged and tried again with a backoff of at most about half a minute, for as long as it takes.
+        """
+        failures = 0
+        try:
+            while True:
+                try:
+                    wait = await self.trigger_due()
+                    failures = 0
+                except (JobsError, OSError) as error:
+                    failures += 1
+                    wait = _BACKOFF.delay(failures)
+                    self._log(logging.WARNING, f"cannot reach the store ({error}), tries again in {wait}")
+                await asyncio.sleep(wait.total_seconds())
+        finally:
+            with suppress(JobsError, OSError, TimeoutError):
+                async with asyncio.timeout(_RELEASE_TIMEOUT):
+                    await self._driver.release_lock(self._lock, self._holder)
+
+    async def trigger_due(self) -> timedelta:
+        """Push what is due now, and return how long to wait before the next call; `run` does nothing else.
+
+        Nothing is due for a scheduler while another one of the name has the lock.
+
+        Raises:
+            StoreUnavailable: the store does not answer. Other errors of single jobs are logged, and tried again.
+        """
+        lock = self._options.lock
+        held = self._has_lock
+        self._has_lock = False
+        if not await self._driver.acquire_lock(self._lock, self._holder, lock.hold_for):
+            return lock.every
+        if not held:
+            # Others may have pushed meanwhile. Not having looked would do no harm, but costs refused pushes.
+            for progress in self._jobs:
+                progress.is_known = False
+        wait = lock.every
+        for progress in self._jobs:
+            wait = min(wait, await self._trigger_or_log(progress))
+        self._has_lock = True
+        return wait
+
+    async def _trigger_or_log(self, progress: _Progress) -> timedelta:
+        try:
+            wait = await self._trigger(progress)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # One job that cannot be pushed does not hold up the others.
+            progress.failures += 1
+            wait = _BACKOFF.delay(progress.failures)
+            self._log(logging.ERROR, f"cannot push, tries again in {wait}", progress, error)
+        else:
+            progress.failures = 0
+        return wait
+
+    async def _trigger(self, progress: _Progress) -> timedelta:
+        for _ in range(self._options.batch_size):
+            now = self._driver.clock.now()
+            if not progress.is_known:
+                await self._read(progress, now)
+            if progress.last - now > _CLOCK_WAS_WRONG:
+                self._log(logging.WARNING, f"last ran at {progress.last}, which is to come: starts from now", progress)
+                progress.moved(now, progress.stored)
+            if progress.next > now:
+                return progress.next - now
+            trigger = progress.next
+            if progress.job.accuracy is Accuracy.LATEST:
+                trigger = progress.job.schedule.latest(trigger, now) or trigger
+            await self._push(progress, trigger.astimezone(UTC))
+        self._log(logging.INFO, f"catches up on missed triggers, has come to {progress.last}", progress)
+        return timedelta(0)
+
+    async def _read(self, progress: _Progress, now: datetime) -> None:
+        stored = await self._driver.get_metadata(progress.key)
+        if stored is None:
+            # Another scheduler may do the same, and have gone on from there: its triggers are not pushed twice,
+            # since their ids are remembered.
+            stored = _encode(now)
+            await self._driver.set_metadata(progress.key, stored)
+        progress.moved(_decode(stored, progress.key), stored)
+
+    async def _push(self, progress: _Progress, trigger: datetime) -> None:
+        value = _encode(trigger)
+        # Until the answer is here, nobody knows what is stored.
+        progress.is_known = False
+        pushed = await self._queue.push_if(
+            progress.job.job,
+            options=JobOptions(job_id=_trigger_id(progress.key, trigger), delay_until=trigger),
+            key=progress.key,
+            expected=progress.stored,
+            value=value,
+            next_scheduled_at=progress.job.schedule.next_after(trigger),
+        )
+        if pushed is PushedIf.UNEXPECTED:
+            self._log(logging.DEBUG, "another scheduler was first", progress)
+        else:
+            progress.moved(trigger, value)
+
+    def _log(self, level: int, message: str, progress: _Progress | None = None, error: Exception | None = None) -> None:
+        fields = {"scheduler": self._name, "schedule_id": progress.job.id if progress else None}
+        who = f"job {progress.job.id!r} of scheduler {self._name!r}" if progress else f"scheduler {self._name!r}"
+        _LOGGER.log(level, "%s: %s", who, message, extra=fields, exc_info=error)
+
+
+def _trigger_id(key: str, trigger: datetime) -> UUID:
+    return uuid5(_TRIGGER_IDS, f"{key} {trigger.isoformat()}")
+
+
+def _encode(date: datetime) -> bytes:
+    return msgspec.json.encode(to_reference_date(date))
+
+
+def _decode(stored: bytes, key: str) -> datetime:
+    try:
+        return from_reference_date(msgspec.json.decode(stored, type=float))
+    except (msgspec.DecodeError, OverflowError, ValueError) as error:
+        raise ConfigurationError(
+            f"metadata {key!r} holds {stored!r}, not the date of a scheduler ({error}): remove it to start from now"
+        ) from error
