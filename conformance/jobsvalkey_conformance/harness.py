@@ -96,6 +96,9 @@ class DriverHarness(ABC):
     drives_clock: ClassVar[bool] = True
     """Whether a clock that is passed in is the store's time. Without it the suite waits in real time."""
 
+    has_hints: ClassVar[bool] = True
+    """Whether `wait` returns at a hint. A driver without hints sleeps, and its workers poll."""
+
     @abstractmethod
     def make_driver(
         self, configuration: DriverConfiguration, clock: Clock | None

@@ -1,0 +1,113 @@
+"""What the back door shows: that nothing is left over, and nothing is half there."""
+
+import pytest
+
+from jobsvalkey.contract import Capability, JobStatus, PayloadTooLarge, Release, RetentionPolicy, retain_last
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.harness import Damage, Hook
+from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+
+
+class BehindTests(Suite):
+    """The store as it is, seen without the driver."""
+
+    @pytest.mark.parametrize("status", list(JobStatus))
+    @conformance_test(Capability.QUEUE, Hook.OBSERVE)
+    async def test_behind_a_job_is_in_one_place(self, kit: Kit, status: JobStatus) -> None:
+        """Where a job is decides its state: it is on one list, with its request, and claimed where it is processing."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id = await kit.in_state(driver, status)
+        seen = await kit.harness.observe(kit.configuration)
+        assert seen.jobs[job_id].states == {status}
+        assert seen.jobs[job_id].has_request
+        claimed = {each for jobs in seen.claims.values() for each in jobs}
+        assert claimed == ({job_id} if status is JobStatus.PROCESSING else set())
+
+    @conformance_test(Capability.QUEUE, Hook.OBSERVE)
+    async def test_behind_a_finished_job_leaves_nothing(self, kit: Kit) -> None:
+        """finish: absent, where completed jobs are not retained: on no list, without a request."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        worker = await kit.worker(driver)
+        await worker.finish(*await worker.claim(3))
+        seen = await kit.harness.observe(kit.configuration)
+        assert dict(seen.jobs) == {}
+        assert not any(seen.claims.values())
+
+    @conformance_test(Capability.CANCEL, Hook.OBSERVE)
+    async def test_behind_a_cancelled_job_leaves_nothing(self, kit: Kit) -> None:
+        """cancel: absent, where cancelled jobs are not retained."""
+        driver = await kit.driver()
+        assert await driver.cancel(await kit.push(driver))
+        assert dict((await kit.harness.observe(kit.configuration)).jobs) == {}
+
+    @conformance_test(Capability.CANCEL, Hook.OBSERVE)
+    async def test_behind_cancelling_what_runs_takes_nothing_away(self, kit: Kit) -> None:
+        """cancel of a running job changes nothing: its request is still there."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        before = await kit.harness.observe(kit.configuration)
+        assert await driver.cancel(job_id) is False
+        assert await kit.harness.observe(kit.configuration) == before
+        await worker.finish(claim)
+
+    @conformance_test(Capability.QUEUE, Hook.OBSERVE)
+    async def test_behind_a_refused_push_leaves_nothing(self, kit: Kit) -> None:
+        """A step checks before its first write, so that nothing is half done."""
+        driver = await kit.driver(max_payload=100)
+        with pytest.raises(PayloadTooLarge):
+            await driver.push([kit.job(), kit.job(b"x" * 101)])
+        assert dict((await kit.harness.observe(kit.configuration)).jobs) == {}
+
+    @conformance_test(Capability.QUEUE, Hook.OBSERVE)
+    async def test_behind_claims_are_their_workers(self, kit: Kit) -> None:
+        """A claim is in its worker's set from the step that claims to the step that settles or takes it."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 4)
+        one, other = await kit.worker(driver, kit.unit), await kit.worker(driver)
+        claims = await one.claim(3)
+        taken = await other.claim(1)
+        await one.settle(Release(claims[0].job_id, claims[0].token))
+        seen = await kit.harness.observe(kit.configuration)
+        assert {worker: jobs for worker, jobs in seen.claims.items() if jobs} == {
+            one.id: frozenset(claim.job_id for claim in claims[1:]),
+            other.id: frozenset(claim.job_id for claim in taken),
+        }
+        assert seen.jobs[claims[0].job_id].states == {JobStatus.PENDING}
+        await kit.advance(kit.unit)
+        await driver.recover()
+        seen = await kit.harness.observe(kit.configuration)
+        assert {worker: jobs for worker, jobs in seen.claims.items() if jobs} == {
+            other.id: frozenset(claim.job_id for claim in taken)
+        }
+
+    @conformance_test(Capability.QUEUE, Hook.OBSERVE, Hook.DAMAGE)
+    async def test_behind_the_observer_sees_what_is_gone(self, kit: Kit) -> None:
+        """The harness's own hooks agree: a request that `damage` takes away is one that `observe` does not see."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        await kit.harness.damage(kit.configuration, job_id, Damage.LOST_REQUEST)
+        seen = (await kit.harness.observe(kit.configuration)).jobs[job_id]
+        assert (seen.states, seen.has_request) == ({JobStatus.PENDING}, False)
+
+    @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
+    async def test_behind_what_is_beyond_its_retention_is_trimmed(self, kit: Kit) -> None:
+        """Retention is enforced as jobs finish: jobs beyond it do not pile up."""
+        driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retain_last(3)))
+        await kit.push_many(driver, 60)
+        worker = await kit.worker(driver)
+        while claims := await worker.claim(5):
+            await worker.finish(*claims)
+        assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
+
+    @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)
+    async def test_behind_what_is_refused_writes_nothing(self, kit: Kit) -> None:
+        """What is refused before the first write leaves the store as it is."""
+        driver = await kit.driver(max_payload=100)
+        await kit.push(driver)
+        before = await kit.harness.fingerprint(kit.configuration)
+        with pytest.raises(PayloadTooLarge):
+            await driver.push([kit.job(b"x" * 101)])
+        assert await kit.harness.fingerprint(kit.configuration) == before

@@ -1,0 +1,144 @@
+"""What a driver states, held against its methods and what they do."""
+
+import warnings
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import (
+    CAPABILITY_PROTOCOLS,
+    Capability,
+    JobID,
+    JobStatus,
+    PushedIf,
+    new_job_id,
+)
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.kit import ConformanceWarning, Kit
+
+
+async def _cancels(driver: AnyDriver, job_id: JobID) -> bool:
+    return await driver.cancel(job_id)
+
+
+async def _resumes(driver: AnyDriver, job_id: JobID) -> bool:
+    return await driver.pause(job_id) and await driver.resume(job_id)
+
+
+async def _keeps_metadata(driver: AnyDriver, _: JobID) -> bool:
+    await driver.set_metadata("key", b"value")
+    return await driver.get_metadata("key") == b"value" and await driver.acquire_lock(
+        "lock", b"holder", timedelta(hours=1)
+    )
+
+
+async def _schedules(driver: AnyDriver, _: JobID) -> bool:
+    return await driver.push_if(Kit.job(), "key", None, b"1") is PushedIf.PUSHED
+
+
+async def _shows(driver: AnyDriver, job_id: JobID) -> bool:
+    return await driver.status(job_id) is JobStatus.PENDING and await driver.validate() == []
+
+
+async def _cleans(driver: AnyDriver, job_id: JobID) -> bool:
+    return await driver.remove(job_id) and not await driver.rerun(job_id)
+
+
+async def _knows_durability(driver: AnyDriver, _: JobID) -> bool:
+    return await driver.is_durable() in (True, False)
+
+
+PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
+    Capability.CANCEL: _cancels,
+    Capability.RESUME: _resumes,
+    Capability.METADATA: _keeps_metadata,
+    Capability.SCHEDULING: _schedules,
+    Capability.INSPECTION: _shows,
+    Capability.CLEANUP: _cleans,
+    Capability.DURABILITY: _knows_durability,
+}
+"""The least that shows that a capability works."""
+
+
+class CapabilityTests(Suite):
+    """`capabilities` is held against the protocols and the behaviour."""
+
+    @conformance_test()
+    async def test_capability_the_base_is_stated(self, kit: Kit) -> None:
+        """A driver states `capabilities: frozenset[Capability]`; QUEUE is the base."""
+        driver = await kit.driver()
+        assert isinstance(driver.capabilities, frozenset)
+        assert all(isinstance(capability, Capability) for capability in driver.capabilities)
+        assert Capability.QUEUE in driver.capabilities
+        assert (await kit.driver()).capabilities == driver.capabilities
+
+    @pytest.mark.parametrize("capability", list(Capability))
+    @conformance_test()
+    async def test_capability_what_is_stated_has_its_methods(self, kit: Kit, capability: Capability) -> None:
+        """Each capability has a protocol: a driver that states it has its methods."""
+        kit.needs(capability)
+        driver = await kit.driver()
+        assert isinstance(driver, CAPABILITY_PROTOCOLS[capability])
+
+    @pytest.mark.parametrize("capability", list(PROBES))
+    @conformance_test()
+    async def test_capability_what_works_is_stated(self, kit: Kit, capability: Capability) -> None:
+        """Claimed but not working fails; working but unclaimed warns."""
+        driver = await kit.driver()
+        stated = capability in driver.capabilities
+        if not isinstance(driver, CAPABILITY_PROTOCOLS[capability]):
+            assert not stated
+            return
+        job_id = await kit.push(driver)
+        try:
+            works = await PROBES[capability](driver, job_id)
+        except Exception:
+            if stated:
+                raise
+            works = False
+        if stated:
+            assert works, f"{capability.name} is stated, but does not work"
+        elif works:
+            warnings.warn(f"{capability.name} works, but is not stated", ConformanceWarning, stacklevel=2)
+
+    @conformance_test()
+    async def test_capability_configuration_and_clock(self, kit: Kit) -> None:
+        """Every driver shows the configuration and takes the clock that it was made with."""
+        driver = await kit.driver()
+        for name in ("queue_key", "poll_time", "retention_policy", "max_payload", "max_atomic_push"):
+            assert getattr(driver.configuration, name) == getattr(kit.configuration, name)
+        assert abs(driver.clock.now() - kit.now()) < timedelta(minutes=5)
+        if kit.clock is not None:
+            await kit.advance(timedelta(days=1))
+            assert driver.clock.now() == kit.clock.now()
+
+    @conformance_test()
+    async def test_capability_closing_twice(self, kit: Kit) -> None:
+        """A driver is ended by `aclose` or `async with`; closing twice is fine, and leaves the jobs in the store."""
+        async with kit.make(kit.configuration) as driver:
+            job_id = await kit.push(driver)
+            await driver.aclose()
+            await driver.aclose()
+        assert await kit.claimed(await kit.driver()) == [job_id]
+
+    @conformance_test()
+    async def test_capability_a_driver_that_was_never_used(self, kit: Kit) -> None:
+        """Connections and tasks are opened on first use: a driver that is only made and closed does nothing."""
+        async with kit.make(replace(kit.configuration, queue_key="{never}")) as driver:
+            assert driver.configuration.queue_key == "{never}"
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_capability_a_closed_driver_leaves_no_trace(self, kit: Kit) -> None:
+        """A driver owns its tasks and connections, not the jobs: closing it changes no job."""
+        async with kit.make(kit.configuration) as driver:
+            job_id = await kit.push(driver)
+            worker = await kit.worker(driver)
+            await worker.claim_one()
+            pending = new_job_id()
+            await driver.push([kit.job(job_id=pending)])
+        driver = await kit.driver()
+        assert await driver.status(job_id) is JobStatus.PROCESSING
+        assert await driver.status(pending) is JobStatus.PENDING

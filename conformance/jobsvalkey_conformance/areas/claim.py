@@ -1,0 +1,127 @@
+"""Claiming jobs."""
+
+import pytest
+
+from jobsvalkey.contract import Capability, Finish, JobStatus, Outcome, Release, WorkerClosed
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.kit import Kit
+
+
+class ClaimTests(Suite):
+    """`exchange`, the claims: pending and due → processing."""
+
+    @conformance_test()
+    async def test_claim_no_more_than_the_limit(self, kit: Kit) -> None:
+        """A claim takes up to `limit` jobs."""
+        driver = await kit.driver()
+        jobs = await kit.push_many(driver, 5)
+        worker = await kit.worker(driver)
+        assert [claim.job_id for claim in await worker.claim(2)] == jobs[:2]
+        assert [claim.job_id for claim in await worker.claim(1)] == jobs[2:3]
+        assert await worker.claim(0) == []
+        assert [claim.job_id for claim in await worker.claim(10)] == jobs[3:]
+
+    @conformance_test()
+    async def test_claim_a_job_is_claimed_by_one_worker(self, kit: Kit) -> None:
+        """A claimed job is processing: nobody else can claim it."""
+        driver, other = await kit.driver(), await kit.driver()
+        jobs = await kit.push_many(driver, 3)
+        assert await kit.claimed(driver) == jobs
+        assert await kit.claimed(driver) == []
+        assert await kit.claimed(other) == []
+
+    @conformance_test()
+    async def test_claim_a_claim_brings_the_envelope(self, kit: Kit) -> None:
+        """A claim comes with request and envelope: due time, time stored, `recoveries`, `reset_attempt`, error."""
+        driver = await kit.driver()
+        stored_at = kit.now()
+        await kit.push(driver, b"request", due=kit.unit)
+        await kit.advance(kit.unit * 2)
+        claim = await (await kit.worker(driver)).claim_one()
+        assert claim.request == b"request"
+        assert kit.same_time(claim.stored_at, stored_at)
+        assert kit.same_time(claim.due, stored_at + kit.unit)
+        assert (claim.recoveries, claim.reset_attempt, claim.error) == (0, False, None)
+
+    @conformance_test()
+    async def test_claim_tokens_are_never_reused(self, kit: Kit) -> None:
+        """A claim has a token that is never reused."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        worker = await kit.worker(driver)
+        tokens: list[bytes] = []
+        for _ in range(4):
+            claims = await worker.claim(3)
+            tokens.extend(claim.token for claim in claims)
+            await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
+        assert len(tokens) == 12
+        assert len(set(tokens)) == 12
+
+    @conformance_test()
+    async def test_claim_one_exchange_settles_and_claims(self, kit: Kit) -> None:
+        """`exchange` settles what was run and claims what is due, in one step."""
+        driver = await kit.driver()
+        first, second = await kit.push_many(driver, 2)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert claim.job_id == first
+        exchanged = await worker.exchange(Finish(first, claim.token), limit=5)
+        assert exchanged.outcomes == [Outcome.SETTLED]
+        assert [claim.job_id for claim in exchanged.claims] == [second]
+
+    @conformance_test()
+    async def test_claim_what_is_released_is_there_for_the_same_exchange(self, kit: Kit) -> None:
+        """`exchange` settles first, then claims: a job that it puts back, due now, is one that it can claim."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        exchanged = await worker.exchange(Release(job_id, claim.token), limit=1)
+        assert [again.job_id for again in exchanged.claims] == [job_id]
+        assert exchanged.claims[0].token != claim.token
+
+    @conformance_test()
+    async def test_claim_the_time_until_the_next_job(self, kit: Kit) -> None:
+        """An exchange also returns the time until the next due job: 0 where one is due, `None` where none is."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        assert (await worker.exchange(limit=1)).until_next is None
+        await kit.push(driver, due=kit.unit * 9)
+        await kit.push(driver, due=kit.unit * 3)
+        tolerance = kit.tolerance.total_seconds() + 1e-6
+        until_next = (await worker.exchange(limit=1)).until_next
+        assert until_next == pytest.approx((kit.unit * 3).total_seconds(), abs=tolerance)
+        await kit.push_many(driver, 2)
+        assert (await worker.exchange(limit=1)).until_next == 0.0
+        until_next = (await worker.exchange(limit=1)).until_next
+        assert until_next == pytest.approx((kit.unit * 3).total_seconds(), abs=tolerance)
+
+    @conformance_test(Capability.RESUME)
+    async def test_claim_a_paused_job_is_not_the_next_one(self, kit: Kit) -> None:
+        """The next due job is a pending one."""
+        driver = await kit.driver()
+        assert await driver.pause(await kit.push(driver))
+        assert (await (await kit.worker(driver)).exchange(limit=1)).until_next is None
+
+    @conformance_test()
+    async def test_claim_an_unknown_worker_claims_nothing(self, kit: Kit) -> None:
+        """Using a worker that was never opened is `WorkerClosed`."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        with pytest.raises(WorkerClosed):
+            await driver.exchange("nobody", 1, (), 1)
+        assert await kit.claimed(driver) == [job_id]
+
+    @conformance_test(Capability.QUEUE, Capability.INSPECTION)
+    async def test_claim_a_claimed_job_is_processing(self, kit: Kit) -> None:
+        """pending and due → processing, in the same step."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        assert await driver.status(job_id) is JobStatus.PENDING
+        worker = await kit.worker(driver)
+        await worker.claim_one()
+        stored = await driver.get(job_id)
+        assert stored is not None
+        assert stored.status is JobStatus.PROCESSING
+        assert stored.worker == worker.id
+        assert kit.same_time(stored.claimed_at, kit.now())

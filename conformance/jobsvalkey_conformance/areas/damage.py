@@ -1,0 +1,169 @@
+"""Bad payloads: what the store has lost, or holds something else in its place."""
+
+import pytest
+
+from jobsvalkey.contract import (
+    Capability,
+    Claim,
+    Fail,
+    Finish,
+    Inconsistency,
+    InconsistencyKind,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    Outcome,
+    Release,
+)
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, Hook
+from jobsvalkey_conformance.kit import RETAIN_ALL, Kit, Worker
+
+every_loss = pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.WRONG_TYPE])
+
+
+class DamageTests(Suite):
+    """A payload is missing or corrupt: it is that job's fault alone."""
+
+    @conformance_test(Capability.QUEUE, Hook.DAMAGE)
+    async def test_damage_a_garbled_request_is_handed_on(self, kit: Kit) -> None:
+        """To a driver a request is opaque bytes: whether they make sense is the runtime's to say."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        await kit.harness.damage(kit.configuration, job_id, Damage.GARBLED_REQUEST)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.request) == (job_id, GARBLED)
+        assert await worker.settle(Fail(job_id, claim.token, b"corrupt", keep=True)) == [Outcome.SETTLED]
+
+    @every_loss
+    @conformance_test(Capability.QUEUE, Hook.DAMAGE)
+    async def test_damage_a_lost_request_is_claimed_as_lost(self, kit: Kit, how: Damage) -> None:
+        """A claim of a job whose request is lost says so, and the jobs around it are claimed as ever."""
+        driver = await kit.driver()
+        one, lost, other = await kit.push_many(driver, 3)
+        await kit.harness.damage(kit.configuration, lost, how)
+        worker = await kit.worker(driver)
+        claims = await worker.claim(5)
+        assert [claim.job_id for claim in claims] == [one, lost, other]
+        assert [claim.request is None for claim in claims] == [False, True, False]
+        await worker.finish(claims[0], claims[2])
+
+    @every_loss
+    @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
+    async def test_damage_a_tombstone(self, kit: Kit, how: Damage) -> None:
+        """A missing payload fails kept, as a tombstone: `validate` passes over it, `rerun` refuses, removal removes."""
+        driver = await kit.driver()
+        job_id, claim, worker = await damaged(kit, driver, how)
+        assert await worker.settle(Fail(job_id, claim.token, b"lost", keep=True)) == [Outcome.SETTLED]
+        stored = await driver.get(job_id)
+        assert stored is not None
+        assert (stored.status, stored.request, stored.error) == (JobStatus.FAILED, None, b"lost")
+        assert await driver.validate() == []
+        assert await driver.rerun(job_id) is False
+        assert await driver.status(job_id) is JobStatus.FAILED
+        assert await driver.remove(job_id) is True
+        assert await driver.status(job_id) is None
+        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)
+    async def test_damage_a_cleanup_reruns_no_tombstone(self, kit: Kit) -> None:
+        """A rerun by cleanup passes over a tombstone and goes on to the next; a removal by cleanup takes it too."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id, claim, worker = await damaged(kit, driver, Damage.LOST_REQUEST)
+        await worker.settle(Fail(job_id, claim.token, b"lost", keep=True))
+        await kit.advance(kit.unit / 4)
+        sound = await kit.in_state(driver, JobStatus.FAILED)
+        assert await driver.cleanup_step(JobStatus.FAILED, JobCleanup.RERUN, max_jobs=1) == 1
+        assert await kit.claimed(driver) == [sound]
+        assert await driver.status(job_id) is JobStatus.FAILED
+        assert await driver.cleanup_step(JobStatus.FAILED, JobCleanup.RERUN, max_jobs=10) == 0
+        assert (await driver.cleanup(failed_jobs=JobCleanup.remove()))[JobStatus.FAILED] == 1
+        assert await driver.status(job_id) is None
+
+    @every_loss
+    @conformance_test(Capability.QUEUE, Hook.DAMAGE)
+    async def test_damage_a_lost_request_can_be_put_back(self, kit: Kit, how: Damage) -> None:
+        """The claim of a damaged job is one like any other: renewed, and lost with its worker."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        await kit.harness.damage(kit.configuration, job_id, how)
+        dead = await kit.worker(driver, kit.unit)
+        claim = await dead.claim_one()
+        assert await driver.renew(dead.id, kit.unit) == {claim.token}
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+        again = await (await kit.worker(driver)).claim_one()
+        assert (again.job_id, again.request, again.recoveries) == (job_id, None, 1)
+
+    @conformance_test(Capability.QUEUE, Hook.DAMAGE)
+    async def test_damage_the_wrong_type_is_one_outcome(self, kit: Kit) -> None:
+        """A job's key of the wrong type is that job's fault alone: for a settlement, that one outcome is an error."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        worker = await kit.worker(driver)
+        claims = await worker.claim(3)
+        await kit.harness.damage(kit.configuration, claims[1].job_id, Damage.WRONG_TYPE)
+        outcomes = await worker.settle(*(Finish(claim.job_id, claim.token) for claim in claims))
+        assert outcomes[0] is outcomes[2] is Outcome.SETTLED
+        assert outcomes[1] in (Outcome.BROKEN, Outcome.SETTLED)
+        if outcomes[1] is Outcome.BROKEN:
+            assert await driver.renew(worker.id, kit.unit) == {claims[1].token}
+            end = Fail(claims[1].job_id, claims[1].token, b"broken", keep=True)
+            assert await worker.settle(end) == [Outcome.SETTLED]
+        assert await driver.renew(worker.id, kit.unit) == frozenset()
+        assert await kit.claimed(driver) == []
+
+    @conformance_test(Capability.QUEUE, Hook.DAMAGE)
+    async def test_damage_release_of_a_lost_request(self, kit: Kit) -> None:
+        """A worker that shuts down releases what it has, damaged or not: nobody's job is stuck."""
+        driver = await kit.driver()
+        lost, sound = await kit.push_many(driver, 2)
+        await kit.harness.damage(kit.configuration, lost, Damage.LOST_REQUEST)
+        worker = await kit.worker(driver)
+        claims = await worker.claim(2)
+        outcomes = await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
+        assert outcomes == [Outcome.SETTLED] * 2
+        assert await kit.claimed(driver) == [lost, sound]
+
+    @pytest.mark.parametrize(
+        ("how", "kind"),
+        [
+            (Damage.LOST_REQUEST, InconsistencyKind.MISSING_PAYLOAD),
+            (Damage.WRONG_TYPE, InconsistencyKind.WRONG_TYPE),
+        ],
+    )
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.COMPLETED])
+    @conformance_test(Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
+    async def test_damage_it_is_found(self, kit: Kit, status: JobStatus, how: Damage, kind: InconsistencyKind) -> None:
+        """`validate` reports ids without payload and keys of the wrong type, in any state, and nothing else."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        await kit.in_state(driver, JobStatus.COMPLETED)
+        job_id = await kit.in_state(driver, status)
+        await kit.harness.damage(kit.configuration, job_id, how)
+        assert await driver.validate() == [Inconsistency(kind, job_id)]
+        stored = await driver.get(job_id)
+        assert stored is not None
+        assert (stored.status, stored.request) == (status, None)
+
+    @every_loss
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)
+    async def test_damage_a_damaged_job_can_be_removed(self, kit: Kit, how: Damage) -> None:
+        """Removal removes a damaged job, and leaves nothing that `validate` would find."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        await kit.harness.damage(kit.configuration, job_id, how)
+        assert await driver.remove(job_id) is True
+        assert await driver.validate() == []
+        assert await driver.push([kit.job(b"new", job_id=job_id)]) == [True]
+        assert (await (await kit.worker(driver)).claim_one()).request == b"new"
+
+
+async def damaged(kit: Kit, driver: AnyDriver, how: Damage) -> tuple[JobID, Claim, Worker]:
+    """A job without its request that a worker has claimed."""
+    job_id = await kit.push(driver)
+    await kit.harness.damage(kit.configuration, job_id, how)
+    worker = await kit.worker(driver)
+    claim = await worker.claim_one()
+    assert (claim.job_id, claim.request) == (job_id, None)
+    return job_id, claim, worker

@@ -1,0 +1,183 @@
+"""Looking into the queue."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import FINISHED, Capability, Fail, JobID, JobStatus, Retry, StoredJob, new_job_id
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+
+
+async def all_jobs(driver: AnyDriver) -> list[StoredJob]:
+    """The jobs of all states, as they are listed."""
+    return [stored for status in JobStatus for stored in [each async for each in driver.jobs(status)]]
+
+
+class InspectionTests(Suite):
+    """`get`, `status`, `counts`, `jobs` and `validate`."""
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_an_empty_queue(self, kit: Kit) -> None:
+        """All reads of what is not there say so; `counts` lists all states."""
+        driver = await kit.driver()
+        assert await driver.get(new_job_id()) is None
+        assert await driver.status(new_job_id()) is None
+        assert await driver.counts() == dict.fromkeys(JobStatus, 0)
+        assert await all_jobs(driver) == []
+        assert await driver.validate() == []
+
+    @pytest.mark.parametrize("status", list(JobStatus))
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_a_job_in_every_state(self, kit: Kit, status: JobStatus) -> None:
+        """Every read shows a job in the same state, with the times that belong to the state."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id = await kit.in_state(driver, status)
+        stored = await driver.get(job_id)
+        assert stored is not None
+        assert (stored.job_id, stored.status) == (job_id, status)
+        assert stored.request is not None
+        assert kit.same_time(stored.stored_at, kit.now())
+        waits, runs = status in (JobStatus.PENDING, JobStatus.PAUSED), status is JobStatus.PROCESSING
+        assert (stored.due is not None) == (waits or runs)
+        assert (stored.claimed_at is not None) == (stored.worker is not None) == runs
+        assert (stored.ended_at is not None) == (status in FINISHED)
+        assert stored.error == (b"error" if status is JobStatus.FAILED else None)
+        assert (stored.recoveries, stored.reset_attempt) == (0, False)
+        assert await driver.status(job_id) is status
+        assert await driver.counts() == {each: int(each is status) for each in JobStatus}
+        assert [each async for each in driver.jobs(status)] == [stored]
+        assert await driver.validate() == []
+
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_what_waits_is_listed_by_due_time(self, kit: Kit, status: JobStatus) -> None:
+        """`jobs`: pending and paused by due time."""
+        driver = await kit.driver()
+        if status is JobStatus.PAUSED:
+            kit.needs(Capability.RESUME)
+        due = {number: await kit.push(driver, due=kit.unit * number) for number in (4, 1, 3, 2)}
+        if status is JobStatus.PAUSED:
+            for job_id in due.values():
+                await driver.pause(job_id)
+        listed = [stored.job_id async for stored in driver.jobs(status)]
+        assert listed == [due[number] for number in sorted(due)]
+        assert [stored.job_id async for stored in driver.jobs(status, limit=2)] == listed[:2]
+
+    @pytest.mark.parametrize("status", sorted(FINISHED))
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_what_has_ended_is_listed_latest_first(self, kit: Kit, status: JobStatus) -> None:
+        """`jobs`: finished by end, latest first."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        ids: list[JobID] = []
+        for _ in range(4):
+            ids.append(await kit.in_state(driver, status))
+            await kit.advance(timedelta(milliseconds=5))
+        assert [stored.job_id async for stored in driver.jobs(status)] == ids[::-1]
+        assert [stored.job_id async for stored in driver.jobs(status, limit=3)] == ids[::-1][:3]
+        assert [stored.job_id async for stored in driver.jobs(status, limit=0)] == []
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_what_runs_is_listed(self, kit: Kit) -> None:
+        """`jobs` shows all that is processing, with its worker."""
+        driver = await kit.driver()
+        ids = await kit.push_many(driver, 4)
+        workers = [await kit.worker(driver), await kit.worker(driver)]
+        for worker in workers:
+            await worker.claim(2)
+        listed = {stored.job_id: stored.worker async for stored in driver.jobs(JobStatus.PROCESSING)}
+        assert listed == {
+            ids[0]: workers[0].id,
+            ids[1]: workers[0].id,
+            ids[2]: workers[1].id,
+            ids[3]: workers[1].id,
+        }
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_many_jobs_are_seen_once_each(self, kit: Kit) -> None:
+        """`jobs` goes in chunks; those that stay are seen once."""
+        driver = await kit.driver(max_atomic_push=2000)
+        ids = await kit.push_many(driver, 1500)
+        assert [stored.job_id async for stored in driver.jobs(JobStatus.PENDING)] == ids
+        assert [stored.job_id async for stored in driver.jobs(JobStatus.PENDING, limit=701)] == ids[:701]
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_jobs_that_move_while_they_are_listed(self, kit: Kit) -> None:
+        """Jobs that move while `jobs` runs may be missed; those that stay are seen once."""
+        driver = await kit.driver()
+        ids = await kit.push_many(driver, 900)
+        worker = await kit.worker(driver)
+        seen: list[JobID] = []
+        async for stored in driver.jobs(JobStatus.PENDING):
+            seen.append(stored.job_id)
+            if len(seen) in (1, 300, 600):
+                await worker.claim(50)
+        assert len(seen) == len(set(seen))
+        assert set(ids[150:]) <= set(seen)
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_the_envelope_is_shown(self, kit: Kit) -> None:
+        """`get` shows request and envelope as the last step left them."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id = await kit.push(driver, b"attempt 1")
+        dead = await kit.worker(driver, kit.unit)
+        await dead.claim_one()
+        await kit.advance(kit.unit)
+        await driver.recover()
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        processing = await driver.get(job_id)
+        assert processing is not None
+        assert processing.recoveries == 1
+        assert processing.due == claim.due
+        await worker.settle(Retry(job_id, claim.token, b"attempt 2", None, b"error 1"))
+        pending = await driver.get(job_id)
+        assert pending is not None
+        assert (pending.request, pending.error, pending.recoveries) == (b"attempt 2", b"error 1", 0)
+        claim = await worker.claim_one()
+        await worker.settle(Fail(job_id, claim.token, b"error 2", keep=True))
+        failed = await driver.get(job_id)
+        assert failed is not None
+        assert (failed.request, failed.error) == (b"attempt 2", b"error 2")
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_reads_change_nothing(self, kit: Kit) -> None:
+        """Reads are reads: whatever is asked, each job stays as it is."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        for status in (JobStatus.PROCESSING, JobStatus.PENDING):
+            await kit.in_state(driver, status)
+
+        async def look() -> list[StoredJob]:
+            stored = await all_jobs(driver)
+            for each in stored:
+                assert await driver.get(each.job_id) == each
+            assert sum((await driver.counts()).values()) == len(stored)
+            assert await driver.validate() == []
+            return stored
+
+        assert await look() == await look()
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_a_busy_queue_is_valid(self, kit: Kit) -> None:
+        """`validate` finds nothing where nothing is wrong, whatever has been done."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        await kit.push_many(driver, 30)
+        dead, worker = await kit.worker(driver, kit.unit), await kit.worker(driver)
+        claims = await dead.claim(10)
+        await dead.finish(*claims[:3])
+        await dead.settle(*(Fail(claim.job_id, claim.token, b"error") for claim in claims[3:5]))
+        await dead.settle(Retry(claims[5].job_id, claims[5].token, due=kit.unit))
+        await worker.claim(10)
+        assert await driver.validate() == []
+        await kit.advance(kit.unit)
+        await driver.recover()
+        assert await driver.validate() == []
+        await driver.close_worker(worker.id)
+        assert await driver.validate() == []
+
+    @conformance_test(Capability.DURABILITY)
+    async def test_inspection_durability_is_yes_or_no(self, kit: Kit) -> None:
+        """A driver that states DURABILITY says whether the store writes what it acknowledges to disk."""
+        driver = await kit.driver()
+        assert await driver.is_durable() in (True, False)

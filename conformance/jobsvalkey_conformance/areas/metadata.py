@@ -1,0 +1,171 @@
+"""Metadata and locks."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import Capability, ConfigurationError
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.kit import Kit
+
+HOUR = timedelta(hours=1)
+
+
+class MetadataTests(Suite):
+    """`get_metadata`, `set_metadata`, `acquire_lock` and `release_lock`."""
+
+    @pytest.mark.parametrize("value", [b"", b"value", bytes(range(256))], ids=["empty", "text", "all bytes"])
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_a_value_is_opaque_bytes(self, kit: Kit, value: bytes) -> None:
+        """Metadata holds bytes: what was set is what is got, through any driver."""
+        one, other = await kit.driver(), await kit.driver()
+        assert await one.get_metadata("key") is None
+        await one.set_metadata("key", value)
+        assert await other.get_metadata("key") == value
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_a_value_is_replaced(self, kit: Kit) -> None:
+        """Setting a key again replaces its value, and no other."""
+        driver = await kit.driver()
+        for key, value in (("one", b"1"), ("other", b"2"), ("one", b"3")):
+            await driver.set_metadata(key, value)
+        assert await driver.get_metadata("one") == b"3"
+        assert await driver.get_metadata("other") == b"2"
+
+    @conformance_test(Capability.METADATA, driven_clock=True)
+    async def test_metadata_a_value_does_not_expire(self, kit: Kit) -> None:
+        """Plain metadata stays until it is replaced."""
+        driver = await kit.driver()
+        await driver.set_metadata("key", b"value")
+        await kit.advance(timedelta(days=4000))
+        assert await driver.get_metadata("key") == b"value"
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_queues_are_kept_apart(self, kit: Kit) -> None:
+        """Metadata is its queue's."""
+        driver = await kit.driver()
+        other = await kit.driver(queue_key=kit.configuration.queue_key + "x")
+        await driver.set_metadata("key", b"value")
+        assert await driver.acquire_lock("lock", b"one", HOUR)
+        assert await other.get_metadata("key") is None
+        assert await other.acquire_lock("lock", b"other", HOUR)
+
+    @pytest.mark.parametrize("key", ["", "_", "_private", "worker.", "worker.1"])
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_some_keys_are_ours(self, kit: Kit, key: str) -> None:
+        """Keys that begin with `_` or `worker.` are ours: a `ValueError`, as an empty one is."""
+        driver = await kit.driver()
+        for step in (
+            driver.get_metadata(key),
+            driver.set_metadata(key, b"value"),
+            driver.acquire_lock(key, b"holder", HOUR),
+            driver.release_lock(key, b"holder"),
+        ):
+            with pytest.raises(ValueError, match="key"):
+                await step
+
+    @pytest.mark.parametrize("key", ["worker", "workers", "a.b/c:d", "key with spaces", "schlüssel", "x" * 200])
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_all_other_keys_are_the_users(self, kit: Kit, key: str) -> None:
+        """Any other key may be used."""
+        driver = await kit.driver()
+        await driver.set_metadata(key, b"value")
+        assert await driver.get_metadata(key) == b"value"
+
+    # -- locks
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_one_holder_at_a_time(self, kit: Kit) -> None:
+        """`acquire_lock` is `True` where the lock is free or already the holder's, `False` where another has it."""
+        one, other = await kit.driver(), await kit.driver()
+        assert await one.acquire_lock("lock", b"one", HOUR) is True
+        assert await other.acquire_lock("lock", b"other", HOUR) is False
+        assert await one.acquire_lock("lock", b"one", HOUR) is True
+        assert await other.get_metadata("lock") == b"one"
+        assert await other.acquire_lock("another lock", b"other", HOUR) is True
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_a_lock_expires(self, kit: Kit) -> None:
+        """`acquire_lock` is `True` where the lock has expired; an expired lock is nothing at all."""
+        driver = await kit.driver()
+        assert await driver.acquire_lock("lock", b"one", kit.unit)
+        await kit.advance(kit.unit)
+        assert await driver.get_metadata("lock") is None
+        assert await driver.release_lock("lock", b"one") is False
+        assert await driver.acquire_lock("lock", b"other", kit.unit) is True
+        assert await driver.acquire_lock("lock", b"one", kit.unit) is False
+
+    @conformance_test(Capability.METADATA, driven_clock=True)
+    async def test_metadata_a_lock_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+        """A lock is held for `expires_in`, and free when that is over."""
+        driver = await kit.driver()
+        assert await driver.acquire_lock("lock", b"one", kit.unit)
+        await kit.advance(kit.unit - kit.harness.time_precision)
+        assert await driver.acquire_lock("lock", b"other", kit.unit) is False
+        await kit.advance(kit.harness.time_precision)
+        assert await driver.acquire_lock("lock", b"other", kit.unit) is True
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_acquiring_again_extends(self, kit: Kit) -> None:
+        """Acquiring the holder's own lock extends it, from now on."""
+        driver = await kit.driver()
+        for _ in range(4):
+            assert await driver.acquire_lock("lock", b"one", kit.unit)
+            await kit.advance(kit.unit / 2)
+            assert await driver.acquire_lock("lock", b"other", kit.unit) is False
+        await kit.advance(kit.unit / 2)
+        assert await driver.acquire_lock("lock", b"other", kit.unit) is True
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_an_attempt_extends_nothing(self, kit: Kit) -> None:
+        """An attempt that fails leaves the lock as it is: its holder's, until its expiry."""
+        driver = await kit.driver()
+        await driver.acquire_lock("lock", b"one", kit.unit)
+        await kit.advance(kit.unit / 2)
+        assert await driver.acquire_lock("lock", b"other", HOUR) is False
+        await kit.advance(kit.unit / 2)
+        assert await driver.get_metadata("lock") is None
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_only_its_holder_frees_a_lock(self, kit: Kit) -> None:
+        """`release_lock` frees it only for its holder."""
+        driver = await kit.driver()
+        assert await driver.release_lock("lock", b"one") is False
+        await driver.acquire_lock("lock", b"one", HOUR)
+        assert await driver.release_lock("lock", b"other") is False
+        assert await driver.get_metadata("lock") == b"one"
+        assert await driver.release_lock("lock", b"one") is True
+        assert await driver.get_metadata("lock") is None
+        assert await driver.acquire_lock("lock", b"other", HOUR) is True
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_metadata_and_locks_do_not_mix(self, kit: Kit) -> None:
+        """Setting metadata over a held lock, or locking plain metadata, is refused, and nothing changes."""
+        driver = await kit.driver()
+        await driver.set_metadata("value", b"plain")
+        await driver.acquire_lock("lock", b"holder", kit.unit)
+        with pytest.raises(ConfigurationError):
+            await driver.set_metadata("lock", b"plain")
+        with pytest.raises(ConfigurationError):
+            await driver.acquire_lock("value", b"holder", HOUR)
+        with pytest.raises(ConfigurationError):
+            await driver.acquire_lock("value", b"plain", HOUR)
+        assert await driver.get_metadata("value") == b"plain"
+        assert await driver.get_metadata("lock") == b"holder"
+        assert await driver.release_lock("value", b"plain") is False
+        assert await driver.get_metadata("value") == b"plain"
+        await kit.advance(kit.unit)
+        await driver.set_metadata("lock", b"plain")
+        assert await driver.get_metadata("lock") == b"plain"
+
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_one_of_many_gets_the_lock(self, kit: Kit) -> None:
+        """Taking a lock is one atomic step: of many that try at once one has it."""
+        drivers = [await kit.driver() for _ in range(3)]
+        holders = [b"holder %d" % number for number in range(15)]
+        answers = await asyncio.gather(
+            *(drivers[number % 3].acquire_lock("lock", holder, HOUR) for number, holder in enumerate(holders))
+        )
+        assert answers.count(True) == 1
+        assert await drivers[0].get_metadata("lock") == holders[answers.index(True)]

@@ -1,0 +1,195 @@
+"""Retention: what is kept of the jobs that have ended."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import (
+    RETAIN,
+    Capability,
+    Fail,
+    Finish,
+    JobID,
+    JobStatus,
+    NewJob,
+    QueueDriver,
+    Retention,
+    RetentionPolicy,
+    retain_for,
+    retain_last,
+)
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.kit import Kit, Worker
+
+FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+every_finished_state = pytest.mark.parametrize("status", FINISHED)
+
+
+def policy(retention: Retention) -> RetentionPolicy:
+    """The same for all states."""
+    return RetentionPolicy(completed_jobs=retention, failed_jobs=retention, cancelled_jobs=retention)
+
+
+async def visible(driver: AnyDriver, status: JobStatus) -> list[JobID]:
+    """What every read says is in a state; they must agree."""
+    ids = [stored.job_id async for stored in driver.jobs(status)]
+    assert (await driver.counts())[status] == len(ids)
+    for job_id in ids:
+        assert await driver.status(job_id) is status
+    return ids
+
+
+class RetentionTests(Suite):
+    """A job beyond its retention is absent to every read and operation, trimmed or not."""
+
+    @every_finished_state
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_retention_the_default_keeps_failed_jobs_only(self, kit: Kit, status: JobStatus) -> None:
+        """By default failed jobs are retained, completed and cancelled ones are not."""
+        driver = await kit.driver()
+        job_id = await kit.in_state(driver, status)
+        assert await driver.status(job_id) is (JobStatus.FAILED if status is JobStatus.FAILED else None)
+
+    @every_finished_state
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_retention_retain_last(self, kit: Kit, status: JobStatus) -> None:
+        """`retain_last(n)`: a job of rank ≥ n, by end time, is absent."""
+        driver = await kit.driver(retention_policy=policy(retain_last(2)))
+        ids: list[JobID] = []
+        for _ in range(4):
+            ids.append(await kit.in_state(driver, status))
+            await kit.advance(timedelta(milliseconds=5))
+            assert await visible(driver, status) == ids[-2:][::-1]
+        for job_id in ids[:2]:
+            assert await driver.get(job_id) is None
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
+    async def test_retention_equal_ends_by_id(self, kit: Kit) -> None:
+        """Rank is by end time, then id: of those that end together, the highest ids are kept."""
+        driver = await kit.driver(retention_policy=policy(retain_last(3)))
+        ids = await kit.push_many(driver, 6)
+        worker = await kit.worker(driver)
+        claims = await worker.claim(6)
+        random.Random(3).shuffle(claims)
+        await worker.finish(*claims)
+        assert await visible(driver, JobStatus.COMPLETED) == ids[3:][::-1]
+
+    @every_finished_state
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_retention_retain_for(self, kit: Kit, status: JobStatus) -> None:
+        """`retain_for`: a job older than that, by its end, is absent to every read and operation."""
+        driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)))
+        old = await kit.in_state(driver, status)
+        await kit.advance(kit.unit)
+        young = await kit.in_state(driver, status)
+        assert await visible(driver, status) == [young, old]
+        await kit.advance(kit.unit)
+        assert await visible(driver, status) == [young]
+        assert await driver.get(old) is None
+        assert await driver.rerun(old) is False
+        assert await driver.remove(old) is False
+        assert await driver.push([kit.job(job_id=old)]) == [True]
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
+    async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+        """A job is present while its age is below `retain_for`, and absent from then on."""
+        driver = await kit.driver(retention_policy=policy(retain_for(kit.unit)))
+        job_id = await kit.in_state(driver, JobStatus.FAILED)
+        precision = kit.harness.time_precision
+        await kit.advance(kit.unit - precision * 2)
+        assert await driver.status(job_id) is JobStatus.FAILED
+        await kit.advance(precision * 4)
+        assert await driver.status(job_id) is None
+        assert (await driver.counts())[JobStatus.FAILED] == 0
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_retention_each_state_has_its_own(self, kit: Kit) -> None:
+        """The policy is by state: what ends in one does not push out what ended in another."""
+        driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retain_last(1), failed_jobs=RETAIN))
+        failed = [await kit.in_state(driver, JobStatus.FAILED) for _ in range(3)]
+        completed = [await kit.in_state(driver, JobStatus.COMPLETED) for _ in range(3)]
+        assert await visible(driver, JobStatus.COMPLETED) == completed[-1:]
+        assert sorted(await visible(driver, JobStatus.FAILED)) == failed
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_retention_what_was_kept_is_trimmed_by_no_count(self, kit: Kit) -> None:
+        """fail with `keep` keeps a job whatever the retention policy."""
+        driver = await kit.driver(retention_policy=policy(retain_last(1)))
+        worker = await kit.worker(driver)
+        kept = await kit.push(driver)
+        claim = await worker.claim_one()
+        await worker.settle(Fail(kept, claim.token, b"error", keep=True))
+        for _ in range(3):
+            await kit.advance(timedelta(milliseconds=5))
+            await kit.in_state(driver, JobStatus.FAILED)
+        stored = await driver.get(kept)
+        assert stored is not None
+        assert (stored.status, stored.error) == (JobStatus.FAILED, b"error")
+        assert kept in await visible(driver, JobStatus.FAILED)
+
+    @conformance_test(Capability.CLEANUP)
+    async def test_retention_ids_of_the_user_are_remembered_from_the_end_of_retention(self, kit: Kit) -> None:
+        """An id that the user gave is remembered for `idempotency_window` after its job became absent by its age."""
+        driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)), idempotency_window=kit.unit * 2)
+        job = kit.job(remember=True)
+        await driver.push([job])
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        for _ in range(3):
+            assert await driver.push([job]) == [False]
+            await kit.advance(kit.unit)
+        assert await driver.push([job]) == [False]
+        await kit.advance(kit.unit)
+        assert await driver.push([job]) == [True]
+
+    @conformance_test(Capability.CLEANUP)
+    async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(self, kit: Kit) -> None:
+        """An id that the user gave is remembered for `idempotency_window` after its job became absent by its rank."""
+        driver = await kit.driver(retention_policy=policy(retain_last(1)), idempotency_window=kit.unit)
+        job = kit.job(remember=True)
+        await driver.push([job])
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        await kit.advance(kit.unit)
+        await kit.push(driver)
+        await worker.finish(await worker.claim_one())
+        assert await driver.push([job]) == [False]
+        await kit.advance(kit.unit)
+        assert await driver.push([job]) == [True]
+
+    @pytest.mark.parametrize(
+        "retention",
+        [retain_last(7), retain_for(timedelta(seconds=40)), Retention(timedelta(seconds=30), 5), retain_last(1)],
+        ids=["count", "age", "both", "one"],
+    )
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
+    async def test_retention_many_ends_as_in_the_twin(self, kit: Kit, retention: Retention) -> None:
+        """The twin is the specification: after the same ends the same jobs are there, in the same order."""
+        changes = {"retention_policy": policy(retention)}
+        driver, twin = await kit.driver(**changes), await kit.twin(**changes)
+        sides = [(driver, await kit.worker(driver)), (twin, await kit.worker(twin))]
+        chance = random.Random(5)
+        for _ in range(12):
+            jobs = [kit.job() for _ in range(chance.randrange(1, 6))]
+            seed = chance.random()
+            for side, worker in sides:
+                await end_some(side, worker, jobs, random.Random(seed))
+            await kit.advance(timedelta(seconds=chance.randrange(10)))
+            for status in FINISHED:
+                assert await visible(driver, status) == await visible(twin, status)
+
+
+async def end_some(driver: QueueDriver, worker: Worker, jobs: list[NewJob], chance: random.Random) -> None:
+    """Push jobs, claim as many, and end them one way or the other."""
+    await driver.push(jobs)
+    claims = await worker.claim(len(jobs))
+    await worker.settle(
+        *(
+            Finish(claim.job_id, claim.token)
+            if chance.random() < 0.6
+            else Fail(claim.job_id, claim.token, b"error", keep=chance.random() < 0.2)
+            for claim in claims
+        )
+    )

@@ -1,0 +1,120 @@
+"""A push and the note that it was made, in one step."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import Capability, ConfigurationError, JobStatus, PayloadTooLarge, PushedIf
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+
+
+class SchedulingTests(Suite):
+    """`push_if`: absent → pending, and metadata `key` becomes `value`; only if `key` holds `expected`."""
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_the_job_and_the_note(self, kit: Kit) -> None:
+        """push_if: absent → pending, and metadata `key` becomes `value`."""
+        driver = await kit.driver()
+        jobs = [kit.job(b"first"), kit.job(b"second")]
+        assert await driver.push_if(jobs[0], "key", None, b"1") is PushedIf.PUSHED
+        assert await driver.get_metadata("key") == b"1"
+        assert await driver.push_if(jobs[1], "key", b"1", b"2") is PushedIf.PUSHED
+        assert await driver.get_metadata("key") == b"2"
+        claims = await (await kit.worker(driver)).claim(5)
+        assert [claim.request for claim in claims] == [b"first", b"second"]
+
+    @pytest.mark.parametrize("expected", [None, b"", b"other", b"1 "])
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_something_else_is_there(self, kit: Kit, expected: bytes | None) -> None:
+        """push_if: only if `key` holds `expected`, else nothing."""
+        driver = await kit.driver()
+        await driver.set_metadata("key", b"1")
+        assert await driver.push_if(kit.job(), "key", expected, b"2") is PushedIf.UNEXPECTED
+        assert await driver.get_metadata("key") == b"1"
+        assert await kit.claimed(driver) == []
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_nothing_is_there(self, kit: Kit) -> None:
+        """push_if: a value that is expected where there is none is not found; an empty value is a value."""
+        driver = await kit.driver()
+        for expected in (b"1", b""):
+            assert await driver.push_if(kit.job(), "key", expected, b"2") is PushedIf.UNEXPECTED
+        assert await driver.get_metadata("key") is None
+        assert await kit.claimed(driver) == []
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_a_present_id_moves_the_key(self, kit: Kit) -> None:
+        """push_if: an id that is present: `key` moves all the same, reported as a duplicate."""
+        driver = await kit.driver()
+        job = kit.job(b"first")
+        await driver.push([job])
+        again = kit.job(b"second", job_id=job.job_id)
+        assert await driver.push_if(again, "key", None, b"1") is PushedIf.DUPLICATE
+        assert await driver.get_metadata("key") == b"1"
+        claims = await (await kit.worker(driver)).claim(5)
+        assert [claim.request for claim in claims] == [b"first"]
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_a_remembered_id_moves_the_key(self, kit: Kit) -> None:
+        """push_if: an id that is remembered, also after its job has run and gone: `key` moves, a duplicate."""
+        driver = await kit.driver(idempotency_window=kit.unit)
+        job = kit.job(remember=True)
+        assert await driver.push_if(job, "key", None, b"1") is PushedIf.PUSHED
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        assert await driver.push_if(job, "key", b"1", b"2") is PushedIf.DUPLICATE
+        assert await driver.get_metadata("key") == b"2"
+        assert await kit.claimed(driver) == []
+        await kit.advance(kit.unit)
+        assert await driver.push_if(job, "key", b"2", b"3") is PushedIf.PUSHED
+
+    @conformance_test(Capability.SCHEDULING)
+    async def test_scheduling_its_due_time(self, kit: Kit) -> None:
+        """push_if stores the job as push does: with its due time."""
+        driver = await kit.driver()
+        job = kit.job(due=kit.unit)
+        assert await driver.push_if(job, "key", None, b"1") is PushedIf.PUSHED
+        assert await kit.claimed(driver) == []
+        await kit.advance(kit.unit)
+        assert await kit.claimed(driver) == [job.job_id]
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_what_is_wrong_is_refused_before_the_first_write(self, kit: Kit) -> None:
+        """A step checks before its first write: a payload over the limit, a key of ours, a held lock."""
+        driver = await kit.driver(max_payload=100)
+        with pytest.raises(PayloadTooLarge):
+            await driver.push_if(kit.job(b"x" * 101), "key", None, b"1")
+        with pytest.raises(ValueError, match="due"):
+            await driver.push_if(kit.job(due=timedelta(seconds=-1)), "key", None, b"1")
+        with pytest.raises(ValueError, match="key"):
+            await driver.push_if(kit.job(), "_key", None, b"1")
+        await driver.acquire_lock("lock", b"holder", timedelta(hours=1))
+        for expected in (None, b"holder"):
+            with pytest.raises(ConfigurationError):
+                await driver.push_if(kit.job(), "lock", expected, b"1")
+        assert await driver.get_metadata("key") is None
+        assert await driver.get_metadata("lock") == b"holder"
+        assert await kit.claimed(driver) == []
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_one_of_many_schedulers_pushes(self, kit: Kit) -> None:
+        """push_if is one atomic step: of many that see the same last note one pushes."""
+        drivers = [await kit.driver() for _ in range(3)]
+        for expected, value in ((None, b"1"), (b"1", b"2")):
+            jobs = [kit.job() for _ in range(12)]
+            answers = await asyncio.gather(
+                *(drivers[number % 3].push_if(job, "key", expected, value) for number, job in enumerate(jobs))
+            )
+            pushed = answers.index(PushedIf.PUSHED)
+            assert answers.count(PushedIf.UNEXPECTED) == len(jobs) - 1
+            assert await kit.claimed(drivers[0]) == [jobs[pushed].job_id]
+
+    @conformance_test(Capability.SCHEDULING, Capability.CLEANUP)
+    async def test_scheduling_a_job_that_has_ended_is_present(self, kit: Kit) -> None:
+        """push_if: a retained job is present, though it has run."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id = await kit.in_state(driver, JobStatus.COMPLETED)
+        assert await driver.push_if(kit.job(job_id=job_id), "key", None, b"1") is PushedIf.DUPLICATE
+        assert await kit.claimed(driver) == []

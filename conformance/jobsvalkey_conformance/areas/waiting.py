@@ -1,0 +1,184 @@
+"""Idle workers: hints, the poll, and what they cost."""
+
+import asyncio
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import Capability, JobStatus, Release, Retry
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.harness import AnyDriver, Hook
+from jobsvalkey_conformance.kit import PATIENCE, RETAIN_ALL, ConformanceWarning, Kit, Worker
+
+LONG = timedelta(seconds=PATIENCE * 2)
+"""A timeout of `wait` that no test sits out: returning much earlier is a hint at work."""
+
+
+class WaitingTests(Suite):
+    """`wait` returns at a hint, a reconnection or the timeout, and changes no job."""
+
+    @conformance_test()
+    async def test_wait_it_ends_at_the_timeout(self, kit: Kit) -> None:
+        """`wait` returns at the timeout, where nothing happens."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        await worker.claim()
+        started = time.monotonic()
+        await asyncio.wait_for(driver.wait(worker.id, timedelta(milliseconds=50)), PATIENCE)
+        assert time.monotonic() - started < PATIENCE / 2
+
+    @conformance_test()
+    async def test_wait_the_poll_is_the_guarantee(self, kit: Kit) -> None:
+        """A hint may be lost; the poll is the guarantee: claim, wait, claim again finds what was pushed."""
+        driver, producer = await kit.driver(), await kit.driver()
+        worker = await kit.worker(driver)
+        job_id = await kit.push(producer)
+
+        async def attempt() -> bool:
+            claims = await worker.claim()
+            if not claims:
+                await driver.wait(worker.id, driver.configuration.poll_time)
+            return [claim.job_id for claim in claims] == [job_id]
+
+        assert await kit.repeated_within(PATIENCE, attempt)
+
+    @conformance_test()
+    async def test_wait_it_changes_no_job(self, kit: Kit) -> None:
+        """`wait` changes no job: what was due before is due after, and held claims stay held."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 2)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        await driver.wait(worker.id, timedelta(milliseconds=20))
+        assert await driver.renew(worker.id, kit.unit) == {claim.token}
+        assert len(await kit.claimed(driver)) == 1
+
+    @conformance_test()
+    async def test_wait_a_wait_can_be_cancelled(self, kit: Kit) -> None:
+        """A worker that shuts down cancels its wait; the driver goes on, and so does the worker."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        await worker.claim()
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(driver.wait(worker.id, LONG), 0.01)
+        job_id = await kit.push(driver)
+        assert (await worker.claim_one()).job_id == job_id
+        await driver.close_worker(worker.id)
+
+    @pytest.mark.parametrize("cause", ["push", "resume", "retry", "release", "rerun", "recovery", "close", "push_if"])
+    @conformance_test(hints=True)
+    async def test_wait_what_makes_work_wakes(self, kit: Kit, cause: str) -> None:
+        """An idle worker is woken by a push, resume, retry, release, rerun or recovery, well before the poll."""
+        driver, idle_driver = await kit.driver(retention_policy=RETAIN_ALL), await kit.driver()
+        act = await prepared(kit, driver, cause)
+        worker = await kit.worker(idle_driver)
+        assert await worker.claim() == []
+        started = time.monotonic()
+        waiting = asyncio.ensure_future(idle_driver.wait(worker.id, LONG))
+        await asyncio.sleep(0.02)
+        await act()
+        await waiting
+        assert time.monotonic() - started < PATIENCE, "the worker slept on until its poll"
+        assert len(await worker.claim()) == 1
+
+    @conformance_test(hints=True)
+    async def test_wait_a_push_between_claim_and_wait(self, kit: Kit) -> None:
+        """Its subscription stands before `wait` is first awaited: subscribe, claim, then wait."""
+        driver, producer = await kit.driver(), await kit.driver()
+        worker = await kit.worker(driver)
+        await driver.wait(worker.id, timedelta(milliseconds=1))
+        assert await worker.claim() == []
+        await kit.push(producer)
+        started = time.monotonic()
+        await driver.wait(worker.id, LONG)
+        assert time.monotonic() - started < PATIENCE, "the hint came between claim and wait, and was lost"
+        await worker.claim_one()
+
+    @conformance_test(hints=True)
+    async def test_wait_one_job_should_not_wake_the_fleet(self, kit: Kit) -> None:
+        """A wake-up should not wake the whole fleet."""
+        drivers = [await kit.driver() for _ in range(2)]
+        workers = [await kit.worker(drivers[number % 2]) for number in range(6)]
+        for worker in workers:
+            assert await worker.claim() == []
+        waits = {asyncio.ensure_future(worker.driver.wait(worker.id, LONG)): worker for worker in workers}
+        try:
+            await asyncio.sleep(0.05)
+            assert not any(wait.done() for wait in waits), "woken by nothing"
+            await kit.push(drivers[0])
+            woken, _ = await asyncio.wait(waits, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            assert woken, "nobody was woken"
+            assert await waits[next(iter(woken))].claim(5)
+            await asyncio.sleep(0.05)
+            if all(wait.done() for wait in waits):
+                warnings.warn("one push woke every idle worker", ConformanceWarning, stacklevel=2)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    @conformance_test(hints=True)
+    async def test_wait_many_jobs_wake_enough_workers(self, kit: Kit) -> None:
+        """A worker that cannot take all that is due leaves nobody asleep who could."""
+        driver = await kit.driver()
+        workers = [await kit.worker(driver) for _ in range(3)]
+
+        async def run(worker: Worker) -> int:
+            claims = await worker.claim()
+            while not claims:
+                await driver.wait(worker.id, LONG)
+                claims = await worker.claim()
+            return len(claims)
+
+        tasks = [asyncio.ensure_future(run(worker)) for worker in workers]
+        await asyncio.sleep(0.05)
+        await kit.push_many(driver, 3)
+        async with asyncio.timeout(PATIENCE):
+            assert await asyncio.gather(*tasks) == [1, 1, 1]
+
+    @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)
+    async def test_wait_an_idle_worker_writes_nothing(self, kit: Kit) -> None:
+        """An idle worker writes nothing but its lock: an idle poll leaves the store as it is."""
+        driver = await kit.driver()
+        await kit.push(driver, due=timedelta(days=1))
+        worker = await kit.worker(driver)
+        await worker.claim()
+        await driver.wait(worker.id, timedelta(milliseconds=5))
+        before = await kit.harness.fingerprint(kit.configuration)
+        for _ in range(3):
+            await worker.claim()
+            await driver.wait(worker.id, timedelta(milliseconds=5))
+            assert await driver.recover() == 0
+        assert await kit.harness.fingerprint(kit.configuration) == before
+        await kit.push(driver)
+        assert await kit.harness.fingerprint(kit.configuration) != before
+
+
+async def prepared(kit: Kit, driver: AnyDriver, cause: str) -> Callable[[], Awaitable[object]]:
+    """What makes one job due when it is called, with all that it needs done before."""
+    if cause == "push":
+        return lambda: kit.push(driver)
+    if cause == "push_if":
+        kit.needs(Capability.SCHEDULING)
+        return lambda: driver.push_if(kit.job(), "key", None, b"1")
+    if cause == "resume":
+        job_id = await kit.in_state(driver, JobStatus.PAUSED)
+        return lambda: driver.resume(job_id)
+    if cause == "rerun":
+        job_id = await kit.in_state(driver, JobStatus.COMPLETED)
+        return lambda: driver.rerun(job_id)
+    await kit.push(driver)
+    other = await kit.worker(driver, kit.unit)
+    claim = await other.claim_one()
+    if cause == "retry":
+        return lambda: other.settle(Retry(claim.job_id, claim.token))
+    if cause == "release":
+        return lambda: other.settle(Release(claim.job_id, claim.token))
+    if cause == "close":
+        return lambda: driver.close_worker(other.id)
+    await kit.advance(kit.unit)
+    return driver.recover

@@ -1,0 +1,276 @@
+"""Workers: their locks, their death, and what becomes of their claims."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import (
+    Capability,
+    Finish,
+    JobStatus,
+    Outcome,
+    Release,
+    Retry,
+    WorkerClosed,
+)
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.kit import Kit
+
+
+class WorkerTests(Suite):
+    """`open_worker`, `renew`, `close_worker` and `recover`."""
+
+    @conformance_test()
+    async def test_worker_the_jobs_of_a_dead_worker_are_pending_again(self, kit: Kit) -> None:
+        """A worker dies: its jobs are pending again once its lock has expired, by any other one, `recoveries` + 1."""
+        driver, other = await kit.driver(), await kit.driver()
+        ids = [await kit.push(driver, b"request %d" % number) for number in range(3)]
+        dead = await kit.worker(driver, kit.unit)
+        before = await dead.claim(3)
+        await kit.advance(kit.unit)
+        assert await other.recover() == 3
+        after = await (await kit.worker(other)).claim(5)
+        assert [claim.job_id for claim in after] == ids
+        assert [claim.request for claim in after] == [claim.request for claim in before]
+        assert [claim.recoveries for claim in after] == [1, 1, 1]
+
+    @conformance_test()
+    async def test_worker_the_envelope_survives_its_worker(self, kit: Kit) -> None:
+        """recover: pending, due when it was due before, same envelope."""
+        driver = await kit.driver()
+        await kit.push(driver, due=kit.now() - kit.unit)
+        worker = await kit.worker(driver, kit.unit)
+        claim = await worker.claim_one()
+        await worker.settle(Retry(claim.job_id, claim.token, b"attempt 2", kit.now() - kit.unit, b"error"))
+        before = await worker.claim_one()
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+        after = await (await kit.worker(driver)).claim_one()
+        assert (after.due, after.stored_at) == (before.due, before.stored_at)
+        assert (after.request, after.error, after.reset_attempt) == (b"attempt 2", b"error", False)
+
+    @conformance_test()
+    async def test_worker_a_recovered_job_keeps_its_place(self, kit: Kit) -> None:
+        """recover: due when it was due before, so ahead of what came later."""
+        driver = await kit.driver()
+        first = await kit.push(driver)
+        dead = await kit.worker(driver, kit.unit)
+        await dead.claim_one()
+        await kit.advance(kit.unit)
+        second = await kit.push(driver)
+        await driver.recover()
+        assert await kit.claimed(driver) == [first, second]
+
+    @conformance_test()
+    async def test_worker_a_live_workers_job_is_never_touched(self, kit: Kit) -> None:
+        """recover: a live worker's job is never touched."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 2)
+        worker = await kit.worker(driver, kit.unit)
+        claims = await worker.claim(2)
+        await kit.advance(kit.unit / 4)
+        assert await driver.recover() == 0
+        assert await driver.renew(worker.id, kit.unit) == {claim.token for claim in claims}
+        await kit.advance(kit.unit * 0.8)
+        assert await driver.recover() == 0
+        await worker.finish(*claims)
+
+    @conformance_test(driven_clock=True)
+    async def test_worker_a_lock_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+        """A lock holds for `hold_for` and has expired when that is over."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        worker = await kit.worker(driver, kit.unit)
+        await worker.claim_one()
+        await kit.advance(kit.unit - kit.harness.time_precision)
+        assert await driver.recover() == 0
+        await kit.advance(kit.harness.time_precision)
+        assert await driver.recover() == 1
+
+    @conformance_test()
+    async def test_worker_recovery_is_bounded(self, kit: Kit) -> None:
+        """recover takes at most `max_jobs`, over all dead workers; the rest is for the next one; then there is none."""
+        driver = await kit.driver()
+        ids = await kit.push_many(driver, 7)
+        for count in (3, 3, 1):
+            await (await kit.worker(driver, kit.unit)).claim(count)
+        await kit.advance(kit.unit)
+        assert await driver.recover(2) == 2
+        assert await driver.recover(4) == 4
+        assert await driver.recover() == 1
+        assert await driver.recover() == 0
+        assert sorted(await kit.claimed(driver)) == ids
+
+    @conformance_test()
+    async def test_worker_recovery_never_fails_a_job(self, kit: Kit) -> None:
+        """recover never fails a job: giving it up is for the runtime, which reads `recoveries`."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        for recoveries in range(12):
+            worker = await kit.worker(driver, kit.unit / 4)
+            claim = await worker.claim_one()
+            assert (claim.job_id, claim.recoveries) == (job_id, recoveries)
+            await kit.advance(kit.unit / 4)
+            assert await driver.recover() == 1
+
+    @conformance_test()
+    async def test_worker_a_renewal_extends_the_lock(self, kit: Kit) -> None:
+        """`renew(worker, hold_for)` extends the lock to `hold_for` from now and returns the tokens still held."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        worker = await kit.worker(driver, kit.unit)
+        claims = await worker.claim(2)
+        for _ in range(3):
+            await kit.advance(kit.unit * 0.5)
+            assert await driver.renew(worker.id, kit.unit) == {claim.token for claim in claims}
+            assert await driver.recover() == 0
+        await worker.finish(claims[0])
+        assert await driver.renew(worker.id, kit.unit) == {claims[1].token}
+        assert len(await worker.claim(5)) == 1
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 2
+
+    @conformance_test()
+    async def test_worker_a_renewal_saves_expired_claims(self, kit: Kit) -> None:
+        """A worker stalls past its lock and comes back before the recovery: a renewal saves its claims."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        worker = await kit.worker(driver, kit.unit)
+        claim = await worker.claim_one()
+        await kit.advance(kit.unit * 3)
+        assert await driver.renew(worker.id, kit.unit * 3) == {claim.token}
+        assert await driver.recover() == 0
+        await worker.finish(claim)
+
+    @conformance_test()
+    async def test_worker_recovery_takes_the_claims_not_the_worker(self, kit: Kit) -> None:
+        """Recovery takes the claims, never the worker's record: the worker may renew and go on."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver, kit.unit)
+        claim = await worker.claim_one()
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+        assert await driver.renew(worker.id, kit.unit) == frozenset()
+        again = await worker.claim_one()
+        assert (again.job_id, again.recoveries) == (job_id, 1)
+        assert again.token != claim.token
+        assert await worker.settle(Finish(job_id, claim.token)) == [Outcome.CLAIM_LOST]
+        await worker.finish(again)
+
+    @conformance_test()
+    async def test_worker_an_expired_lock_settles_but_claims_nothing(self, kit: Kit) -> None:
+        """An exchange under an expired lock settles but claims nothing; after a renewal it claims again."""
+        driver = await kit.driver()
+        _, second = await kit.push_many(driver, 2)
+        worker = await kit.worker(driver, kit.unit)
+        claim = await worker.claim_one()
+        await kit.advance(kit.unit)
+        exchanged = await worker.exchange(Finish(claim.job_id, claim.token), limit=5)
+        assert (exchanged.outcomes, exchanged.claims) == ([Outcome.SETTLED], [])
+        assert await worker.claim(5) == []
+        await driver.renew(worker.id, kit.unit)
+        assert (await worker.claim_one()).job_id == second
+
+    @conformance_test()
+    async def test_worker_closing_releases_the_claims(self, kit: Kit) -> None:
+        """Closing a worker releases its claims: pending, due as before, `recoveries` unchanged."""
+        driver = await kit.driver()
+        ids = await kit.push_many(driver, 3)
+        worker = await kit.worker(driver)
+        before = await worker.claim(3)
+        await worker.finish(before[1])
+        await driver.close_worker(worker.id)
+        after = await (await kit.worker(driver)).claim(5)
+        assert [claim.job_id for claim in after] == [ids[0], ids[2]]
+        assert [claim.recoveries for claim in after] == [0, 0]
+        assert [claim.due for claim in after] == [before[0].due, before[2].due]
+
+    @conformance_test()
+    async def test_worker_a_closed_worker_is_not_used(self, kit: Kit) -> None:
+        """Using a closed worker is `WorkerClosed`, and settles nothing; closing twice is fine."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        await driver.close_worker(worker.id)
+        await driver.close_worker(worker.id)
+        await driver.close_worker("never opened")
+        with pytest.raises(WorkerClosed):
+            await worker.settle(Finish(job_id, claim.token))
+        with pytest.raises(WorkerClosed):
+            await worker.claim()
+        with pytest.raises(WorkerClosed):
+            await driver.renew(worker.id, kit.unit)
+        assert await kit.claimed(driver) == [job_id]
+
+    @conformance_test()
+    async def test_worker_opening_twice(self, kit: Kit) -> None:
+        """`open_worker` is idempotent: the claims stay, and the lock holds from the last call."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        worker = await kit.worker(driver, kit.unit)
+        claim = await worker.claim_one()
+        await kit.advance(kit.unit / 2)
+        await driver.open_worker(worker.id, kit.unit)
+        await kit.advance(kit.unit * 0.7)
+        assert await driver.recover() == 0
+        assert await driver.renew(worker.id, kit.unit) == {claim.token}
+        await worker.finish(claim)
+
+    @conformance_test(driven_clock=True)
+    async def test_worker_a_worker_is_forgotten_after_a_day(self, kit: Kit) -> None:
+        """A worker's record stays until it is closed or 24 h after its lock's expiry."""
+        driver = await kit.driver()
+        kept, forgotten = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
+        await kit.advance(kit.unit + timedelta(hours=23, minutes=59))
+        await driver.recover()
+        assert await driver.renew(kept.id, kit.unit) == frozenset()
+        await kit.advance(timedelta(minutes=1, seconds=1))
+        await driver.recover()
+        with pytest.raises(WorkerClosed):
+            await driver.renew(forgotten.id, kit.unit)
+        await driver.renew(kept.id, kit.unit)
+
+    @conformance_test(driven_clock=True)
+    async def test_worker_no_job_is_forgotten_with_its_worker(self, kit: Kit) -> None:
+        """However late the first recovery comes, the jobs of a dead worker are pending again."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        dead = await kit.worker(driver, kit.unit)
+        await dead.claim_one()
+        await kit.advance(timedelta(days=30))
+        assert await driver.recover() == 1
+        assert await kit.claimed(driver) == [job_id]
+
+    @conformance_test(Capability.QUEUE, Capability.INSPECTION)
+    async def test_worker_a_recovered_job_is_pending(self, kit: Kit) -> None:
+        """recover: processing → pending; no worker is named any more."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        dead = await kit.worker(driver, kit.unit)
+        await dead.claim_one()
+        await kit.advance(kit.unit)
+        assert await driver.status(job_id) is JobStatus.PROCESSING
+        await driver.recover()
+        stored = await driver.get(job_id)
+        assert stored is not None
+        assert (stored.status, stored.worker, stored.claimed_at) == (JobStatus.PENDING, None, None)
+        assert stored.recoveries == 1
+
+    @conformance_test()
+    async def test_worker_a_second_death(self, kit: Kit) -> None:
+        """A job whose second worker dies is recovered again; the first one's late settle does not disturb it."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        first = await kit.worker(driver, kit.unit)
+        old = await first.claim_one()
+        await kit.advance(kit.unit)
+        await driver.recover()
+        second = await kit.worker(driver, kit.unit)
+        await second.claim_one()
+        assert await first.settle(Release(job_id, old.token)) == [Outcome.CLAIM_LOST]
+        assert await kit.claimed(driver) == []
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+        assert (await (await kit.worker(driver)).claim_one()).recoveries == 2

@@ -1,0 +1,71 @@
+"""The decorator that makes a method a test of the suite, and says what it needs."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+import pytest
+
+from jobsvalkey.contract import Capability
+from jobsvalkey_conformance.harness import DriverHarness, Hook
+from jobsvalkey_conformance.kit import Kit, not_run, open_kit
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="Suite")
+
+
+class Suite:
+    """The base of all areas."""
+
+    harness_type: ClassVar[type[DriverHarness]]
+    """Makes the drivers under test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a test is about, and what it needs."""
+
+    area: str
+    capability: Capability
+    """What it is counted under."""
+
+
+def conformance_test(
+    *needs: Capability | Hook, driven_clock: bool = False, hints: bool = False
+) -> Callable[[Callable[Concatenate[S, Kit, P], Awaitable[None]]], Callable[Concatenate[S, P], Awaitable[None]]]:
+    """Make a method that takes a `Kit` a test, to be run where the driver and its harness have all of `needs`.
+
+    The first capability is what the test is about; `QUEUE` where none is named. `driven_clock` is for tests of
+    times too long to wait for, `hints` for drivers whose `wait` returns at a hint.
+    """
+    capabilities = [need for need in needs if isinstance(need, Capability)]
+
+    def decorate(
+        function: Callable[Concatenate[S, Kit, P], Awaitable[None]],
+    ) -> Callable[Concatenate[S, P], Awaitable[None]]:
+        # All of a test, the entering and leaving of its drivers too, runs in one task: a driver may own a TaskGroup.
+        @functools.wraps(function)
+        async def test(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            async with open_kit(self.harness_type) as kit:
+                if driven_clock and kit.clock is None:
+                    not_run("the harness drives no clock")
+                if hints and not kit.harness.has_hints:
+                    not_run("the driver has no hints")
+                async with kit.make(kit.configuration) as driver:
+                    kit.capabilities = frozenset(driver.capabilities)
+                kit.needs(*needs)
+                await function(self, kit, *args, **kwargs)
+
+        # Otherwise pytest would take the kit for a fixture.
+        signature = inspect.signature(function)
+        shown: Any = test
+        shown.__signature__ = signature.replace(
+            parameters=[parameter for name, parameter in signature.parameters.items() if name != "kit"]
+        )
+        area = function.__module__.rpartition(".")[2]
+        shown.conformance_case = Case(area, capabilities[0] if capabilities else Capability.QUEUE)
+        return pytest.mark.asyncio(test)
+
+    return decorate

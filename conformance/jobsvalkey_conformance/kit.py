@@ -1,0 +1,241 @@
+"""What every test of the suite is given: the harness, its drivers, time, and short ways of doing what many tests do."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, cast
+
+import pytest
+
+from jobsvalkey.contract import (
+    FINISHED,
+    RETAIN,
+    Capability,
+    Claim,
+    DriverConfiguration,
+    Due,
+    Exchanged,
+    Fail,
+    Finish,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    Outcome,
+    QueueDriver,
+    RetentionPolicy,
+    Settlement,
+    SystemClock,
+    new_job_id,
+)
+from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
+from jobsvalkey_conformance.report import NOT_RUN
+from jobsvalkey_memory import ManualClock, MemoryJobQueue
+
+RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
+PATIENCE = 10.0
+"""Seconds of real time after which something that should happen counts as not having happened."""
+DURATION_LIMIT = 60.0
+"""Seconds of real time after which a test counts as hanging."""
+
+
+class ConformanceWarning(UserWarning):
+    """Something that a driver should do better, but does not break the contract."""
+
+
+def not_run(reason: str) -> NoReturn:
+    """End the test as not run."""
+    pytest.skip(NOT_RUN + reason)
+
+
+class Worker:
+    """A worker of the test: counts its exchanges."""
+
+    def __init__(self, driver: QueueDriver, worker_id: str) -> None:
+        self.driver = driver
+        self.id = worker_id
+        self.sequence = 0
+
+    async def exchange(self, *settlements: Settlement, limit: int = 0) -> Exchanged:
+        """The next exchange."""
+        self.sequence += 1
+        return await self.driver.exchange(self.id, self.sequence, settlements, limit)
+
+    async def claim(self, limit: int = 1) -> list[Claim]:
+        """Claim up to `limit` jobs."""
+        return (await self.exchange(limit=limit)).claims
+
+    async def claim_one(self) -> Claim:
+        """Claim the one job that must be there."""
+        claims = await self.claim()
+        assert claims, "a job is due, but none was claimed"
+        return claims[0]
+
+    async def settle(self, *settlements: Settlement) -> list[Outcome]:
+        """Settle, and claim nothing."""
+        return (await self.exchange(*settlements)).outcomes
+
+    async def finish(self, *claims: Claim) -> None:
+        """Finish claims that must be held."""
+        outcomes = await self.settle(*(Finish(claim.job_id, claim.token) for claim in claims))
+        assert outcomes == [Outcome.SETTLED] * len(claims)
+
+
+class Kit:
+    """One test's harness and what was made with it."""
+
+    def __init__(self, harness: DriverHarness, drivers: AsyncExitStack) -> None:
+        self.harness = harness
+        self.clock = ManualClock() if harness.drives_clock else None
+        # The braces keep a queue in one slot where the store is a cluster; elsewhere they are part of the name.
+        self.configuration = DriverConfiguration(
+            queue_key=f"{{kit-{secrets.token_hex(6)}}}", poll_time=timedelta(milliseconds=100)
+        )
+        self.capabilities: frozenset[Capability] = frozenset()
+        self._drivers = drivers
+
+    # -- drivers and workers
+
+    async def driver(self, **changes: Any) -> AnyDriver:
+        """A driver on the store of this test, with its configuration changed as said. It is closed after the test."""
+        configuration = replace(self.configuration, **changes)
+        return await self._drivers.enter_async_context(self.make(configuration))
+
+    @asynccontextmanager
+    async def make(self, configuration: DriverConfiguration) -> AsyncGenerator[AnyDriver]:
+        """A driver that is closed at the end of the block."""
+        async with self.harness.make_driver(configuration, self.clock) as driver:
+            yield cast(AnyDriver, driver)
+
+    async def twin(self, **changes: Any) -> AnyDriver:
+        """The in-memory twin, empty, on the same clock: what it does is what the driver must do."""
+        configuration = replace(self.configuration, **changes)
+        return await self._drivers.enter_async_context(MemoryJobQueue(configuration, self.clock or SystemClock()))
+
+    async def worker(self, driver: QueueDriver, hold_for: timedelta = timedelta(hours=1)) -> Worker:
+        """A worker that is open."""
+        worker = Worker(driver, secrets.token_hex(8))
+        await driver.open_worker(worker.id, hold_for)
+        return worker
+
+    def needs(self, *needed: Capability | Hook) -> None:
+        """End the test as not run where the driver or the harness lacks one of these."""
+        for one in needed:
+            if isinstance(one, Capability) and one not in self.capabilities:
+                not_run(f"the driver does not state {one.name}")
+            if isinstance(one, Hook) and one not in self.harness.hooks:
+                not_run(f"the harness has no {one}()")
+
+    # -- time
+
+    @property
+    def unit(self) -> timedelta:
+        """A time that is long beside a step: a minute of a driven clock, a moment of real time."""
+        return timedelta(minutes=1) if self.clock else timedelta(milliseconds=400)
+
+    @property
+    def tolerance(self) -> timedelta:
+        """How far two times may be apart that are meant to be the same."""
+        return self.harness.time_precision if self.clock else timedelta(seconds=5)
+
+    def now(self) -> datetime:
+        """The present time."""
+        return (self.clock or SystemClock()).now()
+
+    async def advance(self, by: timedelta) -> None:
+        """Let `by` go by."""
+        if self.clock is not None:
+            self.clock.advance(by)
+        else:
+            await asyncio.sleep(by.total_seconds() + 0.02)
+
+    def same_time(self, one: datetime | None, other: datetime | None) -> bool:
+        """Whether two times are the same, as far as the store can tell."""
+        if one is None or other is None:
+            return one is other
+        return abs(one - other) <= self.tolerance
+
+    # -- jobs
+
+    @staticmethod
+    def job(request: bytes = b"{}", *, due: Due = None, remember: bool = False, job_id: JobID | None = None) -> NewJob:
+        """A job to push."""
+        return NewJob(job_id or new_job_id(), request, due, remember)
+
+    async def push(
+        self, driver: QueueDriver, request: bytes = b"{}", *, due: Due = None, remember: bool = False
+    ) -> JobID:
+        """Push a new job."""
+        job = self.job(request, due=due, remember=remember)
+        assert await driver.push([job]) == [True]
+        return job.job_id
+
+    async def push_many(self, driver: QueueDriver, count: int) -> list[JobID]:
+        """Push `count` new jobs in one step."""
+        jobs = [self.job(b'{"n":%d}' % number) for number in range(count)]
+        assert await driver.push(jobs) == [True] * count
+        return [job.job_id for job in jobs]
+
+    async def claimed(self, driver: QueueDriver, limit: int = 1000) -> list[JobID]:
+        """The ids of what a new worker can claim now, in order."""
+        worker = await self.worker(driver)
+        return [claim.job_id for claim in await worker.claim(limit)]
+
+    async def in_state(self, driver: AnyDriver, status: JobStatus, *, remember: bool = False) -> JobID:
+        """A new job that was brought into a state; other jobs must not be due. Retention must keep it there."""
+        if status in FINISHED:
+            self.needs(Capability.CLEANUP)
+        if status is JobStatus.CANCELLED:
+            self.needs(Capability.CANCEL)
+        if status is JobStatus.PAUSED:
+            self.needs(Capability.RESUME)
+        job_id = await self.push(driver, b'{"in":"%s"}' % status.encode(), remember=remember)
+        if status is JobStatus.PAUSED:
+            assert await driver.pause(job_id)
+        elif status is JobStatus.CANCELLED:
+            assert await driver.cancel(job_id)
+        elif status is not JobStatus.PENDING:
+            worker = await self.worker(driver)
+            claim = await worker.claim_one()
+            assert claim.job_id == job_id
+            if status is JobStatus.COMPLETED:
+                await worker.finish(claim)
+            elif status is JobStatus.FAILED:
+                assert await worker.settle(Fail(job_id, claim.token, b"error")) == [Outcome.SETTLED]
+        return job_id
+
+    async def one_in_each_state(self, driver: AnyDriver) -> dict[JobStatus, JobID]:
+        """A new job in every state. Retention must keep them."""
+        # A pending one that were there before the others would be claimed in their place.
+        states = sorted(JobStatus, key=lambda status: status is JobStatus.PENDING)
+        return {status: await self.in_state(driver, status) for status in states}
+
+    @staticmethod
+    def operations() -> Callable[[], Operation]:
+        """Numbers the steps of a new producer."""
+        producer, numbers = secrets.token_hex(8), iter(range(1, 1_000_000))
+        return lambda: Operation(producer, next(numbers))
+
+    async def repeated_within(self, seconds: float, attempt: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether `attempt` comes true within a time, trying again and again."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < deadline:
+            if await attempt():
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+
+@asynccontextmanager
+async def open_kit(harness_type: type[DriverHarness]) -> AsyncGenerator[Kit]:
+    """The kit of one test: a new harness, started, and stopped once its drivers are closed."""
+    harness = harness_type()
+    await harness.start()
+    try:
+        async with asyncio.timeout(DURATION_LIMIT), AsyncExitStack() as drivers:
+            yield Kit(harness, drivers)
+    finally:
+        await harness.stop()

@@ -1,0 +1,52 @@
+"""The pytest plugin: a table by capability at the end of a run that held a driver against the suite.
+
+It is loaded in every run of pytest, and does nothing in those without a `DriverConformance`.
+"""
+
+from collections.abc import Generator
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobsvalkey_conformance.report import KEY, Result, results_of, table
+
+if TYPE_CHECKING:
+    from jobsvalkey_conformance.case import Case
+
+# The areas are read when a test module imports the suite, which is later than this.
+pytest.register_assert_rewrite("jobsvalkey_conformance.areas", "jobsvalkey_conformance.kit")
+
+
+def _case(item: pytest.Item) -> "Case | None":
+    return getattr(getattr(item, "obj", None), "conformance_case", None)
+
+
+def _subject(item: pytest.Item) -> str:
+    cls: Any = getattr(item, "cls", None)
+    return f"{cls.__name__} ({cls.harness_type.__name__})"
+
+
+def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:
+    """Name the suite and what it is held against."""
+    subjects = sorted({_subject(item) for item in items if _case(item) is not None})
+    return [f"conformance suite {version('jobsvalkey')}: {', '.join(subjects)}"] if subjects else []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note in the report what the test is about; it travels with the report, also between processes."""
+    report = yield
+    case = _case(item)
+    if case is not None:
+        result = Result.of(report, _subject(item), case.capability, case.area)
+        report.user_properties.append((KEY, result.as_text()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print a table for each driver."""
+    for subject, results in results_of(terminalreporter.stats).items():
+        terminalreporter.section(f"conformance suite {version('jobsvalkey')}: {subject}")
+        for line in table(results):
+            terminalreporter.line(line)

@@ -1,0 +1,87 @@
+"""What came out of a run, by capability."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+from jobsvalkey.contract import Capability
+
+KEY = "conformance"
+"""The property of a test's report that holds its `Result`."""
+NOT_RUN = "not run: "
+"""What the reason of every test begins with that needs what the driver or the harness has not."""
+
+Outcome = Literal["passed", "failed", "not run"]
+OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "not run")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one test."""
+
+    test: str
+    subject: str
+    """The test class and its harness."""
+    capability: Capability
+    area: str
+    outcome: Outcome
+    reason: str = ""
+    """Why it was not run, or how it failed."""
+
+    @classmethod
+    def of(cls, report: pytest.TestReport, subject: str, capability: Capability, area: str) -> "Result":
+        """The result that a report stands for."""
+        outcome: Outcome = "failed" if report.failed else "not run" if report.skipped else "passed"
+        reason = ""
+        if report.skipped and isinstance(report.longrepr, tuple):
+            reason = report.longrepr[2].removeprefix("Skipped: ").removeprefix(NOT_RUN)
+        elif report.failed:
+            reason = report.longreprtext
+        return cls(report.nodeid.rpartition("::")[2], subject, capability, area, outcome, reason)
+
+    def as_text(self) -> str:
+        """As JSON."""
+        return msgspec.json.encode(self).decode()
+
+
+def results_of(stats: Mapping[str, Iterable[Any]]) -> dict[str, list[Result]]:
+    """The results of a run by subject, from the reports that pytest's terminal reporter has counted."""
+    found: dict[str, list[Result]] = {}
+    for category in ("passed", "failed", "error", "skipped"):
+        for report in stats.get(category, ()):
+            for key, text in getattr(report, "user_properties", ()):
+                if key == KEY:
+                    result = msgspec.json.decode(text, type=Result)
+                    found.setdefault(result.subject, []).append(result)
+    return dict(sorted(found.items()))
+
+
+def table(results: Iterable[Result]) -> list[str]:
+    """Lines: a row for each capability, the sum, and why tests were not run."""
+    results = list(results)
+    counts = Counter((result.capability, result.outcome) for result in results)
+    rows = [(str(capability), [counts[capability, outcome] for outcome in OUTCOMES]) for capability in Capability]
+    rows.append(("all", [sum(row[1][column] for row in rows) for column in range(len(OUTCOMES))]))
+    lines = [f"{'capability':<12}" + "".join(f"{outcome:>9}" for outcome in OUTCOMES)]
+    lines += [f"{name:<12}" + "".join(f"{number:>9}" for number in numbers) for name, numbers in rows if any(numbers)]
+    reasons = Counter(result.reason for result in results if result.outcome == "not run")
+    lines += [f"{NOT_RUN}{reason} ({number})" for reason, number in sorted(reasons.items())]
+    return lines
+
+
+def summary(results: Iterable[Result]) -> dict[str, Any]:
+    """The same for programs: numbers by capability, and every result."""
+    results = list(results)
+    counts = Counter((result.capability, result.outcome) for result in results)
+    return {
+        "capabilities": {
+            str(capability): {outcome: counts[capability, outcome] for outcome in OUTCOMES}
+            for capability in Capability
+            if any(counts[capability, outcome] for outcome in OUTCOMES)
+        },
+        "results": [asdict(result) for result in results],
+    }

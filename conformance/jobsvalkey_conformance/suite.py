@@ -1,0 +1,57 @@
+"""The suite: all areas in one class."""
+
+from jobsvalkey_conformance.areas.behind import BehindTests
+from jobsvalkey_conformance.areas.cancel import CancelTests
+from jobsvalkey_conformance.areas.capabilities import CapabilityTests
+from jobsvalkey_conformance.areas.claim import ClaimTests
+from jobsvalkey_conformance.areas.cleanup import CleanupTests
+from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
+from jobsvalkey_conformance.areas.damage import DamageTests
+from jobsvalkey_conformance.areas.faults import FaultTests
+from jobsvalkey_conformance.areas.inspection import InspectionTests
+from jobsvalkey_conformance.areas.metadata import MetadataTests
+from jobsvalkey_conformance.areas.order import OrderTests
+from jobsvalkey_conformance.areas.push import PushTests
+from jobsvalkey_conformance.areas.repeats import RepeatTests
+from jobsvalkey_conformance.areas.resume import ResumeTests
+from jobsvalkey_conformance.areas.retention import RetentionTests
+from jobsvalkey_conformance.areas.retry import RetryTests
+from jobsvalkey_conformance.areas.scheduling import SchedulingTests
+from jobsvalkey_conformance.areas.settle import SettleTests
+from jobsvalkey_conformance.areas.waiting import WaitingTests
+from jobsvalkey_conformance.areas.workers import WorkerTests
+from jobsvalkey_conformance.history_area import HistoryArea
+from jobsvalkey_conformance.machine_area import StatefulArea
+
+
+class DriverConformance(
+    CapabilityTests,
+    PushTests,
+    ClaimTests,
+    OrderTests,
+    SettleTests,
+    RetryTests,
+    RepeatTests,
+    WorkerTests,
+    WaitingTests,
+    ConcurrencyTests,
+    DamageTests,
+    FaultTests,
+    BehindTests,
+    CancelTests,
+    ResumeTests,
+    MetadataTests,
+    SchedulingTests,
+    InspectionTests,
+    RetentionTests,
+    CleanupTests,
+    StatefulArea,
+    HistoryArea,
+):
+    """Every test that a driver's capabilities call for. Subclass it, and say which harness makes the drivers.
+
+    ```python
+    class TestMyDriver(DriverConformance):
+        harness_type = MyHarness
+    ```
+    """
