@@ -76,9 +76,11 @@ from jobsvalkey.middleware import (
     CallNext,
     CompletedJob,
     JobOutcome,
+    MetricsMiddleware,
     Middleware,
     PoppedJob,
     PushedJob,
+    TracingMiddleware,
 )
 from jobsvalkey.runtime import (
     ActiveLock,
@@ -154,6 +156,7 @@ __all__ = [
     "JobTimeout",
     "JobsError",
     "MetadataDriver",
+    "MetricsMiddleware",
     "Middleware",
     "NamedParameters",
     "NewJob",
@@ -186,6 +189,7 @@ __all__ = [
     "StoreUnavailable",
     "StoredJob",
     "SystemClock",
+    "TracingMiddleware",
     "UnknownJob",
     "UnsupportedOperation",
     "WorkerClosed",

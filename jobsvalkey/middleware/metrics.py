@@ -1,0 +1,64 @@
+"""Metrics: how many jobs come, run and end, and how long they wait and take."""
+
+from opentelemetry import metrics
+from opentelemetry.metrics import MeterProvider
+
+from jobsvalkey.middleware.protocol import CompletedJob, JobOutcome, Middleware, PoppedJob, PushedJob
+
+QUEUED = "jobsvalkey.job.queued"
+PROCESSING = "jobsvalkey.job.processing"
+RUNS = "jobsvalkey.job.runs"
+DURATION = "jobsvalkey.job.duration"
+WAIT = "jobsvalkey.job.wait"
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+"""The boundaries of the histograms' buckets."""
+UNREADABLE = "(unreadable)"
+"""Stands for the name of a job whose request is missing or corrupt."""
+
+
+class MetricsMiddleware(Middleware):
+    """Measures jobs by OpenTelemetry. Each instrument has the attribute `job.name`.
+
+    - `jobsvalkey.job.queued`: jobs that were stored by this process (counter, `{job}`)
+    - `jobsvalkey.job.processing`: jobs that run now in this process (up-down counter, `{job}`)
+    - `jobsvalkey.job.runs`: runs that came to an end, by the attribute `job.outcome`: `succeeded`, `failed`, `retried`,
+      `slept`, `cancelled`, `discarded` (counter, `{run}`)
+    - `jobsvalkey.job.duration`: how long a handler ran, by `job.outcome` (histogram, seconds)
+    - `jobsvalkey.job.wait`: from when a job was due to when its handler starts (histogram, seconds)
+
+    Args:
+        meter_provider: `None` is the global one.
+    """
+
+    def __init__(self, meter_provider: MeterProvider | None = None) -> None:
+        meter = metrics.get_meter("jobsvalkey", meter_provider=meter_provider)
+        self._queued = meter.create_counter(QUEUED, "{job}", "Jobs that were stored")
+        self._processing = meter.create_up_down_counter(PROCESSING, "{job}", "Jobs that run now")
+        self._runs = meter.create_counter(RUNS, "{run}", "Runs of jobs that came to an end, by outcome")
+        self._duration = meter.create_histogram(
+            DURATION, "s", "How long a handler ran", explicit_bucket_boundaries_advisory=SECONDS
+        )
+        self._wait = meter.create_histogram(
+            WAIT, "s", "From when a job was due to when its handler starts", explicit_bucket_boundaries_advisory=SECONDS
+        )
+
+    async def on_pushed(self, job: PushedJob, stored: bool) -> None:
+        """Count what was stored."""
+        if stored:
+            self._queued.add(1, {"job.name": job.name})
+
+    async def on_pop(self, job: PoppedJob) -> None:
+        """Count what begins, and note how late it is."""
+        attributes = {"job.name": job.name}
+        self._processing.add(1, attributes)
+        self._wait.record(job.waited, attributes)
+
+    async def on_completed(self, job: CompletedJob) -> None:
+        """Count what ends, and note how long it took."""
+        name = job.name or UNREADABLE
+        outcome = {"job.name": name, "job.outcome": job.outcome.value}
+        self._runs.add(1, outcome)
+        if job.outcome is not JobOutcome.DISCARDED:
+            self._processing.add(-1, {"job.name": name})
+            self._duration.record(job.duration, outcome)

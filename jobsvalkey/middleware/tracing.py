@@ -1,0 +1,84 @@
+"""Tracing: a span where a job is made and one around each run of it, tied together by what travels with the job."""
+
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
+
+from jobsvalkey.contract import JobID
+from jobsvalkey.middleware.protocol import CompletedJob, JobOutcome, Middleware, PoppedJob, PushedJob
+
+_FAILURES = frozenset({JobOutcome.FAILED, JobOutcome.RETRIED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    span: Span
+    token: Token[context.Context]
+
+
+# A job's hooks are called in one task, so this names the run that the task is busy with.
+_RUN: ContextVar[_Run | None] = ContextVar("jobsvalkey_run", default=None)
+
+
+class TracingMiddleware(Middleware):
+    """Traces jobs by OpenTelemetry and its semantic conventions for messaging.
+
+    A push makes the span `create NAME` (a producer), whose context travels with the job by the propagators that are
+    set up, W3C Trace Context by default. Each run makes the span `process NAME` (a consumer), which is current while
+    the handler runs, links to the first one, and is its child.
+
+    Args:
+        tracer_provider: `None` is the global one.
+        separate_traces: whether each run is a trace of its own, with the link alone: for jobs that run days later.
+    """
+
+    def __init__(self, tracer_provider: TracerProvider | None = None, *, separate_traces: bool = False) -> None:
+        self._tracer = trace.get_tracer("jobsvalkey", tracer_provider=tracer_provider)
+        self._separate_traces = separate_traces
+
+    async def on_push(self, job: PushedJob) -> None:
+        """Make the producer's span, and have its context travel with the job."""
+        # It ends here, and is no "send" span: one round trip sends the jobs of many pushes.
+        attributes = _attributes("create", job.name, job.job_id)
+        with self._tracer.start_as_current_span(f"create {job.name}", kind=SpanKind.PRODUCER, attributes=attributes):
+            propagate.inject(job.trace)
+
+    async def on_pop(self, job: PoppedJob) -> None:
+        """Begin the consumer's span and make it the current one."""
+        # Not the context of the worker's task: what the worker was started in has nothing to do with the job.
+        came_with = propagate.extract(job.trace, context=context.Context())
+        creation = trace.get_current_span(came_with).get_span_context()
+        span = self._tracer.start_span(
+            f"process {job.name}",
+            context.Context() if self._separate_traces else came_with,
+            kind=SpanKind.CONSUMER,
+            attributes=_attributes("process", job.name, job.job_id) | {"jobsvalkey.job.attempt": job.attempt},
+            links=[Link(creation)] if creation.is_valid else [],
+        )
+        _RUN.set(_Run(span, context.attach(trace.set_span_in_context(span, came_with))))
+
+    async def on_completed(self, job: CompletedJob) -> None:
+        """End the consumer's span, with the error where the run has failed."""
+        if (run := _RUN.get()) is None:
+            return  # it did not run
+        _RUN.set(None)
+        context.detach(run.token)
+        run.span.set_attribute("jobsvalkey.job.outcome", job.outcome)
+        if job.error is not None and job.outcome in _FAILURES:
+            run.span.set_attribute("error.type", type(job.error).__qualname__)
+            run.span.record_exception(job.error)
+            run.span.set_status(Status(StatusCode.ERROR, f"{type(job.error).__qualname__}: {job.error}"))
+        run.span.end()
+
+
+def _attributes(operation: str, name: str, job_id: JobID) -> dict[str, str | int]:
+    return {
+        "messaging.system": "jobsvalkey",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        # What a handler subscribes to is the job's name; where the jobs are kept is the driver's business.
+        "messaging.destination.name": name,
+        "messaging.message.id": str(job_id),
+    }

@@ -1,0 +1,174 @@
+"""What is counted and measured, and the dashboard that shows it."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_client import CollectorRegistry, generate_latest
+
+from jobsvalkey import JobContext, JobFail, JobName, JobOptions, JobOutcome, JobQueue, JobSleep, MetricsMiddleware
+from jobsvalkey.middleware.metrics import DURATION, PROCESSING, QUEUED, RUNS, UNREADABLE, WAIT
+from jobsvalkey_memory import ManualClock, MemoryJobQueue
+from tests.unit.middleware.jobs import Jobs, MemoryQueue
+
+GREET = JobName("Greet", str)
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+class Metrics:
+    """Reads what was measured."""
+
+    def __init__(self) -> None:
+        self._reader = InMemoryMetricReader()
+        self.provider = MeterProvider([self._reader])
+
+    def points(self, name: str) -> dict[tuple[str, ...], Any]:
+        """The points of one instrument, by the values of their attributes."""
+        data = self._reader.get_metrics_data()
+        assert data is not None
+        return {
+            tuple(str(value) for value in (point.attributes or {}).values()): point
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        }
+
+    def values(self, name: str) -> dict[tuple[str, ...], int]:
+        return {attributes: point.value for attributes, point in self.points(name).items()}
+
+
+@pytest.fixture
+def measured() -> Iterator[Metrics]:
+    made = Metrics()
+    yield made
+    made.provider.shutdown()
+
+
+@pytest.fixture
+def queue(measured: Metrics) -> MemoryQueue:
+    return JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[MetricsMiddleware(measured.provider)])
+
+
+async def test_jobs_that_were_stored_are_counted_and_duplicates_are_not(queue: MemoryQueue, measured: Metrics) -> None:
+    own = JobOptions(job_id="0195F3A0-0000-7000-8000-000000000001")
+    await queue.push(GREET, "Ada", options=own)
+    await queue.push(GREET, "Ada", options=own)
+    await queue.push_many([GREET.with_parameters("Grace"), JobName("Other", str).with_parameters("")])
+    assert measured.values(QUEUED) == {("Greet",): 2, ("Other",): 1}
+
+
+async def test_a_run_is_counted_while_it_runs_and_by_its_outcome(queue: MemoryQueue, measured: Metrics) -> None:
+    seen: list[dict[tuple[str, ...], int]] = []
+
+    @queue.job(GREET)
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        seen.append(measured.values(PROCESSING))
+        match parameters:
+            case "fail":
+                raise JobFail("no")
+            case "retry":
+                raise RuntimeError("no luck")
+            case "sleep":
+                raise JobSleep(for_=timedelta(hours=1))
+            case _:
+                pass
+
+    jobs = Jobs(queue)
+    for parameters in ("succeed", "succeed", "fail", "retry", "sleep"):
+        await queue.push(GREET, parameters)
+        await jobs.run()
+    assert seen == [{("Greet",): 1}] * 5
+    assert measured.values(PROCESSING) == {("Greet",): 0}
+    runs = {("Greet", "succeeded"): 2, ("Greet", "failed"): 1, ("Greet", "retried"): 1, ("Greet", "slept"): 1}
+    assert measured.values(RUNS) == runs
+    assert {attributes: point.count for attributes, point in measured.points(DURATION).items()} == runs
+
+
+async def test_a_job_that_cannot_run_is_discarded_and_never_ran(queue: MemoryQueue, measured: Metrics) -> None:
+    jobs = Jobs(queue)
+    await queue.push(JobName("Unknown", str), "")
+    await jobs.run()
+    job_id = await queue.push(GREET, "Ada")
+    queue.driver.store.damage(queue.driver.configuration.queue_key, job_id, b"no JSON")
+    await jobs.run()
+    assert measured.values(RUNS) == {("Unknown", "discarded"): 1, (UNREADABLE, "discarded"): 1}
+    assert measured.values(PROCESSING) == {}
+    assert measured.points(DURATION) == {}
+
+
+async def test_the_wait_is_from_the_due_time_to_the_start(queue: MemoryQueue, measured: Metrics) -> None:
+    @queue.job(GREET)
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        pass
+
+    await queue.push(GREET, "Ada", options=JobOptions(delay=timedelta(minutes=10)))
+    queue.driver.clock.advance(timedelta(minutes=10, seconds=7))
+    await Jobs(queue).run()
+    point = measured.points(WAIT)[("Greet",)]
+    assert (point.count, point.sum) == (1, 7.0)
+    assert 10 in point.explicit_bounds
+    assert 3600 in point.explicit_bounds
+
+
+async def prometheus_names() -> set[str]:
+    """The names that the Prometheus exporter makes of a queue's metrics."""
+    registry = CollectorRegistry()
+    provider = MeterProvider([PrometheusMetricReader(registry=registry)])
+    try:
+        queue: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[MetricsMiddleware(provider)])
+
+        @queue.job(GREET)
+        async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+            pass
+
+        await queue.push(GREET, "Ada")
+        await Jobs(queue).run()
+        text = generate_latest(registry).decode()
+    finally:
+        provider.shutdown()
+    return set(re.findall(r"^(jobsvalkey_\w+?)\{", text, re.MULTILINE))
+
+
+def expressions(dashboard: Any) -> Iterator[str]:
+    """All that a dashboard asks Prometheus."""
+    if isinstance(dashboard, dict):
+        for key, value in cast("dict[str, Any]", dashboard).items():
+            if key in ("expr", "query") and isinstance(value, str):
+                yield value
+            yield from expressions(value)
+    elif isinstance(dashboard, list):
+        for value in cast("list[Any]", dashboard):
+            yield from expressions(value)
+
+
+async def test_the_dashboard_asks_for_metrics_that_are_there_and_for_each_of_them() -> None:
+    dashboard = json.loads((DOCS / "observability" / "grafana-dashboard.json").read_text())
+    asked = "\n".join(expressions(dashboard))
+    names = await prometheus_names()
+    used = set(re.findall(r"jobsvalkey_\w+", asked))
+    assert used - names == set()
+    stems = {re.sub(r"_(total|bucket|count|sum|created)$", "", name) for name in names}
+    assert {stem for stem in stems if not any(name.startswith(stem) for name in used)} == set()
+    outcomes = re.findall(r'job_outcome=~?"([^"]+)"', asked)
+    assert {each for outcome in outcomes for each in outcome.split("|")} <= set(JobOutcome)
+    groups = {label for group in re.findall(r"by \(([^)]+)\)", asked) for label in group.split(", ")}
+    assert groups | set(re.findall(r'(\w+)=~?"', asked)) == {"job_name", "job_outcome", "le"}
+
+
+@pytest.mark.parametrize("name", [QUEUED, PROCESSING, RUNS, DURATION, WAIT])
+async def test_the_guide_names_each_metric_as_it_is_and_as_prometheus_has_it(name: str) -> None:
+    guide = (DOCS / "guide" / "observability.md").read_text()
+    assert f"`{name}`" in guide
+    stem = name.replace(".", "_")
+    exported = {each for each in await prometheus_names() if each.startswith(stem)}
+    shown = {re.sub(r"_(bucket|count|sum|created)$", "", each) for each in exported}
+    assert all(f"`{each}`" in guide for each in shown), shown

@@ -1,0 +1,223 @@
+"""Spans of pushes and runs, and what ties them together."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from jobsvalkey import JobContext, JobFail, JobName, JobQueue, JobSleep, NoRetry, TracingMiddleware
+from jobsvalkey.runtime.context import RunControl
+from jobsvalkey_memory import ManualClock, MemoryJobQueue
+from tests.unit.middleware.jobs import Jobs, MemoryQueue
+
+GREET = JobName("Greet", str)
+
+
+class Traces:
+    """Collects the spans that end."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        return list(self._exporter.get_finished_spans())
+
+    def last(self, name: str) -> ReadableSpan:
+        return [span for span in self.spans if span.name == name][-1]
+
+
+@pytest.fixture
+def traces() -> Iterator[Traces]:
+    made = Traces()
+    yield made
+    made.provider.shutdown()
+
+
+@pytest.fixture
+def queue(traces: Traces) -> MemoryQueue:
+    return JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[TracingMiddleware(traces.provider)])
+
+
+def attributes(span: ReadableSpan) -> dict[str, object]:
+    return dict(span.attributes or {})
+
+
+async def nothing(parameters: str, context: JobContext) -> None:
+    pass
+
+
+async def test_a_push_makes_a_producer_span_whose_context_travels_as_the_w3c_says(
+    queue: MemoryQueue, traces: Traces
+) -> None:
+    job_id = await queue.push(GREET, "Ada")
+    (span,) = traces.spans
+    assert (span.name, span.kind) == ("create Greet", SpanKind.PRODUCER)
+    assert attributes(span) == {
+        "messaging.system": "jobsvalkey",
+        "messaging.operation.name": "create",
+        "messaging.operation.type": "create",
+        "messaging.destination.name": "Greet",
+        "messaging.message.id": str(job_id),
+    }
+    stored = await queue.driver.get(job_id)
+    assert stored is not None
+    assert stored.request is not None
+    context = span.get_span_context()
+    assert context is not None
+    traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    assert json.loads(stored.request)["Greet"]["t"] == {"traceparent": traceparent}
+
+
+async def test_a_push_is_part_of_the_trace_around_it(queue: MemoryQueue, traces: Traces) -> None:
+    with traces.provider.get_tracer("test").start_as_current_span("request") as outer:
+        await queue.push(GREET, "Ada")
+        assert trace.get_current_span() is outer
+    parent = traces.last("create Greet").parent
+    assert parent is not None
+    assert parent.span_id == outer.get_span_context().span_id
+
+
+async def test_a_run_is_a_consumer_span_that_is_current_in_the_handler_and_tied_to_the_push(
+    queue: MemoryQueue, traces: Traces
+) -> None:
+    current: list[int] = []
+
+    @queue.job(GREET)
+    def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        current.append(trace.get_current_span().get_span_context().span_id)  # in a thread
+
+    job_id = await queue.push(GREET, "Ada")
+    with traces.provider.get_tracer("test").start_as_current_span("the worker's own"):
+        await Jobs(queue).run()
+    create, process = traces.last("create Greet"), traces.last("process Greet")
+    created, processed = create.get_span_context(), process.get_span_context()
+    assert created is not None
+    assert processed is not None
+    assert process.parent is not None
+    assert process.kind is SpanKind.CONSUMER
+    assert current == [processed.span_id]
+    assert process.parent.span_id == created.span_id
+    assert processed.trace_id == created.trace_id
+    assert [link.context.span_id for link in process.links] == [created.span_id]
+    assert process.status.status_code is StatusCode.UNSET
+    assert attributes(process) == {
+        "messaging.system": "jobsvalkey",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "Greet",
+        "messaging.message.id": str(job_id),
+        "jobsvalkey.job.attempt": 1,
+        "jobsvalkey.job.outcome": "succeeded",
+    }
+
+
+async def test_runs_may_have_traces_of_their_own_and_keep_the_link(traces: Traces) -> None:
+    middleware = TracingMiddleware(traces.provider, separate_traces=True)
+    queue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[middleware])
+    queue.register_job(GREET, nothing)
+    await queue.push(GREET, "Ada")
+    await Jobs(queue).run()
+    create, process = traces.last("create Greet"), traces.last("process Greet")
+    created = create.get_span_context()
+    assert created is not None
+    assert process.parent is None
+    assert [link.context.span_id for link in process.links] == [created.span_id]
+
+
+async def test_a_job_that_came_without_a_context_starts_a_trace(queue: MemoryQueue, traces: Traces) -> None:
+    untraced = JobQueue(queue.driver)
+    queue.register_job(GREET, nothing)
+    await untraced.push(GREET, "Ada")
+    await Jobs(queue).run()
+    (span,) = traces.spans
+    assert (span.name, span.parent, span.links) == ("process Greet", None, ())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no luck"), JobFail("no such person")])
+async def test_a_failed_run_has_the_error(queue: MemoryQueue, traces: Traces, error: Exception) -> None:
+    @queue.job(GREET, retry_strategy=NoRetry())
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        raise error
+
+    await queue.push(GREET, "Ada")
+    await Jobs(queue).run()
+    span = traces.last("process Greet")
+    name = type(error).__name__
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, f"{name}: {error}")
+    assert attributes(span)["error.type"] == name
+    assert attributes(span)["jobsvalkey.job.outcome"] == "failed"
+    (event,) = span.events
+    assert event.name == "exception"
+    assert (event.attributes or {})["exception.message"] == str(error)
+
+
+async def test_each_attempt_is_a_span_below_the_same_push(queue: MemoryQueue, traces: Traces) -> None:
+    @queue.job(GREET)
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        if context.attempt == 1:
+            raise RuntimeError("no luck")
+
+    await queue.push(GREET, "Ada")
+    jobs = Jobs(queue)
+    await jobs.run()
+    queue.driver.clock.advance(timedelta(seconds=3))
+    await jobs.run()
+    first, second = (span for span in traces.spans if span.name == "process Greet")
+    assert first.status.status_code is StatusCode.ERROR
+    assert attributes(first)["jobsvalkey.job.outcome"] == "retried"
+    assert second.status.status_code is StatusCode.UNSET
+    assert attributes(second)["jobsvalkey.job.attempt"] == 2
+    assert first.parent == second.parent
+
+
+async def test_a_job_that_sleeps_has_not_failed(queue: MemoryQueue, traces: Traces) -> None:
+    @queue.job(GREET)
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        raise JobSleep(for_=timedelta(minutes=1))
+
+    await queue.push(GREET, "Ada")
+    await Jobs(queue).run()
+    span = traces.last("process Greet")
+    assert attributes(span)["jobsvalkey.job.outcome"] == "slept"
+    assert (span.status.status_code, span.events) == (StatusCode.UNSET, ())
+
+
+async def test_a_job_that_is_cancelled_has_not_failed_and_its_span_ends(queue: MemoryQueue, traces: Traces) -> None:
+    started = asyncio.Event()
+
+    @queue.job(GREET)
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        started.set()
+        await asyncio.Event().wait()
+
+    await queue.push(GREET, "Ada")
+    control = RunControl()
+    control.task = asyncio.create_task(Jobs(queue).run(control=control))
+    await started.wait()
+    control.cancel()
+    await control.task
+    span = traces.last("process Greet")
+    assert attributes(span)["jobsvalkey.job.outcome"] == "cancelled"
+    assert span.status.status_code is StatusCode.UNSET
+
+
+async def test_a_run_leaves_nothing_behind_in_its_task(queue: MemoryQueue, traces: Traces) -> None:
+    queue.register_job(GREET, nothing)
+    await queue.push(GREET, "Ada")
+    jobs = Jobs(queue)
+    with traces.provider.get_tracer("test").start_as_current_span("around") as around:
+        await jobs.run()
+        assert trace.get_current_span() is around
+        await queue.push(JobName("Nobody knows", str), "")
+        await jobs.run()  # is discarded, which ends no span of another job
+    assert [span.name for span in traces.spans] == ["create Greet", "process Greet", "create Nobody knows", "around"]
