@@ -1,0 +1,7 @@
+"""JobService: queue, processor, scheduler and cleanup in one."""
+
+from jobsvalkey.service.health import ServiceHealth
+from jobsvalkey.service.job_service import JobService
+from jobsvalkey.service.options import CleanupOptions
+
+__all__ = ["CleanupOptions", "JobService", "ServiceHealth"]

@@ -1,0 +1,32 @@
+"""How a service does."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobsvalkey.runtime import ProcessorState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceHealth:
+    """How a service does; for a health check of an application, say."""
+
+    connected: bool
+    """Whether the service runs and the store answered its last step."""
+    last_claim: datetime | None
+    """When it last claimed a job, by the driver's clock; `None` is never."""
+    running: int
+    """How many jobs run."""
+    lag: timedelta
+    """How late the event loop was when it was last measured: much more than zero means that something blocks it."""
+
+    @classmethod
+    def of(cls, state: ProcessorState | None) -> "ServiceHealth":
+        """The health of a service whose processor is in this state; `None` is not running."""
+        if state is None:
+            return cls(connected=False, last_claim=None, running=0, lag=timedelta(0))
+        return cls(
+            connected=state.connected,
+            last_claim=state.last_claim_at,
+            running=state.running,
+            lag=timedelta(seconds=state.lag),
+        )

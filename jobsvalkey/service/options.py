@@ -1,0 +1,16 @@
+"""The settings of a service's own cleanup."""
+
+from dataclasses import dataclass, field
+
+from jobsvalkey.contract import CleanupParameters
+from jobsvalkey.scheduling import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupOptions:
+    """What a service cleans up, and when. Of several services on one queue, one does it each time."""
+
+    parameters: CleanupParameters
+    """What is done to the jobs of each state."""
+    schedule: Schedule = field(default_factory=Schedule.daily)
+    """When it is done; by default at midnight UTC."""
