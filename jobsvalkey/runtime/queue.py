@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 from uuid import UUID
 
 from jobsvalkey.contract import (
@@ -40,12 +40,21 @@ from jobsvalkey.runtime.runner import JobRunner
 
 P = TypeVar("P")
 JP = TypeVar("JP", bound=JobParameters)
-H = TypeVar("H", bound=Callable[..., Any])
+P_contra = TypeVar("P_contra", contravariant=True)
+R = TypeVar("R")
 D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 
 _DEFAULT_OPTIONS = JobOptions()
 _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
+
+
+class JobDecorator(Protocol[P_contra]):
+    """Registers a function that takes such parameters, and returns it as it is."""
+
+    def __call__(self, handler: "Callable[[P_contra, JobContext], R]", /) -> "Callable[[P_contra, JobContext], R]":
+        """Register `handler`."""
+        ...
 
 
 class JobQueue(Generic[D_co]):
@@ -73,6 +82,7 @@ class JobQueue(Generic[D_co]):
         # Asked once: a driver does not change what it can do.
         self._capabilities = driver.capabilities
         self._hooks = Hooks(middleware)
+        self._dates: Dates = dates
         self._registry = JobRegistry(default_retry_strategy, dates)
         self._producer = Producer(driver, RequestEncoder(dates), self._hooks)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
@@ -83,6 +93,11 @@ class JobQueue(Generic[D_co]):
     def driver(self) -> D_co:
         """Where the jobs are kept."""
         return self._driver
+
+    @property
+    def dates(self) -> Dates:
+        """How dates inside parameters are written."""
+        return self._dates
 
     # Define and register.
 
@@ -137,6 +152,16 @@ class JobQueue(Generic[D_co]):
             job = JobDefinition[Any](job, handler_or_none, retry_strategy=retry_strategy, timeout=timeout)
         self._registry.add(job)
 
+    @overload
+    def job(
+        self, job: type[JP], /, *, retry_strategy: RetryStrategy | None = None, timeout: timedelta | None = None
+    ) -> JobDecorator[JP]: ...
+
+    @overload
+    def job(
+        self, job: JobName[P], /, *, retry_strategy: RetryStrategy | None = None, timeout: timedelta | None = None
+    ) -> JobDecorator[P]: ...
+
     def job(
         self,
         job: type[Any] | JobName[Any],
@@ -144,11 +169,12 @@ class JobQueue(Generic[D_co]):
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
-    ) -> Callable[[H], H]:
+    ) -> JobDecorator[Any]:
         """`register_job` as a decorator; the function stays as it is."""
 
-        def register(handler: H) -> H:
-            self._registry.add(JobDefinition[Any](job, handler, retry_strategy=retry_strategy, timeout=timeout))
+        def register(handler: Callable[[Any, JobContext], R], /) -> Callable[[Any, JobContext], R]:
+            either: Any = handler
+            self._registry.add(JobDefinition[Any](job, either, retry_strategy=retry_strategy, timeout=timeout))
             return handler
 
         return register
