@@ -57,5 +57,5 @@ def test_python_is_fenced_so_that_it_is_run(page: Path) -> None:
 def test_the_readme_has_the_two_commands_that_set_it_up() -> None:
     shell = [block.text for block in blocks((ROOT / "README.md").read_text()) if block.language in {"bash", "console"}]
     lines = [line for text in shell for line in text.splitlines()]
-    assert "pip install -e '.[test]'" in lines
-    assert "pytest" in lines
+    assert "pip install -e '.[embedded]' && jobsvalkey demo" in lines
+    assert "pip install -e '.[test]' && pytest" in lines
