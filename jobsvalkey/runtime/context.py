@@ -21,7 +21,7 @@ class RunControl:
     __slots__ = ("abandoned", "cancelled", "claim_lost", "in_thread", "task")
 
     def __init__(self) -> None:
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self.cancelled = False
         """Whether the handler was asked to end."""
         self.claim_lost = False

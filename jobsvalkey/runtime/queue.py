@@ -40,7 +40,7 @@ from jobsvalkey.runtime.runner import JobRunner
 
 P = TypeVar("P")
 JP = TypeVar("JP", bound=JobParameters)
-P_contra = TypeVar("P_contra", contravariant=True)
+
 R = TypeVar("R")
 D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 
@@ -49,10 +49,10 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 
 
-class JobDecorator(Protocol[P_contra]):
+class JobDecorator(Protocol[P]):
     """Registers a function that takes such parameters, and returns it as it is."""
 
-    def __call__(self, handler: "Callable[[P_contra, JobContext], R]", /) -> "Callable[[P_contra, JobContext], R]":
+    def __call__(self, handler: "Callable[[P, JobContext], R]", /) -> "Callable[[P, JobContext], R]":
         """Register `handler`."""
         ...
 

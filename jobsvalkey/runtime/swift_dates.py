@@ -62,10 +62,7 @@ def _read(value: Any, info: inspect.Type) -> Any:
         case inspect.StructType() | inspect.DataclassType() | inspect.TypedDictType() | inspect.NamedTupleType():
             return _read_fields(value, info.fields)
         case inspect.TupleType() if isinstance(value, list):
-            values = cast("list[Any]", value)
-            return [_read(item, kind) for item, kind in zip(values, info.item_types, strict=False)] + values[
-                len(info.item_types) :
-            ]
+            return _read_row(cast("list[Any]", value), info.item_types)
         case inspect.CollectionType() if isinstance(value, list):
             return [_read(item, info.item_type) for item in cast("list[Any]", value)]
         case _:
@@ -77,7 +74,13 @@ def _read_fields(value: Any, fields: Sequence[inspect.Field]) -> Any:
         kinds = {field.encode_name: field.type for field in fields}
         items = cast("dict[str, Any]", value)
         return {key: _read(item, kinds[key]) if key in kinds else item for key, item in items.items()}
+    if isinstance(value, list):
+        return _read_row(cast("list[Any]", value), [field.type for field in fields])
     return value
+
+
+def _read_row(values: list[Any], kinds: Sequence[inspect.Type]) -> list[Any]:
+    return [_read(item, kind) for item, kind in zip(values, kinds, strict=False)] + values[len(kinds) :]
 
 
 def _member(value: Any, union: inspect.UnionType) -> inspect.Type:

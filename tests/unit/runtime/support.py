@@ -1,0 +1,108 @@
+"""What the tests of the runtime share."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, TypeAlias
+
+from jobsvalkey import (
+    ActiveLock,
+    JobID,
+    JobQueue,
+    JobRecord,
+    JobRunner,
+    JobStatus,
+    ProcessorOptions,
+    RetentionPolicy,
+    retain_last,
+)
+from jobsvalkey.contract import DriverConfiguration, Exchanged
+from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
+
+Driver: TypeAlias = MemoryJobQueue[ManualClock]
+Queue: TypeAlias = JobQueue[Driver]
+
+KEEP_ALL = RetentionPolicy(completed_jobs=retain_last(100_000))
+QUICK_LOCK = ActiveLock(every=timedelta(milliseconds=10), hold_for=timedelta(seconds=30))
+
+
+@dataclass(frozen=True)
+class Work:
+    job_name: ClassVar[str] = "Work"
+    number: int = 0
+
+
+def make_driver(**configuration: Any) -> Driver:
+    """A driver on a clock of its own that keeps what has ended."""
+    settings: dict[str, Any] = {"retention_policy": KEEP_ALL, "poll_time": timedelta(milliseconds=20), **configuration}
+    return MemoryJobQueue(DriverConfiguration(**settings), clock=ManualClock())
+
+
+def make_queue(**options: Any) -> Queue:
+    """A queue on such a driver."""
+    return JobQueue(make_driver(), **options)
+
+
+def second_driver(driver: Driver) -> Driver:
+    """Another driver of the same store, on the same clock."""
+    return MemoryJobQueue(driver.configuration, clock=driver.clock, store=driver.store)
+
+
+def options(**changes: Any) -> ProcessorOptions:
+    """Options of a processor that renews and recovers all the time."""
+    settings: dict[str, Any] = {"worker_active_lock": QUICK_LOCK, **changes}
+    return ProcessorOptions(**settings)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for something to become true, for ten seconds at the longest."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - it may look at anything
+            await asyncio.sleep(0.001)
+
+
+async def claim_all(driver: Driver, worker: str = "worker") -> Exchanged:
+    """Claim what is due, as a worker of that name, which dies when its lock of 30 s runs out."""
+    await driver.open_worker(worker, timedelta(seconds=30))
+    return await driver.exchange(worker, 1, (), 1000)
+
+
+async def run_all(queue: Queue, runner: JobRunner | None = None) -> None:
+    """Run what is due, once, without a processor."""
+    runner = runner or queue.runner()
+    worker = "runner"
+    await queue.driver.open_worker(worker, timedelta(seconds=30))
+    exchanged = await queue.driver.exchange(worker, 1, (), 1000)
+    settlements = [await runner.run(claim) for claim in exchanged.claims]
+    await queue.driver.exchange(worker, 2, settlements)
+    await queue.driver.close_worker(worker)
+
+
+async def record_of(queue: Queue, job_id: JobID) -> JobRecord:
+    """The record of a job that is there."""
+    record = await queue.get(job_id)
+    assert record is not None
+    return record
+
+
+async def status_of(queue: Queue, job_id: JobID) -> JobStatus | None:
+    """Where a job is."""
+    return await queue.status(job_id)
+
+
+__all__ = [
+    "Driver",
+    "MemoryStore",
+    "Queue",
+    "Work",
+    "claim_all",
+    "make_driver",
+    "make_queue",
+    "options",
+    "record_of",
+    "run_all",
+    "second_driver",
+    "status_of",
+    "until",
+]

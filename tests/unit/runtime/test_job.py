@@ -1,0 +1,152 @@
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import pytest
+
+from jobsvalkey import (
+    ActiveLock,
+    ConfigurationError,
+    InvalidParameters,
+    JobContext,
+    JobDefinition,
+    JobID,
+    JobName,
+    JobOptions,
+    JobSleep,
+    ProcessorOptions,
+)
+from jobsvalkey.runtime.job import name_and_parameters
+
+NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001
+
+
+@dataclass
+class Work:
+    job_name: ClassVar[str] = "Work"
+
+
+async def handler(parameters: Work, context: JobContext) -> None: ...
+
+
+def test_options_take_any_form_of_an_id() -> None:
+    own = uuid4()
+    for given in (own, str(own), str(own).upper(), JobID.parse(own)):
+        assert JobOptions(job_id=given).job_id == JobID.parse(own)
+        assert isinstance(JobOptions(job_id=given).job_id, JobID)
+
+
+def test_options_say_when() -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert JobOptions().due is None
+    assert JobOptions(delay=timedelta(seconds=5)).due == timedelta(seconds=5)
+    assert JobOptions(delay_until=tomorrow).due == tomorrow
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"delay_until": NAIVE}, "datetime.now\\(UTC\\)"),
+        ({"delay": timedelta(1), "delay_until": datetime.now(UTC)}, "not both"),
+        ({"delay": timedelta(seconds=-1)}, "delay_until"),
+        ({"job_id": "no-uuid"}, "a job id is a UUID"),
+    ],
+)
+def test_wrong_options_say_what_to_do(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        JobOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"until": datetime.now(UTC), "for_": timedelta(1)},
+        {"until": NAIVE},
+        {"for_": timedelta(-1)},
+        {"for_": timedelta(1), "attempts": "forget"},
+    ],
+)
+def test_a_wrong_sleep_is_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        JobSleep(**arguments)
+
+
+def test_a_definition_knows_its_name_and_type() -> None:
+    assert (JobDefinition(Work, handler).name, JobDefinition(Work, handler).parameters) == ("Work", Work)
+    named = JobDefinition(JobName("other", Work), handler)
+    assert (named.name, named.parameters) == ("other", Work)
+    assert JobDefinition[Work](Work, handler).handler is handler
+
+
+def no_context(parameters: Work) -> None: ...
+def too_many(parameters: Work, context: JobContext, more: int) -> None: ...
+def keyword_only(parameters: Work, *, context: JobContext) -> None: ...
+
+
+@pytest.mark.parametrize("wrong", [no_context, too_many, keyword_only, lambda: None, "text", None])
+def test_a_handler_with_another_signature_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match="handler of job 'Work'"):
+        JobDefinition(Work, wrong)
+
+
+class Callable_:  # noqa: N801
+    async def __call__(self, parameters: Work, context: JobContext) -> None: ...
+
+    def method(self, parameters: Work, context: JobContext, more: int = 1) -> None: ...
+
+
+def anything(*_: Any) -> None: ...
+
+
+HANDLERS: list[Any] = [
+    handler,
+    anything,
+    Callable_(),
+    Callable_().method,
+    functools.partial(Callable_().method, more=2),
+]
+
+
+@pytest.mark.parametrize("right", HANDLERS)
+def test_anything_that_takes_both_is_a_handler(right: Any) -> None:
+    JobDefinition(Work, right)
+
+
+def test_a_type_without_a_name_is_refused() -> None:
+    nameless: Any = int
+    with pytest.raises(ConfigurationError, match=r'use JobName\("...", int\)'):
+        _ = JobDefinition(nameless, handler).name
+    with pytest.raises(InvalidParameters, match="int names no job"):
+        name_and_parameters(1)
+
+
+def test_a_timeout_is_above_zero() -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        JobDefinition(Work, handler, timeout=timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_workers": 0},
+        {"graceful_shutdown_timeout": timedelta(seconds=-1)},
+        {"cancel_grace": timedelta(seconds=-1)},
+        {"max_recoveries": -1},
+    ],
+)
+def test_wrong_processor_options_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ProcessorOptions(**wrong)
+
+
+def test_a_lock_is_renewed_before_it_runs_out() -> None:
+    with pytest.raises(ValueError, match="hold_for"):
+        ActiveLock(every=timedelta(seconds=5), hold_for=timedelta(seconds=5))
+
+
+def test_by_default_a_dead_workers_jobs_are_back_within_a_minute() -> None:
+    lock = ProcessorOptions().worker_active_lock
+    assert lock.every + lock.hold_for <= timedelta(seconds=60)
