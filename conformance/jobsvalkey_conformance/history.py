@@ -15,7 +15,7 @@ from jobsvalkey_memory import ManualClock
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One call of one client, from the moment that it was made to the moment that its answer came."""
 
@@ -57,10 +57,11 @@ class History:
     @property
     def tokens(self) -> Tokens:
         """The claims that were answered."""
-        named: dict[tuple[WorkerID, bytes], tuple[JobID, bytes]] = {}
+        named: dict[WorkerID, dict[bytes, tuple[JobID, bytes]]] = {}
         for event, exchange in self.answered(Exchange):
             for claim in event.answer.claims:
-                named.setdefault((exchange.worker, claim.token), (claim.job_id, b"%d.0" % exchange.sequence))
+                of_worker = named.setdefault(exchange.worker, {})
+                of_worker.setdefault(claim.token, (claim.job_id, b"%d.0" % exchange.sequence))
         return named
 
 

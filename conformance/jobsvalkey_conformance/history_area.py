@@ -66,22 +66,16 @@ async def _faults(kit: Kit, shared: Shared, random: Random) -> None:
     """Break connections, lose replies and, once, restart the store, for as long as the clients run."""
     faults = sorted(kit.harness.hooks & {Hook.KILL_CONNECTIONS, Hook.DROP_REPLY, Hook.RESTART_STORE})
     while faults and shared.calls_left > 0:
-        await _calls_made(shared, random.randint(10, 40))
+        await shared.calls_made(random.randint(10, 40))
         fault = random.choice(faults)
         if fault is Hook.DROP_REPLY:
             async with kit.harness.drop_reply():
-                await _calls_made(shared, 10)
+                await shared.calls_made(10)
         elif fault is Hook.KILL_CONNECTIONS:
             await kit.harness.kill_connections()
         else:
             faults.remove(fault)
             await kit.harness.restart_store()
-
-
-async def _calls_made(shared: Shared, number: int) -> None:
-    goal = shared.calls_left - number
-    while shared.calls_left > max(goal, 0):
-        await asyncio.sleep(0.001)
 
 
 class HistoryArea(Suite):

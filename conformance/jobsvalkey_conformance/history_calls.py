@@ -4,7 +4,7 @@ A step that touches several jobs is, to the history of one of them, the same ste
 call says what is left of it, and of its answer, for one job; and whether an answer is the one that the twin gives.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -36,17 +36,25 @@ class Unanswered(Enum):
     UNANSWERED = "unanswered"
 
 
+Number: TypeAlias = tuple[str, int]
+"""A step's number, with the producer or the worker whose number it is."""
 UNANSWERED: Final = Unanswered.UNANSWERED
-Tokens: TypeAlias = Mapping[tuple[WorkerID, bytes], tuple[JobID, bytes]]
-"""For each claim of a history its job, and the token that the twin gives it in the history of that job."""
+Tokens: TypeAlias = Mapping[WorkerID, Mapping[bytes, tuple[JobID, bytes]]]
+"""For each claim of a worker its job, and the token that the twin gives it in the history of that job."""
 
 
-class Call(ABC, Generic[R]):
+class Call(Generic[R]):
     """One step that is asked of a driver."""
 
     @abstractmethod
     async def on(self, driver: AnyDriver) -> R:
         """Ask it."""
+
+    @property
+    def number(self) -> Number | None:
+        """Under what number it is sent; `None` for a step that may be repeated without one."""
+        operation: object = getattr(self, "operation", None)
+        return (operation.producer, operation.sequence) if isinstance(operation, Operation) else None
 
     def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> "tuple[Call[R], R | Unanswered] | None":
         """The call and its answer as far as a job is concerned; `None` where it is not."""
@@ -72,11 +80,13 @@ class Push(Call[list[bool]]):
     operation: Operation
 
     async def on(self, driver: AnyDriver) -> list[bool]:
+        """Ask it."""
         return await driver.push(self.items, operation=self.operation)
 
     def part(
         self, job_id: JobID, answer: list[bool] | Unanswered, tokens: Tokens
     ) -> tuple[Call[list[bool]], list[bool] | Unanswered] | None:
+        """What concerns one job."""
         places = [place for place, item in enumerate(self.items) if item.job_id == job_id]
         if not places:
             return None
@@ -93,18 +103,25 @@ class Exchange(Call[Exchanged]):
     settlements: tuple[Settlement, ...] = ()
     limit: int = 0
 
+    @property
+    def number(self) -> Number:
+        """The worker\'s."""
+        return self.worker, self.sequence
+
     async def on(self, driver: AnyDriver) -> Exchanged:
+        """Ask it."""
         return await driver.exchange(self.worker, self.sequence, self.settlements, self.limit)
 
     def part(
         self, job_id: JobID, answer: Exchanged | Unanswered, tokens: Tokens
     ) -> tuple[Call[Exchanged], Exchanged | Unanswered] | None:
+        """What concerns one job."""
         places = [place for place, one in enumerate(self.settlements) if one.job_id == job_id]
         if answer is UNANSWERED:
             limit, part = min(self.limit, 1), answer
         else:
             claims = [
-                structs.replace(claim, token=tokens[self.worker, claim.token][1])
+                structs.replace(claim, token=tokens[self.worker][claim.token][1])
                 for claim in answer.claims
                 if claim.job_id == job_id
             ]
@@ -115,10 +132,11 @@ class Exchange(Call[Exchanged]):
         return replace(self, settlements=settlements, limit=limit), part
 
     def _named(self, settlement: Settlement, tokens: Tokens) -> Settlement:
-        _, token = tokens.get((self.worker, settlement.token), (settlement.job_id, settlement.token))
+        _, token = tokens.get(self.worker, {}).get(settlement.token, (settlement.job_id, settlement.token))
         return structs.replace(settlement, token=token)
 
     def agrees(self, twin: Exchanged, seen: Exchanged) -> bool:
+        """Whether a driver may have answered so."""
         return twin.outcomes == seen.outcomes and twin.claims == seen.claims
 
 
@@ -130,6 +148,7 @@ class OpenWorker(Call[None]):
     hold_for: timedelta
 
     async def on(self, driver: AnyDriver) -> None:
+        """Ask it."""
         await driver.open_worker(self.worker, self.hold_for)
 
 
@@ -143,18 +162,19 @@ class Renew(Call[frozenset[bytes]]):
     """The claims of one job that the history shows; there may be others, whose answer was lost."""
 
     async def on(self, driver: AnyDriver) -> frozenset[bytes]:
+        """Ask it."""
         return await driver.renew(self.worker, self.hold_for)
 
     def part(
         self, job_id: JobID, answer: frozenset[bytes] | Unanswered, tokens: Tokens
     ) -> tuple[Call[frozenset[bytes]], frozenset[bytes] | Unanswered] | None:
-        named = {
-            token: twin for (worker, token), (job, twin) in tokens.items() if worker == self.worker and job == job_id
-        }
+        """What concerns one job."""
+        named = {token: twin for token, (job, twin) in tokens.get(self.worker, {}).items() if job == job_id}
         call = replace(self, known=frozenset(named.values()))
         return call, answer if answer is UNANSWERED else frozenset(named[token] for token in answer if token in named)
 
     def agrees(self, twin: frozenset[bytes], seen: frozenset[bytes]) -> bool:
+        """Whether a driver may have answered so."""
         return twin & self.known == seen
 
 
@@ -165,6 +185,7 @@ class CloseWorker(Call[None]):
     worker: WorkerID
 
     async def on(self, driver: AnyDriver) -> None:
+        """Ask it."""
         await driver.close_worker(self.worker)
 
 
@@ -175,9 +196,11 @@ class _UpTo(Call[int]):
     max_jobs: int
 
     def agrees(self, twin: int, seen: int) -> bool:
+        """Whether a driver may have answered so."""
         return twin <= seen
 
     def may_pass_over(self, seen: int) -> bool:
+        """Whether it took as many as it might."""
         return seen >= self.max_jobs
 
 
@@ -186,6 +209,7 @@ class Recover(_UpTo):
     """`recover`."""
 
     async def on(self, driver: AnyDriver) -> int:
+        """Ask it."""
         return await driver.recover(self.max_jobs)
 
 
@@ -199,6 +223,7 @@ class Clean(_UpTo):
     operation: Operation
 
     async def on(self, driver: AnyDriver) -> int:
+        """Ask it."""
         return await driver.cleanup_step(
             self.status,
             self.cleanup,
@@ -213,6 +238,7 @@ class _OfOneJob(Call[R]):
     job_id: JobID
 
     def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> tuple[Call[R], R | Unanswered] | None:
+        """What concerns one job."""
         return (self, answer) if job_id == self.job_id else None
 
 
@@ -224,6 +250,7 @@ class Change(_OfOneJob[bool]):
     operation: Operation
 
     async def on(self, driver: AnyDriver) -> bool:
+        """Ask it."""
         match self.what:
             case "cancel":
                 return await driver.cancel(self.job_id, operation=self.operation)
@@ -242,4 +269,5 @@ class Get(_OfOneJob[StoredJob | None]):
     """`get`."""
 
     async def on(self, driver: AnyDriver) -> StoredJob | None:
+        """Ask it."""
         return await driver.get(self.job_id)

@@ -1,4 +1,4 @@
-"""What must hold of every history of concurrent clients. Each check says what is wrong, one line or more for each fault.
+"""What must hold of every history of concurrent clients. Each check says what is wrong.
 
 `lost_or_unexpected` is what Jepsen calls `queue` and `total-queue`, `used_twice` is its `unique-ids`.
 """
@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Outcome, Retry, WorkerID
 from jobsvalkey_conformance.history import Event, History
 from jobsvalkey_conformance.history_calls import Change, Clean, Exchange, Get, Push
-from jobsvalkey_conformance.linearizability_twin import unexplained
+from jobsvalkey_conformance.history_parts import HistoryParts
+from jobsvalkey_conformance.linearizability import linearizable, shortest_explanation
+from jobsvalkey_conformance.linearizability_twin import TwinTransition
 
 Check = Callable[[History], Iterator[str]]
 
@@ -103,10 +105,13 @@ def torn_batches(history: History) -> Iterator[str]:
 
 def not_linearizable(history: History) -> Iterator[str]:
     """For each job there is an order of what was done to it in which the twin gives the same answers."""
+    parts = HistoryParts(history)
     for job_id in history.job_ids:
-        steps = unexplained(job_id, history)
-        if steps:
-            lines = "".join(f"\n  {step.action}" for step in steps)
+        transition = TwinTransition(history.configuration, parts.repeated)
+        steps = parts.steps_of(job_id)
+        if not linearizable(steps, transition.initial, transition):
+            shortest = shortest_explanation(steps, transition.initial, transition)
+            lines = "".join(f"\n  {step.action}" for step in shortest)
             yield f"the history of job {job_id} cannot be explained, shortest part:{lines}"
 
 

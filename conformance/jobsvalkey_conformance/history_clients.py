@@ -63,12 +63,24 @@ class Shared:
         self.capabilities = capabilities
         self.calls_left = calls
         self.job_ids: list[JobID] = []
-        self.changes = [what for what, capability in CHANGES.items() if capability in capabilities]
+        self._waiting: list[tuple[int, asyncio.Event]] = []
+        self.changes: list[ChangeName] = [what for what, capability in CHANGES.items() if capability in capabilities]
 
     def more(self) -> bool:
         """Whether there is anything left to do; counts what is done."""
         self.calls_left -= 1
+        for until, event in self._waiting:
+            if self.calls_left <= until:
+                event.set()
         return self.calls_left >= 0
+
+    async def calls_made(self, number: int) -> None:
+        """Wait until so many more calls were made, or there is nothing left to do."""
+        waiting = (max(self.calls_left - number, 0), asyncio.Event())
+        if self.calls_left > waiting[0]:
+            self._waiting.append(waiting)
+            await waiting[1].wait()
+            self._waiting.remove(waiting)
 
 
 class Client:
@@ -89,7 +101,7 @@ class Client:
     async def ask(self, call: Call[R], *, faults: bool = True) -> R:
         """Make a call until it is answered; now and then give it up at once, or make it once more though it was."""
         ask = self.shared.recorder.ask
-        give_up = faults and self.random.random() < 0.05
+        give_up = faults and call.number is not None and self.random.random() < 0.05
         answer = await ask(self.name, self.driver, call, patience=0 if give_up else None)
         while answer is UNANSWERED or (faults and self.random.random() < 0.05):
             answer = await ask(self.name, self.driver, call)
@@ -190,7 +202,7 @@ class Housekeeper(Client):
         """Go on until there is nothing left to do."""
         left = MOST_TIME
         while self.shared.more():
-            kind = self.random.randrange(4)
+            kind = self.random.randrange(3)
             if kind == 0 and Capability.CLEANUP in self.shared.capabilities:
                 await self.ask(self._cleanup())
             elif kind == 1:
@@ -198,12 +210,11 @@ class Housekeeper(Client):
                 recover = Recover(self.random.choice((1, 2, 1000)))
                 await self.shared.recorder.ask(self.name, self.driver, recover)
             else:
-                step = timedelta(seconds=self.random.choice((1, 1, 2, 5, 12)))
+                step = timedelta(seconds=self.random.choice((1, 2, 5, 12, 25)))
                 if step <= left:
                     left -= step
                     self.shared.recorder.advance(step)
-            for _ in range(self.random.randrange(12)):
-                await asyncio.sleep(0)
+            await self.shared.calls_made(self.random.randint(1, 20))
 
     def _cleanup(self) -> Clean:
         # A cleanup tells how many jobs it removed, not which: where it may take jobs that nobody saw, less can be
@@ -228,6 +239,8 @@ async def drain(shared: Shared, driver: AnyDriver) -> None:
         pass
     if Capability.RESUME in shared.capabilities:
         for job_id in shared.job_ids:
+            if Capability.INSPECTION in shared.capabilities and await driver.status(job_id) is not JobStatus.PAUSED:
+                continue
             await client.ask(Change(job_id, "resume", client.operation()), faults=False)
     await client.ask(OpenWorker("drain", timedelta(hours=1)), faults=False)
     sequence, claims = 0, list[Claim]()

@@ -10,7 +10,6 @@ program. To run it again, paste it below these lines:
 All arguments are numbers and words, so that it needs nothing else.
 """
 
-from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -20,7 +19,7 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from jobsvalkey.contract import Capability, JobCleanup, JobStatus, NewJob, Operation, WorkerID
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
-from jobsvalkey_conformance.machine_base import DUES, JOB_IDS, KEYS, MachineBase
+from jobsvalkey_conformance.machine_base import DUES, JOB_IDS, KEYS, MachineBase, Write
 from jobsvalkey_conformance.machine_pair import SETTLEMENTS, PairedExchange, PairedSettlement
 
 queues = st.integers(0, 1)
@@ -236,14 +235,14 @@ class LockstepMachine(MachineBase):
         what, call, operation = self.numbered[queue]
         if how == "lower":
             operation = replace(operation, sequence=operation.sequence - 1)
-        if how == "other content":
-            items = [NewJob(JOB_IDS[number], b"another step")]
-            what = "push of another step"
-
-            def call(driver: AnyDriver, operation: Operation | None) -> Awaitable[object]:
-                return driver.push(items, operation=operation)
-
+        elif how == "other content":
+            what, call = "a push", self.push_of_another_step(number)
         self.run(self.pair(queue).both(f"{how} number, {what}", lambda driver: call(driver, operation)))
+
+    def push_of_another_step(self, number: int) -> Write[object]:
+        """A step that was not made before."""
+        items = [NewJob(JOB_IDS[number], b"another step")]
+        return lambda driver, operation: driver.push(items, operation=operation)
 
     # -- time and faults
 

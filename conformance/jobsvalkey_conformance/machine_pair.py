@@ -272,7 +272,7 @@ def _without_token(claim: Claim) -> Claim:
     return structs.replace(claim, token=b"")
 
 
-async def _listed(driver: AnyDriver | MemoryJobQueue, status: JobStatus) -> list[StoredJob]:
+async def _listed(driver: AnyDriver | MemoryJobQueue[Clock], status: JobStatus) -> list[StoredJob]:
     listed = [job async for job in driver.jobs(status)]
     # The order of running jobs is nobody's promise.
     return sorted(listed, key=lambda job: job.job_id.int) if status is JobStatus.PROCESSING else listed

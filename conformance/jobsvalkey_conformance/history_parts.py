@@ -1,0 +1,167 @@
+"""A history from the side of one job: the steps that may concern it, without the other jobs that they touched."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobsvalkey.contract import FINISHED, JobID, JobStatus, Outcome, WorkerID
+from jobsvalkey_conformance.history import Event, History
+from jobsvalkey_conformance.history_calls import (
+    AnyCall,
+    Change,
+    Clean,
+    CloseWorker,
+    Exchange,
+    Get,
+    OpenWorker,
+    Push,
+    Recover,
+    Renew,
+)
+from jobsvalkey_conformance.linearizability import Step
+
+CLAIMED = FINISHED - {JobStatus.CANCELLED} | {JobStatus.PROCESSING}
+"""The states that only a claimed job can come into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is left of an event from the side of one job."""
+
+    event: Event
+    call: AnyCall
+    answer: Any
+
+    def __str__(self) -> str:
+        return str(replace(self.event, call=self.call, answer=self.answer))
+
+
+class HistoryParts:
+    """A history, taken apart by jobs."""
+
+    def __init__(self, history: History) -> None:
+        self._events = history.events
+        self._tokens = history.tokens
+        numbers = Counter(event.call.number for event in self._events)
+        self.repeated = frozenset(number for number, times in numbers.items() if number is not None and times > 1)
+        """The numbers, of a producer's or a worker's steps, under which something was sent more than once."""
+        self._superseded = {event: self._superseding(event) for event in self._events if event.answered is None}
+        self._takes_back = [
+            event for event in self._events if isinstance(event.call, Recover | Clean) and event.answer != 0
+        ]
+
+    def steps_of(self, job_id: JobID) -> list[Step[Part]]:
+        """The steps that may matter to a job, each without the other jobs that it touched."""
+        events = [event for event in self._events if self._touches(event, job_id)]
+        parts = [
+            Part(event, *part) for event in events if (part := event.call.part(job_id, event.answer, self._tokens))
+        ]
+        life = _Life(parts)
+        return [self._step(part) for part in parts if life.is_touched_by(part)]
+
+    def _step(self, part: Part) -> Step[Part]:
+        event = part.event
+        later = self._superseded.get(event)
+        if later is None:
+            return Step(part, event.began, event.answered)
+        # From then on the store answers the step from memory, or refuses it.
+        times = tuple(time for time in event.times if time <= later.times[-1])
+        return Step(replace(part, event=replace(event, times=times)), event.began, later.answered, binding=False)
+
+    def _superseding(self, event: Event) -> Event | None:
+        """The first answer to the same step, sent again, or to a later step of who sent it."""
+        return min(
+            (
+                later
+                for later in self._events
+                if later.began > event.began and later.answered is not None and _supersedes(later, event)
+            ),
+            key=lambda later: later.answered or 0,
+            default=None,
+        )
+
+    def _touches(self, event: Event, job_id: JobID) -> bool:
+        exchange = event.call
+        if event.answered is None and isinstance(exchange, Get):
+            return False
+        if not isinstance(exchange, Exchange) or any(one.job_id == job_id for one in exchange.settlements):
+            return True
+        if event.answered is not None:
+            return any(claim.job_id == job_id for claim in event.answer.claims)
+        later = self._superseded[event]
+        if later is None or later.answered is None or later.call != exchange:
+            return exchange.limit > 0
+        # What was claimed by the first sending is shown by the repeat, unless it was taken back in between.
+        taken_back = any(
+            one.began < later.answered and (one.answered is None or one.answered > event.began)
+            for one in self._takes_back
+        )
+        return (exchange.limit > 0 and taken_back) or any(claim.job_id == job_id for claim in later.answer.claims)
+
+
+class _Life:
+    """What steps that name no job can have been about, for a job that all these steps may touch.
+
+    This changes no verdict: it leaves out what has no effect on the job, since each step costs the search time.
+    """
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._states = {JobStatus.PENDING}
+        self._first: dict[WorkerID, int] = {}
+        self._over: dict[WorkerID, int | None] = {}
+        self._renewed: dict[WorkerID, Event] = {}
+        for part in parts:
+            match part.call:
+                case Change(what="pause"):
+                    self._states.add(JobStatus.PAUSED)
+                case Change(what="cancel"):
+                    self._states.add(JobStatus.CANCELLED)
+                case Exchange(worker=worker):
+                    self._states |= CLAIMED
+                    self._first.setdefault(worker, part.event.began)
+                    # Its part in the job's life is over when it has settled it, and claims it no more.
+                    settled = part.event.answered is not None and Outcome.SETTLED in part.answer.outcomes
+                    self._over[worker] = part.event.answered if settled and not part.answer.claims else None
+                case _:
+                    pass
+        self._began = min(self._first.values(), default=0)
+        self._pushed = next(part.event.began for part in parts if isinstance(part.call, Push))
+        for part in parts:
+            if isinstance(part.call, Renew) and self._is_before(part.event, self._first.get(part.call.worker, 0)):
+                self._renewed[part.call.worker] = part.event
+
+    def is_touched_by(self, part: Part) -> bool:
+        """Whether the step may have had an effect on the job."""
+        event = part.event
+        match part.call:
+            case Recover():
+                return JobStatus.PROCESSING in self._states and not self._is_before(event, self._began)
+            case Clean(status=status):
+                since = self._began if status in CLAIMED else self._pushed
+                return status in self._states and not self._is_before(event, since)
+            case OpenWorker(worker=worker):
+                return worker in self._first
+            case Renew(worker=worker) | CloseWorker(worker=worker) if worker in self._first:
+                over = self._over[worker]
+                if over is not None and event.began > over:
+                    return False
+                # Of the renewals before its first claim, the last one says how long its lock was held.
+                before = self._is_before(event, self._first[worker])
+                return not before or self._renewed.get(worker) is event
+            case Renew() | CloseWorker():
+                return False
+            case _:
+                return True
+
+    @staticmethod
+    def _is_before(event: Event, time: int) -> bool:
+        return event.answered is not None and event.answered < time
+
+
+def _supersedes(later: Event, event: Event) -> bool:
+    number, first = later.call.number, event.call.number
+    if number is None or first is None or number[0] != first[0]:
+        return False
+    done = not isinstance(later.call, Exchange) or later.answer.claims or Outcome.SETTLED in later.answer.outcomes
+    return number[1] == first[1] or (number[1] > first[1] and bool(done))
