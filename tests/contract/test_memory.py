@@ -1,8 +1,11 @@
 """The suite on the twin."""
 
-from jobsvalkey_conformance import DriverConformance
+from typing import ClassVar
+
+from jobsvalkey_conformance import DriverConformance, Hook
 from tests.contract.harnesses import MemoryHarness
 
 
 class TestMemory(DriverConformance):
     harness_type = MemoryHarness
+    may_lack: ClassVar = frozenset({Hook.KILL_CONNECTIONS, Hook.RESTART_STORE})

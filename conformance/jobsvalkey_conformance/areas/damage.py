@@ -52,18 +52,23 @@ class DamageTests(Suite):
     @every_loss
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
     async def test_damage_a_tombstone(self, kit: Kit, how: Damage) -> None:
-        """A missing payload fails kept, as a tombstone: `validate` passes over it, `rerun` refuses, removal removes."""
+        """A missing payload fails kept, as a tombstone: `validate` passes over it, `rerun` refuses, removal removes.
+
+        What lies in the place of a payload is not ours to throw away: that stays a finding until it is removed.
+        """
         driver = await kit.driver()
         job_id, claim, worker = await damaged(kit, driver, how)
         assert await worker.settle(Fail(job_id, claim.token, b"lost", keep=True)) == [Outcome.SETTLED]
         stored = await driver.get(job_id)
         assert stored is not None
         assert (stored.status, stored.request, stored.error) == (JobStatus.FAILED, None, b"lost")
-        assert await driver.validate() == []
+        in_its_place = [Inconsistency(InconsistencyKind.WRONG_TYPE, job_id)] if how is Damage.WRONG_TYPE else []
+        assert await driver.validate() == in_its_place
         assert await driver.rerun(job_id) is False
         assert await driver.status(job_id) is JobStatus.FAILED
         assert await driver.remove(job_id) is True
         assert await driver.status(job_id) is None
+        assert await driver.validate() == []
         assert await driver.push([kit.job(job_id=job_id)]) == [True]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)

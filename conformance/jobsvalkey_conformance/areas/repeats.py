@@ -109,7 +109,6 @@ class RepeatTests(Suite):
         others = [
             [kit.job()],
             [job, kit.job()],
-            [],
             [kit.job(b"request!", job_id=job.job_id)],
             [kit.job(b"request", job_id=job.job_id, due=kit.unit)],
         ]

@@ -1,0 +1,37 @@
+"""The suite on the Valkey driver, with every server that this machine can run."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from jobsvalkey_conformance import DriverConformance, Hook
+from tests.contract.harnesses import ValkeyHarness
+from tests.servers import ServerKind, ServerOptions, found_kinds
+
+
+class OnServer(DriverConformance):
+    """The suite on a server of its own, which it may restart; one that is given by its URL is used as it is."""
+
+    harness_type = ValkeyHarness
+    kind: ClassVar[ServerKind]
+    may_lack: ClassVar[frozenset[Hook]]
+
+
+@pytest.fixture(scope="class", autouse=True)
+def running(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The server of a class, for all of its tests."""
+    suite = request.cls
+    assert suite is not None
+    assert issubclass(suite, OnServer)
+    options = ServerOptions() if suite.kind.id == "url" else ServerOptions(appendonly=True)
+    with suite.kind.make(options) as server:
+        suite.harness_type.server = server
+        yield
+
+
+for kind in found_kinds():
+    name = "TestOn" + re.sub(r"\W", "", kind.id.capitalize())
+    may_lack = frozenset({Hook.RESTART_STORE}) if kind.id == "url" else frozenset[Hook]()
+    globals()[name] = type(name, (OnServer,), {"kind": kind, "may_lack": may_lack, "__module__": __name__})
