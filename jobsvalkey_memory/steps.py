@@ -38,7 +38,6 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_memory.clock import ManualClock
 from jobsvalkey_memory.store import (
-    PRODUCER_MEMORY,
     WORKER_MEMORY,
     Answer,
     MemoryStore,
@@ -74,7 +73,7 @@ def numbered(
         digest = hashlib.sha256(msgspec.msgpack.encode([method.__name__, *content])).digest()
         now, producers = self.now(), self.state.producers
         last = producers.get(operation.producer)
-        if last is None or now - last.used_at >= PRODUCER_MEMORY or operation.sequence > last.sequence:
+        if last is None or operation.sequence > last.sequence:
             answer = await method(self, *args, **kwargs)
         elif operation.sequence == last.sequence and digest == last.digest:
             answer = last.answer
@@ -141,11 +140,10 @@ class Steps(Generic[ClockT_co]):
         self.state.remembered.pop(item.job_id, None)
         if item.remember:
             self.state.named.add(item.job_id)
-        self.state.pushed.append(item)
-        due = _resolve(item.due, now)
-        self._pend(
-            StoredJob(job_id=item.job_id, status=JobStatus.PENDING, request=item.request, stored_at=now, due=due)
-        )
+        status, due = JobStatus.PENDING, _resolve(item.due, now)
+        job = StoredJob(job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due)
+        self.state.pushed.append(job)
+        self._pend(job)
         return True
 
     def _pend(self, job: StoredJob) -> None:

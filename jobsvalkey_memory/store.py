@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, NewJob, Outcome, StoredJob, WorkerID
+from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, Outcome, StoredJob, WorkerID
 
 Place: TypeAlias = tuple[datetime, JobID]
 PRODUCER_MEMORY = timedelta(minutes=10)
@@ -109,7 +109,7 @@ class QueueState:
         self.metadata: dict[str, Value] = {}
         self.hints = 0
         self.waiting: dict[asyncio.Future[None], None] = {}
-        self.pushed: deque[NewJob] = deque(maxlen=HISTORY)
+        self.pushed: deque[StoredJob] = deque(maxlen=HISTORY)
         self.ended: deque[StoredJob] = deque(maxlen=HISTORY)
 
     def line_of(self, job: StoredJob) -> Line:

@@ -91,6 +91,16 @@ async def test_cleanup_removes_by_age(bench: Bench, status: JobStatus) -> None:
         assert sorted(await bench.listed(status)) == expected
 
 
+async def test_the_age_of_a_running_job_counts_from_its_claim(bench: Bench) -> None:
+    await bench.push()
+    bench.clock.advance(5 * SECOND)
+    await bench.claim()
+    bench.clock.advance(SECOND)
+    for age, removed in ((2 * SECOND, 0), (SECOND, 1)):
+        cleanup = JobCleanup.remove(max_age=age)
+        assert await bench.queue.cleanup_step(JobStatus.PROCESSING, cleanup, max_jobs=9) == removed
+
+
 async def test_cleanup_takes_the_oldest_first_and_no_more_than_it_is_told(bench: Bench) -> None:
     jobs: list[JobID] = []
     for _ in range(5):

@@ -108,15 +108,16 @@ async def test_whatever_makes_a_job_pending_wakes_a_worker(bench: Bench, name: s
 
 
 async def test_a_worker_that_leaves_jobs_wakes_the_next(bench: Bench) -> None:
-    tasks = await waiting(bench, *TWO)
-    await bench.push()
-    bench.queue.state.hints -= 1  # as if the second push's hint were lost
-    await bench.push()
+    await bench.push(SECOND)
+    await bench.push(SECOND)
+    first, second = await waiting(bench, *TWO)
+    bench.clock.advance(SECOND)
     async with asyncio.timeout(10):
-        await tasks[0]
+        await first
+    assert not second.done()
     await bench.claim(1)
     async with asyncio.timeout(10):
-        await tasks[1]
+        await second
 
 
 async def test_moving_the_clock_wakes_a_worker_when_a_job_is_due(bench: Bench) -> None:

@@ -1,0 +1,230 @@
+"""For the tests of applications: run what is due, see what was pushed, and say what should have come of it."""
+
+import asyncio
+from collections.abc import Coroutine, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, overload
+from uuid import uuid4
+
+from jobsvalkey.contract import JobName, JobStatus, Settlement, StoredJob
+from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions
+from jobsvalkey.runtime.codec import RequestEncoder, make_decoder, read_request, split_request
+from jobsvalkey.runtime.job import name_and_parameters, name_of
+from jobsvalkey_memory.clock import START, ManualClock
+from jobsvalkey_memory.queue import MemoryJobQueue
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+TwinQueue: TypeAlias = JobQueue[MemoryJobQueue[ManualClock]]
+"""The type of the fixture `job_queue`."""
+_Queue: TypeAlias = JobQueue[MemoryJobQueue[Any]]
+
+_DEFAULT_OPTIONS = ProcessorOptions()
+_HOLD_FOR = timedelta(days=3650)
+_LISTED = 50
+
+
+async def run_until_idle(queue: _Queue, *, max_runs: int = 10_000, options: ProcessorOptions = _DEFAULT_OPTIONS) -> int:
+    """Run all jobs that are due, and those that they push, one after the other, in the calling task.
+
+    They run as in a processor: from the JSON of their parameters, with middleware, timeouts and retries; earliest due
+    time first, then by id. What is not due yet stays: advance the clock, and call this again.
+
+    Returns:
+        The number of runs; each attempt is one.
+
+    Raises:
+        AssertionError: jobs are still due after `max_runs`.
+    """
+    driver, runner, worker, runs = queue.driver, queue.runner(options), f"run_until_idle-{uuid4()}", 0
+    await driver.open_worker(worker, _HOLD_FOR)
+    try:
+        settlements: list[Settlement] = []
+        while claims := (await driver.exchange(worker, runs, settlements, 1)).claims:
+            if runs == max_runs:
+                raise AssertionError(
+                    f"jobs are still due after {max_runs:,} runs: does one push itself, or sleep for no time?\n"
+                    + _listing(queue)
+                )
+            settlements = [await runner.run(claims[0])]
+            runs += 1
+        return runs
+    finally:
+        await driver.close_worker(worker)
+
+
+class Run(Protocol):
+    """What `inline` gives."""
+
+    def __call__(self, step: Coroutine[Any, Any, T], /) -> T:
+        """Run a coroutine to its end, then all jobs that are due; what the coroutine returned."""
+        ...
+
+
+@contextmanager
+def inline(queue: _Queue) -> Generator[Run]:
+    """For tests that are not coroutines: an event loop for the block, in which pushed jobs run at once.
+
+    `with inline(queue) as run: run(sign_up(...))` runs the coroutine, and then what is due, as `run_until_idle` does.
+    A queue belongs to one event loop, so make one for each block.
+    """
+    with asyncio.Runner() as runner:
+
+        def run(step: Coroutine[Any, Any, T], /) -> T:
+            result = runner.run(step)
+            runner.run(run_until_idle(queue))
+            return result
+
+        yield run
+
+
+@overload
+def pushed(queue: _Queue, job: type[P], /) -> list[P]: ...
+
+
+@overload
+def pushed(queue: _Queue, job: JobName[P], /) -> list[P]: ...
+
+
+def pushed(queue: _Queue, job: Any, /) -> list[Any]:
+    """The parameters of all jobs of a type, or a `JobName`, that were pushed, in order, whatever became of them since.
+
+    They are decoded from what is stored. A push of an id that was there already stores nothing, and does not count;
+    nor do retries. The last 10,000 pushes are known.
+    """
+    named = cast("JobName[Any]", job) if isinstance(job, JobName) else JobName(name_of(job), job)
+    decode = make_decoder(named.parameters, queue.dates)
+    found = _matching(queue, named, queue.driver.state.pushed)
+    return [decode(split_request(each.request or b"")[1]).parameters for each in found]
+
+
+def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay: timedelta | None = None) -> None:
+    """A job was pushed, whatever became of it since.
+
+    Args:
+        queue: the queue.
+        job: parameters, `JobName.with_parameters(...)`, a type of parameters, or a `JobName`.
+        count: how many times; `None` is at least once.
+        delay: how long after its push it was due; `None` is any time.
+
+    Raises:
+        AssertionError: it was not; the message shows what was.
+    """
+    __tracebackhide__ = True
+    found = _matching(queue, job, queue.driver.state.pushed)
+    if delay is not None:
+        found = [each for each in found if each.due == each.stored_at + delay]
+    _check(queue, job, "was pushed" + ("" if delay is None else f" with a delay of {delay}"), found, count)
+
+
+def assert_not_pushed(queue: _Queue, job: Any, /) -> None:
+    """A job was never pushed.
+
+    Raises:
+        AssertionError: it was; the message shows what was pushed.
+    """
+    __tracebackhide__ = True
+    assert_pushed(queue, job, count=0)
+
+
+def assert_completed(queue: _Queue, job: Any, /, *, count: int | None = None) -> None:
+    """A job ran to its end, retained or not.
+
+    Args:
+        queue: the queue.
+        job: as for `assert_pushed`.
+        count: how many times; `None` is at least once.
+
+    Raises:
+        AssertionError: it did not; the message shows what became of the jobs.
+    """
+    __tracebackhide__ = True
+    _check(queue, job, "completed", _ended(queue, job, JobStatus.COMPLETED), count)
+
+
+def assert_failed(queue: _Queue, job: Any, /, *, count: int | None = None, error: str = "") -> None:
+    """A job failed for good: a job that will be tried again has not failed yet.
+
+    Args:
+        queue: the queue.
+        job: as for `assert_pushed`.
+        count: how many times; `None` is at least once.
+        error: a part of `Type: message` of the last attempt's error.
+
+    Raises:
+        AssertionError: it did not; the message shows what became of the jobs.
+    """
+    __tracebackhide__ = True
+    found = [each for each in _ended(queue, job, JobStatus.FAILED) if error in _error_of(each)]
+    _check(queue, job, "failed" + (f" with {error!r}" if error else ""), found, count)
+
+
+def assert_cancelled(queue: _Queue, job: Any, /, *, count: int | None = None) -> None:
+    """A job was cancelled, retained or not.
+
+    Args:
+        queue: the queue.
+        job: as for `assert_pushed`.
+        count: how many times; `None` is at least once.
+
+    Raises:
+        AssertionError: it was not; the message shows what became of the jobs.
+    """
+    __tracebackhide__ = True
+    _check(queue, job, "was cancelled", _ended(queue, job, JobStatus.CANCELLED), count)
+
+
+def _check(queue: _Queue, job: Any, expected: str, found: Sequence[StoredJob], count: int | None) -> None:
+    __tracebackhide__ = True
+    if len(found) == count or (found and count is None):
+        return
+    name, parameters = _name_and_json(queue, job)
+    what = name if parameters is None else f"{name} {parameters}"
+    times = "" if count is None else " not at all" if count == 0 else f" {count} times"
+    raise AssertionError(f"expected: {what} {expected}{times}; found {len(found)}\n{_listing(queue)}")
+
+
+def _name_and_json(queue: _Queue, job: Any) -> tuple[str, str | None]:
+    """What a job is known by: its name, and its parameters as they would be stored, where it has any."""
+    if isinstance(job, JobName):
+        return job.name, None
+    if isinstance(job, type):
+        return name_of(job), None
+    name, parameters = name_and_parameters(job)
+    _, request = read_request(RequestEncoder(queue.dates)(name, parameters, START))
+    return name, bytes(request.parameters).decode()
+
+
+def _matching(queue: _Queue, job: Any, stored: Iterable[StoredJob]) -> list[StoredJob]:
+    name, parameters = _name_and_json(queue, job)
+    records = ((each, JobRecord.from_stored(each)) for each in stored)
+    return [each for each, record in records if record.name == name and parameters in (None, record.parameters)]
+
+
+def _ended(queue: _Queue, job: Any, status: JobStatus) -> list[StoredJob]:
+    return [each for each in _matching(queue, job, queue.driver.state.ended) if each.status is status]
+
+
+def _error_of(stored: StoredJob) -> str:
+    error = JobRecord.from_stored(stored).error
+    return "" if error is None else f"{error.type}: {error.message}"
+
+
+def _listing(queue: _Queue) -> str:
+    """The jobs that were pushed last, and what has become of them."""
+    state = queue.driver.state
+    ended = {each.job_id: each for each in state.ended}
+    lines: list[str] = []
+    for each in list(state.pushed)[-_LISTED:]:
+        record = JobRecord.from_stored(each)
+        due = (each.due or each.stored_at) - each.stored_at
+        latest = state.jobs.get(each.job_id) or ended.get(each.job_id)
+        fate = "removed" if latest is None else str(latest.status)
+        if latest is not None and latest.due is not None and latest.status is not JobStatus.PROCESSING:
+            fate += f", due in {max(latest.due - queue.driver.clock.now(), timedelta(0))}"
+        if latest is not None and (error := _error_of(latest)):
+            fate += f", {error}"
+        lines.append(f"  {record.name} {record.parameters}{f', delay {due}' if due else ''} -> {fate}")
+    return "\n".join(["What was pushed:", *lines]) if lines else "Nothing was pushed."
