@@ -1,7 +1,8 @@
 """What the tests of the runtime share."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, TypeAlias
@@ -13,12 +14,13 @@ from jobsvalkey import (
     JobRecord,
     JobRunner,
     JobStatus,
+    Processor,
     ProcessorOptions,
     RetentionPolicy,
     retain_last,
 )
 from jobsvalkey.contract import DriverConfiguration, Exchanged
-from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
+from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 Driver: TypeAlias = MemoryJobQueue[ManualClock]
 Queue: TypeAlias = JobQueue[Driver]
@@ -62,6 +64,18 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.001)
 
 
+@asynccontextmanager
+async def run_in_background(processor: Processor) -> AsyncGenerator["asyncio.Task[None]"]:
+    """Run a processor beside the block, and stop it at the end."""
+    task = asyncio.create_task(processor.run())
+    try:
+        yield task
+    finally:
+        processor.stop()
+        async with asyncio.timeout(10):
+            await task
+
+
 async def claim_all(driver: Driver, worker: str = "worker") -> Exchanged:
     """Claim what is due, as a worker of that name, which dies when its lock of 30 s runs out."""
     await driver.open_worker(worker, timedelta(seconds=30))
@@ -89,20 +103,3 @@ async def record_of(queue: Queue, job_id: JobID) -> JobRecord:
 async def status_of(queue: Queue, job_id: JobID) -> JobStatus | None:
     """Where a job is."""
     return await queue.status(job_id)
-
-
-__all__ = [
-    "Driver",
-    "MemoryStore",
-    "Queue",
-    "Work",
-    "claim_all",
-    "make_driver",
-    "make_queue",
-    "options",
-    "record_of",
-    "run_all",
-    "second_driver",
-    "status_of",
-    "until",
-]

@@ -1,0 +1,280 @@
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobsvalkey import (
+    Claim,
+    ConfigurationError,
+    Exchanged,
+    Fail,
+    JobContext,
+    JobQueue,
+    JobRunner,
+    JobStatus,
+    OperationRefused,
+    Outcome,
+    Settlement,
+    StoreFull,
+    StoreUnavailable,
+    WorkerClosed,
+)
+from jobsvalkey.runtime import workers
+from tests.unit.runtime.support import Driver, Work, make_driver, options, run_in_background, until
+
+
+class Faulty(Driver):  # type: ignore[misc, valid-type]
+    """Before or after a step, a fault may be raised."""
+
+    def __init__(self) -> None:
+        template = make_driver()
+        super().__init__(template.configuration, clock=template.clock)
+        self.before: Callable[[str], None] = _nothing
+        self.after: Callable[[str], None] = _nothing
+        self.asked: list[tuple[str, int, tuple[Settlement, ...], int]] = []
+
+    async def open_worker(self, worker: str, hold_for: timedelta) -> None:
+        self.before("open")
+        await super().open_worker(worker, hold_for)
+        self.after("open")
+
+    async def exchange(
+        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        self.asked.append((worker, sequence, tuple(settlements), limit))
+        self.before("exchange")
+        exchanged = await super().exchange(worker, sequence, settlements, limit)
+        self.after("exchange")
+        return exchanged
+
+    async def renew(self, worker: str, hold_for: timedelta) -> frozenset[bytes]:
+        self.before("renew")
+        tokens = await super().renew(worker, hold_for)
+        self.after("renew")
+        return tokens
+
+    async def wait(self, worker: str, timeout: timedelta) -> None:
+        self.before("wait")
+        await super().wait(worker, timeout)
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        self.before("recover")
+        return await super().recover(max_jobs)
+
+
+def _nothing(step: str) -> None: ...
+
+
+class EveryThird:
+    """A fault at every third step of one kind, at every step there is."""
+
+    def __init__(self, error: Exception, *steps: str) -> None:
+        self.error = error
+        self.steps = steps
+        self.count = 0
+
+    def __call__(self, step: str) -> None:
+        if step in self.steps:
+            self.count += 1
+            if self.count % 3 == 1:
+                raise self.error
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "FIRST_PAUSE", 0.0001)
+    monkeypatch.setattr(workers, "LONGEST_PAUSE", 0.0005)
+    monkeypatch.setattr(workers, "CONFIGURATION_PAUSE", 0.0005)
+
+
+@pytest.fixture
+def driver() -> Faulty:
+    return Faulty()
+
+
+@pytest.fixture
+def queue(driver: Faulty) -> JobQueue[Faulty]:
+    return JobQueue(driver)
+
+
+def counting(queue: JobQueue[Any]) -> list[int]:
+    ran: list[int] = []
+
+    async def handler(parameters: Work, context: JobContext) -> None:
+        ran.append(parameters.number)
+        await asyncio.sleep(0)
+
+    queue.register_job(Work, handler)
+    return ran
+
+
+LOST = StoreUnavailable("the reply is lost", outcome="unknown")
+
+
+@pytest.mark.parametrize("error", [LOST, StoreFull("full"), ConnectionResetError(), ConfigurationError("wrong key")])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_weakness_13_lost_replies_lose_no_job_and_double_none(
+    driver: Faulty, queue: JobQueue[Faulty], error: Exception, when: str
+) -> None:
+    ran = counting(queue)
+    await queue.push_many(Work(number) for number in range(100))
+    setattr(driver, when, EveryThird(error, "open", "exchange", "renew", "recover", "wait"))
+    await queue.processor(options(burst=True, num_workers=7)).run()
+    assert sorted(ran) == list(range(100))
+    counts = await driver.counts()
+    assert counts[JobStatus.COMPLETED] == 100
+
+
+async def test_a_step_is_repeated_as_it_was(driver: Faulty, queue: JobQueue[Faulty]) -> None:
+    counting(queue)
+    await queue.push_many(Work(number) for number in range(5))
+    driver.after = EveryThird(LOST, "exchange")
+    await queue.processor(options(burst=True)).run()
+    first, again = driver.asked[:2]
+    assert first == again
+    assert len({(worker, sequence) for worker, sequence, _, _ in driver.asked}) < len(driver.asked)
+
+
+async def test_what_needs_repair_is_reported_and_not_repeated_at_once(
+    driver: Faulty, queue: JobQueue[Faulty], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "CONFIGURATION_PAUSE", 3600)
+    driver.before = EveryThird(ConfigurationError("jobQueue.pending is a string"), "exchange")
+    processor = queue.processor(options())
+    async with run_in_background(processor):
+        await until(lambda: any("jobQueue.pending is a string" in record.getMessage() for record in caplog.records))
+        assert len(driver.asked) == 1
+        assert processor.state is not None
+        assert not processor.state.connected
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        ("exchange", WorkerClosed("forgotten")),
+        ("exchange", OperationRefused("older")),
+        ("renew", WorkerClosed("forgotten")),
+    ],
+)
+async def test_a_worker_that_was_forgotten_starts_anew_without_its_claims(
+    driver: Faulty, queue: JobQueue[Faulty], error: Exception, step: str
+) -> None:
+    told: list[bool] = []
+    ran: list[int] = []
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        ran.append(parameters.number)
+        if parameters.number == 0 and len(ran) == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                told.append(context.claim_lost)
+
+    job_id = await queue.push(Work(0))
+    processor = queue.processor(options(num_workers=2))
+    async with run_in_background(processor):
+        await until(lambda: ran)
+        assert processor.state is not None
+        first = processor.state.worker
+        faults = [error]
+
+        def once(each: str) -> None:
+            if each == step and faults:
+                raise faults.pop()
+
+        driver.before = once
+        await until(lambda: told == [True])
+        await until(lambda: processor.state is not None and processor.state.worker != first)
+        assert (await driver.status(job_id)) is JobStatus.PROCESSING  # the old worker's, until its lock runs out
+        driver.clock.advance(timedelta(seconds=30))
+        await until(lambda: len(ran) == 2)
+    assert await driver.status(job_id) is JobStatus.COMPLETED
+
+
+class Broken(Faulty):
+    """One job has a key of the wrong type; what `Fail(keep=True)` cannot settle either, is left."""
+
+    def __init__(self, mends: bool) -> None:
+        super().__init__()
+        self.mends = mends
+        self.fails: list[Fail] = []
+
+    async def exchange(
+        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        broken = [
+            index
+            for index, settlement in enumerate(settlements)
+            if settlement.job_id == min(self.state.jobs) and not (self.mends and isinstance(settlement, Fail))
+        ]
+        self.fails += [settlement for settlement in settlements if isinstance(settlement, Fail)]
+        whole = [settlement for index, settlement in enumerate(settlements) if index not in broken]
+        exchanged = await super().exchange(worker, sequence, whole, limit)
+        outcomes = list(exchanged.outcomes)
+        for index in broken:
+            outcomes.insert(index, Outcome.BROKEN)
+        return Exchanged(outcomes, exchanged.claims, exchanged.until_next)
+
+
+@pytest.mark.parametrize("mends", [True, False])
+async def test_a_job_with_a_broken_key_fails_alone(mends: bool, caplog: pytest.LogCaptureFixture) -> None:
+    driver = Broken(mends)
+    queue = JobQueue(driver)
+    ran = counting(queue)
+    ids = await queue.push_many([Work(0), Work(1), Work(2)])
+    await queue.processor(options(burst=True)).run()
+    assert ran == [0, 1, 2]
+    assert [(fail.job_id, fail.keep) for fail in driver.fails] == [(ids[0], True)]
+    assert [await driver.status(job_id) for job_id in ids[1:]] == [JobStatus.COMPLETED] * 2
+    if mends:
+        assert await driver.status(ids[0]) is JobStatus.FAILED
+    else:
+        assert any("cannot be settled" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_bug_in_the_driver_is_raised_and_leaves_no_handler_behind(
+    driver: Faulty, queue: JobQueue[Faulty]
+) -> None:
+    running, ended = asyncio.Event(), asyncio.Event()
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    await queue.push(Work())
+    task = asyncio.create_task(queue.processor(options()).run())
+    await running.wait()
+
+    def bug(step: str) -> None:
+        if step == "renew":
+            raise ZeroDivisionError
+
+    driver.before = bug
+    with pytest.raises(ZeroDivisionError):
+        await task
+    assert ended.is_set()
+
+
+async def test_a_fault_of_ours_fails_the_job_not_the_worker(
+    driver: Faulty, queue: JobQueue[Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = counting(queue)
+    run = JobRunner.run
+    ids = await queue.push_many([Work(0), Work(1)])
+
+    async def faulty(runner: JobRunner, claim: Claim, control: Any = None) -> Settlement:
+        if claim.job_id == ids[0]:
+            raise ZeroDivisionError
+        return await run(runner, claim, control)
+
+    monkeypatch.setattr(JobRunner, "run", faulty)
+    await queue.processor(options(burst=True)).run()
+    assert ran == [1]
+    assert await driver.status(ids[0]) is JobStatus.FAILED
