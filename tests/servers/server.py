@@ -111,7 +111,7 @@ class Server(ABC):
                 if self._ended():
                     raise ServerError(f"{self.kind} ended before it answered:\n{self._log()}")
                 try:
-                    information = client.info("server")
+                    client.ping()  # refused while the data is loaded, which INFO is not
                     break
                 except (NotConnected, NoAnswer, OSError) as error:
                     if time.monotonic() > deadline:
@@ -119,6 +119,7 @@ class Server(ABC):
                             f"{self.kind} does not answer at {self.url}: {error}\n{self._log()}"
                         ) from error
                     pause.wait(0.01)
+            information = client.info("server")
         finally:
             client.close()
         self.version = information.get("valkey_version") or information["redis_version"]
