@@ -25,6 +25,12 @@ class TestDriver(DriverConformance):
     harness_type = {name}
 """
 
+SETTINGS = """
+[pytest]
+asyncio_default_fixture_loop_scope = function
+"""
+"""In place of those of the project around us, which are for its own tests."""
+
 
 class Collector:
     """A pytest plugin that keeps the reports, in place of the terminal's."""
@@ -81,7 +87,7 @@ def run(target: str, *, select: str | None = None, junit: str | None = None) -> 
     with tempfile.TemporaryDirectory() as directory:
         test, settings = Path(directory, "test_driver.py"), Path(directory, "pytest.ini")
         test.write_text(TEST.format(module=module, name=name))
-        settings.write_text("[pytest]\n")  # The settings of the project around us are for its own tests.
+        settings.write_text(SETTINGS)
         arguments = [str(test), "-c", str(settings), "-p", "no:terminal", "-p", "no:cacheprovider"]
         arguments += ["-k", select] if select else []
         arguments += [f"--junit-xml={junit}"] if junit else []

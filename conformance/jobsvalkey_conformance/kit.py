@@ -134,7 +134,7 @@ class Kit:
     @property
     def unit(self) -> timedelta:
         """A time that is long beside a step: a minute of a driven clock, a moment of real time."""
-        return timedelta(minutes=1) if self.clock else timedelta(milliseconds=400)
+        return timedelta(minutes=1) if self.clock else timedelta(milliseconds=300)
 
     @property
     def tolerance(self) -> timedelta:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobsvalkey_conformance.report import KEY, Result, results_of, table
+from jobsvalkey_conformance.report import KEY, results_of, table
 
 if TYPE_CHECKING:
     from jobsvalkey_conformance.case import Case
@@ -39,8 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     case = _case(item)
     if case is not None:
-        result = Result.of(report, _subject(item), case.capability, case.area)
-        report.user_properties.append((KEY, result.as_text()))
+        report.user_properties.append((KEY, f"{case.capability} {case.area} {_subject(item)}"))
     return report
 
 

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import msgspec
 import pytest
 
 from jobsvalkey.contract import Capability
 
 KEY = "conformance"
-"""The property of a test's report that holds its `Result`."""
+"""The property of a test's report that says what the test is about: capability, area, and what is held against it."""
 NOT_RUN = "not run: "
 """What the reason of every test begins with that needs what the driver or the harness has not."""
 
@@ -33,31 +32,29 @@ class Result:
     """Why it was not run, or how it failed."""
 
     @classmethod
-    def of(cls, report: pytest.TestReport, subject: str, capability: Capability, area: str) -> "Result":
+    def of(cls, report: pytest.TestReport, about: str) -> "Result":
         """The result that a report stands for."""
+        capability, area, subject = about.split(" ", 2)
         outcome: Outcome = "failed" if report.failed else "not run" if report.skipped else "passed"
         reason = ""
         if report.skipped and isinstance(report.longrepr, tuple):
             reason = report.longrepr[2].removeprefix("Skipped: ").removeprefix(NOT_RUN)
         elif report.failed:
             reason = report.longreprtext
-        return cls(report.nodeid.rpartition("::")[2], subject, capability, area, outcome, reason)
-
-    def as_text(self) -> str:
-        """As JSON."""
-        return msgspec.json.encode(self).decode()
+        return cls(report.nodeid.rpartition("::")[2], subject, Capability(capability), area, outcome, reason)
 
 
 def results_of(stats: Mapping[str, Iterable[Any]]) -> dict[str, list[Result]]:
     """The results of a run by subject, from the reports that pytest's terminal reporter has counted."""
-    found: dict[str, list[Result]] = {}
-    for category in ("passed", "failed", "error", "skipped"):
+    found: dict[str, dict[str, Result]] = {}
+    # A test that passes and then fails to end has two reports: the later one counts.
+    for category in ("passed", "skipped", "failed", "error"):
         for report in stats.get(category, ()):
-            for key, text in getattr(report, "user_properties", ()):
+            for key, about in getattr(report, "user_properties", ()):
                 if key == KEY:
-                    result = msgspec.json.decode(text, type=Result)
-                    found.setdefault(result.subject, []).append(result)
-    return dict(sorted(found.items()))
+                    result = Result.of(report, about)
+                    found.setdefault(result.subject, {})[result.test] = result
+    return {subject: list(results.values()) for subject, results in sorted(found.items())}
 
 
 def table(results: Iterable[Result]) -> list[str]:

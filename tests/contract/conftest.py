@@ -3,7 +3,6 @@
 from collections.abc import Generator
 
 import pytest
-
 from jobsvalkey_conformance.report import NOT_RUN
 
 

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, ClassVar, cast
 
 import fakeredis
+from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob
 from valkey.asyncio import Valkey
 
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, PAGE, READ
-from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.faults.proxy import Command, Proxy
 from tests.servers import Server

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from jobsvalkey_conformance import DriverConformance, Hook
+
 from tests.contract.harnesses import MemoryHarness
 
 

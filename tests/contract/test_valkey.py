@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
-
 from jobsvalkey_conformance import DriverConformance, Hook
+
 from tests.contract.harnesses import ValkeyHarness
 from tests.servers import ServerKind, ServerOptions, found_kinds
 
@@ -22,12 +22,10 @@ class OnServer(DriverConformance):
 @pytest.fixture(scope="class", autouse=True)
 def running(request: pytest.FixtureRequest) -> Iterator[None]:
     """The server of a class, for all of its tests."""
-    suite = request.cls
-    assert suite is not None
-    assert issubclass(suite, OnServer)
+    suite = cast(type[OnServer], request.cls)  # pyright: ignore[reportUnknownMemberType]
     options = ServerOptions() if suite.kind.id == "url" else ServerOptions(appendonly=True)
     with suite.kind.make(options) as server:
-        suite.harness_type.server = server
+        ValkeyHarness.server = server
         yield
 
 

@@ -1,0 +1,73 @@
+"""Harnesses of drivers that the kit must say something about. `python -m jobsvalkey_conformance` runs them."""
+
+from contextlib import AbstractAsyncContextManager
+
+from jobsvalkey_conformance import DriverHarness
+
+from jobsvalkey.contract import Capability, Clock, DriverConfiguration, JobID, Operation, QueueDriver, SystemClock
+from jobsvalkey_memory import MemoryJobQueue, MemoryStore
+
+
+class Twin(MemoryJobQueue[Clock]):
+    """A driver that is as it should be."""
+
+
+class Modest(Twin):
+    """States less than it can do."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """The base, and looking."""
+        return frozenset({Capability.QUEUE, Capability.INSPECTION})
+
+
+class Boastful(Twin):
+    """States what does not work."""
+
+    async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Never."""
+        raise NotImplementedError
+
+
+class TwinHarness(DriverHarness):
+    """The least that a harness is: no hooks."""
+
+    driver: type[Twin] = Twin
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        """A driver on the harness's store."""
+        return self.driver(configuration, clock or SystemClock(), self.store)
+
+
+class ModestHarness(TwinHarness):
+    """Of the modest one."""
+
+    driver = Modest
+
+
+class BoastfulHarness(TwinHarness):
+    """Of the boastful one."""
+
+    driver = Boastful
+
+
+class RealTimeHarness(TwinHarness):
+    """A store that goes by its own clock, and gives no hints."""
+
+    drives_clock = False
+    has_hints = False
+
+
+class BrokenHarness(TwinHarness):
+    """Cannot even make its driver."""
+
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        """Never."""
+        raise OSError("no store")

@@ -1,0 +1,135 @@
+"""What the kit says about drivers, good and bad, to those who know pytest and to those who do not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HARNESSES = "tests.unit.conformance.faulty_drivers"
+
+
+def kit(harness: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jobsvalkey_conformance", f"{HARNESSES}:{harness}", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def report(harness: str, *options: str) -> tuple[int, dict[str, Any]]:
+    done = kit(harness, "--json", *options)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_good_driver_conforms(tmp_path: Path) -> None:
+    done = kit("TwinHarness", "-k", "not stateful and not histories", "--junit", str(tmp_path / "junit.xml"))
+    assert done.returncode == 0, done.stdout
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line[:1].isalpha()}
+    assert "conformance suite" in done.stdout
+    for capability in ("queue", "cancel", "resume", "metadata", "scheduling", "inspection", "cleanup", "durability"):
+        assert int(rows[capability][0]) > 0
+        assert rows[capability][1] == "0"
+    assert rows["all"][1] == "0"
+    assert "not run: the harness has no damage() (" in done.stdout
+    cases = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - we wrote it
+    assert sum(1 for _ in cases) == sum(int(number) for number in rows["all"])
+
+
+def test_what_is_not_stated_is_not_run() -> None:
+    code, told = report("ModestHarness", "-k", "cancel or pause or inspection_an_empty or what_works")
+    assert code == 0
+    results = {result["test"]: result for result in told["results"]}
+    assert results["test_cancel_a_job_that_is_not_there"]["outcome"] == "not run"
+    assert results["test_cancel_a_job_that_is_not_there"]["reason"] == "the driver does not state CANCEL"
+    assert results["test_inspection_an_empty_queue"]["outcome"] == "passed"
+    assert told["capabilities"]["cancel"]["passed"] == 0
+
+
+def test_what_works_but_is_not_stated_is_a_warning() -> None:
+    code, told = report("ModestHarness", "-k", "what_works_is_stated")
+    assert code == 0
+    expected = {"CANCEL", "RESUME", "METADATA", "SCHEDULING", "CLEANUP", "DURABILITY"}
+    assert {warning.split()[0] for warning in told["warnings"]} == expected
+
+
+def test_what_is_stated_but_does_not_work_fails() -> None:
+    code, told = report("BoastfulHarness", "-k", "what_works_is_stated or cancel_a_job")
+    assert code == 1
+    failed = {result["test"] for result in told["results"] if result["outcome"] == "failed"}
+    assert failed == {"test_capability_what_works_is_stated[cancel]", "test_cancel_a_job_that_is_not_there"}
+    done = kit("BoastfulHarness", "-k", "cancel_a_job")
+    assert "FAILED cancel: test_cancel_a_job_that_is_not_there" in done.stdout
+    assert "NotImplementedError" in done.stdout
+
+
+def test_what_the_harness_has_not_is_not_run() -> None:
+    code, told = report("RealTimeHarness", "-k", "wait_what_makes or wait_an_idle or metadata_a_lock_to or fault_a_lost_reply_to_a_claim")
+    assert code == 0
+    reasons = {result["reason"] for result in told["results"] if result["outcome"] == "not run"}
+    assert reasons == {
+        "the driver has no hints",
+        "the harness drives no clock",
+        "the harness has no drop_reply()",
+        "the harness has no fingerprint()",
+    }
+
+
+def test_a_harness_that_does_not_work_fails_everything() -> None:
+    code, told = report("BrokenHarness", "-k", "metadata_a_value_is_replaced")
+    assert code == 1
+    assert {result["outcome"] for result in told["results"]} == {"failed"}
+    assert "no store" in told["results"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("harness", "is not MODULE:HARNESS"),
+        ("nowhere_at_all:Harness", "cannot be imported"),
+        (f"{HARNESSES}:Nothing", "has no Nothing"),
+        ("json:loads", "is not a subclass"),
+    ],
+)
+def test_wrong_usage_is_one_line(target: str, message: str) -> None:
+    command = [sys.executable, "-m", "jobsvalkey_conformance", target]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def run_pytest(directory: Path, test: str, *options: str) -> str:
+    (directory / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function"
+    )
+    (directory / "test_it.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", str(directory), "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_table_in_a_run_of_pytest(tmp_path: Path) -> None:
+    test = f"""
+from jobsvalkey_conformance import DriverConformance
+from {HARNESSES} import BoastfulHarness
+
+class TestMine(DriverConformance):
+    harness_type = BoastfulHarness
+"""
+    output = run_pytest(tmp_path, test, "-k", "cancel_a_job or metadata")
+    assert output.count("TestMine (BoastfulHarness)") == 2  # before the tests, and over the table
+    assert "conformance suite" in output
+    assert ["cancel", "0", "1", "0"] in [line.split() for line in output.splitlines()]
+
+
+def test_nothing_is_said_where_the_kit_is_not_used(tmp_path: Path) -> None:
+    test = """
+import sys
+
+def test_mine():
+    assert "jobsvalkey_conformance.suite" not in sys.modules
+"""
+    output = run_pytest(tmp_path, test)
+    assert "1 passed" in output
+    assert "conformance suite" not in output
