@@ -22,12 +22,12 @@ class RunControl:
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
-        self.cancelled = False
+        self.cancelled: bool = False
         """Whether the handler was asked to end."""
-        self.claim_lost = False
-        self.in_thread = False
+        self.claim_lost: bool = False
+        self.in_thread: bool = False
         """Whether the handler sits in a thread now, where no cancellation reaches it."""
-        self.abandoned = False
+        self.abandoned: bool = False
         """Whether the worker leaves without waiting for the thread."""
 
     def cancel(self) -> None:
@@ -58,11 +58,11 @@ class JobContext:
         retry_strategy: RetryStrategy,
         control: RunControl,
     ) -> None:
-        self.job_id = job_id
+        self.job_id: JobID = job_id
         """The job's id."""
-        self.name = name
+        self.name: str = name
         """The job's name."""
-        self.attempt = attempt
+        self.attempt: int = attempt
         """Which run of the job this is; counts from 1."""
         self._request = request
         self._retry_strategy = retry_strategy

@@ -65,10 +65,9 @@ class Producer:
         return done
 
     async def _tell(self, prepared: Sequence[tuple[NewJob, PushedJob | None]], stored: Sequence[bool]) -> None:
-        if self._hooks.on_pushed:
-            for (_, pushed), was_stored in zip(prepared, stored, strict=False):
-                if pushed is not None:
-                    await self._hooks.pushed(pushed, was_stored)
+        for (_, pushed), was_stored in zip(prepared, stored, strict=False):
+            if pushed is not None:
+                await self._hooks.pushed(pushed, was_stored)
 
     def _chunks(self, items: Sequence[NewJob]) -> Iterator[list[NewJob]]:
         """As few pushes as the limits of one allow."""

@@ -15,7 +15,7 @@ class Watchdog:
     """Looks at the clock now and then, and sees by its own delay that something blocked the loop."""
 
     def __init__(self) -> None:
-        self.lag = 0.0
+        self.lag: float = 0.0
         """Seconds by which the last look was late."""
 
     async def watch(self) -> None:

@@ -45,9 +45,9 @@ class WorkerRun:
         self._options = options
         self._poll_time = driver.configuration.poll_time.total_seconds()
         self._loop = asyncio.get_running_loop()
-        self.access = StoreAccess()
-        self.worker = self._new_worker()
-        self.watchdog = Watchdog()
+        self.access: StoreAccess = StoreAccess()
+        self.worker: Worker = self._new_worker()
+        self.watchdog: Watchdog = Watchdog()
         self.last_claim_at: datetime | None = None
 
         self._running: dict[bytes, RunControl] = {}

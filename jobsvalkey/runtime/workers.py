@@ -36,9 +36,9 @@ class StoreAccess:
     """Repeats a worker's steps until the store answers, or until the worker leaves."""
 
     def __init__(self) -> None:
-        self.leaving = asyncio.Event()
+        self.leaving: asyncio.Event = asyncio.Event()
         """Set when steps are tried once more, and no longer."""
-        self.connected = False
+        self.connected: bool = False
         """Whether the last step was answered."""
 
     async def insist(self, step: Callable[[], Awaitable[T]]) -> T:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from jobsvalkey import (
     ActiveLock,
+    Claim,
+    JobContext,
     JobID,
     JobQueue,
     JobRecord,
@@ -19,7 +21,7 @@ from jobsvalkey import (
     RetentionPolicy,
     retain_last,
 )
-from jobsvalkey.contract import DriverConfiguration, Exchanged
+from jobsvalkey.contract import DriverConfiguration, Exchanged, Settlement
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 Driver: TypeAlias = MemoryJobQueue[ManualClock]
@@ -103,3 +105,24 @@ async def record_of(queue: Queue, job_id: JobID) -> JobRecord:
 async def status_of(queue: Queue, job_id: JobID) -> JobStatus | None:
     """Where a job is."""
     return await queue.status(job_id)
+
+
+async def claim_one(queue: Queue) -> Claim:
+    """Claim the one job that is due."""
+    (claim,) = (await claim_all(queue.driver)).claims
+    return claim
+
+
+async def settle(queue: Queue, **options: Any) -> Settlement:
+    """Push a job, run it, and tell what it ended with."""
+    await queue.push(Work(1))
+    return await queue.runner(ProcessorOptions(**options)).run(await claim_one(queue))
+
+
+def raising(queue: Queue, error: BaseException, **options: Any) -> None:
+    """Register a handler that raises `error`."""
+
+    async def handler(parameters: Work, context: JobContext) -> None:
+        raise error
+
+    queue.register_job(Work, handler, **options)

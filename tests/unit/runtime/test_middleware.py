@@ -228,4 +228,4 @@ def test_only_what_is_overridden_is_called() -> None:
 
     hooks = Hooks([Nothing(), Refusing()])
     assert (hooks.at_push, hooks.at_run) == (True, False)
-    assert len(hooks.on_push) == 1
+    assert len(hooks._on_push) == 1  # pyright: ignore[reportPrivateUsage]

@@ -1,37 +1,37 @@
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
-from uuid import uuid4
 
 import pytest
 
 from jobsvalkey import (
-    Claim,
     ExponentialJitter,
     Fail,
-    Finish,
     JobContext,
     JobFail,
-    JobID,
-    JobName,
     JobOptions,
-    JobQueue,
     JobSleep,
     JobStatus,
-    NewJob,
     NoRetry,
-    ProcessorOptions,
     Release,
     Retry,
 )
-from jobsvalkey.contract import Settlement
 from jobsvalkey.runtime.codec import read_request
 from jobsvalkey.runtime.context import RunControl
 from jobsvalkey.runtime.failure import decode_error
-from tests.unit.runtime.support import Queue, Work, claim_all, make_queue, record_of, run_all, status_of, until
+from tests.unit.runtime.support import (
+    Queue,
+    Work,
+    claim_one,
+    make_queue,
+    raising,
+    record_of,
+    run_all,
+    settle,
+    status_of,
+)
 
 SECOND = timedelta(seconds=1)
 EXACT = ExponentialJitter(min_jitter=0, max_jitter=0)
@@ -40,24 +40,6 @@ EXACT = ExponentialJitter(min_jitter=0, max_jitter=0)
 @pytest.fixture
 def queue() -> Queue:
     return make_queue(default_retry_strategy=EXACT)
-
-
-async def claim_one(queue: Queue) -> Claim:
-    (claim,) = (await claim_all(queue.driver)).claims
-    return claim
-
-
-async def settle(queue: Queue, **options: Any) -> Settlement:
-    """Push a job, run it, and tell what it ended with."""
-    await queue.push(Work(1))
-    return await queue.runner(ProcessorOptions(**options)).run(await claim_one(queue))
-
-
-def raising(queue: Queue, error: BaseException, **options: Any) -> None:
-    async def handler(parameters: Work, context: JobContext) -> None:
-        raise error
-
-    queue.register_job(Work, handler, **options)
 
 
 async def test_a_handler_gets_its_parameters_and_context(queue: Queue) -> None:
@@ -274,186 +256,6 @@ async def test_a_rerun_that_sleeps_stays_at_attempt_one(queue: Queue) -> None:
     await run_all(queue)
     await run_all(queue)
     assert attempts == [1, 2, 1, 1]
-
-
-async def die(queue: Queue, worker: str) -> None:
-    """Claim as a worker which dies, so that the job is recovered."""
-    assert (await claim_all(queue.driver, worker)).claims
-    queue.driver.clock.advance(timedelta(seconds=30))
-    assert await queue.driver.recover() == 1
-
-
-@pytest.mark.parametrize("limit", [0, 2, None])
-async def test_weakness_19_a_job_that_kills_its_workers_is_given_up(queue: Queue, limit: int | None) -> None:
-    ran: list[int] = []
-
-    async def handler(parameters: Work, context: JobContext) -> None:
-        ran.append(context.attempt)
-
-    queue.register_job(Work, handler)
-    job_id = await queue.push(Work())
-    for death in range(3):
-        await die(queue, f"worker {death}")
-    await run_all(queue, queue.runner(ProcessorOptions(max_recoveries=limit)))
-    record = await record_of(queue, job_id)
-    if limit is None:
-        assert (record.status, ran) == (JobStatus.COMPLETED, [1])
-    else:
-        assert (record.status, ran) == (JobStatus.FAILED, [])
-        assert record.error is not None
-        assert "JobAbandoned" in record.error.type
-        assert "3 workers died" in record.error.message
-
-
-async def test_as_many_recoveries_as_allowed_are_allowed(queue: Queue) -> None:
-    raising(queue, JobSleep(for_=timedelta(0)))
-    job_id = await queue.push(Work())
-    for death in range(2):
-        await die(queue, f"worker {death}")
-    await run_all(queue, queue.runner(ProcessorOptions(max_recoveries=2)))
-    record = await record_of(queue, job_id)
-    assert (record.status, record.recoveries) == (JobStatus.PENDING, 0)
-
-
-@pytest.mark.parametrize(
-    ("request_", "kind", "attempt"),
-    [
-        (b"\xff", "InvalidParameters", 0),
-        (b'{"Work":{"p":{"number":"x"},"q":0,"a":3}}', "InvalidParameters", 3),
-        (b'{"Work":{"q":0,"a":1}}', "InvalidParameters", 0),
-        (b'{"Unknown":{"p":{},"q":0,"a":2}}', "UnknownJob", 2),
-    ],
-)
-async def test_a_job_that_cannot_run_fails_and_is_kept(queue: Queue, request_: bytes, kind: str, attempt: int) -> None:
-    raising(queue, AssertionError("must not run"))
-    job_id = JobID.parse(uuid4())
-    await queue.driver.push([NewJob(job_id, request_)])
-    fail = await queue.runner().run(await claim_one(queue))
-    assert isinstance(fail, Fail)
-    assert fail.keep
-    error = decode_error(fail.error)
-    assert error.type == f"jobsvalkey.contract.errors.{kind}"
-    assert (error.attempt, error.traceback) == (attempt, "")
-
-
-async def test_a_job_whose_request_is_lost_becomes_a_tombstone(queue: Queue) -> None:
-    await queue.push(Work())
-    claim = await claim_one(queue)
-    lost = Claim(claim.job_id, claim.token, None, claim.due, claim.stored_at)
-    fail = await queue.runner().run(lost)
-    assert isinstance(fail, Fail)
-    assert fail.keep
-    assert "lost" in decode_error(fail.error).message
-
-
-async def test_an_unknown_job_may_go_back_instead(queue: Queue) -> None:
-    runner = queue.runner(ProcessorOptions(unknown_job="retry"))
-    job_id = await queue.push(JobName("new", int), 1)
-    delays: list[float] = []
-    for _ in range(8):
-        await run_all(queue, runner)
-        record = await record_of(queue, job_id)
-        assert (record.status, record.attempt, record.error) == (JobStatus.PENDING, 1, None)
-        assert record.due is not None
-        delays.append((record.due - queue.driver.clock.now()).total_seconds())
-        queue.driver.clock.advance(timedelta(seconds=delays[-1]))
-    assert delays == [1, 1, 2, 4, 8, 16, 32, 60]
-
-
-async def test_an_unknown_job_that_was_rerun_still_starts_at_attempt_one(queue: Queue) -> None:
-    first = make_queue(default_retry_strategy=ExponentialJitter(max_attempts=2, max_backoff=timedelta(0)))
-    raising(first, ValueError())
-    job_id = await first.push(Work())
-    await run_all(first)
-    await run_all(first)
-    assert await first.rerun(job_id)
-    older = JobQueue(first.driver)
-    await run_all(older, older.runner(ProcessorOptions(unknown_job="retry")))
-    assert (await record_of(first, job_id)).attempt == 1
-
-
-async def test_what_has_no_name_does_not_go_back(queue: Queue) -> None:
-    await queue.driver.push([NewJob(JobID.parse(uuid4()), b'{"Unknown":5}')])
-    fail = await queue.runner(ProcessorOptions(unknown_job="retry")).run(await claim_one(queue))
-    assert isinstance(fail, Fail)
-
-
-async def test_a_job_that_takes_too_long_has_failed(queue: Queue) -> None:
-    async def handler(parameters: Work, context: JobContext) -> None:
-        await asyncio.Event().wait()
-
-    queue.register_job(Work, handler, timeout=timedelta(milliseconds=5), retry_strategy=NoRetry())
-    fail = await settle(queue)
-    assert isinstance(fail, Fail)
-    error = decode_error(fail.error)
-    assert error.type.endswith("JobTimeout")
-    assert "timeout of 0.005 s" in error.message
-
-
-async def test_a_timeout_of_the_handlers_own_is_not_ours(queue: Queue) -> None:
-    raising(queue, TimeoutError("mine"), timeout=timedelta(seconds=30), retry_strategy=NoRetry())
-    fail = await settle(queue)
-    assert isinstance(fail, Fail)
-    assert decode_error(fail.error).type == "TimeoutError"
-
-
-async def test_a_plain_function_runs_in_a_thread(queue: Queue) -> None:
-    seen: list[Any] = []
-
-    def handler(parameters: Work, context: JobContext) -> None:
-        seen.extend([parameters, threading.current_thread() is threading.main_thread(), context.claim_lost])
-
-    queue.register_job(Work, handler)
-    assert isinstance(await settle(queue), Finish)
-    assert seen == [Work(1), False, False]
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), StopIteration("no"), SystemExit("no")])
-async def test_an_error_in_a_thread_fails_the_job(queue: Queue, error: BaseException) -> None:
-    def handler(parameters: Work, context: JobContext) -> None:
-        raise error
-
-    queue.register_job(Work, handler, retry_strategy=NoRetry())
-    fail = await settle(queue)
-    assert isinstance(fail, Fail)
-    assert f"{type(error).__name__}: no" in decode_error(fail.error).traceback
-
-
-async def test_a_coroutine_behind_a_plain_function_is_awaited(queue: Queue) -> None:
-    ran: list[bool] = []
-
-    async def inner() -> None:
-        ran.append(threading.current_thread() is threading.main_thread())
-
-    def handler(parameters: Work, context: JobContext) -> Any:
-        return inner()
-
-    queue.register_job(Work, handler)
-    assert isinstance(await settle(queue), Finish)
-    assert ran == [True]
-
-
-async def test_a_thread_that_takes_too_long_keeps_its_claim_until_it_ends(queue: Queue) -> None:
-    go_on = threading.Event()
-    told: list[bool] = []
-
-    def handler(parameters: Work, context: JobContext) -> None:
-        while not context.cancelled:
-            go_on.wait(0.001)
-        go_on.wait()
-        told.append(context.cancelled)
-
-    queue.register_job(Work, handler, timeout=timedelta(milliseconds=5), retry_strategy=NoRetry())
-    await queue.push(Work())
-    control = RunControl()
-    task = asyncio.create_task(queue.runner().run(await claim_one(queue), control))
-    await until(lambda: control.cancelled)
-    assert not task.done()
-    go_on.set()
-    fail = await task
-    assert isinstance(fail, Fail)
-    assert decode_error(fail.error).type.endswith("JobTimeout")
-    assert told == [True]
 
 
 async def test_a_cancelled_job_is_released_unchanged(queue: Queue) -> None:
