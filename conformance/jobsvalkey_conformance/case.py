@@ -30,6 +30,8 @@ class Case:
     area: str
     capability: Capability
     """What it is counted under."""
+    driven_clock: bool = False
+    """Whether it is for harnesses only that drive the clock."""
 
 
 def conformance_test(
@@ -65,7 +67,7 @@ def conformance_test(
             parameters=[parameter for name, parameter in signature.parameters.items() if name != "kit"]
         )
         area = function.__module__.rpartition(".")[2]
-        shown.conformance_case = Case(area, capabilities[0] if capabilities else Capability.QUEUE)
+        shown.conformance_case = Case(area, capabilities[0] if capabilities else Capability.QUEUE, driven_clock)
         return pytest.mark.asyncio(test)
 
     return decorate

@@ -3,7 +3,21 @@
 from collections.abc import Generator
 
 import pytest
+from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.report import NOT_RUN
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of times too long to wait for, where the point is to wait."""
+    long = [item for item in items if _waits_in_vain(item)]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
+
+
+def _waits_in_vain(item: pytest.Item) -> bool:
+    case: Case | None = getattr(getattr(item, "obj", None), "conformance_case", None)
+    suite: type[Suite] | None = getattr(item, "cls", None)
+    return case is not None and suite is not None and case.driven_clock and not suite.harness_type.drives_clock
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, Outcome, PayloadTooLarge, Release
+from jobsvalkey.contract import Capability, Claim, Finish, JobID, JobStatus, Outcome, PayloadTooLarge, Release
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.kit import Kit, Worker
@@ -107,6 +107,27 @@ class ConcurrencyTests(Suite):
                 group.create_task(work(drivers[number % 3], random.Random(number)))
         assert Counter(finished) == Counter(ids)
         assert len(ids) == total
+
+    @conformance_test()
+    async def test_concurrency_a_cancelled_exchange_is_asked_for_again(self, kit: Kit) -> None:
+        """No claim is forgotten: a worker whose exchange was cancelled asks again under the same number."""
+        driver = await kit.driver()
+        ids = await kit.push_many(driver, 30)
+        worker = await kit.worker(driver)
+        claims: list[Claim] = []
+        for turns in range(10):
+            worker.sequence += 1
+            settlements = [Finish(claim.job_id, claim.token) for claim in claims]
+            cancelled = asyncio.ensure_future(driver.exchange(worker.id, worker.sequence, settlements, 3))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            cancelled.cancel()
+            await asyncio.gather(cancelled, return_exceptions=True)
+            exchanged = await driver.exchange(worker.id, worker.sequence, settlements, 3)
+            assert exchanged.outcomes == [Outcome.SETTLED] * len(settlements)
+            claims = exchanged.claims
+            assert [claim.job_id for claim in claims] == ids[3 * turns : 3 * turns + 3]
+            assert await driver.renew(worker.id, kit.unit * 60) == {claim.token for claim in claims}
 
     @conformance_test(Capability.CANCEL)
     async def test_concurrency_cancel_against_claim(self, kit: Kit) -> None:

@@ -1,6 +1,8 @@
 """Harnesses of drivers that the kit must say something about. `python -m jobsvalkey_conformance` runs them."""
 
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
 
 from jobsvalkey_conformance import DriverHarness
 
@@ -29,6 +31,25 @@ class Boastful(Twin):
         raise NotImplementedError
 
 
+class Bare:
+    """Has the methods of the base, and no others."""
+
+    def __init__(self, driver: MemoryJobQueue[Clock]) -> None:
+        self.configuration, self.clock = driver.configuration, driver.clock
+        self.capabilities = frozenset({Capability.QUEUE})
+        self.push, self.exchange, self.wait, self.recover = driver.push, driver.exchange, driver.wait, driver.recover
+        self.open_worker, self.renew, self.close_worker = driver.open_worker, driver.renew, driver.close_worker
+        self.aclose = driver.aclose
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
 class TwinHarness(DriverHarness):
     """The least that a harness is: no hooks."""
 
@@ -54,6 +75,16 @@ class BoastfulHarness(TwinHarness):
     """Of the boastful one."""
 
     driver = Boastful
+
+
+class BareHarness(TwinHarness):
+    """Of the bare one."""
+
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        """A driver without any capability but the base."""
+        return Bare(Twin(configuration, clock or SystemClock(), self.store))
 
 
 class RealTimeHarness(TwinHarness):

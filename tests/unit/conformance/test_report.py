@@ -47,6 +47,14 @@ def test_what_is_not_stated_is_not_run() -> None:
     assert told["capabilities"]["cancel"]["passed"] == 0
 
 
+def test_the_base_alone_can_be_held_against_the_suite() -> None:
+    code, told = report("BareHarness", "-k", "not histories")
+    assert code == 0, [result for result in told["results"] if result["outcome"] == "failed"]
+    assert told["capabilities"]["queue"]["passed"] > 100
+    assert {name for name, numbers in told["capabilities"].items() if numbers["passed"]} == {"queue"}
+    assert told["warnings"] == []
+
+
 def test_what_works_but_is_not_stated_is_a_warning() -> None:
     code, told = report("ModestHarness", "-k", "what_works_is_stated")
     assert code == 0
@@ -65,7 +73,8 @@ def test_what_is_stated_but_does_not_work_fails() -> None:
 
 
 def test_what_the_harness_has_not_is_not_run() -> None:
-    code, told = report("RealTimeHarness", "-k", "wait_what_makes or wait_an_idle or metadata_a_lock_to or fault_a_lost_reply_to_a_claim")
+    tests = "wait_what_makes or wait_an_idle or metadata_a_lock_to or fault_a_lost_reply_to_a_claim"
+    code, told = report("RealTimeHarness", "-k", tests)
     assert code == 0
     reasons = {result["reason"] for result in told["results"] if result["outcome"] == "not run"}
     assert reasons == {
