@@ -46,7 +46,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     """
 
     service_job_prefix = "_Jobs_Memory"
-    capabilities = frozenset(Capability)
+    capabilities: frozenset[Capability] = frozenset(Capability)
 
     @numbered
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:

@@ -98,14 +98,10 @@ class Steps(Generic[ClockT_co]):
         store: MemoryStore | None = None,
     ) -> None:
         self.configuration = configuration
-        self.service_job_suffix = f"_{configuration.queue_key}"
-        self.store = store or MemoryStore()
-        self.state = self.store.queues.setdefault(configuration.queue_key, QueueState())
+        self.service_job_suffix: str = f"_{configuration.queue_key}"
+        self.store: MemoryStore = store or MemoryStore()
+        self.state: QueueState = self.store.queues.setdefault(configuration.queue_key, QueueState())
         self._clock = clock
-        policy = configuration.retention_policy
-        finished = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-        retentions = (policy.completed_jobs, policy.failed_jobs, policy.cancelled_jobs)
-        self._retention: dict[JobStatus, Retention] = dict(zip(finished, retentions, strict=True))
         if isinstance(clock, ManualClock):
             clock.subscribe(self._clock_moved)
 
@@ -181,7 +177,7 @@ class Steps(Generic[ClockT_co]):
 
     def _drop(self, job: StoredJob, now: datetime) -> None:
         gone = now
-        if job.ended_at and job.job_id not in self.state.kept and (age := self._retention[job.status].max_age):
+        if job.ended_at and job.job_id not in self.state.kept and (age := self._retention(job.status).max_age):
             gone = min(now, job.ended_at + age)
         self.state.take(job.job_id)
         self.state.broken.discard(job.job_id)
@@ -189,10 +185,13 @@ class Steps(Generic[ClockT_co]):
             self.state.named.remove(job.job_id)
             self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
 
+    def _retention(self, status: JobStatus) -> Retention:
+        return getattr(self.configuration.retention_policy, f"{status}_jobs")
+
     def _is_present(self, job: StoredJob, now: datetime) -> bool:
         if job.ended_at is None or job.job_id in self.state.kept:
             return True
-        retention, line = self._retention[job.status], self.state.lines[job.status]
+        retention, line = self._retention(job.status), self.state.lines[job.status]
         if retention.max_age is not None and now - job.ended_at >= retention.max_age:
             return False
         return retention.max_count is None or line.after(place(job)) < retention.max_count

@@ -98,16 +98,16 @@ class QueueState:
 
     def __init__(self) -> None:
         self.jobs: dict[JobID, StoredJob] = {}
-        self.lines = {status: Line() for status in JobStatus}
+        self.lines: dict[JobStatus, Line] = {status: Line() for status in JobStatus}
         self.named: set[JobID] = set()  # ids of jobs that a user gave, and once the job is gone:
         self.remembered: OrderedDict[JobID, datetime] = OrderedDict()  # until when a push of it is a duplicate
         self.kept: set[JobID] = set()  # failed jobs that no retention policy drops or counts, in a line of their own:
-        self.kept_line = Line()
+        self.kept_line: Line = Line()
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.workers: dict[WorkerID, Worker] = {}
         self.producers: OrderedDict[str, Answer] = OrderedDict()
         self.metadata: dict[str, Value] = {}
-        self.hints = 0
+        self.hints: int = 0
         self.waiting: dict[asyncio.Future[None], None] = {}
         self.pushed: deque[StoredJob] = deque(maxlen=HISTORY)
         self.ended: deque[StoredJob] = deque(maxlen=HISTORY)
