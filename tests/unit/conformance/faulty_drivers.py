@@ -17,10 +17,7 @@ class Twin(MemoryJobQueue[Clock]):
 class Modest(Twin):
     """States less than it can do."""
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """The base, and looking."""
-        return frozenset({Capability.QUEUE, Capability.INSPECTION})
+    capabilities = frozenset({Capability.QUEUE, Capability.INSPECTION})
 
 
 class Boastful(Twin):
