@@ -296,8 +296,6 @@ class WorkerRun:
 
     async def _end_handlers(self) -> None:
         """Cancel what still runs, and wait a little for its end."""
-        # A task that has not begun would end without a word; after this, each has.
-        await asyncio.sleep(0)
         for control in self._held():
             control.cancel()
         if self.running:

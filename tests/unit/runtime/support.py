@@ -126,3 +126,15 @@ def raising(queue: Queue, error: BaseException, **options: Any) -> None:
         raise error
 
     queue.register_job(Work, handler, **options)
+
+
+def counting(queue: JobQueue[Any]) -> list[int]:
+    """Register a handler that notes the numbers of its jobs."""
+    ran: list[int] = []
+
+    async def handler(parameters: Work, context: JobContext) -> None:
+        ran.append(parameters.number)
+        await asyncio.sleep(0)
+
+    queue.register_job(Work, handler)
+    return ran

@@ -20,7 +20,6 @@ from jobsvalkey import (
     ProcessorOptions,
     RetentionPolicy,
     Settlement,
-    SystemClock,
 )
 from jobsvalkey.runtime import watchdog
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
@@ -28,6 +27,7 @@ from tests.unit.runtime.support import (
     Queue,
     Work,
     claim_all,
+    counting,
     make_driver,
     make_queue,
     options,
@@ -61,17 +61,6 @@ class Watched(MemoryJobQueue[ManualClock]):
         self.most_held = max(self.most_held, (await self.counts())[JobStatus.PROCESSING])
         self.in_flight -= 1
         return exchanged
-
-
-def counting(queue: JobQueue[Any]) -> list[int]:
-    """Register a handler that notes the numbers of its jobs."""
-    ran: list[int] = []
-
-    async def handler(parameters: Work, context: JobContext) -> None:
-        ran.append(parameters.number)
-
-    queue.register_job(Work, handler)
-    return ran
 
 
 async def test_a_burst_runs_what_is_due_in_order_and_returns() -> None:
@@ -133,53 +122,6 @@ async def test_never_more_claims_than_workers() -> None:
     await queue.processor(options(burst=True, num_workers=5)).run()
     assert ended == 200
     assert driver.most_held == 5
-
-
-async def test_weakness_16_a_push_wakes_an_idle_worker() -> None:
-    queue = JobQueue(make_driver(poll_time=HOUR))
-    ran = counting(queue)
-    async with run_in_background(queue.processor()):
-        for number in range(3):
-            await queue.push(Work(number))
-            await until(lambda number=number: number in ran)
-
-
-async def test_a_job_wakes_the_worker_when_it_is_due() -> None:
-    queue = JobQueue(MemoryJobQueue(DriverConfiguration(poll_time=HOUR), clock=SystemClock()))
-    ran = counting(queue)
-    async with run_in_background(queue.processor()):
-        await queue.push(Work(1), options=JobOptions(delay=timedelta(milliseconds=30)))
-        await until(lambda: ran)
-
-
-async def test_a_driver_without_hints_is_polled() -> None:
-    class Silent(MemoryJobQueue[SystemClock]):
-        async def wait(self, worker: str, timeout: timedelta) -> None:
-            await asyncio.sleep(timeout.total_seconds())
-
-    queue = JobQueue(Silent(DriverConfiguration(poll_time=timedelta(milliseconds=5))))
-    ran = counting(queue)
-    async with run_in_background(queue.processor()):
-        for number in range(3):
-            await queue.push(Work(number))
-            await until(lambda number=number: number in ran)
-
-
-async def test_a_job_that_ends_is_settled_while_others_run_and_none_is_due() -> None:
-    queue = JobQueue(make_driver(poll_time=HOUR))
-    go_on = asyncio.Event()
-
-    @queue.job(Work)
-    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
-        if parameters.number:
-            await go_on.wait()
-
-    ids = await queue.push_many([Work(1), Work(0)])
-    async with run_in_background(queue.processor(ProcessorOptions(num_workers=3))):
-        await until(lambda: queue.driver.state.jobs[ids[1]].status is JobStatus.COMPLETED)
-        assert await status_of(queue, ids[0]) is JobStatus.PROCESSING
-        go_on.set()
-        await until(lambda: queue.driver.state.jobs[ids[0]].status is JobStatus.COMPLETED)
 
 
 async def test_each_run_is_a_worker_of_its_own() -> None:

@@ -22,7 +22,7 @@ from jobsvalkey import (
     WorkerClosed,
 )
 from jobsvalkey.runtime import workers
-from tests.unit.runtime.support import Driver, Work, make_driver, options, run_in_background, until
+from tests.unit.runtime.support import Driver, Work, counting, make_driver, options, run_in_background, until
 
 
 class Faulty(Driver):  # type: ignore[misc, valid-type]
@@ -97,17 +97,6 @@ def driver() -> Faulty:
 @pytest.fixture
 def queue(driver: Faulty) -> JobQueue[Faulty]:
     return JobQueue(driver)
-
-
-def counting(queue: JobQueue[Any]) -> list[int]:
-    ran: list[int] = []
-
-    async def handler(parameters: Work, context: JobContext) -> None:
-        ran.append(parameters.number)
-        await asyncio.sleep(0)
-
-    queue.register_job(Work, handler)
-    return ran
 
 
 LOST = StoreUnavailable("the reply is lost", outcome="unknown")
@@ -278,3 +267,40 @@ async def test_a_fault_of_ours_fails_the_job_not_the_worker(
     await queue.processor(options(burst=True)).run()
     assert ran == [1]
     assert await driver.status(ids[0]) is JobStatus.FAILED
+
+
+class Forgetting(Faulty):
+    """Forgets the worker in the middle of its first exchange that settles something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exchanging = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def exchange(
+        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        if settlements and not self.exchanging.is_set():
+            self.exchanging.set()
+            await self.go_on.wait()
+            raise WorkerClosed("forgotten")
+        return await super().exchange(worker, sequence, settlements, limit)
+
+
+async def test_what_ended_for_a_forgotten_worker_is_not_settled_by_the_next() -> None:
+    driver = Forgetting()
+    queue = JobQueue(driver)
+    ended: list[int] = []
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        if parameters.number == 1:
+            await driver.exchanging.wait()
+        ended.append(parameters.number)
+
+    await queue.push_many([Work(0), Work(1)])
+    async with run_in_background(queue.processor(options())):
+        await until(lambda: ended == [0, 1])
+        driver.go_on.set()
+        await until(lambda: len({worker for worker, *_ in driver.asked}) == 2)
+    assert [settlements for _, _, settlements, _ in driver.asked if settlements] == []
