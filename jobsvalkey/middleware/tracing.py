@@ -16,10 +16,8 @@ _FAILURES = frozenset({JobOutcome.FAILED, JobOutcome.RETRIED})
 class _Run:
     span: Span
     token: Token[context.Context]
-
-
-# A job's hooks are called in one task, so this names the run that the task is busy with.
-_RUN: ContextVar[_Run | None] = ContextVar("jobsvalkey_run", default=None)
+    outer: "_Run | None"
+    """That of the handler which runs this job in its own task, as tests do."""
 
 
 class TracingMiddleware(Middleware):
@@ -37,6 +35,8 @@ class TracingMiddleware(Middleware):
     def __init__(self, tracer_provider: TracerProvider | None = None, *, separate_traces: bool = False) -> None:
         self._tracer = trace.get_tracer("jobsvalkey", tracer_provider=tracer_provider)
         self._separate_traces = separate_traces
+        # A job's hooks are called in one task, so this names the run that the task is busy with.
+        self._run: ContextVar[_Run | None] = ContextVar("jobsvalkey_run", default=None)
 
     async def on_push(self, job: PushedJob) -> None:
         """Make the producer's span, and have its context travel with the job."""
@@ -57,13 +57,15 @@ class TracingMiddleware(Middleware):
             attributes=_attributes("process", job.name, job.job_id) | {"jobsvalkey.job.attempt": job.attempt},
             links=[Link(creation)] if creation.is_valid else [],
         )
-        _RUN.set(_Run(span, context.attach(trace.set_span_in_context(span, came_with))))
+        token = context.attach(trace.set_span_in_context(span, came_with))
+        self._run.set(_Run(span, token, self._run.get()))
 
     async def on_completed(self, job: CompletedJob) -> None:
         """End the consumer's span, with the error where the run has failed."""
-        if (run := _RUN.get()) is None:
+        run = self._run.get()
+        if run is None or job.outcome is JobOutcome.DISCARDED:
             return  # it did not run
-        _RUN.set(None)
+        self._run.set(run.outer)
         context.detach(run.token)
         run.span.set_attribute("jobsvalkey.job.outcome", job.outcome)
         if job.error is not None and job.outcome in _FAILURES:

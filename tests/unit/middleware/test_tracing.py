@@ -221,3 +221,24 @@ async def test_a_run_leaves_nothing_behind_in_its_task(queue: MemoryQueue, trace
         await queue.push(JobName("Nobody knows", str), "")
         await jobs.run()  # is discarded, which ends no span of another job
     assert [span.name for span in traces.spans] == ["create Greet", "process Greet", "create Nobody knows", "around"]
+
+
+async def test_two_tracers_and_jobs_within_jobs_do_not_get_in_each_others_way(traces: Traces) -> None:
+    middleware = [TracingMiddleware(traces.provider), TracingMiddleware(traces.provider)]
+    inner: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[middleware[0]])
+    inner.register_job(GREET, nothing)
+    queue: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=middleware)
+
+    @queue.job(JobName("Outer", str))
+    async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        await inner.push(GREET, "Ada")
+        await inner.push(JobName("Nobody knows", str), "")
+        jobs = Jobs(inner)
+        await jobs.run()
+        await jobs.run()
+
+    await queue.push(JobName("Outer", str), "")
+    await Jobs(queue).run()
+    ended = [span.name for span in traces.spans if span.name.startswith("process")]
+    assert ended == ["process Greet", "process Outer", "process Outer"]
+    assert not trace.get_current_span().is_recording()
