@@ -116,21 +116,13 @@ class ValkeyBase:
         words = wire.settlement_arguments(settlements)
         # An exchange that is sent again is recorded even where it does nothing: its first sending may still arrive,
         # late, and would claim jobs that nobody waits for.
-        letters, claims, until_next = (
-            await self._session()
+        start = [*self._context(), worker, sequence, limit]
+        reply = await (
+            self._session()
             .line(f"exchange {worker}")
-            .call(
-                EXCHANGE,
-                [*self._context(), worker, sequence, limit, "", *words],
-                patience=None,
-                repeat=[*self._context(), worker, sequence, limit, "1", *words],
-            )
+            .call(EXCHANGE, [*start, "", *words], patience=None, repeat=[*start, "1", *words])
         )
-        return Exchanged(
-            wire.outcomes(letters),
-            [wire.claim(reply) for reply in claims],
-            None if until_next is None else int(until_next) / 1_000_000,
-        )
+        return wire.exchanged(reply)
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
         """Make a worker known, with an active lock for `hold_for`."""

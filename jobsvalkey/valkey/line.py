@@ -1,6 +1,7 @@
 """One connection with one command in flight, which repeats the command for as long as its reply is missing."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, cast
@@ -13,6 +14,8 @@ from jobsvalkey.contract import StoreUnavailable
 from jobsvalkey.valkey.connection import new_connection, read_timeout
 from jobsvalkey.valkey.faults import explain
 from jobsvalkey.valkey.scripting import Script
+
+_logger = logging.getLogger(__name__)
 
 Argument: TypeAlias = bytes | str | int
 Reply: TypeAlias = Any
@@ -112,6 +115,8 @@ class Line:
                     # Cancelled between request and reply: the next reply on this connection would be another request's.
                     await self._drop()
                     raise
+                if patience is None and backoff == FIRST_BACKOFF:
+                    _logger.warning("no answer from the server, trying again until there is one: %s", error)
                 await asyncio.sleep(backoff * random.uniform(0.5, 1))
                 backoff = min(backoff * 2, LONGEST_BACKOFF)
 

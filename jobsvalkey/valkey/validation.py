@@ -22,41 +22,40 @@ class ValkeyValidation(ValkeyBase):
     async def validate(self) -> list[Inconsistency]:
         """Everything in the store that does not fit together, in chunks; scans all keys of the database."""
         found: dict[Inconsistency, None] = {}
-        seen: set[tuple[str, str]] = set()
-        chunk: list[Argument] = []
-
-        async def examine() -> None:
-            ids = chunk[::2]
-            for job_id, kinds in zip(ids, await self._read(EXAMINE, chunk), strict=True):
-                for kind in kinds:
-                    found[Inconsistency(InconsistencyKind(kind.decode()), JobID.parse(str(job_id)))] = None
-            chunk.clear()
-
-        async for job_id, worker in self._everything():
-            if (job_id, worker) not in seen and _is_id(job_id):
-                seen.add((job_id, worker))
-                chunk += (job_id, worker)
-                if len(chunk) == 2 * CHUNK:
-                    await examine()
-        if chunk:
-            await examine()
+        seen: set[str] = set()
+        chunk: list[str] = []
+        async for job_id in self._everything():
+            if job_id not in seen and _is_id(job_id):
+                seen.add(job_id)
+                chunk.append(job_id)
+                if len(chunk) == CHUNK:
+                    found.update(await self._examine(chunk))
+                    chunk = []
+        found.update(await self._examine(chunk))
         return list(found)
 
-    async def _everything(self) -> AsyncIterator[tuple[str, str]]:
-        """Every id, with the worker in whose claims it was seen."""
+    async def _examine(self, ids: list[str]) -> dict[Inconsistency, None]:
+        replies: list[list[bytes]] = await self._read(EXAMINE, ids) if ids else []
+        return {
+            Inconsistency(InconsistencyKind(kind.decode()), JobID.parse(job_id)): None
+            for job_id, kinds in zip(ids, replies, strict=True)
+            for kind in kinds
+        }
+
+    async def _everything(self) -> AsyncIterator[str]:
+        """Every id, wherever it stands; some several times."""
         queue = self._configuration.queue_key
         for name in _LISTS:
             async for job_id in self._scan("ZSCAN", queue + name, step=2):
-                yield job_id, ""
+                yield job_id
         for job_id in await self._command("LRANGE", f"{queue}.processing", 0, -1):
-            yield job_id.decode(), ""
-        async for worker in self._scan("ZSCAN", f"{queue}.metadata._workers", step=2):
-            async for job_id in self._scan("HSCAN", f"{queue}.metadata._claims.{worker}", step=2):
-                yield job_id, worker
+            yield job_id.decode(errors="replace")
+        async for job_id in self._scan("HSCAN", f"{queue}.metadata._claimed", step=2):
+            yield job_id
         prefix = f"{queue}/"
         pattern = "".join(f"\\{letter}" if letter in "*?[]^\\" else letter for letter in prefix) + "*"
         async for key in self._scan("SCAN", None, "MATCH", pattern, "COUNT", 1000):
-            yield key.removeprefix(prefix).removesuffix(".metadata"), ""
+            yield key.removeprefix(prefix).removesuffix(".metadata")
 
     async def _scan(self, command: str, key: str | None, *options: Argument, step: int = 1) -> AsyncIterator[str]:
         cursor = b"0"

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from jobsvalkey.contract import (
     Claim,
     Due,
+    Exchanged,
     Fail,
     Finish,
     JobID,
@@ -60,12 +63,12 @@ def _limits(retention: Retention) -> tuple[Argument, Argument]:
 
 
 def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
-    """Settlements, six words each, as `exchange` takes them."""
+    """Settlements, as `exchange` takes them."""
     arguments: list[Argument] = []
     for settlement in settlements:
         identity = str(settlement.job_id), settlement.token
         if type(settlement) is Finish:
-            arguments += ("f", *identity, "", "", "")
+            arguments += ("f", *identity)
         elif isinstance(settlement, Fail):
             arguments += ("x", *identity, settlement.error, "1" if settlement.keep else "", "")
         elif isinstance(settlement, Retry):
@@ -76,23 +79,27 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     return arguments
 
 
-def outcomes(letters: bytes) -> list[Outcome]:
-    """What became of the settlements."""
-    return [_OUTCOMES[letter] for letter in letters]
-
-
-def claim(reply: Reply) -> Claim:
-    """One claim, as `exchange` returns it."""
-    job_id, token, request, due, stored, recoveries, reset, error = reply
-    return Claim(
-        JobID.from_wire(job_id),
-        token,
-        request,
-        from_score(due),
-        from_microseconds(stored),
-        int(recoveries),
-        reset == b"1",
-        error,
+def exchanged(reply: Reply) -> Exchanged:
+    """The answer of `exchange`."""
+    letters: bytes = reply[0]
+    until_next: bytes | None = reply[1]
+    flat: list[bytes] = reply[2:-1]
+    claims: list[Claim] = []
+    for n in range(0, len(flat), 4):
+        due = from_score(flat[n + 3])
+        claims.append(Claim(JobID.from_wire(flat[n]), flat[n + 1], flat[n + 2], due, due))
+    exceptions: list[Reply] = reply[-1]
+    for number, stored, recoveries, reset, error in exceptions:
+        plain = claims[int(number)]
+        claims[int(number)] = replace(
+            plain,
+            stored_at=from_microseconds(stored) if stored else plain.due,
+            recoveries=int(recoveries),
+            reset_attempt=reset == b"1",
+            error=error,
+        )
+    return Exchanged(
+        [_OUTCOMES[letter] for letter in letters], claims, None if until_next is None else int(until_next) / 1_000_000
     )
 
 
@@ -100,23 +107,22 @@ def stored_job(reply: Reply) -> StoredJob | None:
     """One job, as `read` returns it; `None` for one that is absent."""
     if not reply:
         return None
-    job_id, state, request, where, stored, due, started, recoveries, reset, error = reply
+    job_id, state, request, where, due, started, stored, recoveries, reset, error = reply
     status = JobStatus(state.decode())
     waiting = status in (JobStatus.PENDING, JobStatus.PAUSED)
     running = status is JobStatus.PROCESSING
-    due_at = from_score(where) if waiting else from_score(due) if running and due else None
+    due_at = from_score(where) if waiting else from_score(due) if due else None
     ended_at = None if waiting or running else from_score(where)
-    # A job that Swift stored has no time of storing: when it was due is the nearest that is known.
-    stored_at = (
-        from_microseconds(stored) if stored else due_at or ended_at or (from_score(started) if started else _EPOCH)
-    )
+    claimed_at = from_microseconds(started) if started else None
+    # What was due at once was stored when it was due; for a job that Swift stored, the nearest time that is known.
+    stored_at = from_microseconds(stored) if stored else due_at or ended_at or claimed_at or _EPOCH
     return StoredJob(
         job_id=JobID.from_wire(job_id),
         status=status,
         request=request,
         stored_at=stored_at,
         due=due_at,
-        claimed_at=from_score(started) if running and started else None,
+        claimed_at=claimed_at,
         worker=where.decode() if running else None,
         ended_at=ended_at,
         recoveries=int(recoveries or 0),

@@ -161,10 +161,10 @@ class KeysHarness(DriverHarness):
             states.setdefault(JobID.parse(job_id), set()).add(JobStatus.FAILED)
         prefix = f"{queue_key}.metadata._claims."
         async for key in client.scan_iter(match=f"{prefix}*", count=1000):
-            held = frozenset(JobID.parse(job_id) for job_id in await client.hkeys(key))
+            held = frozenset(JobID.parse(job_id) for job_id in await client.smembers(key))
             claims[key.decode().removeprefix(prefix)] = held
-            for job_id in held:
-                states.setdefault(job_id, set()).add(JobStatus.PROCESSING)
+        for job_id in await client.hkeys(f"{queue_key}.metadata._claimed"):
+            states.setdefault(JobID.parse(job_id), set()).add(JobStatus.PROCESSING)
         jobs: dict[JobID, ObservedJob] = {}
         for job_id, found in states.items():
             has_request = await client.type(f"{queue_key}/{job_id}") == b"string"

@@ -2,13 +2,13 @@
 -- Result: `1` where it was cancelled, else `0`. Cost: O(log n).
 local known = repeated()
 if known then return known end
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, PAUSED, ENDED.cancelled.key, IDS)
 if wrong then return wrong end
 
 local id = ARGV[FIRST + 3]
 local state, where = place(id)
 if state ~= 'pending' and state ~= 'paused' then return record('0') end
 take(id, state, where)
-finish(id, 'cancelled')
+finish(id, 'cancelled', where)
 trim('cancelled', 100)
 return record('1')

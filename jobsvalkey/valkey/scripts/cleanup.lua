@@ -4,13 +4,21 @@
 -- Result: how many jobs it was. Cost: O(log n) for each job.
 local known = repeated()
 if known then return known end
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, PAUSED, PROCESSING, IDS, KEPT, WAKE, CLAIMED, ENDED.completed.key, ENDED.failed.key,
+  ENDED.cancelled.key)
 if wrong then return wrong end
 
 local wanted, action, age = ARGV[FIRST + 3], ARGV[FIRST + 4], tonumber(ARGV[FIRST + 5])
 local only_orphans = ARGV[FIRST + 6] == '1'
 
-local function is_wanted(id, state, where)
+-- Whether the worker that has a job is alive: by its claim, or, for Swift's, by the worker's own lock.
+local function is_alive(claim, swift_worker)
+  if not claim then return redis.call('EXISTS', META .. 'worker.' .. swift_worker) == 1 end
+  local _, _, _, worker = parts_of(claim)
+  return tonumber(redis.call('HGET', worker_of(worker), 'expires') or 0) > now
+end
+
+local function is_wanted(id, state, where, swift_worker)
   if wanted == 'ended' then
     if not ENDED[state] then return false end
   elseif wanted == 'idle' then
@@ -18,19 +26,16 @@ local function is_wanted(id, state, where)
   elseif state ~= wanted then
     return false
   end
-  if only_orphans and state == 'processing' then
-    local expires = redis.call('HGET', worker_of(where), 'expires')
-    if expires and tonumber(expires) > now then return false end
-    if redis.call('EXISTS', META .. 'worker.' .. where) == 1 then return false end
-  end
+  if only_orphans and state == 'processing' and is_alive(where, swift_worker) then return false end
   if not age then return true end
   local since
   if state == 'processing' then
-    since = micro(fields(id, 'processingStarted')[1] or seconds(now))
+    local _, started = parts_of(where or '')
+    since = tonumber(started) or micro(fields(id, 'processingStarted')[1] or seconds(now))
   elseif ENDED[state] then
     since = micro(where)
   else
-    since = tonumber(fields(id, 'stored')[1] or micro(where))
+    since = tonumber(fields(id, 'stored')[1]) or micro(where)
   end
   return now - since >= age
 end
@@ -39,11 +44,19 @@ local done = 0
 for i = FIRST + 8, #ARGV do
   if done == tonumber(ARGV[FIRST + 7]) then break end
   local id = ARGV[i]
-  local state, where = place(id)
+  local state, where, swift_worker = place(id)
   local possible = action == 'remove' or redis.call('TYPE', payload_of(id)).ok == 'string'
-  if state and possible and is_wanted(id, state, where) then
-    take(id, state, where)
-    if action == 'remove' then forget(id, now) else rerun(id) end
+  if state and possible and is_wanted(id, state, where, swift_worker) then
+    local score = take(id, state, where)
+    if action == 'remove' then
+      forget(id, now)
+    else
+      unmark(id, 'status', 'error', 'recoveries', 'workerID', 'processingStarted')
+      mark(id, 'reset', '1')
+      if score then keep_stored(id, score) end
+      redis.call('ZADD', PENDING, seconds(now), id)
+      wake()
+    end
     done = done + 1
   end
 end

@@ -1,9 +1,6 @@
 -- How many jobs are in each state: pending, paused, processing, completed, failed, cancelled.
--- Cost: O(log n), and O(1) for each worker.
-local processing = redis.call('LLEN', PROCESSING)
-for _, worker in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
-  processing = processing + redis.call('HLEN', claims_of(worker))
-end
+-- Cost: O(log n).
+local processing = redis.call('HLEN', CLAIMED) + redis.call('LLEN', PROCESSING)
 local function ended(state)
   local policy = ENDED[state]
   return redis.call('ZCARD', policy.key) - first_kept(policy)

@@ -1,9 +1,8 @@
--- What does not fit together about some ids, each looked at in one step. [FIRST...] pairs of an id and the worker in
--- whose claims it was seen, or empty.
+-- What does not fit together about some ids, each looked at in one step. [FIRST...] ids.
 -- Result: for each a list of kinds of findings. Cost: O(log n) for each.
 local result = {}
-for i = FIRST, #ARGV, 2 do
-  local id, seen_with = ARGV[i], ARGV[i + 1]
+for i = FIRST, #ARGV do
+  local id = ARGV[i]
   local found, states = {}, {}
   local payload, meta = redis.call('TYPE', payload_of(id)).ok, redis.call('TYPE', meta_of(id)).ok
   if (payload ~= 'none' and payload ~= 'string') or (meta ~= 'none' and meta ~= 'hash') then
@@ -18,10 +17,12 @@ for i = FIRST, #ARGV, 2 do
   if redis.call('EXISTS', PROCESSING) == 1 and redis.call('LPOS', PROCESSING, id) then
     states[#states + 1] = 'processing'
   end
-  local worker = holder_of(id)
-  if worker then states[#states + 1] = 'processing' end
-  if seen_with ~= '' and seen_with ~= worker and redis.call('HEXISTS', claims_of(seen_with), id) == 1 then
-    states[#states + 1] = 'processing'
+  local claim = redis.call('HGET', CLAIMED, id)
+  if claim then
+    local _, _, _, worker = parts_of(claim)
+    -- A claim that its worker's set does not have could never be recovered.
+    local is_set = worker and redis.call('SISMEMBER', claims_of(worker), id) == 1
+    states[#states + 1] = is_set and 'processing' or 'claimed by nobody'
   end
 
   local status = fields(id, 'status')[1]
@@ -31,7 +32,7 @@ for i = FIRST, #ARGV, 2 do
     found[#found + 1] = 'several_states'
   else
     if payload == 'none' and states[1] ~= 'failed' then found[#found + 1] = 'missing_payload' end
-    if status and status ~= states[1] then found[#found + 1] = 'wrong_status' end
+    if (status or states[1] == 'claimed by nobody') and status ~= states[1] then found[#found + 1] = 'wrong_status' end
   end
   result[#result + 1] = found
 end

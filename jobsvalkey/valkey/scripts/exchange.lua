@@ -1,14 +1,17 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
 -- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] `1` where an empty exchange is recorded too: one
 -- that is sent again, lest its late first sending claims what nobody waits for any more.
--- [+4...]: for each settlement a letter, the job's id, the claim's token, and three more:
---   f finish - - -  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
--- Result: a letter for each settlement (s settled, l claim lost, b broken), the claims, microseconds until the next
--- job is due. Cost: O(log n) for each job.
+-- [+4...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
+--   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
+-- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due, then
+-- the claims, each id, token, request, score of its due time; last a list of what some of them have kept: number of the
+-- claim (from 0), time stored (microseconds), recoveries, `1` where the attempt is reset, error.
+-- Cost: O(log n) for each job.
 local worker, sequence = ARGV[FIRST], tonumber(ARGV[FIRST + 1])
 local limit, recorded_empty = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3] == '1'
 local record_key, claims_key = worker_of(worker), claims_of(worker)
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, WAKE, CLAIMED)
+if not wrong and ARGV[FIRST + 4] then wrong = wrong_type(ENDED.completed.key, ENDED.failed.key, KEPT, IDS) end
 if wrong then return wrong end
 local known = redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes')
 local expires = tonumber(known[1])
@@ -16,10 +19,25 @@ if not expires or expires + 86400000000 <= now then return fault('CLOSED', worke
 local last = tonumber(known[2]) or -1
 if sequence < last then return fault('REFUSED', 'the worker is at ' .. known[2] .. ' already') end
 
--- One claim as the caller gets it. A job whose metadata is not ours has no request that could be trusted.
-local function claim_of(id, token, request, due)
-  local kept = fields(id, 'stored', 'recoveries', 'reset', 'error')
-  return { id, token, request, due, kept[1] or whole(micro(due)), kept[2] or '0', kept[3] or '', kept[4] or false }
+local reply = { '', '' }
+local exceptions = {}
+local function kept_of(id) return fields(id, 'stored', 'recoveries', 'reset', 'error', 'own', 'status') end
+
+-- Add a claim to the reply. A job whose metadata is not ours has no request that could be trusted.
+local function report(id, token, request, score, kept)
+  local number = (#reply - 2) / 4
+  reply[#reply + 1] = id
+  reply[#reply + 1] = token
+  reply[#reply + 1] = request
+  reply[#reply + 1] = score
+  if kept and (kept[1] or kept[2] or kept[3] or kept[4]) then
+    exceptions[#exceptions + 1] = { number, kept[1] or '', kept[2] or '0', kept[3] or '', kept[4] or false }
+  end
+end
+local function answer(letters, next_due)
+  reply[1], reply[2] = letters, next_due
+  reply[#reply + 1] = exceptions
+  return reply
 end
 
 local function until_next()
@@ -28,102 +46,134 @@ local function until_next()
 end
 
 if sequence == last then
-  local held, claims = redis.call('HGETALL', claims_key), {}
+  local claims = {}
   local prefix = ARGV[FIRST + 1] .. '.'
-  for i = 1, #held, 2 do
-    if held[i + 1]:sub(1, #prefix) == prefix then
-      local id = held[i]
+  for _, id in ipairs(redis.call('SMEMBERS', claims_key)) do
+    local token, _, score = parts_of(redis.call('HGET', CLAIMED, id) or '')
+    if token and token:sub(1, #prefix) == prefix then
       local request = redis.call('MGET', payload_of(id))[1]
       if is_broken(meta_of(id), 'hash') then request = false end
-      claims[#claims + 1] = claim_of(id, held[i + 1], request, fields(id, 'due')[1] or seconds(now))
+      claims[#claims + 1] = { tonumber(token:match('%d+', #prefix + 1)), id, token, request, score }
     end
   end
-  table.sort(claims, function(a, b) return tonumber(a[2]:sub(#prefix + 1)) < tonumber(b[2]:sub(#prefix + 1)) end)
-  return { known[3], claims, until_next() }
+  table.sort(claims, function(a, b) return a[1] < b[1] end)
+  for _, claim in ipairs(claims) do report(claim[2], claim[3], claim[4], claim[5], kept_of(claim[2])) end
+  return answer(known[3], until_next())
 end
 
 -- Read: what each settlement will do.
-local outcomes, ids, settled = {}, {}, {}
-for i = FIRST + 4, #ARGV, 6 do
-  local id = ARGV[i + 1]
-  local outcome = 'l'
-  if not ids[id] and redis.call('HGET', claims_key, id) == ARGV[i + 2] then
-    local certain = ARGV[i] == 'x' and ARGV[i + 4] == '1'
-    if certain or not (is_broken(meta_of(id), 'hash') or is_broken(payload_of(id), 'string')) then
-      outcome = 's'
-      ids[id] = true
-      settled[#settled + 1] = id
-    else
-      outcome = 'b'
+local outcomes, asked, words, metas, settled, claimed = {}, {}, {}, {}, {}, {}
+local word = FIRST + 4
+while ARGV[word] do
+  local n = #asked + 1
+  asked[n], words[n], metas[n] = ARGV[word + 1], word, meta_of(ARGV[word + 1])
+  word = word + (ARGV[word] == 'f' and 3 or 6)
+end
+local held, some_kept = {}, false
+batch('HMGET', CLAIMED, asked, function(found)
+  for n = 1, math.min(#asked - #held, 1000) do held[#held + 1] = found[n] end
+end)
+batch('EXISTS', nil, metas, function(count) some_kept = some_kept or count > 0 end)
+for n, id in ipairs(asked) do
+  local i = words[n]
+  local outcome, claim = 'l', held[n]
+  if claim and not claimed[id] and claim:sub(1, #ARGV[i + 2] + 1) == ARGV[i + 2] .. ' ' then
+    local _, _, score, holder = parts_of(claim)
+    if holder == worker then
+      local certain = ARGV[i] == 'x' and ARGV[i + 4] == '1'
+      if certain or not (some_kept and is_broken(metas[n], 'hash') or is_broken(payload_of(id), 'string')) then
+        outcome = 's'
+        claimed[id] = score
+        settled[#settled + 1] = id
+      else
+        outcome = 'b'
+      end
     end
   end
-  outcomes[#outcomes + 1] = outcome
+  outcomes[n] = outcome
 end
 
 -- Write: removals first, since a full server refuses a script whose first write adds.
-if #settled > 0 then batch('HDEL', claims_key, settled) end
+batch('HDEL', CLAIMED, settled)
+batch('SREM', claims_key, settled)
 local ended = { completed = 0, failed = 0 }
+local gone = {}
 for n, outcome in ipairs(outcomes) do
   if outcome == 's' then
-    local i = FIRST + 4 + (n - 1) * 6
+    local i = words[n]
     local kind, id = ARGV[i], ARGV[i + 1]
-    if kind == 'f' then
-      finish(id, 'completed')
+    local score = claimed[id]
+    if kind == 'f' and ENDED.completed.count == 0 then
+      -- The most frequent case: keys go all at once; the token says whether the id is to be remembered.
+      gone[#gone + 1] = payload_of(id)
+      gone[#gone + 1] = metas[n]
+      if ARGV[i + 2]:sub(-1) == '!' then remember(id, now) end
+    elseif kind == 'f' then
+      finish(id, 'completed', score)
       ended.completed = ended.completed + 1
     elseif kind == 'x' then
-      finish(id, 'failed', ARGV[i + 4] == '1', ARGV[i + 3])
+      finish(id, 'failed', score, ARGV[i + 4] == '1', ARGV[i + 3])
       ended.failed = ended.failed + 1
     elseif kind == 'l' then
-      release(id)
+      release(id, score)
     else
       local due = seconds(due_at(ARGV[i + 4]))
       if ARGV[i + 3] ~= '=' then redis.call('SET', payload_of(id), ARGV[i + 3]) end
-      unmark(id, 'workerID', 'processingStarted', 'due', 'recoveries', 'reset')
-      mark(id, 'status', 'pending')
+      unmark(id, 'recoveries', 'reset')
+      keep_stored(id, score)
       if ARGV[i + 5] ~= '' then mark(id, 'error', ARGV[i + 5]) end
       redis.call('ZADD', PENDING, due, id)
       wake_for(due)
     end
   end
 end
+batch('DEL', nil, gone)
 for state, count in pairs(ended) do
   if count > 0 then trim(state, 2 * count + 100) end
 end
 
 -- Claim.
-local claims = {}
+local claimed_now = 0
 if limit > 0 and expires > now then
   local entries = redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
-  if #entries > 0 then
-    redis.call('ZREMRANGEBYRANK', PENDING, 0, #entries / 2 - 1)
-    local keys, held, started = {}, {}, seconds(now)
-    for i = 1, #entries, 2 do keys[#keys + 1] = payload_of(entries[i]) end
-    local requests = {}
-    for from = 1, #keys, 1000 do
-      for _, request in ipairs(redis.call('MGET', unpack(keys, from, math.min(from + 999, #keys)))) do
-        requests[#requests + 1] = request
-      end
-    end
+  claimed_now = #entries / 2
+  if claimed_now > 0 then
+    redis.call('ZREMRANGEBYRANK', PENDING, 0, claimed_now - 1)
+    local keys, requests, made, ids = {}, {}, {}, {}
+    metas, some_kept = {}, false
     for i = 1, #entries, 2 do
-      local id, due, n = entries[i], entries[i + 1], (i - 1) / 2
-      local token = ARGV[FIRST + 1] .. '.' .. n
-      local claim = claim_of(id, token, requests[n + 1], due)
-      local marked = redis.pcall('HSET', meta_of(id), 'status', 'processing', 'workerID', worker,
-        'processingStarted', started, 'due', due)
-      if type(marked) == 'table' and marked.err then claim[3] = false end
-      held[#held + 1] = id
-      held[#held + 1] = token
-      claims[#claims + 1] = claim
+      keys[#keys + 1] = payload_of(entries[i])
+      metas[#metas + 1] = meta_of(entries[i])
     end
-    batch('HSET', claims_key, held)
+    batch('MGET', nil, keys, function(found)
+      for n = 1, math.min(#keys - #requests, 1000) do requests[#requests + 1] = found[n] end
+    end)
+    batch('EXISTS', nil, metas, function(count) some_kept = some_kept or count > 0 end)
+    local made_at = ' ' .. whole(now) .. ' '
+    for n = 1, claimed_now do
+      local id, score, token = entries[2 * n - 1], entries[2 * n], ARGV[FIRST + 1] .. '.' .. (n - 1)
+      local kept
+      if some_kept then
+        kept = kept_of(id)
+        if kept[5] then token = token .. '!' end
+        if kept[6] then unmark(id, 'status') end
+        if is_broken(metas[n], 'hash') then requests[n] = false end
+      end
+      report(id, token, requests[n], score, kept)
+      ids[n] = id
+      made[2 * n - 1] = id
+      made[2 * n] = token .. made_at .. score .. ' ' .. worker
+    end
+    batch('HSET', CLAIMED, made)
+    batch('SADD', claims_key, ids)
   end
 end
 local next_due = until_next()
-if next_due == '0' and #claims > 0 then wake() end
+if next_due == '0' and claimed_now > 0 then wake() end
 
 local letters = table.concat(outcomes)
-if #settled > 0 or #claims > 0 or recorded_empty then
+if #settled > 0 or claimed_now > 0 or recorded_empty then
   redis.call('HDEL', record_key, 'outcomes')
   redis.call('HSET', record_key, 'sequence', ARGV[FIRST + 1], 'outcomes', letters)
 end
-return { letters, claims, next_due }
+return answer(letters, next_due)

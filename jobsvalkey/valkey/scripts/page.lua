@@ -6,9 +6,7 @@ local score, id = tonumber(ARGV[FIRST + 3]), ARGV[FIRST + 4]
 local found = {}
 
 if state == 'processing' then
-  for _, worker in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
-    for _, held in ipairs(redis.call('HKEYS', claims_of(worker))) do found[#found + 1] = { held, '0' } end
-  end
+  for _, held in ipairs(redis.call('HKEYS', CLAIMED)) do found[#found + 1] = { held, '0' } end
   for _, held in ipairs(redis.call('LRANGE', PROCESSING, 0, -1)) do found[#found + 1] = { held, '0' } end
   size = #found
 end

@@ -2,7 +2,7 @@
 -- Result: `1` where it was pending, else `0`. Cost: O(log n).
 local known = repeated()
 if known then return known end
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, PAUSED)
 if wrong then return wrong end
 
 local id = ARGV[FIRST + 3]

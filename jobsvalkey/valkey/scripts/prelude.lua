@@ -24,6 +24,7 @@ local window = tonumber(ARGV[8])
 local PENDING, PAUSED, PROCESSING = Q .. '.pending', Q .. '.paused', Q .. '.processing'
 local META = Q .. '.metadata.'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
+local CLAIMED = META .. '_claimed' -- hash: id, claim on it: `token started due worker`
 local IDS = META .. '_ids' -- zset: ids of users whose jobs are gone, until when they are remembered
 local KEPT = META .. '_kept' -- zset: failed jobs that no retention policy removes
 local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
@@ -36,7 +37,7 @@ local ENDED = {
 local function payload_of(id) return Q .. '/' .. id end
 local function meta_of(id) return Q .. '/' .. id .. '.metadata' end
 local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, sequence, outcomes
-local function claims_of(worker) return META .. '_claims.' .. worker end -- hash: id, token
+local function claims_of(worker) return META .. '_claims.' .. worker end -- set: ids of its claims
 
 local function whole(microseconds) return string.format('%.0f', microseconds) end
 local function seconds(microseconds) return string.format('%.6f', microseconds / 1000000) end
@@ -44,24 +45,29 @@ local function micro(score) return math.floor(tonumber(score) * 1000000 + 0.5) e
 
 local function fault(code, text) return redis.error_reply('JOBS' .. code .. ' ' .. text) end
 
--- A variadic command over any number of arguments; Lua's stack holds some thousands.
-local function batch(command, key, arguments)
+-- A variadic command over any number of arguments, after `first`; Lua's stack holds some thousands.
+-- The replies of the parts are handed to `each`.
+local function batch(command, first, arguments, each)
   for from = 1, #arguments, 1000 do
-    redis.call(command, key, unpack(arguments, from, math.min(from + 999, #arguments)))
+    local part = { unpack(arguments, from, math.min(from + 999, #arguments)) }
+    if first then table.insert(part, 1, first) end
+    local reply = redis.call(command, unpack(part))
+    if each then each(reply) end
   end
 end
 
--- An error where a key of the queue holds another type: asked before the first write, as Lua does not roll back.
-local function wrong_type()
-  local expected = {
-    { PENDING, 'zset' }, { PAUSED, 'zset' }, { PROCESSING, 'list' }, { WORKERS, 'zset' }, { IDS, 'zset' },
-    { KEPT, 'zset' }, { WAKE, 'list' }, { ENDED.completed.key, 'zset' }, { ENDED.failed.key, 'zset' },
-    { ENDED.cancelled.key, 'zset' },
-  }
-  for _, entry in ipairs(expected) do
-    local found = redis.call('TYPE', entry[1]).ok
-    if found ~= 'none' and found ~= entry[2] then
-      return fault('TYPE', entry[1] .. ' holds a ' .. found .. ', not a ' .. entry[2])
+-- An error where a key of the queue holds another type. A script asks for what it is going to write and has not read
+-- by then, as Lua does not roll back.
+local TYPES = {
+  [PENDING] = 'zset', [PAUSED] = 'zset', [WORKERS] = 'zset', [IDS] = 'zset', [KEPT] = 'zset',
+  [PROCESSING] = 'list', [WAKE] = 'list', [CLAIMED] = 'hash',
+}
+for _, policy in pairs(ENDED) do TYPES[policy.key] = 'zset' end
+local function wrong_type(...)
+  for _, key in ipairs({ ... }) do
+    local found = redis.call('TYPE', key).ok
+    if found ~= 'none' and found ~= TYPES[key] then
+      return fault('TYPE', key .. ' holds a ' .. found .. ', not a ' .. TYPES[key])
     end
   end
 end
@@ -91,26 +97,18 @@ local function first_kept(policy)
   return first
 end
 
--- The worker that holds a claim on the job, if one does.
-local function holder_of(id)
-  local worker = redis.pcall('HGET', meta_of(id), 'workerID')
-  if type(worker) == 'string' then return redis.call('HEXISTS', claims_of(worker), id) == 1 and worker end
-  if not worker then return nil end
-  -- The key holds something else, so it cannot tell: ask the workers.
-  for _, other in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do
-    if redis.call('HEXISTS', claims_of(other), id) == 1 then return other end
-  end
-end
+-- The parts of a claim as it stands in CLAIMED: token, when it was made (microseconds), the score of its due time, worker.
+local function parts_of(claim) return claim:match('^(%S+) (%S+) (%S+) (.*)$') end
 
--- Where a job is: its state with its score, or with the worker that has it. For what is left of a job beyond its
--- retention: nil, the state in which it ended, its score.
+-- Where a job is: its state, with its score, or with its claim, or with the Swift worker that has it. For what is left
+-- of a job beyond its retention: nil, the state in which it ended, its score.
 local function place(id)
   local score = redis.call('ZSCORE', PENDING, id)
   if score then return 'pending', score end
   score = redis.call('ZSCORE', PAUSED, id)
   if score then return 'paused', score end
-  local worker = holder_of(id)
-  if worker then return 'processing', worker end
+  local claim = redis.call('HGET', CLAIMED, id)
+  if claim then return 'processing', claim end
   for state, policy in pairs(ENDED) do
     score = redis.call('ZSCORE', policy.key, id)
     if score then
@@ -121,19 +119,23 @@ local function place(id)
   score = redis.call('ZSCORE', KEPT, id)
   if score then return 'failed', score end
   if redis.call('EXISTS', PROCESSING) == 1 and redis.call('LPOS', PROCESSING, id) then
-    return 'processing', fields(id, 'workerID')[1] or ''
+    return 'processing', nil, fields(id, 'workerID')[1] or ''
   end
 end
 
--- Drop a job's keys; an id that a user gave is remembered from `since`, when the job became absent.
+-- Remember an id that a user gave, from `since`, when its job became absent.
+local function remember(id, since)
+  if since + window <= now then return end
+  redis.call('ZADD', IDS, whole(since + window), id)
+  local past = redis.call('ZRANGEBYSCORE', IDS, '-inf', whole(now), 'LIMIT', 0, 10)
+  if #past > 0 then redis.call('ZREM', IDS, unpack(past)) end
+end
+
+-- Drop a job's keys.
 local function forget(id, since)
   local own = fields(id, 'own')[1]
   redis.call('DEL', payload_of(id), meta_of(id))
-  if own and since + window > now then
-    redis.call('ZADD', IDS, whole(since + window), id)
-    local past = redis.call('ZRANGEBYSCORE', IDS, '-inf', whole(now), 'LIMIT', 0, 10)
-    if #past > 0 then redis.call('ZREM', IDS, unpack(past)) end
-  end
+  if own then remember(id, since) end
 end
 
 -- Drop what is left of a job beyond its retention.
@@ -155,12 +157,15 @@ local function trim(state, most)
   for i = 1, #entries, 2 do purge(state, entries[i], entries[i + 1]) end
 end
 
--- Put a job among the ended ones, or drop it. It has been taken from where it was before.
-local function finish(id, state, keep, error)
+-- A job that was due at once has no time of storing of its own: that was when it was due.
+local function keep_stored(id, score) redis.pcall('HSETNX', meta_of(id), 'stored', whole(micro(score))) end
+
+-- Put a job, due at `score`, among the ended ones, or drop it. It has been taken from where it was before.
+local function finish(id, state, score, keep, error)
   local policy = ENDED[state]
   if policy.count == 0 and not keep then return forget(id, now) end
-  unmark(id, 'workerID', 'processingStarted', 'due')
   if error then mark(id, 'status', state, 'error', error) else mark(id, 'status', state) end
+  keep_stored(id, score)
   redis.call('ZADD', keep and KEPT or policy.key, seconds(now), id)
 end
 
@@ -177,15 +182,11 @@ local function wake_for(score)
   end
 end
 
--- Put a job back into the queue as it was claimed.
-local function release(id, recovered)
-  local kept = fields(id, 'due', 'recoveries')
-  local due = kept[1] or seconds(now)
-  unmark(id, 'workerID', 'processingStarted', 'due')
-  if recovered then mark(id, 'recoveries', (tonumber(kept[2]) or 0) + 1) end
-  mark(id, 'status', 'pending')
-  redis.call('ZADD', PENDING, due, id)
-  wake_for(due)
+-- Put a job back into the queue as it was claimed, due when it was due before.
+local function release(id, score, recovered)
+  if recovered then redis.pcall('HINCRBY', meta_of(id), 'recoveries', 1) end
+  redis.call('ZADD', PENDING, score, id)
+  wake_for(score)
 end
 
 -- A due time as callers give it: microseconds, `+` microseconds from now, or empty for now.
@@ -195,23 +196,21 @@ local function due_at(given)
   return tonumber(given)
 end
 
--- Put a job back into the queue, due now, to start at attempt 1. It has been taken from where it was before.
-local function rerun(id)
-  unmark(id, 'workerID', 'processingStarted', 'due', 'error', 'recoveries')
-  mark(id, 'status', 'pending', 'reset', '1')
-  redis.call('ZADD', PENDING, seconds(now), id)
-  wake()
-end
-
--- Take a job from the place where it is.
+-- Take a job from the place where it is; the score of its due time, where that is known.
 local function take(id, state, where)
-  if state == 'pending' then return redis.call('ZREM', PENDING, id) end
-  if state == 'paused' then return redis.call('ZREM', PAUSED, id) end
-  if state == 'processing' then
-    redis.call('HDEL', claims_of(where), id)
-    return redis.call('LREM', PROCESSING, 1, id)
+  if state == 'pending' or state == 'paused' then
+    redis.call('ZREM', state == 'pending' and PENDING or PAUSED, id)
+    return where
   end
-  return redis.call('ZREM', ENDED[state].key, id) + redis.call('ZREM', KEPT, id)
+  if state == 'processing' then
+    if not where then return redis.call('LREM', PROCESSING, 1, id) and nil end
+    local _, _, score, worker = parts_of(where)
+    redis.call('HDEL', CLAIMED, id)
+    redis.call('SREM', claims_of(worker), id)
+    return score
+  end
+  redis.call('ZREM', ENDED[state].key, id)
+  redis.call('ZREM', KEPT, id)
 end
 
 -- Numbered operations: [FIRST] producer, [FIRST + 1] sequence, [FIRST + 2] digest of what is asked.
@@ -249,18 +248,35 @@ local function is_known(id)
   return fields(id, 'own')[1] and since + window > now, { ended, score }
 end
 
--- Store a job. Its keys may hold what is left of one of the same id.
-local function store(id, due, own, request)
-  local meta = meta_of(id)
-  redis.call('SET', payload_of(id), request)
-  redis.call('DEL', meta)
-  if own == '1' then
-    redis.call('HSET', meta, 'status', 'pending', 'stored', whole(now), 'own', '1')
-  else
-    redis.call('HSET', meta, 'status', 'pending', 'stored', whole(now))
+-- Store jobs that are not known, each { id, due, own, request } as given. A job that is due at once and has an id of
+-- ours gets no metadata before it is claimed: it was stored when it was due, and where it is says its state.
+-- `left` says, for each, in which state something is left of a job of the same id, if anything may be.
+local function store(jobs, left)
+  local payloads, queued, earliest = {}, {}, nil
+  local at_once = seconds(now)
+  for _, job in ipairs(jobs) do
+    local id, due, own, request = unpack(job)
+    payloads[#payloads + 1] = payload_of(id)
+    payloads[#payloads + 1] = request
+    local score = due == '' and at_once or seconds(due_at(due))
+    queued[#queued + 1] = score
+    queued[#queued + 1] = id
+    if not earliest or tonumber(score) < tonumber(earliest) then earliest = score end
   end
-  redis.call('ZADD', PENDING, seconds(due), id)
-  wake_for(seconds(due))
+  if not earliest then return end
+  batch('MSET', nil, payloads) -- the first write: a full server refuses it
+  for _, rest in ipairs(left or {}) do
+    redis.call('DEL', meta_of(rest[1]))
+    if rest[2] then redis.call('ZREM', ENDED[rest[2]].key, rest[1]) end
+  end
+  for _, job in ipairs(jobs) do
+    if job[2] ~= '' or job[3] == '1' then
+      redis.call('HSET', meta_of(job[1]), 'stored', whole(now))
+      if job[3] == '1' then redis.call('HSET', meta_of(job[1]), 'own', '1') end
+    end
+  end
+  batch('ZADD', PENDING, queued)
+  wake_for(earliest)
 end
 
 -- Metadata: a plain value, or a lock, which is a value with an expiry. With an injected clock the expiry stands in LOCKS.

@@ -4,18 +4,55 @@
 -- Result: a `1` (stored) or `0` (duplicate) for each. Cost: O(log n) for each job.
 local known = repeated()
 if known then return known end
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, WAKE)
 if wrong then return wrong end
 
-local answer = {}
+local jobs, ids, keys, seen, twice = {}, {}, {}, {}, false
 for i = FIRST + 3, #ARGV, 4 do
   local id = ARGV[i]
-  local duplicate, left = is_known(id)
-  if not duplicate then
-    store(id, due_at(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
-    -- Only now: what is left of a job beyond its retention goes by a removal, after which even a full server takes all.
-    if left then redis.call('ZREM', ENDED[left[1]].key, id) end
-  end
-  answer[#answer + 1] = duplicate and '0' or '1'
+  jobs[#jobs + 1] = { id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] }
+  ids[#ids + 1] = id
+  keys[#keys + 1] = payload_of(id)
+  keys[#keys + 1] = meta_of(id)
+  twice = twice or seen[id]
+  seen[id] = true
 end
+
+-- Whether none of the jobs is known: the rule, found out by a few commands for all of them.
+local function all_fresh()
+  local found = 0
+  batch('EXISTS', nil, keys, function(count) found = found + count end)
+  if twice or found > 0 or redis.call('EXISTS', PROCESSING) == 1 then return false end
+  local function look(scores)
+    for n = 1, #ids do
+      if scores[n] then found = found + 1 end
+    end
+  end
+  batch('ZMSCORE', PENDING, ids, look)
+  local others = { IDS, PAUSED, ENDED.completed.key, ENDED.failed.key, ENDED.cancelled.key, KEPT }
+  if redis.call('EXISTS', unpack(others)) > 0 then
+    for _, list in ipairs(others) do batch('ZMSCORE', list, ids, look) end
+  end
+  return found == 0
+end
+
+if all_fresh() then
+  store(jobs)
+  return record(('1'):rep(#jobs))
+end
+
+local answer, fresh, left = {}, {}, {}
+seen = {}
+for n, job in ipairs(jobs) do
+  local id = job[1]
+  local duplicate, rest = seen[id], nil
+  if not duplicate then duplicate, rest = is_known(id) end
+  if not duplicate then
+    seen[id] = true
+    fresh[#fresh + 1] = job
+    left[#left + 1] = { id, rest and rest[1] }
+  end
+  answer[n] = duplicate and '0' or '1'
+end
+store(fresh, left)
 return record(table.concat(answer))

@@ -4,7 +4,7 @@
 -- Result: `p` pushed, `d` duplicate, `u` unexpected. Cost: O(log n).
 local known = repeated()
 if known then return known end
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, WAKE)
 if wrong then return wrong end
 
 local name = ARGV[FIRST + 3]
@@ -18,6 +18,5 @@ local duplicate, left = is_known(id)
 redis.call('SET', META .. name, ARGV[FIRST + 6])
 redis.call('HDEL', LOCKS, name)
 if duplicate then return record('d') end
-store(id, due_at(ARGV[FIRST + 8]), ARGV[FIRST + 9], ARGV[FIRST + 10])
-if left then redis.call('ZREM', ENDED[left[1]].key, id) end
+store({ { id, ARGV[FIRST + 8], ARGV[FIRST + 9], ARGV[FIRST + 10] } }, { { id, left and left[1] } })
 return record('p')

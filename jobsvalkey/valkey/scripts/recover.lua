@@ -1,16 +1,21 @@
 -- Put the jobs of workers whose lock has run out back into the queue.
 -- [FIRST] how many at most, [+1] microseconds for which an id that a Swift worker popped may lack a worker.
 -- Result: how many jobs it was. Cost: O(log n) for each job, and O(1) for each dead worker.
-local wrong = wrong_type()
+local wrong = wrong_type(WORKERS, PENDING, WAKE, PROCESSING, CLAIMED)
 if wrong then return wrong end
 local left, grace = tonumber(ARGV[FIRST]), tonumber(ARGV[FIRST + 1])
 local done = 0
 
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)) do
-  local ids = redis.call('HKEYS', claims_of(worker))
+  local ids = redis.call('SMEMBERS', claims_of(worker))
   for n = 1, math.min(#ids, left) do
-    redis.call('HDEL', claims_of(worker), ids[n])
-    release(ids[n], true)
+    local claim = redis.call('HGET', CLAIMED, ids[n])
+    redis.call('SREM', claims_of(worker), ids[n])
+    if claim then
+      redis.call('HDEL', CLAIMED, ids[n])
+      local _, _, score = parts_of(claim)
+      release(ids[n], score, true)
+    end
   end
   done = done + math.min(#ids, left)
   if #ids > left then return done end
@@ -39,7 +44,8 @@ for _, id in ipairs(redis.call('LRANGE', PROCESSING, from, from + 999)) do
   if dead then
     redis.call('LREM', PROCESSING, 1, id)
     redis.call('ZREM', UNOWNED, id)
-    release(id, true)
+    unmark(id, 'status', 'workerID', 'processingStarted')
+    release(id, seconds(now), true)
     done, left = done + 1, left - 1
   end
 end

@@ -2,7 +2,7 @@
 -- Result: `1` where it was paused, else `0`. Cost: O(log n).
 local known = repeated()
 if known then return known end
-local wrong = wrong_type()
+local wrong = wrong_type(PENDING, PAUSED, WAKE)
 if wrong then return wrong end
 
 local id = ARGV[FIRST + 3]
@@ -10,6 +10,6 @@ local score = redis.call('ZSCORE', PAUSED, id)
 if not score then return record('0') end
 redis.call('ZREM', PAUSED, id)
 redis.call('ZADD', PENDING, score, id)
-mark(id, 'status', 'pending')
+unmark(id, 'status')
 wake_for(score)
 return record('1')
