@@ -9,6 +9,7 @@ from datetime import datetime
 from jobsvalkey.contract import (
     Claim,
     ConfigurationError,
+    Exchanged,
     Fail,
     JobsError,
     OperationRefused,
@@ -29,6 +30,8 @@ _LOGGER = logging.getLogger("jobsvalkey.worker")
 
 LEAVE_WITHIN = 5.0
 """Seconds for the last releases and for closing the worker, each."""
+LOCK_PAUSE = 0.01
+"""Seconds from the renewal of a lock that ran out to the next attempt to claim."""
 RECOVER_AT_ONCE = 1000
 """Jobs in one step of recovery."""
 
@@ -121,45 +124,47 @@ class WorkerRun:
 
     async def _claim_and_settle(self, group: asyncio.TaskGroup) -> None:
         """One exchange after the other, as long as there is something to settle or a free slot; then a rest."""
-        renewed = False
         while True:
             free = 0 if self._stopping else self._options.num_workers - self.running
-            claims: list[Claim] = []
             timeout: float | None = None
-            settlements = self._finished
-            if settlements or free:
-                self._finished, self._hinted = [], False
-                worker = self.worker
-                try:
-                    exchanged = await worker.exchange(settlements, free)
-                except (WorkerClosed, OperationRefused) as error:
-                    await self._replace(worker, error)
+            if self._finished or free:
+                exchanged = await self._exchange(free)
+                if exchanged is None:
                     continue
-                if exchanged.outcomes.count(Outcome.SETTLED) != len(settlements):
-                    self._look_at(settlements, exchanged.outcomes)
-                claims = exchanged.claims
-                if claims:
-                    self.last_claim_at = self._driver.clock.now()
-                for claim in claims:
-                    self._start(claim)
-                if len(claims) < free:
-                    until_next = exchanged.until_next
-                    timeout = self._poll_time
-                    if until_next is None or until_next > 0:
-                        timeout = timeout if until_next is None else min(timeout, until_next)
-                        if self._options.burst and not claims and not self.running and not self._finished:
-                            self.stop()
-                    elif claims:
-                        timeout = 0.0  # there is more, and the driver gave less than it was asked for
-                    elif not renewed:
-                        # Jobs are due and none was given: the lock has run out.
-                        await self._renew()
-                        renewed = True
-                        continue
-                renewed = False
+                if len(exchanged.claims) < free:
+                    timeout = await self._time_to_next(exchanged)
             elif self.access.leaving.is_set():
                 return
             await self._rest(group, timeout)
+
+    async def _exchange(self, limit: int) -> Exchanged | None:
+        """Settle what has ended, and start what is claimed; `None` where the worker has to start anew."""
+        worker, settlements = self.worker, self._finished
+        self._finished, self._hinted = [], False
+        try:
+            exchanged = await worker.exchange(settlements, limit)
+        except (WorkerClosed, OperationRefused) as error:
+            await self._replace(worker, error)
+            return None
+        if exchanged.outcomes.count(Outcome.SETTLED) != len(settlements):
+            self._look_at(settlements, exchanged.outcomes)
+        if exchanged.claims:
+            self.last_claim_at = self._driver.clock.now()
+        for claim in exchanged.claims:
+            self._start(claim)
+        return exchanged
+
+    async def _time_to_next(self, exchanged: Exchanged) -> float:
+        """Seconds to wait for the next job, after an exchange that left slots free."""
+        if exchanged.until_next == 0:
+            if exchanged.claims:
+                return 0.0  # there is more, and the driver gave less than it was asked for
+            # Jobs are due and none was given: the lock has run out.
+            await self._renew()
+            return min(self._poll_time, LOCK_PAUSE)
+        if self._options.burst and not self.running and not self._finished:
+            self.stop()
+        return self._poll_time if exchanged.until_next is None else min(self._poll_time, exchanged.until_next)
 
     def _start(self, claim: Claim) -> None:
         if self._stopping:
