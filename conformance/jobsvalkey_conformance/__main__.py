@@ -4,6 +4,7 @@
 import argparse
 import importlib
 import json
+import secrets
 import sys
 import tempfile
 from importlib.metadata import version
@@ -80,16 +81,19 @@ def harness_named(target: str) -> type[DriverHarness]:
     return found
 
 
-def run(target: str, *, select: str | None = None, junit: str | None = None) -> Collector:
-    """Run the suite on a harness."""
+def run(target: str, *, select: str | None = None, stop: bool = False, junit: str | None = None) -> Collector:
+    """Run the suite on the harness that `MODULE:NAME` names: all of it, or to the first failure where `stop` is set."""
     module, _, name = target.partition(":")
     collector = Collector()
     with tempfile.TemporaryDirectory() as directory:
-        test, settings = Path(directory, "test_driver.py"), Path(directory, "pytest.ini")
+        # Of a name of its own: a second run in this process must not find the module of the first.
+        test, settings = Path(directory, f"test_{secrets.token_hex(4)}.py"), Path(directory, "pytest.ini")
         test.write_text(TEST.format(module=module, name=name))
         settings.write_text(SETTINGS)
         arguments = [str(test), "-c", str(settings), "-p", "no:terminal", "-p", "no:cacheprovider"]
+        arguments += ["--import-mode=importlib"]
         arguments += ["-k", select] if select else []
+        arguments += ["-x"] if stop else []
         arguments += [f"--junit-xml={junit}"] if junit else []
         pytest.main(arguments, plugins=[collector])
     return collector
@@ -100,6 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m jobsvalkey_conformance", description=__doc__)
     parser.add_argument("harness", help="where the harness is: MODULE:HARNESS")
     parser.add_argument("-k", dest="select", metavar="EXPRESSION", help="only tests whose name matches, as for pytest")
+    parser.add_argument("-x", dest="stop", action="store_true", help="stop at the first failure")
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit report as well")
     options = parser.parse_args(arguments)
@@ -108,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    collector = run(options.harness, select=options.select, junit=options.junit)
+    collector = run(options.harness, select=options.select, stop=options.stop, junit=options.junit)
     results = collector.results()
     failed = [result for result in results if result.outcome == "failed"]
     if options.json:

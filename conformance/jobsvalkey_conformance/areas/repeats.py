@@ -281,7 +281,9 @@ class RepeatTests(Suite):
         assert (await driver.exchange(worker.id, 5, (), 1)).claims == []
         job_id = await kit.push(driver)
         assert [claim.job_id for claim in (await driver.exchange(worker.id, 5, (), 1)).claims] == [job_id]
+        lost = [Finish(job_id, b"0.0")]
         assert (await driver.exchange(worker.id, 9, (), 1)).claims == []
+        assert (await driver.exchange(worker.id, 8, lost, 0)).outcomes == [Outcome.CLAIM_LOST]
         assert (await driver.exchange(worker.id, 6, (), 1)).claims == []
 
     @conformance_test()

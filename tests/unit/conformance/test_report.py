@@ -142,3 +142,14 @@ def test_mine():
     output = run_pytest(tmp_path, test)
     assert "1 passed" in output
     assert "conformance suite" not in output
+
+
+def test_a_process_can_run_it_for_one_harness_after_the_other() -> None:
+    program = f"""
+from jobsvalkey_conformance.__main__ import run
+for harness in ("TwinHarness", "BoastfulHarness", "TwinHarness"):
+    results = run("{HARNESSES}:" + harness, select="cancel_a_job_that", stop=True).results()
+    print(len(results), [result.outcome for result in results])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["1 ['passed']", "1 ['failed']", "1 ['passed']"], done.stderr
