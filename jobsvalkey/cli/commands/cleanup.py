@@ -1,0 +1,126 @@
+"""`jobsvalkey cleanup`: remove or rerun many jobs, by state and age."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jobsvalkey.cli.connection import open_queue
+from jobsvalkey.cli.durations import parse_duration
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage
+from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
+from jobsvalkey.cli.output import console, print_json, print_table
+from jobsvalkey.contract import CleanupParameters, JobCleanup, JobStatus
+from jobsvalkey.runtime import JobQueue
+from jobsvalkey.valkey import ValkeyJobQueue
+
+CHUNK = 250
+"""Jobs in one step."""
+RECOVERY_TIMEOUT = 30.0
+"""Seconds: the driver itself repeats a recovery for as long as the server is away."""
+
+WHAT = "remove, rerun, or either with an age: remove:7d"
+Removal: TypeAlias = Annotated[str | None, typer.Option(metavar="remove[:AGE]", show_default=False)]
+Action: TypeAlias = Annotated[str | None, typer.Option(metavar="remove|rerun[:AGE]", show_default=False)]
+
+
+def cleanup(
+    pending: Removal = None,
+    paused: Removal = None,
+    processing: Action = None,
+    completed: Action = None,
+    failed: Action = None,
+    cancelled: Action = None,
+    only_orphans: Annotated[
+        bool, typer.Option("--only-orphans", help="Of the processing jobs only those whose worker is dead.")
+    ] = False,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="First put the jobs of dead workers back into the queue.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+    queue: Queue = DEFAULT_QUEUE,
+    json: AsJson = False,
+) -> None:
+    """Remove or rerun the jobs of the states named, all of them or those of an age.
+
+    As in: jobsvalkey cleanup --completed remove:7d --failed rerun --cancelled remove
+
+    Age counts from the end of a finished job, from the claim of a running one, and from when it was stored for one
+    that waits. Works in chunks, beside running workers; what is broken off is done up to there.
+    """
+    texts = {
+        JobStatus.PENDING: pending,
+        JobStatus.PAUSED: paused,
+        JobStatus.PROCESSING: processing,
+        JobStatus.COMPLETED: completed,
+        JobStatus.FAILED: failed,
+        JobStatus.CANCELLED: cancelled,
+    }
+    wanted = {status: _parse(status, text) for status, text in texts.items() if text is not None}
+    if not wanted and not recover:
+        raise WrongUsage("nothing to do: name a state and what to do, such as --completed remove:7d, or --recover")
+    if only_orphans and JobStatus.PROCESSING not in wanted:
+        raise WrongUsage("--only-orphans goes with --processing remove or --processing rerun")
+    try:
+        # The rules of what makes sense are the library's.
+        CleanupParameters(**{f"{status}_jobs": each for status, each in wanted.items()}, only_orphans=only_orphans)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+    recovered, cleaned = asyncio.run(_clean(url, queue, wanted, only_orphans, recover))
+    if json:
+        print_json({"recovered": recovered, **{status.value: count for status, count in cleaned.items()}})
+        return
+    rows = [("processing", "recovered", f"{recovered:,}")] if recover else []
+    done = {"remove": "removed", "rerun": "rerun"}
+    rows += [(status.value, done[wanted[status].action], f"{count:,}") for status, count in cleaned.items()]
+    print_table(("state", "", "jobs"), rows, right=("jobs",))
+
+
+def _parse(status: JobStatus, text: str) -> JobCleanup:
+    action, colon, age = text.partition(":")
+    max_age = parse_duration(age) if colon else None
+    if action == "remove":
+        return JobCleanup.remove(max_age=max_age)
+    if action == "rerun":
+        return JobCleanup.rerun(max_age=max_age)
+    raise WrongUsage(f"--{status} {text}: write {WHAT}")
+
+
+async def _clean(
+    url: str, queue_key: str, wanted: dict[JobStatus, JobCleanup], only_orphans: bool, recover: bool
+) -> tuple[int, dict[JobStatus, int]]:
+    recovered, cleaned = 0, dict[JobStatus, int]()
+    # Progress is for whoever watches; a pipe or a file gets the result alone.
+    watched = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with open_queue(url, queue_key) as queue:
+        counts = await queue.counts()
+        if recover:
+            try:
+                async with asyncio.timeout(RECOVERY_TIMEOUT):
+                    recovered = await queue.driver.cleanup_orphaned_jobs()
+            except TimeoutError:
+                raise CommandFailed("the server stopped answering: some jobs may be recovered; run it again") from None
+            counts = await queue.counts()
+        with Progress(*columns, console=watched, disable=not watched.is_terminal, transient=True) as progress:
+            for status, cleanup in wanted.items():
+                task = progress.add_task(status.value, total=counts[status])
+                cleaned[status] = 0
+                async for done in _steps(queue, status, cleanup, counts[status], only_orphans):
+                    cleaned[status] += done
+                    progress.advance(task, done)
+    return recovered, cleaned
+
+
+async def _steps(
+    queue: JobQueue[ValkeyJobQueue], status: JobStatus, cleanup: JobCleanup, left: int, only_orphans: bool
+) -> AsyncIterator[int]:
+    """The jobs of each step. Those that come into the state meanwhile are for the next cleanup."""
+    while left > 0:
+        done = await queue.driver.cleanup_step(status, cleanup, max_jobs=min(left, CHUNK), only_orphans=only_orphans)
+        if done == 0:
+            return
+        left -= done
+        yield done

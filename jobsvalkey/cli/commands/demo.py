@@ -1,0 +1,38 @@
+"""`jobsvalkey demo`: the queue at work, with a worker that is killed in the middle."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobsvalkey.cli.demo.files import default_folder, find_files
+from jobsvalkey.cli.demo.run import run_demo
+from jobsvalkey.cli.embedded import server_at
+from jobsvalkey.cli.errors import CommandFailed
+from jobsvalkey.cli.options import AsJson, OptionalUrl
+from jobsvalkey.cli.output import console, print_fields, print_json
+
+
+def demo(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PATH]", help="A folder; by default the one that Python's packages are installed in."),
+    ] = None,
+    url: OptionalUrl = None,
+    json: AsJson = False,
+) -> None:
+    """Describe every file below PATH: one job each, two worker processes, one of which is killed in the middle."""
+    # With --json, what is shown on the way goes elsewhere.
+    out = console(stderr=json)
+    found = find_files(path or default_folder())
+    passed_over = f" ({found.passed_over:,} that cannot be one are passed over)" if found.passed_over else ""
+    out.print(f"{len(found.files):,} files below {found.folder}{passed_over}", markup=False)
+    with server_at(url) as server:
+        report = asyncio.run(run_demo(server, found, out))
+    if json:
+        print_json(report.fields())
+    else:
+        print_fields(report.rows())
+    if not report.succeeded:
+        raise CommandFailed(f"{report.lost:,} jobs are lost, and validate found {len(report.inconsistencies):,} faults")

@@ -1,0 +1,43 @@
+"""`jobsvalkey info`: how the queue does."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+from jobsvalkey.cli.connection import make_client, open_queue, redacted
+from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
+from jobsvalkey.cli.output import print_fields, print_json
+from jobsvalkey.contract import JobStatus
+
+
+def info(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Show the server, and how many jobs are in each state."""
+    found = asyncio.run(_look(url, queue))
+    if json:
+        print_json(found)
+        return
+    counts: dict[str, int] = found.pop("jobs")
+    rows: list[tuple[str, object]] = [(name.replace("_", " "), value) for name, value in found.items()]
+    rows += [(status, f"{count:,}") for status, count in counts.items()]
+    print_fields(rows)
+
+
+async def _look(url: str, queue_key: str) -> dict[str, Any]:
+    async with open_queue(url, queue_key) as queue:
+        counts = await queue.counts()
+        lag = timedelta(0)
+        async for job in queue.jobs(JobStatus.PENDING, limit=1):
+            if job.due is not None:
+                lag = max(lag, queue.driver.clock.now() - job.due)
+        durable = await queue.driver.is_durable()
+    async with make_client(url) as client:
+        server: dict[str, Any] = await cast(Any, client).info("server")
+    name = server.get("server_name", "redis")
+    return {
+        "server": f"{name} {server.get(f'{name}_version', server.get('redis_version'))}",
+        "url": redacted(url),
+        "queue": queue_key,
+        "durable": durable,
+        "seconds_behind": round(lag.total_seconds(), 3),
+        "jobs": {status.value: counts[status] for status in JobStatus},
+    }

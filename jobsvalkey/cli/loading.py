@@ -1,0 +1,69 @@
+"""`MODULE:SERVICE`: what a worker runs, found in the user's own code."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from jobsvalkey.cli.connection import debugging
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage
+
+
+def load(target: str, *kinds: type[Any]) -> Any:
+    """The object that `target` names, or what it returns where it is a function.
+
+    Modules are looked for in the current folder first.
+
+    Raises:
+        WrongUsage: there is no such thing, or it is something else.
+        CommandFailed: the module or the function raised an error.
+    """
+    module_name, _, path = target.partition(":")
+    if not module_name or not path:
+        raise WrongUsage(f"{target!r} is not MODULE:SERVICE: write, for example, myapp.jobs:service")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    found = _import(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise WrongUsage(f"module {module_name!r} has no {path!r}: name a service that it defines")
+        found = getattr(found, name)
+    if not isinstance(found, kinds) and callable(found):
+        found = _call(target, found)
+    if not isinstance(found, kinds):
+        wanted = " or a ".join(kind.__name__ for kind in kinds)
+        raise WrongUsage(
+            f"{target} is a {type(found).__name__}: it has to be a {wanted}, or a function that returns one"
+        )
+    return found
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # The module itself, or one that it imports in vain?
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise WrongUsage(f"there is no module {name!r}: run the command in the folder that has it") from error
+        raise _broken(f"module {name!r} cannot be imported", error) from error
+    except Exception as error:
+        raise _broken(f"module {name!r} cannot be imported", error) from error
+
+
+def _call(target: str, function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except Exception as error:
+        raise _broken(f"{target} cannot be called without arguments", error) from error
+
+
+def _broken(what: str, error: Exception) -> CommandFailed:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(where.filename)}, line {where.lineno}"
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        place = f"{os.path.basename(error.filename)}, line {error.lineno}"
+    hint = "" if debugging() else "; JOBSVALKEY_DEBUG=1 shows the traceback"
+    return CommandFailed(f"{what} ({type(error).__name__}: {error}, {place}): correct it{hint}")

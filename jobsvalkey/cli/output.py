@@ -1,0 +1,66 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from jobsvalkey.runtime import JobRecord
+
+UNLIMITED = 10_000
+"""Columns."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where a command prints. A pipe or a file gets lines as long as they are."""
+    out = Console(highlight=False, soft_wrap=True, stderr=stderr)
+    if not out.is_terminal:
+        out.width = UNLIMITED
+    return out
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    console().print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), markup=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """Print a table; the columns named by `right` hold numbers. Nothing is cut, or left to markup."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(plain(cell) for cell in row))
+    console().print(table, soft_wrap=False)
+
+
+def print_fields(rows: Iterable[tuple[str, object]]) -> None:
+    """Print names and what they are."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, plain(value))
+    console().print(table, soft_wrap=False)
+
+
+def plain(cell: object) -> str:
+    """A value as a cell of a table."""
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M:%S}"
+    # Names and parameters are other people's: brackets in them are no markup.
+    return str(cell).replace("[", r"\[")
+
+
+def as_json(record: JobRecord) -> dict[str, Any]:
+    """A job, for `print_json`."""
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    fields["id"] = str(record.id)
+    if record.parameters is not None:
+        fields["parameters"] = msgspec.Raw(record.parameters.encode())
+    return fields

@@ -1,0 +1,52 @@
+"""`jobsvalkey info` and `jobsvalkey validate`."""
+
+from datetime import timedelta
+
+from valkey.asyncio import Valkey
+
+from jobsvalkey.contract import JobName
+from jobsvalkey.runtime import JobOptions, JobQueue
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.conftest import StartServer
+from tests.servers import Server, ServerOptions
+from tests.unit.cli.shell import Shell
+
+NAME = JobName("N", int)
+
+
+async def test_info_counts(shell: Shell, queue: JobQueue[ValkeyJobQueue], default_server: Server) -> None:
+    await queue.push(NAME, 1)
+    await queue.pause(await queue.push(NAME, 2))
+    await queue.push(NAME, 3, options=JobOptions(delay=timedelta(hours=1)))
+    found = (await shell("info", "--json")).json
+    assert found["jobs"] == {"pending": 2, "paused": 1, "processing": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    assert found["queue"] == shell.queue_key
+    assert found["server"].split()[1].count(".") == 2
+    assert 0 < found["seconds_behind"] < 60
+    lines = (await shell("info")).out.splitlines()
+    assert ["pending", "2"] in [line.split() for line in lines]
+
+
+async def test_info_shows_no_password(shell: Shell, start_server: StartServer) -> None:
+    server = start_server(ServerOptions(password="secret"))
+    shown = await shell("info", "--url", server.url)
+    assert shown.code == 0
+    assert ":***@" in shown.out
+    assert "secret" not in shown.out
+
+
+async def test_validate_finds_nothing(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    await queue.push(NAME, 1)
+    assert (await shell("validate")).out == f"queue {shell.queue_key} is consistent\n"
+    assert (await shell("validate", "--json")).json == []
+
+
+async def test_validate_finds_a_lost_payload(
+    shell: Shell, queue: JobQueue[ValkeyJobQueue], valkey_client: Valkey
+) -> None:
+    job_id = await queue.push(NAME, 1)
+    await valkey_client.delete(f"{shell.queue_key}/{job_id}")
+    found = await shell("validate", "--json")
+    found.assert_refused(1, "1 inconsistencies", "jobs remove")
+    assert found.json == [{"kind": "missing_payload", "job_id": str(job_id)}]
+    assert f"missing_payload  {job_id}" in (await shell("validate")).out

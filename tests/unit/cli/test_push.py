@@ -1,0 +1,74 @@
+"""`jobsvalkey push`."""
+
+import io
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from jobsvalkey.contract import JobStatus
+from jobsvalkey.runtime import JobQueue
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.unit.cli.shell import Shell
+
+
+async def test_stores_the_parameters_as_they_were_written(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    pushed = await shell("push", "Send Email", '{"to": "a@b", "amount": 1.50, "big": 123456789012345678901}')
+    assert (pushed.code, pushed.err) == (0, "")
+    record = await queue.get(pushed.out.strip())
+    assert record is not None
+    assert record.name == "Send Email"
+    assert record.parameters == '{"to": "a@b", "amount": 1.50, "big": 123456789012345678901}'
+    assert record.attempt == 1
+
+
+async def test_prints_json(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    pushed = await shell("push", "N", "[1]", "--json")
+    assert await queue.status(pushed.json["job_id"]) is JobStatus.PENDING
+
+
+async def test_reads_standard_input(
+    shell: Shell, queue: JobQueue[ValkeyJobQueue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(' {"a": 1}\n'))
+    record = await queue.get((await shell("push", "N", "-")).out.strip())
+    assert record is not None
+    assert record.parameters == '{"a": 1}'
+
+
+async def test_delays(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    record = await queue.get((await shell("push", "N", "1", "--delay", "1h30m")).out.strip())
+    assert record is not None
+    assert record.due is not None
+    assert record.due - record.stored_at == timedelta(minutes=90)
+
+
+async def test_an_id_of_ones_own_is_pushed_once(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    job_id = str(uuid4()).upper()
+    for _ in range(2):
+        assert (await shell("push", "N", "1", "--job-id", job_id)).out == f"{job_id}\n"
+    assert (await queue.counts())[JobStatus.PENDING] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["N", "{not json"], ["not JSON", "quotes"]),
+        (["N", ""], ["not JSON"]),
+        (["N", "1", "--job-id", "abc"], ["'abc' is not a job id", "UUID"]),
+        (["N", "1", "--delay", "5"], ["'5' is not a time", "90s"]),
+        (["N", "1", "--delay", "-5s"], ["'-5s' is not a time"]),
+        (["N", "1", "--delay", "99999999999d"], ["is not a time"]),
+        (["", "1"], ["NAME is empty"]),
+        (["N"], ["Missing argument 'JSON'", "see jobsvalkey push --help"]),
+        (["N", "1", "--what"], ["No such option: --what"]),
+    ],
+)
+async def test_refuses(shell: Shell, queue: JobQueue[ValkeyJobQueue], arguments: list[str], words: list[str]) -> None:
+    (await shell("push", *arguments)).assert_refused(2, *words)
+    assert sum((await queue.counts()).values()) == 0
+
+
+async def test_a_payload_over_the_limit_is_not_stored(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    (await shell("push", "N", f'"{"x" * 1024 * 1024}"')).assert_refused(1, "max_payload")
+    assert sum((await queue.counts()).values()) == 0

@@ -1,0 +1,226 @@
+"""`jobsvalkey worker`, as processes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from jobsvalkey.contract import JobName, JobStatus
+from jobsvalkey.runtime import JobQueue
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.unit.cli.shell import Result, Shell
+
+MODULE = """
+import asyncio, os, pathlib
+from datetime import timedelta
+from valkey.asyncio import Valkey
+from jobsvalkey.contract import JobName
+from jobsvalkey.runtime import ActiveLock, JobQueue, ProcessorOptions
+from jobsvalkey.service import JobService
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+
+def driver():
+    client = Valkey.from_url(os.environ["JOBSVALKEY_URL"])
+    return ValkeyJobQueue(client, ValkeyConfiguration(queue_key=os.environ["QUEUE"]))
+
+async def write(text, context):
+    pathlib.Path(text).write_text(str(os.getpid()))
+
+async def rest(text, context):
+    pathlib.Path(text).touch()
+    await asyncio.sleep(1 if text.endswith("short") else 60)
+    pathlib.Path(text + ".done").touch()
+
+lock = ActiveLock(every=timedelta(seconds=0.1), hold_for=timedelta(seconds=1))
+options = ProcessorOptions(num_workers=1, worker_active_lock=lock)
+service, queue = JobService(driver(), processor=options), JobQueue(driver())
+for each in (service, queue):
+    each.register_job(JobName("write", str), write)
+    each.register_job(JobName("rest", str), rest)
+
+def make():
+    return service
+
+def broken():
+    raise RuntimeError("no such luck")
+
+number = 5
+"""
+WRITE, REST = JobName("write", str), JobName("rest", str)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - it is another process that makes it true
+            await asyncio.sleep(0.02)
+
+
+def done(file: Path) -> bool:
+    """Whether the job that rests came to its end."""
+    return file.with_name(f"{file.name}.done").exists()
+
+
+def written(file: Path) -> bool:
+    """Whether a job has written the id of its process."""
+    return file.exists() and bool(file.read_text())
+
+
+class Workers:
+    """Starts `jobsvalkey worker` in a folder with the module `app`."""
+
+    def __init__(self, folder: Path, queue_key: str) -> None:
+        (folder / "app.py").write_text(MODULE)
+        self.folder = folder
+        self.environment = {**os.environ, "QUEUE": queue_key}
+
+    @asynccontextmanager
+    async def start(self, *arguments: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "jobsvalkey.cli", "worker", *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def run(self, *arguments: str) -> Result:
+        async with self.start(*arguments) as process:
+            _, err = await process.communicate()
+            assert process.returncode is not None
+            return Result(process.returncode, "", err.decode())
+
+
+@pytest.fixture
+def workers(shell: Shell, tmp_path: Path, queue: JobQueue[ValkeyJobQueue]) -> Workers:
+    """Workers of the shell's queue."""
+    return Workers(tmp_path, queue.driver.configuration.queue_key)
+
+
+@pytest.mark.parametrize("target", ["app:service", "app:queue", "app:make"])
+async def test_burst_runs_what_is_due(workers: Workers, queue: JobQueue[ValkeyJobQueue], target: str) -> None:
+    file = workers.folder / "written"
+    await queue.push(WRITE, str(file))
+    ended = await workers.run(target, "--burst")
+    assert ended.code == 0, ended
+    assert int(file.read_text()) > 0
+    assert sum((await queue.counts()).values()) == 0
+
+
+async def test_processes_share_a_burst(workers: Workers, queue: JobQueue[ValkeyJobQueue]) -> None:
+    files = [workers.folder / f"{number}.short" for number in range(3)]
+    await queue.push_many([REST.with_parameters(str(file)) for file in files])
+    ended = await workers.run("app:service", "--burst", "--processes", "3")
+    assert ended.code == 0, ended
+    assert all(done(file) for file in files)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_a_signal_lets_jobs_end(
+    workers: Workers, queue: JobQueue[ValkeyJobQueue], signal_number: signal.Signals, processes: str
+) -> None:
+    file = workers.folder / "short"
+    await queue.push(REST, str(file))
+    async with workers.start("app:service", "--processes", processes) as process:
+        await until(file.exists)
+        process.send_signal(signal_number)
+        _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert done(file)
+    assert sum((await queue.counts()).values()) == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_a_second_signal_gives_the_job_back(
+    workers: Workers, queue: JobQueue[ValkeyJobQueue], processes: str
+) -> None:
+    file = workers.folder / "long"
+    job_id = await queue.push(REST, str(file))
+    async with workers.start("app:service", "--processes", processes) as process:
+        await until(file.exists)
+        process.terminate()
+        await asyncio.sleep(0.2)  # two signals at the same instant are one
+        process.terminate()
+        _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert await queue.status(job_id) is JobStatus.PENDING
+
+
+async def test_a_process_that_dies_is_started_again(workers: Workers, queue: JobQueue[ValkeyJobQueue]) -> None:
+    first, second = workers.folder / "first", workers.folder / "second"
+    await queue.push(WRITE, str(first))
+    async with workers.start("app:service", "--processes", "2") as process:
+        victims: set[int] = set()
+        # Every process that takes a job dies, so that the last job has to be run by a new one.
+        for number in range(3):
+            file = workers.folder / f"{number}"
+            await queue.push(WRITE, str(file))
+            await until(partial(written, file))
+            victims.add(int(file.read_text()))
+            os.kill(int(file.read_text()), signal.SIGKILL)
+        await queue.push(WRITE, str(second))
+        await until(partial(written, second))
+        assert int(second.read_text()) not in victims
+        process.terminate()
+        _, err = await process.communicate()
+    assert process.returncode == 0
+    assert err.decode().count("ended (SIGKILL), starts again in 0.5 s") >= 1
+
+
+async def test_processes_leave_with_their_supervisor(workers: Workers, queue: JobQueue[ValkeyJobQueue]) -> None:
+    file = workers.folder / "pid"
+    await queue.push(WRITE, str(file))
+    async with workers.start("app:service", "--processes", "2") as process:
+        await until(partial(written, file))
+        process.kill()
+        # The standard error of both is ours: it ends with the last of them.
+        async with asyncio.timeout(20):
+            await process.communicate()
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize(
+    ("target", "code", "words"),
+    [
+        ("app", 2, ["'app' is not MODULE:SERVICE", "myapp.jobs:service"]),
+        ("gone:service", 2, ["there is no module 'gone'", "in the folder that has it"]),
+        ("app.gone:service", 2, ["there is no module 'app.gone'"]),
+        ("app:gone", 2, ["module 'app' has no 'gone'"]),
+        ("app:number", 2, ["app:number is a int", "a JobService or a JobQueue"]),
+        ("app:broken", 1, ["app:broken cannot be called", "RuntimeError: no such luck, app.py, line"]),
+        ("wrong:service", 1, ["'wrong' cannot be imported", "SyntaxError", "wrong.py, line 2"]),
+        ("needy:service", 1, ["'needy' cannot be imported", "No module named 'nobody_has_this'"]),
+    ],
+)
+async def test_refuses_what_it_cannot_run(
+    workers: Workers, target: str, code: int, words: list[str], processes: str
+) -> None:
+    (workers.folder / "wrong.py").write_text("x = 1\nif\n")
+    (workers.folder / "needy.py").write_text("import nobody_has_this\n")
+    (await workers.run(target, "--processes", processes)).assert_refused(code, *words)
+
+
+async def test_waits_for_its_server(workers: Workers) -> None:
+    workers.environment["JOBSVALKEY_URL"] = "valkey://127.0.0.1:1"
+    async with workers.start("app:service") as process:
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            while b"no answer from the server" not in await process.stderr.readline():
+                pass
+        process.terminate()
+        _, err = await process.communicate()
+    assert process.returncode in (0, 1)
+    assert b"Traceback" not in err
