@@ -111,12 +111,12 @@ class Line:
                     unanswered = unanswered or (sent and not isinstance(error, ResponseError))
                     if self._closed or (end is not None and clock() + backoff >= end):
                         raise self._unavailable(error, unanswered) from error
+                    if patience is None and backoff == 8 * FIRST_BACKOFF:
+                        _logger.warning("no answer from the server, trying again until there is one: %s", error)
                 except BaseException:
                     # Cancelled between request and reply: the next reply on this connection would be another request's.
                     await self._drop()
                     raise
-                if patience is None and backoff == FIRST_BACKOFF:
-                    _logger.warning("no answer from the server, trying again until there is one: %s", error)
                 await asyncio.sleep(backoff * random.uniform(0.5, 1))
                 backoff = min(backoff * 2, LONGEST_BACKOFF)
 
