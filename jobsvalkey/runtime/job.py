@@ -150,6 +150,9 @@ def name_and_parameters(job: Any) -> tuple[str, Any]:
     if isinstance(job, NamedParameters):
         named = cast("NamedParameters[Any]", job)
         return named.job.name, named.parameters
+    if isinstance(job, JobName):
+        name = cast("JobName[Any]", job).name
+        raise InvalidParameters(f"job {name!r} is pushed without parameters: use push(name, parameters)")
     try:
         return name_of(cast("type[Any]", type(job))), job
     except ConfigurationError as error:

@@ -11,6 +11,11 @@ from jobsvalkey.runtime.hooks import Hooks
 from jobsvalkey.runtime.job import JobOptions
 
 
+def _id_of(options: JobOptions) -> JobID:
+    given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
+    return new_job_id() if given is None else given
+
+
 class Producer:
     """Encodes jobs and gives them to the driver."""
 
@@ -23,16 +28,27 @@ class Producer:
         self, name: str, parameters: Any, options: JobOptions, next_scheduled_at: datetime | None = None
     ) -> tuple[NewJob, PushedJob | None]:
         """The job to store, and what the middleware is told of it, where there is any."""
-        given: Any = options.job_id
-        job_id: JobID = new_job_id() if given is None else given
-        pushed, trace = None, None
-        if self._hooks.at_push:
-            trace = dict[str, str]()
-            pushed = PushedJob(job_id=job_id, name=name, parameters=parameters, due=options.due, trace=trace)
-            await self._hooks.push(pushed)
+        job_id = _id_of(options)
+        if not self._hooks.at_push:
+            return self._new(job_id, name, parameters, options, self._driver.clock.now(), None, next_scheduled_at), None
+        trace = dict[str, str]()
+        pushed = PushedJob(job_id=job_id, name=name, parameters=parameters, due=options.due, trace=trace)
+        await self._hooks.push(pushed)
         now = self._driver.clock.now()
+        return self._new(job_id, name, parameters, options, now, trace, next_scheduled_at), pushed
+
+    def _new(
+        self,
+        job_id: JobID,
+        name: str,
+        parameters: Any,
+        options: JobOptions,
+        now: datetime,
+        trace: dict[str, str] | None = None,
+        next_scheduled_at: datetime | None = None,
+    ) -> NewJob:
         request = self._encode(name, parameters, now, trace=trace, next_scheduled_at=next_scheduled_at)
-        return NewJob(job_id, request, options.due, given is not None), pushed
+        return NewJob(job_id, request, options.due, options.job_id is not None)
 
     async def push(self, name: str, parameters: Any, options: JobOptions) -> JobID:
         """Store one job; its id."""
@@ -44,8 +60,13 @@ class Producer:
 
     async def push_many(self, jobs: Sequence[tuple[str, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
         """Store many jobs, in one step or in chunks; their ids."""
-        prepared = [await self.prepare(*job) for job in jobs]
-        items = [item for item, _ in prepared]
+        prepared: list[tuple[NewJob, PushedJob | None]] = []
+        if self._hooks.at_push:
+            prepared = [await self.prepare(*job) for job in jobs]
+            items = [item for item, _ in prepared]
+        else:
+            now = self._driver.clock.now()
+            items = [self._new(_id_of(options), name, parameters, options, now) for name, parameters, options in jobs]
         for item in items:
             check_request(item.request, item.job_id, self._driver.configuration)
         if atomic:

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 from uuid import UUID
 
 from jobsvalkey.contract import (
     AnyServiceJob,
     Capability,
     CleanupDriver,
+    InvalidParameters,
     JobID,
     JobName,
     JobParameters,
@@ -209,7 +210,9 @@ class JobQueue(Generic[D_co]):
             StoreUnavailable: the store did not answer in time; its `outcome` says whether the job may be there.
         """
         if parameters:
-            job = job.with_parameters(*parameters)
+            if not isinstance(job, JobName):
+                raise InvalidParameters(f"only a JobName is pushed together with parameters, not {job!r}")
+            job = cast("JobName[Any]", job).with_parameters(*parameters)
         return await self._producer.push(*name_and_parameters(job), options)
 
     async def push_many(

@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypedDict
@@ -177,3 +179,8 @@ def test_microseconds_survive() -> None:
     seconds = to_reference_date(QUEUED_AT)
     assert math.isclose(seconds, 762525015.123456, abs_tol=1e-7)
     assert from_reference_date(seconds) == QUEUED_AT
+
+
+def test_pydantic_is_not_imported_for_those_who_do_not_use_it() -> None:
+    program = "import sys, jobsvalkey; sys.exit('pydantic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -111,9 +111,14 @@ async def test_what_cannot_be_encoded_is_refused_before_anything_is_stored(queue
     for atomic in (True, False):
         with pytest.raises(InvalidParameters):
             await queue.push_many([Work(), JobName("odd", object).with_parameters(object())], atomic=atomic)
-    nameless: Any = "text"
+    anything: Any = "text"
     with pytest.raises(InvalidParameters, match="str names no job"):
-        await queue.push(nameless)
+        await queue.push(anything)
+    with pytest.raises(InvalidParameters, match="only a JobName"):
+        await queue.push(anything, "parameters")
+    anything = TEXT
+    with pytest.raises(InvalidParameters, match="without parameters"):
+        await queue.push(anything)
     assert (await queue.counts())[JobStatus.PENDING] == 0
 
 

@@ -109,7 +109,7 @@ async def test_is_last_attempt_says_when_there_is_none_after(queue: Queue) -> No
     assert seen == [False, True]
 
 
-async def test_no_retry_fails_at_once_and_keeps_the_error(queue: Queue) -> None:
+async def test_weakness_15_a_failed_job_keeps_its_error(queue: Queue) -> None:
     raising(queue, ValueError("no"), retry_strategy=NoRetry())
     job_id = await queue.push(Work())
     await run_all(queue)
