@@ -1,16 +1,16 @@
 """Identifiers of jobs: what one looks like, and how the library makes its own."""
 
 import os
-import secrets
 import threading
+from array import array
+from collections.abc import Callable
 from typing import Any, Self
 from uuid import UUID
 
-from jobsvalkey.contract.clock import Clock, SystemClock
+from jobsvalkey.contract.clock import unix_milliseconds
 
 _COUNTER_BITS = 42
 _COUNTER_LIMIT = 1 << _COUNTER_BITS
-_RANDOM_BITS = 32
 
 
 class JobID(UUID):
@@ -42,18 +42,25 @@ class JobID(UUID):
     def from_wire(cls, text: bytes) -> Self:
         """The id of a text that is known to be an upper-case UUID; the quick way for drivers."""
         decoded = text.decode("ascii")
+        new = cls.from_int(int(decoded.replace("-", ""), 16))
+        _set(new, "_text", decoded)
+        return new
+
+    @classmethod
+    def from_int(cls, value: int) -> Self:
+        """The id of a number that is known to be one of a UUID; without the checks, for ids by the ten thousand."""
         new = object.__new__(cls)
-        object.__setattr__(new, "int", int(decoded.replace("-", ""), 16))
-        object.__setattr__(new, "is_safe", _UNKNOWN_SAFETY)
-        object.__setattr__(new, "_text", decoded)
+        _set(new, "int", value)
+        _set(new, "is_safe", _UNKNOWN_SAFETY)
         return new
 
     def __str__(self) -> str:
         try:
             return self._text
         except AttributeError:
-            text: str = super().__str__().upper()
-            object.__setattr__(self, "_text", text)
+            digits = f"{self.int:032X}"
+            text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+            _set(self, "_text", text)
             return text
 
     def __repr__(self) -> str:
@@ -77,43 +84,50 @@ class JobID(UUID):
 
 
 _UNKNOWN_SAFETY = UUID(int=0).is_safe
+_set = object.__setattr__  # a UUID refuses to be changed; these are being made
 
 
 class JobIDGenerator:
     """Makes version 7 UUIDs that never decrease, also where the clock steps back (RFC 9562, 6.2, method 1).
 
     48 bits of Unix milliseconds are followed by a counter of 42 bits, which starts at a random value in each
-    new millisecond, and by 32 random bits. After a fork the child starts anew with random bits of its own.
+    new millisecond, and by 32 random bits. After a fork the child starts anew with random bits of its own. The time
+    comes from `milliseconds`, by default this machine's clock.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._lock = threading.Lock()
-        self._milliseconds = 0
+    def __init__(self, milliseconds: Callable[[], int] = unix_milliseconds) -> None:
+        self._now = milliseconds
+        self._last = 0
         self._counter = 0
-        self._process = os.getpid()
+        self._random = array("Q")
+        self._lock = threading.Lock()
 
     def __call__(self) -> JobID:
         """The next id."""
-        now = int(self._clock.now().timestamp() * 1000)
+        now = self._now()
         with self._lock:
-            if now > self._milliseconds or self._process != os.getpid():
-                self._process = os.getpid()
-                self._milliseconds = max(now, self._milliseconds)
-                # The upper half is left free, so that a millisecond has room for 2^41 ids.
-                self._counter = secrets.randbits(_COUNTER_BITS - 1)
+            if len(self._random) < 2:
+                self._random.frombytes(os.urandom(4096))
+            if now > self._last:
+                self._last = now
+                # The highest bit is left free, so that a millisecond has room for 2^41 ids.
+                self._counter = self._random.pop() >> (64 - _COUNTER_BITS + 1)
             else:
                 self._counter += 1
                 if self._counter >= _COUNTER_LIMIT:
-                    self._milliseconds += 1
-                    self._counter = secrets.randbits(_COUNTER_BITS - 1)
-            milliseconds, counter = self._milliseconds, self._counter
-        value = milliseconds << 80 | 0x7 << 76 | (counter >> 30) << 64
-        value |= 0b10 << 62 | (counter & 0x3FFFFFFF) << 32 | secrets.randbits(_RANDOM_BITS)
-        return JobID(int=value)
+                    self._last += 1
+                    self._counter = 0
+            value = self._last << 80 | 0x7 << 76 | (self._counter >> 30) << 64
+            value |= 0b10 << 62 | (self._counter & 0x3FFFFFFF) << 32 | self._random.pop() >> 32
+        return JobID.from_int(value)
 
     def forked(self) -> None:
-        """Start anew in a child process: a lock that another thread held at the fork stays held for ever."""
+        """Start anew in a child process, which must not go on with its parent's counter and random bits.
+
+        The lock too: one that another thread held at the fork stays held for ever.
+        """
+        self._last = 0
+        self._random = array("Q")
         self._lock = threading.Lock()
 
 

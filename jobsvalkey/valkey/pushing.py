@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jobsvalkey.contract import DriverConfiguration, NewJob
 from jobsvalkey.valkey.line import Argument
@@ -12,11 +12,15 @@ from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.wire import due_argument
 
 
-def push_arguments(items: Sequence[NewJob]) -> list[Argument]:
-    """Jobs, four words each, as `push` takes them."""
+def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
+    """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
     for item in items:
-        arguments += (str(item.job_id), due_argument(item.due), "1" if item.remember else "", item.request)
+        if item.due is None and not item.remember:
+            arguments += (str(item.job_id), item.request)
+        else:
+            own = "!" if item.remember else " "
+            arguments += (f"{item.job_id}{own}{due_argument(item.due)}", item.request)
     return arguments
 
 

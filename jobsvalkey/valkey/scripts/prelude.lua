@@ -248,32 +248,36 @@ local function is_known(id)
   return fields(id, 'own')[1] and since + window > now, { ended, score }
 end
 
--- Store jobs that are not known, each { id, due, own, request } as given. A job that is due at once and has an id of
--- ours gets no metadata before it is claimed: it was stored when it was due, and where it is says its state.
+-- A job to store, { id, request, due or nil, whether the id is a user's }, from its head: the id, which is all for a job
+-- of ours that is due at once; else `!` for a user's id or a blank, and the due time as given.
+local function new_job(head, request)
+  if #head == 36 then return { head, request } end
+  local due = head:sub(38)
+  return { head:sub(1, 36), request, due ~= '' and seconds(due_at(due)) or nil, head:sub(37, 37) == '!' }
+end
+
+-- Store jobs that are not known. A job that is due at once and has an id of ours gets no metadata before it is claimed:
+-- it was stored when it was due, and where it is says its state.
 -- `left` says, for each, in which state something is left of a job of the same id, if anything may be.
 local function store(jobs, left)
-  local payloads, queued, earliest = {}, {}, nil
+  if #jobs == 0 then return end
+  local payloads, queued = {}, {}
   local at_once = seconds(now)
-  for _, job in ipairs(jobs) do
-    local id, due, own, request = unpack(job)
-    payloads[#payloads + 1] = payload_of(id)
-    payloads[#payloads + 1] = request
-    local score = due == '' and at_once or seconds(due_at(due))
-    queued[#queued + 1] = score
-    queued[#queued + 1] = id
-    if not earliest or tonumber(score) < tonumber(earliest) then earliest = score end
+  local earliest = jobs[1][3] or at_once
+  for n, job in ipairs(jobs) do
+    local score = job[3] or at_once
+    payloads[2 * n - 1], payloads[2 * n] = payload_of(job[1]), job[2]
+    queued[2 * n - 1], queued[2 * n] = score, job[1]
+    if score ~= earliest and tonumber(score) < tonumber(earliest) then earliest = score end
   end
-  if not earliest then return end
   batch('MSET', nil, payloads) -- the first write: a full server refuses it
   for _, rest in ipairs(left or {}) do
     redis.call('DEL', meta_of(rest[1]))
     if rest[2] then redis.call('ZREM', ENDED[rest[2]].key, rest[1]) end
   end
   for _, job in ipairs(jobs) do
-    if job[2] ~= '' or job[3] == '1' then
-      redis.call('HSET', meta_of(job[1]), 'stored', whole(now))
-      if job[3] == '1' then redis.call('HSET', meta_of(job[1]), 'own', '1') end
-    end
+    if job[3] then redis.call('HSET', meta_of(job[1]), 'stored', whole(now)) end
+    if job[4] then redis.call('HSET', meta_of(job[1]), 'own', '1') end
   end
   batch('ZADD', PENDING, queued)
   wake_for(earliest)

@@ -1,6 +1,5 @@
 -- Store jobs that are not there: all of them, or, on an error, none.
--- [FIRST + 3...]: for each job its id, its due time (microseconds, `+` microseconds from now, or empty for now),
--- `1` where the id is a user's, its request.
+-- [FIRST + 3...]: for each job its head, as `new_job` takes it, and its request.
 -- Result: a `1` (stored) or `0` (duplicate) for each. Cost: O(log n) for each job.
 local known = repeated()
 if known then return known end
@@ -8,9 +7,10 @@ local wrong = wrong_type(PENDING, WAKE)
 if wrong then return wrong end
 
 local jobs, ids, keys, seen, twice = {}, {}, {}, {}, false
-for i = FIRST + 3, #ARGV, 4 do
-  local id = ARGV[i]
-  jobs[#jobs + 1] = { id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] }
+for i = FIRST + 3, #ARGV, 2 do
+  local job = new_job(ARGV[i], ARGV[i + 1])
+  local id = job[1]
+  jobs[#jobs + 1] = job
   ids[#ids + 1] = id
   keys[#keys + 1] = payload_of(id)
   keys[#keys + 1] = meta_of(id)
