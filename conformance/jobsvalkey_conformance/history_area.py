@@ -54,8 +54,8 @@ async def check_history(harness_type: type[DriverHarness], seed: int, calls: int
     try:
         async with open_kit(harness_type) as kit:
             history = await record_history(kit, seed, calls)
-        found = violations(history)
-        assert not found, "\n".join(found)
+        if found := violations(history):
+            raise AssertionError("\n".join(found))
     except BaseException as error:
         error.add_note(f"to record this history again: {SEED}={seed} {HISTORIES}=1 {CALLS}={calls}")
         raise

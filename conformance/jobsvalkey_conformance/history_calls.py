@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from msgspec import structs
 
 from jobsvalkey.contract import (
+    Capability,
     Exchanged,
     JobCleanup,
     JobID,
@@ -36,6 +37,14 @@ class Unanswered(Enum):
     UNANSWERED = "unanswered"
 
 
+CHANGES: Final[Mapping[ChangeName, Capability]] = {
+    "cancel": Capability.CANCEL,
+    "pause": Capability.RESUME,
+    "resume": Capability.RESUME,
+    "rerun": Capability.CLEANUP,
+    "remove": Capability.CLEANUP,
+}
+"""What can be done to one job, and what a driver must state for it."""
 Number: TypeAlias = tuple[str, int]
 """A step's number, with the producer or the worker whose number it is."""
 UNANSWERED: Final = Unanswered.UNANSWERED
@@ -251,17 +260,7 @@ class Change(_OfOneJob[bool]):
 
     async def on(self, driver: AnyDriver) -> bool:
         """Ask it."""
-        match self.what:
-            case "cancel":
-                return await driver.cancel(self.job_id, operation=self.operation)
-            case "pause":
-                return await driver.pause(self.job_id, operation=self.operation)
-            case "resume":
-                return await driver.resume(self.job_id, operation=self.operation)
-            case "rerun":
-                return await driver.rerun(self.job_id, operation=self.operation)
-            case "remove":
-                return await driver.remove(self.job_id, operation=self.operation)
+        return await getattr(driver, self.what)(self.job_id, operation=self.operation)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from jobsvalkey.contract import (
     FINISHED,
@@ -25,6 +25,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.history import Recorder
 from jobsvalkey_conformance.history_calls import (
+    CHANGES,
     UNANSWERED,
     Call,
     Change,
@@ -45,14 +46,6 @@ MOST_TIME = timedelta(minutes=5)
 """How far the clock goes while clients run: a step can be repeated for longer."""
 LONGEST_WAIT = timedelta(seconds=20)
 """The longest delay of a job, and the longest that a worker's lock is held."""
-CHANGES: dict[ChangeName, Capability] = {
-    "cancel": Capability.CANCEL,
-    "pause": Capability.RESUME,
-    "resume": Capability.RESUME,
-    "rerun": Capability.CLEANUP,
-    "remove": Capability.CLEANUP,
-}
-assert set(CHANGES) == set(get_args(ChangeName))
 
 
 class Shared:

@@ -10,34 +10,72 @@ program. To run it again, paste it below these lines:
 All arguments are numbers and words, so that it needs nothing else.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import rule
 
-from jobsvalkey.contract import Capability, JobCleanup, JobStatus, NewJob, Operation, WorkerID
+from jobsvalkey.contract import FINISHED, Capability, JobCleanup, JobStatus, NewJob, Operation, WorkerID
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
+from jobsvalkey_conformance.history_calls import CHANGES, ChangeName
 from jobsvalkey_conformance.machine_base import DUES, JOB_IDS, KEYS, MachineBase, Write
 from jobsvalkey_conformance.machine_pair import SETTLEMENTS, PairedExchange, PairedSettlement
 
-queues = st.integers(0, 1)
+queues = st.sampled_from([0, 0, 0, 1])
+"""Mostly the first: two steps on two queues seldom have to do with each other."""
 jobs = st.integers(0, len(JOB_IDS) - 1)
 workers = st.integers(0, 1)
 dues = st.sampled_from(DUES)
 claims = st.integers(0, 5)
 """Which claim is meant, counted back from the latest."""
+settlements = st.lists(st.tuples(st.sampled_from(SETTLEMENTS), claims), min_size=1, max_size=3)
+
+
+CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
+    "cancel": frozenset({JobStatus.PENDING, JobStatus.PAUSED}),
+    "pause": frozenset({JobStatus.PENDING}),
+    "resume": frozenset({JobStatus.PAUSED}),
+    "rerun": FINISHED,
+    "remove": frozenset(JobStatus) - {JobStatus.PROCESSING},
+}
+"""Where a job is to which something can be done."""
+Arguments = dict[str, Any]
+STEPS: dict[str, st.SearchStrategy[Arguments]] = {}
+"""The steps by name, with what they may be called with."""
+CHOICE: list[str] = []
+"""The names of the steps, some more often than others."""
+NEEDS: dict[str, frozenset[Capability]] = {}
+"""The capabilities that a step is about."""
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def step(*needs: Capability, often: int = 1, **arguments: st.SearchStrategy[Any]) -> Callable[[F], F]:
+    """Make a method a step, which is chosen `often` times as often as others.
+
+    All steps are one rule to Hypothesis. It switches most rules off in most examples, which suits machines whose
+    rules have little to do with each other: here a job has to be pushed, claimed and settled for much to happen.
+    """
+
+    def note(method: F) -> F:
+        name = method.__name__
+        STEPS[name], NEEDS[name] = st.fixed_dictionaries(arguments), frozenset(needs)
+        CHOICE.extend([name] * often)
+        return method
+
+    return note
 
 
 class LockstepMachine(MachineBase):
     """What can happen to the two queues."""
 
-    @rule(
+    @step(
         queue=queues,
         numbers=st.lists(jobs, min_size=1, max_size=3),
         due=dues,
-        remember=st.booleans(),
+        remember=st.sampled_from([False, False, True]),
         numbered=st.booleans(),
     )
     def push(self, queue: int, numbers: list[int], due: str, remember: bool, numbered: bool) -> None:
@@ -48,28 +86,34 @@ class LockstepMachine(MachineBase):
         ]
         self.write(queue, f"push({items})", numbered, lambda driver, operation: driver.push(items, operation=operation))
 
-    @rule(
-        queue=queues,
-        worker=workers,
-        settle=st.lists(st.tuples(st.sampled_from(SETTLEMENTS), claims), max_size=3),
-        limit=st.integers(0, 3),
-    )
-    def exchange(self, queue: int, worker: int, settle: list[tuple[str, int]], limit: int) -> None:
-        """Settle claims, also such as are another worker's or lost, and claim."""
-        pair, name = self.pair(queue), self.worker(queue, worker)
-        settlements = [
-            PairedSettlement(kind, pair.claims[-1 - back % len(pair.claims)]) for kind, back in settle if pair.claims
-        ]
-        self.exchange_once(queue, name, settlements, limit)
+    @step(queue=queues, numbers=st.lists(jobs, min_size=1, max_size=3, unique=True), often=2)
+    def push_now(self, queue: int, numbers: list[int]) -> None:
+        """Push jobs that are due, if possible such as are not there."""
+        absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
+        numbers = [absent[number % len(absent)] for number in numbers] if absent else numbers
+        self.push(queue, numbers, "now", False, False)
 
-    @rule(queue=queues, worker=workers, back=claims, number=jobs)
-    def settle_another_job(self, queue: int, worker: int, back: int, number: int) -> None:
-        """Settle a job by the token of a claim that may be for another one."""
-        pair = self.pair(queue)
-        if pair.claims:
-            claim = pair.claims[-1 - back % len(pair.claims)]
-            settlement = PairedSettlement("finish", claim, other_job=JOB_IDS[number])
-            self.exchange_once(queue, self.worker(queue, worker), [settlement], 0)
+    @step(queue=queues, worker=workers, limit=st.integers(1, 3), often=3)
+    def claim(self, queue: int, worker: int, limit: int) -> None:
+        """Claim what is due."""
+        self.exchange_once(queue, self.worker(queue, worker), [], limit)
+
+    @step(queue=queues, settle=settlements, limit=st.integers(0, 1), often=3)
+    def settle(self, queue: int, settle: list[tuple[str, int]], limit: int) -> None:
+        """Settle claims as the worker that has, or had, them."""
+        chosen = self.settlements(queue, settle)
+        worker = chosen[0].claim.worker if chosen else self.worker(queue, 0)
+        self.exchange_once(queue, worker, chosen, max(limit, not chosen))
+
+    @step(queue=queues, worker=workers, settle=settlements, limit=st.integers(0, 3))
+    def exchange(self, queue: int, worker: int, settle: list[tuple[str, int]], limit: int) -> None:
+        """Settle claims, also such as are another worker's, and claim."""
+        self.exchange_once(queue, self.worker(queue, worker), self.settlements(queue, settle), limit)
+
+    def settlements(self, queue: int, settle: list[tuple[str, int]]) -> list[PairedSettlement]:
+        """What is meant by kinds of settlements and claims counted back from the latest."""
+        known = self.pairs[queue].claims
+        return [PairedSettlement(kind, known[-1 - back % len(known)]) for kind, back in settle if known]
 
     def exchange_once(self, queue: int, name: WorkerID, settlements: list[PairedSettlement], limit: int) -> None:
         """An exchange of a worker under its next number."""
@@ -78,7 +122,7 @@ class LockstepMachine(MachineBase):
         self.exchanges[queue, name] = asked
         self.run(self.pair(queue).exchange(f"{asked}", asked))
 
-    @rule(queue=queues, worker=workers, lower=st.booleans())
+    @step(queue=queues, worker=workers, lower=st.booleans())
     def exchange_again(self, queue: int, worker: int, lower: bool) -> None:
         """Send a worker's last exchange again, or under a lower number."""
         asked = self.exchanges.get((queue, self.worker(queue, worker)))
@@ -86,22 +130,25 @@ class LockstepMachine(MachineBase):
             asked = replace(asked, sequence=asked.sequence - lower)
             self.run(self.pair(queue).exchange(f"again {asked}", asked, repeat=True))
 
-    @rule(queue=queues, worker=workers, seconds=st.sampled_from([10, 30]), what=st.sampled_from(["open", "renew"]))
-    def hold(self, queue: int, worker: int, seconds: int, what: str) -> None:
-        """Open a worker, for the first time or again, or renew its lock."""
-        if what == "open":
+    @step(
+        queue=queues,
+        worker=workers,
+        what=st.sampled_from(["renew", "renew", "renew", "open", "open", "close"]),
+        seconds=st.sampled_from([10, 30, 600]),
+        often=2,
+    )
+    def hold(self, queue: int, worker: int, what: str, seconds: int) -> None:
+        """Renew a worker's lock, open the worker, for the first time or again, or close it, once or more often."""
+        name = self.worker(queue, worker)
+        if what == "renew":
+            self.run(self.pair(queue).renew(name, timedelta(seconds=seconds)))
+        elif what == "open":
             self.run(self.open_worker(queue, worker, seconds))
         else:
-            self.run(self.pair(queue).renew(self.worker(queue, worker), timedelta(seconds=seconds)))
+            self.closed.add((queue, name))
+            self.run(self.pair(queue).both(f"close_worker({name!r})", lambda driver: driver.close_worker(name)))
 
-    @rule(queue=queues, worker=workers)
-    def close(self, queue: int, worker: int) -> None:
-        """Close a worker, once or more often."""
-        name = self.worker(queue, worker)
-        self.closed.add((queue, name))
-        self.run(self.pair(queue).both(f"close_worker({name!r})", lambda driver: driver.close_worker(name)))
-
-    @rule(queue=queues, at_once=st.sampled_from([1, 1000]))
+    @step(queue=queues, at_once=st.sampled_from([1, 1000]), often=2)
     def recover(self, queue: int, at_once: int) -> None:
         """Recover all that dead workers held. Which jobs come first is not promised: so all, before it is compared."""
         pair, recovered = self.pair(queue), at_once
@@ -112,41 +159,28 @@ class LockstepMachine(MachineBase):
             )
             recovered = answer if isinstance(answer, int) else 0
 
-    @precondition(lambda self: self.states(Capability.CANCEL))
-    @rule(queue=queues, number=jobs, numbered=st.booleans())
-    def cancel(self, queue: int, number: int, numbered: bool) -> None:
-        """Cancel a job, wherever it is."""
-        self.write(
-            queue,
-            f"cancel(job {number})",
-            numbered,
-            lambda driver, operation: driver.cancel(JOB_IDS[number], operation=operation),
-        )
+    @step(
+        queue=queues,
+        what=st.sampled_from(sorted(CHANGES)),
+        number=jobs,
+        anywhere=st.sampled_from([False, False, False, True]),
+        numbered=st.booleans(),
+        often=4,
+    )
+    def change(self, queue: int, what: ChangeName, number: int, anywhere: bool, numbered: bool) -> None:
+        """Cancel, pause, resume, rerun or remove a job that is where that can be done, if there is one, or anywhere."""
+        there = [] if anywhere else self.jobs_in(queue, *CHANGEABLE[what])
+        job_id = there[number % len(there)] if there else JOB_IDS[number]
+        if self.states(CHANGES[what]):
+            self.write(
+                queue,
+                f"{what}({job_id})",
+                numbered,
+                lambda driver, operation: getattr(driver, what)(job_id, operation=operation),
+            )
 
-    @precondition(lambda self: self.states(Capability.RESUME))
-    @rule(queue=queues, number=jobs, what=st.sampled_from(["pause", "resume"]), numbered=st.booleans())
-    def set_aside(self, queue: int, number: int, what: str, numbered: bool) -> None:
-        """Pause or resume a job, wherever it is."""
-
-        async def call(driver: AnyDriver, operation: Operation | None) -> bool:
-            method = driver.pause if what == "pause" else driver.resume
-            return await method(JOB_IDS[number], operation=operation)
-
-        self.write(queue, f"{what}(job {number})", numbered, call)
-
-    @precondition(lambda self: self.states(Capability.CLEANUP))
-    @rule(queue=queues, number=jobs, what=st.sampled_from(["rerun", "remove"]), numbered=st.booleans())
-    def end(self, queue: int, number: int, what: str, numbered: bool) -> None:
-        """Rerun or remove a job, wherever it is."""
-
-        async def call(driver: AnyDriver, operation: Operation | None) -> bool:
-            method = driver.rerun if what == "rerun" else driver.remove
-            return await method(JOB_IDS[number], operation=operation)
-
-        self.write(queue, f"{what}(job {number})", numbered, call)
-
-    @precondition(lambda self: self.states(Capability.CLEANUP))
-    @rule(
+    @step(
+        Capability.CLEANUP,
         queue=queues,
         status=st.sampled_from([str(status) for status in JobStatus]),
         action=st.sampled_from(["nothing", "rerun", "remove"]),
@@ -166,6 +200,7 @@ class LockstepMachine(MachineBase):
         numbered: bool,
     ) -> None:
         """One chunk of a cleanup; of running jobs all chunks, since their order is not promised."""
+        numbered = numbered and action != "nothing"  # The store need not be asked for that.
         state, max_age = JobStatus(status), None if seconds is None else timedelta(seconds=seconds)
         done = wanted = 250 if state is JobStatus.PROCESSING else max_jobs
         while done == wanted:
@@ -183,8 +218,8 @@ class LockstepMachine(MachineBase):
             )
             done = answer if state is JobStatus.PROCESSING else 0
 
-    @precondition(lambda self: self.states(Capability.METADATA))
-    @rule(
+    @step(
+        Capability.METADATA,
         queue=queues,
         key=st.sampled_from(KEYS),
         what=st.sampled_from(["set", "acquire", "release"]),
@@ -204,8 +239,8 @@ class LockstepMachine(MachineBase):
 
         self.write(queue, f"{what}({key!r}, {value!r}, {seconds} s)", numbered, call)
 
-    @precondition(lambda self: self.states(Capability.SCHEDULING))
-    @rule(
+    @step(
+        Capability.SCHEDULING,
         queue=queues,
         number=jobs,
         due=dues,
@@ -227,7 +262,7 @@ class LockstepMachine(MachineBase):
             lambda driver, operation: driver.push_if(item, key, before, value.encode(), operation=operation),
         )
 
-    @rule(queue=queues, how=st.sampled_from(["same", "lower", "other content"]), number=jobs)
+    @step(queue=queues, how=st.sampled_from(["same", "lower", "other content"]), number=jobs)
     def write_again(self, queue: int, how: str, number: int) -> None:
         """The last numbered step again: as it was, under a lower number, or another step under its number."""
         if queue not in self.numbered:
@@ -246,22 +281,14 @@ class LockstepMachine(MachineBase):
 
     # -- time and faults
 
-    @rule(seconds=st.sampled_from([1, 5, 10, 20, 30, 60, 600, 3600, 86400]))
+    @step(seconds=st.sampled_from([1, 1, 5, 5, 10, 10, 20, 30, 60, 600, 3600, 86400]), often=2)
     def advance(self, seconds: int) -> None:
         """Let time go by: up to, or past, what happens at a certain time."""
-        self.clock.advance(timedelta(seconds=seconds))
-        self.touched |= {0, 1}
+        self.go_to(self.clock.now() + timedelta(seconds=seconds))
 
-    @rule()
-    def tick(self) -> None:
-        """Let the smallest time go by."""
-        self.clock.advance(self.harness.time_precision)
-        self.touched |= {0, 1}
-
-    @precondition(lambda self: self.states(Capability.INSPECTION))
-    @rule(queue=queues)
-    def advance_to_next_due(self, queue: int) -> None:
-        """Let time go by until just then a job is due."""
+    @step(queue=queues, just_before=st.booleans())
+    def advance_to_next_due(self, queue: int, just_before: bool) -> None:
+        """Let time go by until just then a job is due, or is not yet."""
 
         async def next_due() -> datetime | None:
             dues = [job.due async for job in self.pairs[queue].twin.jobs(JobStatus.PENDING)]
@@ -269,42 +296,36 @@ class LockstepMachine(MachineBase):
 
         due = self.run(next_due())
         if due is not None:
-            self.clock.set(due)
+            self.go_to(due - self.harness.time_precision if just_before else due)
+
+    @step(queue=queues, what=st.sampled_from(["make driver anew", Hook.KILL_CONNECTIONS.value, Hook.DROP_REPLY.value]))
+    def fault(self, queue: int, what: str) -> None:
+        """Go on with a new driver on the same store, break connections, or lose the reply of the queue's next step."""
+        if what == "make driver anew":
+            self.run(self.pair(queue).reopen())
+        elif self.has(Hook(what)) and what == Hook.DROP_REPLY:
+            self.pairs[queue].losing_reply = True
+        elif self.has(Hook(what)):
+            self.run(self.harness.kill_connections())
             self.touched |= {0, 1}
 
-    @rule(queue=queues)
-    def make_driver_anew(self, queue: int) -> None:
-        """Close the driver, and go on with a new one on the same store."""
-        self.run(self.pair(queue).reopen())
-
-    @precondition(lambda self: self.has(Hook.KILL_CONNECTIONS))
-    @rule()
-    def kill_connections(self) -> None:
-        """Break the drivers' connections."""
-        self.run(self.harness.kill_connections())
-        self.touched |= {0, 1}
-
-    @precondition(lambda self: self.has(Hook.DROP_REPLY))
-    @rule(queue=queues)
-    def lose_next_reply(self, queue: int) -> None:
-        """Lose the reply of the next step on this queue, though the store does it."""
-        self.pairs[queue].losing_reply = True
-
-    @precondition(lambda self: self.has(Hook.DAMAGE) and self.states(Capability.INSPECTION))
-    @rule(queue=queues, number=jobs, how=st.sampled_from(["lost_request", "garbled_request"]))
+    @step(Capability.INSPECTION, queue=queues, number=jobs, how=st.sampled_from(["lost_request", "garbled_request"]))
     def damage(self, queue: int, number: int, how: str) -> None:
         """Spoil the request of a job that is there."""
-        self.run(self.pair(queue).damage(JOB_IDS[number], Damage(how)))
+        if self.has(Hook.DAMAGE):
+            self.run(self.pair(queue).damage(JOB_IDS[number], Damage(how)))
 
-    @invariant()
-    def agree(self) -> None:
-        """Both show the same."""
+    @rule(step=st.sampled_from(CHOICE).flatmap(lambda name: st.tuples(st.just(name), STEPS[name])))
+    def take(self, step: tuple[str, Arguments]) -> None:
+        """Take one step, if the driver can do what it is about; then both must show the same."""
+        name, arguments = step
         type(self).steps_taken += 1
+        if self.states(*NEEDS[name]):
+            getattr(self, name)(**arguments)
+            self.run(self.compare())
+
+    async def compare(self) -> None:
+        """Compare the queues that were touched."""
         touched, self.touched = self.touched, set()
-
-        async def compare() -> None:
-            for queue in sorted(touched):
-                await self.pairs[queue].compare(JOB_IDS, KEYS)
-
-        if touched:
-            self.run(compare())
+        for queue in sorted(touched):
+            await self.pairs[queue].compare(JOB_IDS, KEYS)

@@ -3,7 +3,9 @@
 from os import environ
 from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import run_state_machine_as_test
 
 from jobsvalkey.contract import Capability
@@ -17,6 +19,9 @@ EXAMPLES = "JOBSVALKEY_STATEFUL_EXAMPLES"
 STEPS = "JOBSVALKEY_STATEFUL_STEPS"
 """The environment variable that says how many steps an example has at most."""
 
+SHRINKING_SECONDS = 40
+"""How long a failure is made shorter."""
+
 
 def machine_for(harness_type: type[DriverHarness]) -> type[LockstepMachine]:
     """The machine for the drivers of one harness."""
@@ -25,23 +30,30 @@ def machine_for(harness_type: type[DriverHarness]) -> type[LockstepMachine]:
     return machine
 
 
-def run_machine(harness_type: type[DriverHarness], *, examples: int, steps: int) -> int:
+def run_machine(harness_type: type[DriverHarness], *, examples: int, steps: int, shrink: bool = True) -> int:
     """Run the machine; how many steps it took. An example has an event loop of its own: call it outside of any.
+
+    `shrink` says whether a failure is made shorter before it is shown.
 
     Raises:
         AssertionError: the driver and the twin differ; the shortest program that was found is a note to the error.
     """
     machine = machine_for(harness_type)
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            print_blob=True,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-        ),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # There is no setting for it, and with its five minutes a slow store would run into the limits of CI.
+        patch.setattr(engine, "MAX_SHRINKING_SECONDS", SHRINKING_SECONDS)
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                print_blob=True,
+                phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+                database=None,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+            ),
+        )
     return machine.steps_taken
 
 

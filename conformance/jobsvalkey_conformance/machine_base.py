@@ -16,6 +16,7 @@ from jobsvalkey.contract import (
     DriverConfiguration,
     Due,
     JobID,
+    JobStatus,
     Operation,
     Retention,
     RetentionPolicy,
@@ -31,7 +32,7 @@ T = TypeVar("T")
 Write = Callable[[AnyDriver, Operation | None], Awaitable[T]]
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-JOB_IDS = tuple(JobID(int=0xABCDEF_00000000 << 64 | 0x4 << 76 | 0x2 << 62 | number << 32) for number in range(6))
+JOB_IDS = tuple(JobID(int=0xABCDEF_00000000 << 64 | 0x4 << 76 | 0x2 << 62 | number << 32) for number in range(5))
 KEYS = ("alpha", "beta")
 RETENTIONS = {
     "retain": RETAIN,
@@ -108,7 +109,7 @@ class MachineBase(RuleBasedStateMachine):
                 await pair.open()
                 self.pairs.append(pair)
                 for worker in (0, 1):
-                    await self.open_worker(queue, worker, 30)
+                    await self.open_worker(queue, worker, 60)
 
         self.run(begin())
 
@@ -127,6 +128,11 @@ class MachineBase(RuleBasedStateMachine):
         """Whether the harness offers this."""
         return hook in self.harness.hooks
 
+    def go_to(self, time: datetime) -> None:
+        """Let time go by; it does so for both queues."""
+        self.clock.set(time)
+        self.touched |= {0, 1}
+
     def due(self, name: str) -> Due:
         """The due time that a word stands for."""
         now = self.clock.now()
@@ -139,6 +145,11 @@ class MachineBase(RuleBasedStateMachine):
             "soon elsewhere": (now + timedelta(seconds=10)).astimezone(timezone(timedelta(hours=2))),
             "later": now + timedelta(hours=2),
         }[name]
+
+    def jobs_in(self, queue: int, *statuses: JobStatus) -> list[JobID]:
+        """The jobs in some states, or behind them: what is beyond its retention may still be among them."""
+        jobs = self.pairs[queue].twin.state.jobs
+        return [job_id for job_id in JOB_IDS if job_id in jobs and jobs[job_id].status in statuses]
 
     def worker(self, queue: int, worker: int) -> WorkerID:
         """The id of one of the queue's workers."""

@@ -32,7 +32,7 @@ from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 T = TypeVar("T")
 Call = Callable[[AnyDriver], Awaitable[T]]
 
-SETTLEMENTS = ("finish", "fail", "keep", "retry", "retry later", "release", "wrong token")
+SETTLEMENTS = ("finish", "finish", "fail", "keep", "retry", "retry later", "release", "wrong job", "wrong token")
 
 RETRY_DELAY = timedelta(seconds=20)
 """How long a `retry later` waits."""
@@ -74,12 +74,10 @@ class PairedSettlement:
 
     kind: str
     claim: PairedClaim
-    other_job: JobID | None = None
-    """A job that the claim is not for, where the settlement is to be a wrong one."""
 
     def with_token(self, token: bytes) -> Finish | Fail | Retry | Release:
         """The settlement of the claim that `token` names."""
-        job_id = self.other_job or self.claim.job_id
+        job_id = self.claim.job_id
         match self.kind:
             case "finish":
                 return Finish(job_id, token)
@@ -93,6 +91,8 @@ class PairedSettlement:
                 return Retry(job_id, token, b"again", RETRY_DELAY, b"to be retried")
             case "release":
                 return Release(job_id, token)
+            case "wrong job":
+                return Finish(JobID(int=job_id.int + (1 << 32)), token)
             case _:
                 return Finish(job_id, token + b"x")
 

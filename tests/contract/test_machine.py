@@ -1,0 +1,49 @@
+"""The stateful machine finds bugs, shows how, and takes the steps that it should on the twin."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jobsvalkey_conformance.machine import LockstepMachine
+from jobsvalkey_conformance.machine_area import machine_for, run_machine
+
+from tests.contract.broken_twins import BROKEN, LatestFirst, Twin, harness_of
+from tests.contract.harnesses import MemoryHarness
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_a_bug_is_found(broken: type[Twin]) -> None:
+    with pytest.raises(AssertionError, match=r"the driver says|the token|until_next is"):
+        run_machine(harness_of(broken), examples=400, steps=40, shrink=False)
+
+
+def test_a_failure_is_a_program_that_can_be_run(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as failure:
+        run_machine(harness_of(LatestFirst), examples=100, steps=40)
+    note = next(note for note in failure.value.__notes__ if "state = LockstepMachine()" in note)
+    steps = note[note.index("state = ") : note.index("state.teardown()")]
+    assert steps.count("state.take") < 6, "it was not made short"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from jobsvalkey_conformance.machine_area import machine_for\n"
+        "from tests.contract.broken_twins import LatestFirst, harness_of\n"
+        "LockstepMachine = machine_for(harness_of(LatestFirst))\n" + steps
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, program], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert str(failure.value).splitlines()[0] in done.stderr
+
+
+def test_each_machine_counts_its_own_steps() -> None:
+    assert run_machine(harness_of(Twin), examples=5, steps=10) >= 5
+    assert LockstepMachine.steps_taken == 0
+    assert machine_for(MemoryHarness).harness_type is MemoryHarness
+
+
+@pytest.mark.slow
+def test_the_twin_passes_ten_thousand_steps() -> None:
+    assert run_machine(MemoryHarness, examples=300, steps=40) >= 10_000

@@ -1,0 +1,278 @@
+"""Each checker of histories, on a history that is right and on ones that are wrong in one way each."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from jobsvalkey_conformance.history import Event, History
+from jobsvalkey_conformance.history_calls import (
+    UNANSWERED,
+    AnyCall,
+    Change,
+    Clean,
+    Exchange,
+    Get,
+    OpenWorker,
+    Push,
+    Recover,
+    Renew,
+)
+from jobsvalkey_conformance.history_checks import (
+    lost_or_unexpected,
+    not_linearizable,
+    out_of_order,
+    settled_twice,
+    torn_batches,
+    used_twice,
+    violations,
+)
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    RETAIN,
+    Claim,
+    DriverConfiguration,
+    Exchanged,
+    Fail,
+    Finish,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    Outcome,
+    RetentionPolicy,
+    Retry,
+    StoredJob,
+)
+
+NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
+A, B = JobID(int=0xA), JobID(int=0xB)
+HOUR = timedelta(hours=1)
+EVERYTHING_KEPT = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
+
+
+def operation(number: int) -> Operation:
+    return Operation("producer", number)
+
+
+def push(number: int, *job_ids: JobID) -> Push:
+    return Push(tuple(NewJob(job_id, b"request") for job_id in job_ids), operation(number))
+
+
+def claim(job_id: JobID, token: bytes, **changes: Any) -> Claim:
+    shown: dict[str, Any] = {"request": b"request", "due": NOW, "stored_at": NOW} | changes
+    return Claim(job_id, token, **shown)
+
+
+def claimed(*claims: Claim) -> Exchanged:
+    return Exchanged([], list(claims))
+
+
+def settled(*outcomes: Outcome) -> Exchanged:
+    return Exchanged(list(outcomes), [])
+
+
+def history(*calls: tuple[AnyCall, Any], times: tuple[datetime, ...] = (NOW,)) -> History:
+    """One call after the other; `UNANSWERED` for an answer that never came."""
+    return History(
+        DriverConfiguration(retention_policy=EVERYTHING_KEPT),
+        [
+            Event("client", call, 2 * place, None if answer is UNANSWERED else 2 * place + 1, answer, times)
+            for place, (call, answer) in enumerate(calls)
+        ],
+    )
+
+
+OPEN = (OpenWorker("w", HOUR), None)
+PUSH_A = (push(1, A), [True])
+CLAIM_A = (Exchange("w", 1, (), 1), claimed(claim(A, b"a")))
+FINISH_A = (Exchange("w", 2, (Finish(A, b"a"),)), settled(Outcome.SETTLED))
+
+
+async def test_a_right_history_has_no_violations() -> None:
+    done = StoredJob(job_id=A, status=JobStatus.COMPLETED, request=b"request", stored_at=NOW, ended_at=NOW)
+    assert violations(history(OPEN, PUSH_A, CLAIM_A, CLAIM_A, FINISH_A, FINISH_A, (Get(A), done))) == []
+
+
+# -- unique tokens
+
+
+def test_a_token_may_be_shown_again_by_a_repeat() -> None:
+    assert list(used_twice(history(PUSH_A, CLAIM_A, CLAIM_A))) == []
+
+
+@pytest.mark.parametrize("job_id", [A, B])
+def test_a_token_names_one_claim(job_id: JobID) -> None:
+    [found] = used_twice(history(PUSH_A, CLAIM_A, (Exchange("w", 2, (), 1), claimed(claim(job_id, b"a")))))
+    assert "names two claims" in found
+
+
+def test_two_workers_may_use_the_same_token() -> None:
+    assert list(used_twice(history(PUSH_A, CLAIM_A, (Exchange("v", 1, (), 1), claimed(claim(B, b"a")))))) == []
+
+
+# -- queue and total queue
+
+
+def test_what_is_claimed_was_pushed() -> None:
+    [found] = lost_or_unexpected(history(CLAIM_A))
+    assert "nobody had pushed it" in found
+
+
+def test_what_is_claimed_has_the_request_that_was_pushed() -> None:
+    wrong = claimed(claim(A, b"a", request=b"another"))
+    [found] = lost_or_unexpected(history(PUSH_A, (Exchange("w", 1, (), 1), wrong)))
+    assert "a request that nobody gave it" in found
+
+
+def test_a_retry_may_give_a_job_another_request() -> None:
+    retry = (Exchange("w", 2, (Retry(A, b"a", b"another"),)), settled(Outcome.SETTLED))
+    again = (Exchange("w", 3, (), 1), claimed(claim(A, b"b", request=b"another")))
+    assert list(lost_or_unexpected(history(PUSH_A, CLAIM_A, retry, again))) == []
+
+
+def test_an_acknowledged_push_is_claimed_in_the_end() -> None:
+    [found] = lost_or_unexpected(history(PUSH_A))
+    assert "is lost" in found
+
+
+@pytest.mark.parametrize("answer", [True, UNANSWERED])
+def test_or_somebody_took_it_out(answer: Any) -> None:
+    assert list(lost_or_unexpected(history(PUSH_A, (Change(A, "cancel", operation(2)), answer)))) == []
+
+
+def test_an_unacknowledged_push_or_a_duplicate_may_be_claimed_or_not() -> None:
+    assert list(lost_or_unexpected(history((push(1, A), UNANSWERED), (push(2, B), [False])))) == []
+
+
+@pytest.mark.parametrize(("status", "lost"), [(JobStatus.PENDING, 0), (JobStatus.COMPLETED, 1)])
+def test_a_cleanup_of_pending_jobs_may_have_taken_what_was_never_claimed(status: JobStatus, lost: int) -> None:
+    clean = (Clean(250, status, JobCleanup.remove(), False, operation(2)), 1)
+    assert len(list(lost_or_unexpected(history(PUSH_A, clean)))) == lost
+
+
+# -- settlements
+
+
+def test_no_two_settlements_of_a_claim() -> None:
+    again = (Exchange("w", 3, (Fail(A, b"a", b"error"),)), settled(Outcome.SETTLED))
+    [found] = settled_twice(history(PUSH_A, CLAIM_A, FINISH_A, again))
+    assert "settled again" in found
+
+
+def test_not_in_one_exchange_either() -> None:
+    both = (Exchange("w", 2, (Finish(A, b"a"), Finish(A, b"a"))), settled(Outcome.SETTLED, Outcome.SETTLED))
+    assert len(list(settled_twice(history(PUSH_A, CLAIM_A, both)))) == 1
+
+
+def test_a_repeat_of_the_exchange_is_no_second_settlement() -> None:
+    lost = (Exchange("w", 3, (Finish(A, b"a"),)), settled(Outcome.CLAIM_LOST))
+    assert list(settled_twice(history(PUSH_A, CLAIM_A, FINISH_A, FINISH_A, lost))) == []
+
+
+# -- order
+
+
+def test_claims_go_by_due_time_and_id() -> None:
+    early, late = claim(A, b"a", due=NOW - HOUR), claim(B, b"b")
+    assert list(out_of_order(history((Exchange("w", 1, (), 2), claimed(early, late))))) == []
+    for wrong in ((late, early), (claim(B, b"b"), claim(A, b"a"))):
+        [found] = out_of_order(history((Exchange("w", 1, (), 2), claimed(*wrong))))
+        assert "not in the order" in found
+
+
+def test_nothing_is_claimed_early() -> None:
+    soon = (Exchange("w", 1, (), 1), claimed(claim(A, b"a", due=NOW + timedelta(seconds=1))))
+    [found] = out_of_order(history(soon))
+    assert "before it is due" in found
+    assert list(out_of_order(history(soon, times=(NOW, NOW + HOUR)))) == []
+
+
+def test_no_more_is_claimed_than_was_asked_for() -> None:
+    [found] = out_of_order(history((Exchange("w", 1, (), 1), claimed(claim(A, b"a"), claim(B, b"b")))))
+    assert "more jobs" in found
+
+
+# -- batches
+
+
+def test_an_unanswered_batch_is_there_or_is_not() -> None:
+    lost_answer = (push(1, A, B), UNANSWERED)
+    claim_b = (Exchange("w", 2, (), 1), claimed(claim(B, b"b")))
+    assert list(torn_batches(history(lost_answer))) == []
+    assert list(torn_batches(history(lost_answer, CLAIM_A, claim_b))) == []
+    [found] = torn_batches(history(lost_answer, CLAIM_A))
+    assert "in part" in found
+
+
+def test_a_batch_whose_repeat_was_answered_is_judged_by_that() -> None:
+    assert list(torn_batches(history((push(1, A, B), UNANSWERED), (push(1, A, B), [True, True]), CLAIM_A))) == []
+
+
+# -- linearizability: what the checks above cannot see
+
+PENDING_A = StoredJob(job_id=A, status=JobStatus.PENDING, request=b"request", stored_at=NOW, due=NOW)
+PAUSED = (Change(A, "pause", operation(2)), True)
+UNSEEN: dict[str, tuple[tuple[AnyCall, Any], ...]] = {
+    "a paused job is claimed": (OPEN, PUSH_A, PAUSED, CLAIM_A),
+    "a job is pushed twice": (PUSH_A, (push(2, A), [True])),
+    "a running job is cancelled": (OPEN, PUSH_A, CLAIM_A, (Change(A, "cancel", operation(2)), True)),
+    "a job is claimed by two at once": (
+        OPEN,
+        (OpenWorker("v", HOUR), None),
+        PUSH_A,
+        CLAIM_A,
+        (Exchange("v", 1, (), 1), claimed(claim(A, b"b"))),
+    ),
+    "a live worker's job is recovered": (
+        OPEN,
+        PUSH_A,
+        CLAIM_A,
+        (Recover(1000), 1),
+        (Renew("w", HOUR), frozenset[bytes]()),
+    ),
+    "a pending job is forgotten": (PUSH_A, (Get(A), None)),
+    "a finished job is pending": (
+        OPEN,
+        PUSH_A,
+        CLAIM_A,
+        FINISH_A,
+        (Get(A), PENDING_A),
+    ),
+    "a lost claim is settled": (
+        OPEN,
+        PUSH_A,
+        CLAIM_A,
+        (Clean(250, JobStatus.PROCESSING, JobCleanup.RERUN, False, operation(2)), 1),
+        (Get(A), replace(PENDING_A, reset_attempt=True)),
+        FINISH_A,
+    ),
+    "recoveries are counted without one": (
+        OPEN,
+        PUSH_A,
+        (Exchange("w", 1, (), 1), claimed(claim(A, b"a", recoveries=1))),
+    ),
+}
+
+
+@pytest.mark.parametrize("calls", UNSEEN.values(), ids=UNSEEN.keys())
+async def test_what_no_order_explains_is_found(calls: tuple[tuple[AnyCall, Any], ...]) -> None:
+    [found] = not_linearizable(history(*calls))
+    assert f"the history of job {A} cannot be explained" in found
+
+
+async def test_the_explanation_shows_the_steps_that_cannot_both_be() -> None:
+    noise = (Change(A, "resume", operation(5)), True)
+    [found] = not_linearizable(history(OPEN, PUSH_A, PAUSED, noise, PAUSED, CLAIM_A, FINISH_A))
+    shown = found.splitlines()[1:]
+    assert [line.split("client: ")[1].partition("(")[0] for line in shown] == ["Change", "Exchange"]
+
+
+async def test_steps_on_several_jobs_are_taken_apart() -> None:
+    both = (push(1, A, B), [True, True])
+    claims = (Exchange("w", 1, (), 2), claimed(claim(A, b"a"), claim(B, b"b")))
+    settle = (Exchange("w", 2, (Finish(A, b"a"), Finish(B, b"b"))), settled(Outcome.SETTLED, Outcome.CLAIM_LOST))
+    [found] = not_linearizable(history(OPEN, both, claims, settle))
+    assert f"job {B}" in found
+    assert f"{A}" not in found
