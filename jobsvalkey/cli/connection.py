@@ -58,6 +58,16 @@ async def open_queue(url: str, queue_key: str) -> AsyncGenerator[JobQueue[Valkey
         yield JobQueue(driver)
 
 
+async def check_server(url: str, queue_key: str) -> None:
+    """Ask the server once, before work begins that would wait for it. Leaves keys of the queue behind.
+
+    Raises:
+        StoreUnavailable, ConfigurationError: it does not answer, or refuses.
+    """
+    async with open_queue(url, queue_key) as queue:
+        await queue.counts()
+
+
 async def remove_keys(client: Valkey, prefix: str) -> None:
     """Remove all keys that begin with `prefix`, which is not a pattern."""
     anything, cursor = cast(Any, client), 0

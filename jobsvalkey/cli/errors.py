@@ -1,5 +1,7 @@
 """What ends a command: one line that says what to do, and an exit code."""
 
+from valkey.exceptions import ValkeyError
+
 from jobsvalkey.contract import JobsError, StoreUnavailable
 
 
@@ -21,6 +23,8 @@ def describe(error: Exception) -> str:
         return f"{error}; start a server, or name another one with --url or JOBSVALKEY_URL"
     if isinstance(error, JobsError):
         return str(error)
+    if isinstance(error, ValkeyError):
+        return f"the server refuses, or does not answer ({error}): check it, and the rights of the user in --url"
     return f"unexpected {type(error).__name__}: {error} (JOBSVALKEY_DEBUG=1 shows where)"
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from valkey.asyncio import Valkey
 
-from jobsvalkey.cli.connection import make_client, remove_keys
+from jobsvalkey.cli.connection import check_server, make_client, remove_keys
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 
@@ -43,5 +43,8 @@ class Store:
 @asynccontextmanager
 async def open_store(url: str) -> AsyncGenerator[Store]:
     """The server at `url`."""
+    key = f"jobsvalkey-bench-{uuid4()}"
     async with make_client(url) as client:
+        await check_server(url, key)
+        await remove_keys(client, key)
         yield Store(url, client)

@@ -19,7 +19,10 @@ def bench(
     url: OptionalUrl = None,
     json: AsJson = False,
 ) -> None:
-    """Measure pushes, drain, latency and idle cost, beside what the bare client does in the same run."""
+    """Measure how fast the queue is here.
+
+    Pushes, drain, latency and idle cost, beside what the bare client does in the same run.
+    """
     with console(stderr=True).status("") as status, server_at(url) as server:
         lines = asyncio.run(measure(server, rounds, status.update))
     if json:

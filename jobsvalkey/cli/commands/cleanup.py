@@ -43,7 +43,7 @@ def cleanup(
     queue: Queue = DEFAULT_QUEUE,
     json: AsJson = False,
 ) -> None:
-    """Remove or rerun the jobs of the states named, all of them or those of an age.
+    """Remove or rerun jobs by state and age.
 
     As in: jobsvalkey cleanup --completed remove:7d --failed rerun --cancelled remove
 

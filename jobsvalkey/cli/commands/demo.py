@@ -17,12 +17,16 @@ from jobsvalkey.cli.output import console, print_fields, print_json
 def demo(
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[PATH]", help="A folder; by default the one that Python's packages are installed in."),
+        typer.Argument(metavar="PATH", help="A folder; by default the one that Python's packages are installed in."),
     ] = None,
     url: OptionalUrl = None,
     json: AsJson = False,
 ) -> None:
-    """Describe every file below PATH: one job each, two worker processes, one of which is killed in the middle."""
+    """Watch a queue that loses a worker.
+
+    Pushes one job for every file below PATH, which finds its SHA-256, size and number of lines. Two worker processes
+    run them; in the middle one is killed, and the other takes its jobs over. At the end every job is accounted for.
+    """
     # With --json, what is shown on the way goes elsewhere.
     out = console(stderr=json)
     found = find_files(path or default_folder())

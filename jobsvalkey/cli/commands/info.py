@@ -11,7 +11,7 @@ from jobsvalkey.contract import JobStatus
 
 
 def info(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Show the server, and how many jobs are in each state."""
+    """Count the jobs in each state."""
     found = asyncio.run(_look(url, queue))
     if json:
         print_json(found)

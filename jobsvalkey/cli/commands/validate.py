@@ -10,7 +10,10 @@ from jobsvalkey.contract import Inconsistency
 
 
 def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Look for ids without a request, requests on no list, and the like. Workers may go on meanwhile."""
+    """Look for what does not fit together.
+
+    Such as ids without a request, or requests on no list. Workers may go on meanwhile.
+    """
     found = asyncio.run(_validate(url, queue))
     if json:
         print_json([{"kind": each.kind, "job_id": str(each.job_id)} for each in found])

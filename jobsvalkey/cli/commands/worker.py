@@ -21,7 +21,10 @@ def worker(
     burst: Annotated[bool, typer.Option("--burst", help="End as soon as no job is due.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Run jobs until SIGTERM or SIGINT; running jobs may end. A second signal does not wait for them."""
+    """Run the jobs of a service.
+
+    SIGTERM and SIGINT stop it: running jobs may end. A second signal does not wait for them.
+    """
     _configure_logging(log_level)
     queue: JobQueue[Any] = load(target, JobService, JobQueue)
     if processes == 1:

@@ -10,7 +10,7 @@ from rich.console import Console
 from valkey.asyncio import Valkey
 from valkey.exceptions import ValkeyError
 
-from jobsvalkey.cli.connection import make_client, remove_keys
+from jobsvalkey.cli.connection import check_server, make_client, remove_keys
 from jobsvalkey.cli.demo.display import Display
 from jobsvalkey.cli.demo.files import Found
 from jobsvalkey.cli.demo.job import DescribeFile, Results, make_queue, runs_of_each
@@ -38,9 +38,9 @@ async def run_demo(url: str, found: Found, console: Console) -> Report:
     """
     queue_key = f"jobsvalkey-demo-{uuid4()}"
     async with make_client(url) as client, _nothing_left(client, queue_key):
+        await check_server(url, queue_key)
         queue = make_queue(client, queue_key)
         async with queue.driver:
-            await queue.counts()  # no server is an error at once, before any process starts
             return await _Demo(url, queue_key, queue, Results(client, queue_key), found, console).run()
 
 

@@ -33,7 +33,13 @@ async def test_the_server_is_down(shell: Shell, command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", ["demo", "bench"])
 async def test_no_server_for_a_demo_or_a_benchmark(shell: Shell, command: str) -> None:
-    (await shell(command, "--url", NOBODY, queue=False)).assert_refused(1, "127.0.0.1:1")
+    (await shell(command, "--url", NOBODY, queue=False)).assert_refused(1, "cannot be reached", "--url")
+
+
+async def test_a_user_may_do_little(shell: Shell, start_server: StartServer) -> None:
+    server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -info"}))
+    refused = await shell("info", "--url", server.url_for("me", "secret"))
+    refused.assert_refused(1, "no permissions", "rights of the user")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
