@@ -25,13 +25,11 @@ from jobsvalkey.contract import (
     OperationRefused,
     Outcome,
     PushedIf,
-    Retry,
     Settlement,
     StoredJob,
     WorkerID,
-    check_due,
     check_push,
-    check_request,
+    check_settlements,
 )
 from jobsvalkey_memory.steps import ClockT_co, Steps, claim_of, numbered
 from jobsvalkey_memory.store import WORKER_MEMORY, Value, Worker
@@ -143,10 +141,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
     ) -> Exchanged:
         """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
-        for settlement in settlements:
-            if isinstance(settlement, Retry):
-                check_due(settlement.due)
-                check_request(settlement.request or b"", settlement.job_id, self.configuration)
+        check_settlements(settlements, self.configuration)
         now, pending = self.now(), self.state.lines[JobStatus.PENDING]
         holder = self._worker(worker, now)
         if holder.sequence is not None and sequence < holder.sequence:

@@ -1,6 +1,6 @@
 """What a driver is: protocols, states, claims, options, job names, errors, clock. Imports nothing of the project."""
 
-from jobsvalkey.contract.checks import check_due, check_metadata_key, check_push, check_request
+from jobsvalkey.contract.checks import check_due, check_metadata_key, check_push, check_request, check_settlements
 from jobsvalkey.contract.claims import (
     Claim,
     Due,
@@ -132,6 +132,7 @@ __all__ = [
     "check_metadata_key",
     "check_push",
     "check_request",
+    "check_settlements",
     "new_job_id",
     "retain_for",
     "retain_last",

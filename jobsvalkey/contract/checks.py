@@ -1,9 +1,9 @@
 """Checks of what a caller passes that are the same for every driver, made before the store is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from jobsvalkey.contract.claims import Due, NewJob
+from jobsvalkey.contract.claims import Due, Finish, NewJob, Release, Retry, Settlement
 from jobsvalkey.contract.clock import aware
 from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge
 from jobsvalkey.contract.job_id import JobID
@@ -58,6 +58,23 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             "use atomic=False, or smaller pushes"
         )
     return size
+
+
+def check_settlements(settlements: Iterable[Settlement], configuration: DriverConfiguration) -> None:
+    """Nothing, where every store can take these settlements.
+
+    Raises:
+        PayloadTooLarge: a request is larger than `max_payload`.
+        ValueError: a due time is naive or negative, or an error is empty.
+    """
+    for settlement in settlements:
+        if isinstance(settlement, Finish | Release):
+            continue
+        if settlement.error == b"":
+            raise ValueError(f"the error of job {settlement.job_id} is empty: a failure says why")
+        if isinstance(settlement, Retry):
+            check_due(settlement.due)
+            check_request(settlement.request or b"", settlement.job_id, configuration)
 
 
 def check_metadata_key(key: str) -> str:

@@ -21,10 +21,8 @@ from jobsvalkey.contract import (
     SystemClock,
     WorkerID,
     check_push,
-    check_request,
+    check_settlements,
 )
-from jobsvalkey.contract.checks import check_due
-from jobsvalkey.contract.claims import Fail, Retry
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.faults import cluster_key
@@ -89,7 +87,7 @@ class ValkeyBase:
             StoreFull: no room. `StoreUnavailable`: no answer within `operation_timeout`.
         """
         size = check_push(items, self._configuration)
-        if not items:
+        if not items and operation is None:
             return []
         session = self._session()
         if operation is None:
@@ -106,13 +104,7 @@ class ValkeyBase:
             WorkerClosed: the worker was closed or is not known.
             OperationRefused: a `sequence` below the last one.
         """
-        for settlement in settlements:
-            if type(settlement) is Retry:
-                check_due(settlement.due)
-                if settlement.request is not None:
-                    check_request(settlement.request, settlement.job_id, self._configuration)
-            elif type(settlement) is Fail and not settlement.error:
-                raise ValueError("a failure says why: error is empty")
+        check_settlements(settlements, self._configuration)
         words = wire.settlement_arguments(settlements)
         # An exchange that is sent again is recorded even where it does nothing: its first sending may still arrive,
         # late, and would claim jobs that nobody waits for.

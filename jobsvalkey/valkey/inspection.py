@@ -1,7 +1,6 @@
 """Looks into the queue: single jobs, counts, lists."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 
 from jobsvalkey.contract import FINISHED, ConfigurationError, JobID, JobStatus, StoredJob
 from jobsvalkey.valkey import wire
@@ -38,7 +37,7 @@ class ValkeyInspection(ValkeyBase):
         left = limit
         if left == 0:
             return
-        async for _, ids in self._pages(status, reverse=status in FINISHED):
+        async for ids in self._pages(status):
             for from_ in range(0, len(ids), PAGE_SIZE):
                 for job in await self._jobs(ids[from_ : from_ + PAGE_SIZE], complete=True):
                     if job is None or job.status is not status:
@@ -62,14 +61,15 @@ class ValkeyInspection(ValkeyBase):
         replies = await self._read(READ, ["1" if complete else "", *ids])
         return [wire.stored_job(reply) for reply in replies]
 
-    async def _pages(self, status: JobStatus, *, reverse: bool) -> AsyncIterator[tuple[datetime, list[str]]]:
-        """The time of the store and the ids of each page."""
+    async def _pages(self, status: JobStatus) -> AsyncIterator[list[str]]:
         position: list[Argument] = ["", ""]
         while True:
-            reply: list[bytes] = await self._read(PAGE, [status, "1" if reverse else "", PAGE_SIZE, *position])
-            ids = [job_id.decode() for job_id in reply[1::2]]
+            reply: list[bytes] = await self._read(
+                PAGE, [status, "1" if status in FINISHED else "", PAGE_SIZE, *position]
+            )
+            ids = [job_id.decode() for job_id in reply[::2]]
             if ids:
-                yield wire.from_microseconds(reply[0]), ids
+                yield ids
             if len(ids) < PAGE_SIZE or status is JobStatus.PROCESSING:
                 return
             position = [reply[-1], ids[-1]]

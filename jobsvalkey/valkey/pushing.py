@@ -24,6 +24,10 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     return arguments
 
 
+def _flags(answer: bytes) -> list[bool]:
+    return [flag == ord("1") for flag in answer]
+
+
 class _Waiting:
     __slots__ = ("context", "done", "items", "size")
 
@@ -50,12 +54,22 @@ class Pusher:
 
         A caller that is cancelled leaves the others' round trip alone; what it pushed may or may not be stored.
         """
+        if not self._running:
+            return await self._push_alone(items, context)
         waiting = _Waiting(items, size, context)
         self._queue.append(waiting)
-        if not self._running:
-            self._running = True
-            self._tasks.start(self._run())
         return await waiting.done
+
+    async def _push_alone(self, items: Sequence[NewJob], context: Sequence[Argument]) -> list[bool]:
+        """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in one of ours."""
+        self._running = True
+        try:
+            return _flags(await self._producer.run(PUSH, context, push_arguments(items)))
+        finally:
+            self._running = False
+            if self._queue:
+                self._running = True
+                self._tasks.start(self._run())
 
     async def _run(self) -> None:
         try:
@@ -96,5 +110,5 @@ class Pusher:
         for waiting in batch:
             end = at + len(waiting.items)
             if not waiting.done.done():
-                waiting.done.set_result([flag == 0x31 for flag in answer[at:end]])
+                waiting.done.set_result(_flags(answer[at:end]))
             at = end

@@ -6,10 +6,11 @@ from jobsvalkey.contract import CleanupLoops, Clock
 from jobsvalkey.valkey.cleaning import ValkeyCleaning
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.control import ValkeyControl
+from jobsvalkey.valkey.inspection import ValkeyInspection
 from jobsvalkey.valkey.validation import ValkeyValidation
 
 
-class ValkeyJobQueue(ValkeyControl, ValkeyCleaning, ValkeyValidation, CleanupLoops):
+class ValkeyJobQueue(ValkeyControl, ValkeyCleaning, ValkeyInspection, ValkeyValidation, CleanupLoops):
     """A queue on a Valkey (or Redis) server, with every capability.
 
     The driver opens connections of its own, on first use, from the settings of `client`, which it leaves alone: host,

@@ -24,6 +24,7 @@ def _load(name: str) -> Script:
 
 ACQUIRE_LOCK: Final = _load("acquire_lock")
 CANCEL: Final = _load("cancel")
+CHANGE: Final = _load("change")
 CLEANUP: Final = _load("cleanup")
 CLOSE_WORKER: Final = _load("close_worker")
 COUNTS: Final = _load("counts")

@@ -7,8 +7,8 @@ if wrong then return wrong end
 
 local id = ARGV[FIRST + 3]
 local state, where = place(id)
-if state ~= 'pending' and state ~= 'paused' then return record('0') end
+if state ~= 'pending' and state ~= 'paused' then return record_always('0') end
 take(id, state, where)
 finish(id, 'cancelled', where)
 trim('cancelled', 100)
-return record('1')
+return record_always('1')

@@ -1,5 +1,5 @@
--- How many jobs are in each state: pending, paused, processing, completed, failed, cancelled.
--- Cost: O(log n).
+-- How many jobs are in each state.
+-- Result: the numbers of pending, paused, processing, completed, failed, cancelled jobs. Cost: O(log n).
 local processing = redis.call('HLEN', CLAIMED) + redis.call('LLEN', PROCESSING)
 local function ended(state)
   local policy = ENDED[state]

@@ -1,6 +1,6 @@
 -- Ids of jobs in a state, by score and id. [FIRST] state, [+1] `1` for the last one first, [+2] how many at most,
 -- [+3] [+4] score and id of the one to go on after, or empty. Processing: all ids at once, in no order.
--- Result: the time in microseconds, then id, score, id, score, ... Cost: O(log n + page), for processing O(running jobs).
+-- Result: id, score, id, score, ... Cost: O(log n + page), for processing O(running jobs).
 local state, reverse, size = ARGV[FIRST], ARGV[FIRST + 1] == '1', tonumber(ARGV[FIRST + 2])
 local score, id = tonumber(ARGV[FIRST + 3]), ARGV[FIRST + 4]
 local found = {}
@@ -61,7 +61,7 @@ elseif ENDED[state] then
 end
 if state ~= 'processing' then table.sort(found, before) end
 
-local result = { whole(now) }
+local result = {}
 for n = 1, math.min(size, #found) do
   result[#result + 1] = found[n][1]
   result[#result + 1] = found[n][2]

@@ -7,8 +7,8 @@ if wrong then return wrong end
 
 local id = ARGV[FIRST + 3]
 local score = redis.call('ZSCORE', PENDING, id)
-if not score then return record('0') end
+if not score then return record_always('0') end
 redis.call('ZREM', PENDING, id)
 redis.call('ZADD', PAUSED, score, id)
 mark(id, 'status', 'paused')
-return record('1')
+return record_always('1')

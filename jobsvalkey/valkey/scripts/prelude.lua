@@ -213,27 +213,53 @@ local function take(id, state, where)
   redis.call('ZREM', KEPT, id)
 end
 
--- Numbered operations: [FIRST] producer, [FIRST + 1] sequence, [FIRST + 2] digest of what is asked.
--- `repeated` gives the recorded answer of a repeat, or an error; `record` keeps the answer of a step that was done.
-local function repeated()
-  local key = META .. '_producer.' .. ARGV[FIRST]
-  local last = redis.call('HMGET', key, 'sequence', 'digest', 'answer', 'expires')
-  if not last[1] or tonumber(last[4]) <= now then return nil end
-  local sequence = tonumber(ARGV[FIRST + 1])
-  if sequence < tonumber(last[1]) then return fault('REFUSED', 'the producer is at ' .. last[1] .. ' already') end
-  if sequence > tonumber(last[1]) then return nil end
-  if ARGV[FIRST + 2] ~= last[2] then return fault('REFUSED', 'the same number was used for something else') end
-  redis.call('HSET', key, 'expires', whole(now + 600000000))
-  if not injected then redis.call('PEXPIRE', key, 600000) end
-  return last[3]
+-- Run a job anew, due now and at attempt 1, or remove it, from wherever it is; whether it could be done.
+local function change(action, id, state, where)
+  if action == 'remove' then
+    take(id, state, where)
+    forget(id, now)
+    return true
+  end
+  if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run
+  local score = take(id, state, where)
+  unmark(id, 'status', 'error', 'recoveries', 'workerID', 'processingStarted')
+  mark(id, 'reset', '1')
+  if score then keep_stored(id, score) end
+  redis.call('ZADD', PENDING, seconds(now), id)
+  wake()
+  return true
 end
+local CHANGED = { PENDING, PAUSED, PROCESSING, CLAIMED, IDS, KEPT, WAKE, ENDED.completed.key, ENDED.failed.key,
+  ENDED.cancelled.key }
+
+-- Numbered operations: [FIRST] producer, [FIRST + 1] sequence, [FIRST + 2] digest of what is asked. The producer's key
+-- holds `sequence expires digest answer` of its last one, for ten minutes.
+-- `repeated` gives the recorded answer of a repeat, or an error; `record` keeps the answer of a step that was done.
+local MEMORY = 600000000
 local function record(answer)
-  local key = META .. '_producer.' .. ARGV[FIRST]
-  redis.call('DEL', key) -- a removal first: a full server refuses a script whose first write adds
-  redis.call('HSET', key, 'sequence', ARGV[FIRST + 1], 'digest', ARGV[FIRST + 2], 'answer', answer,
-    'expires', whole(now + 600000000))
-  if not injected then redis.call('PEXPIRE', key, 600000) end
+  local value = ARGV[FIRST + 1] .. ' ' .. whole(now + MEMORY) .. ' ' .. ARGV[FIRST + 2] .. ' ' .. answer
+  if injected then
+    redis.call('SET', META .. '_producer.' .. ARGV[FIRST], value)
+  else
+    redis.call('SET', META .. '_producer.' .. ARGV[FIRST], value, 'PX', MEMORY / 1000)
+  end
   return answer
+end
+local function repeated()
+  local last = redis.call('GET', META .. '_producer.' .. ARGV[FIRST])
+  if not last then return nil end
+  local number, expires, digest, answer = last:match('^(%d+) (%d+) (%S*) (.*)$')
+  if tonumber(expires) <= now then return nil end
+  local sequence = tonumber(ARGV[FIRST + 1])
+  if sequence < tonumber(number) then return fault('REFUSED', 'the producer is at ' .. number .. ' already') end
+  if sequence > tonumber(number) then return nil end
+  if ARGV[FIRST + 2] ~= digest then return fault('REFUSED', 'the same number was used for something else') end
+  return record(answer)
+end
+-- The same for steps that must be possible on a full server, which refuses a script whose first write adds.
+local function record_always(answer)
+  redis.call('DEL', META .. '_producer.' .. ARGV[FIRST])
+  return record(answer)
 end
 
 -- Whether a push of this id is a duplicate; if not, the state and the score of what is left of it, if anything is.

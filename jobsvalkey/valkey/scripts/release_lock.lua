@@ -5,7 +5,7 @@ if known then return known end
 local name = ARGV[FIRST + 3]
 local failed, value = lock_or_value(name)
 if failed then return failed end
-if value.holder ~= ARGV[FIRST + 4] then return record('0') end
+if value.holder ~= ARGV[FIRST + 4] then return record_always('0') end
 redis.call('DEL', META .. name)
 redis.call('HDEL', LOCKS, name)
-return record('1')
+return record_always('1')

@@ -7,9 +7,9 @@ if wrong then return wrong end
 
 local id = ARGV[FIRST + 3]
 local score = redis.call('ZSCORE', PAUSED, id)
-if not score then return record('0') end
+if not score then return record_always('0') end
 redis.call('ZREM', PAUSED, id)
 redis.call('ZADD', PENDING, score, id)
 unmark(id, 'status')
 wake_for(score)
-return record('1')
+return record_always('1')
