@@ -61,7 +61,7 @@ class Pusher:
         return await waiting.done
 
     async def _push_alone(self, items: Sequence[NewJob], context: Sequence[Argument]) -> list[bool]:
-        """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in one of ours."""
+        """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in ours."""
         self._running = True
         try:
             return _flags(await self._producer.run(PUSH, context, push_arguments(items)))

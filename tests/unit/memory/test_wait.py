@@ -100,7 +100,7 @@ async def test_whatever_makes_a_job_pending_wakes_a_worker(bench: Bench, name: s
     failed = await bench.push()
     await bench.push()
     first, _ = await bench.claim(2, worker="busy")
-    await bench.settle(Fail(failed, first.token, b""), worker="busy")
+    await bench.settle(Fail(failed, first.token, b"an error"), worker="busy")
     (task,) = await waiting(bench, "idle")
     await EVENTS[name](bench)
     async with asyncio.timeout(10):
