@@ -18,7 +18,17 @@ from typing import Any, Literal, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from jobsvalkey.contract import FINISHED, Capability, JobCleanup, JobStatus, NewJob, Operation, WorkerID
+from jobsvalkey.contract import (
+    FINISHED,
+    Capability,
+    Exchanged,
+    JobCleanup,
+    JobStatus,
+    NewJob,
+    Operation,
+    Outcome,
+    WorkerID,
+)
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
 from jobsvalkey_conformance.history_calls import CHANGES, ChangeName
 from jobsvalkey_conformance.machine_base import DUES, JOB_IDS, KEYS, MachineBase, Write
@@ -103,7 +113,7 @@ class LockstepMachine(MachineBase):
         """Settle claims as the worker that has, or had, them."""
         chosen = self.settlements(queue, settle)
         worker = chosen[0].claim.worker if chosen else self.worker(queue, 0)
-        self.exchange_once(queue, worker, chosen, max(limit, not chosen))
+        self.exchange_once(queue, worker, chosen, limit if chosen else 1)
 
     @step(queue=queues, worker=workers, settle=settlements, limit=st.integers(0, 3))
     def exchange(self, queue: int, worker: int, settle: list[tuple[str, int]], limit: int) -> None:
@@ -118,17 +128,24 @@ class LockstepMachine(MachineBase):
     def exchange_once(self, queue: int, name: WorkerID, settlements: list[PairedSettlement], limit: int) -> None:
         """An exchange of a worker under its next number."""
         sequence = self.sequences[queue, name] = self.sequences.get((queue, name), 0) + 1
-        asked = PairedExchange(name, sequence, settlements, limit)
-        self.exchanges[queue, name] = asked
-        self.run(self.pair(queue).exchange(f"{asked}", asked))
+        self.send(queue, PairedExchange(name, sequence, settlements, limit))
+
+    def send(self, queue: int, asked: PairedExchange, *, repeat: bool = False) -> None:
+        """Send an exchange, for the first time or again; keep it, where it is promised what another repeat does."""
+        pair, resent = self.pair(queue), self.pairs[queue].losing_reply
+        answer = self.run(pair.exchange(f"again {asked}" if repeat else f"{asked}", asked, repeat=repeat))
+        if not repeat:
+            self.exchanges[queue, asked.worker] = asked
+        if resent and not (isinstance(answer, Exchanged) and (answer.claims or Outcome.SETTLED in answer.outcomes)):
+            # The driver sent it again, and then may record it though it did nothing.
+            self.exchanges.pop((queue, asked.worker), None)
 
     @step(queue=queues, worker=workers, lower=st.booleans())
     def exchange_again(self, queue: int, worker: int, lower: bool) -> None:
         """Send a worker's last exchange again, or under a lower number."""
         asked = self.exchanges.get((queue, self.worker(queue, worker)))
         if asked is not None:
-            asked = replace(asked, sequence=asked.sequence - lower)
-            self.run(self.pair(queue).exchange(f"again {asked}", asked, repeat=True))
+            self.send(queue, replace(asked, sequence=asked.sequence - lower), repeat=True)
 
     @step(
         queue=queues,
