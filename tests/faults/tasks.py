@@ -1,0 +1,35 @@
+"""Jobs of worker processes that are killed or told to stop."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Killer:
+    """Kills its own process after a while."""
+
+    job_name: ClassVar[str] = "Killer"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Long:
+    """Runs for a while, and ends when it is cancelled."""
+
+    job_name: ClassVar[str] = "Long"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """Does not end, whatever happens."""
+
+    job_name: ClassVar[str] = "Deaf"
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """Sits in a thread for a while."""
+
+    job_name: ClassVar[str] = "Blocking"
+    seconds: float

@@ -1,0 +1,146 @@
+"""Worker processes are killed at any time: their jobs run elsewhere, and soon."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from jobsvalkey import JobQueue, JobStatus
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.faults.processes import PATIENCE, WorkerProcess, worker_process
+from tests.faults.support import Work, all_completed, driver_at, until
+from tests.faults.tasks import Killer
+from tests.servers import Server
+
+JOBS = 5000
+WORKERS = 3
+EVERY, HOLD_FOR = 0.2, 1.0
+LONGEST = HOLD_FOR + EVERY + 1.0
+"""Seconds after which the jobs of a killed worker are pending again."""
+
+
+class Fleet:
+    """A number of worker processes; one that dies is replaced."""
+
+    def __init__(self, url: str, queue_key: str, **options: Any) -> None:
+        self._start = lambda: worker_process(url, queue_key, every=EVERY, hold_for=HOLD_FOR, **options)
+        self._ended = asyncio.Event()
+        self.workers: list[WorkerProcess] = []
+
+    @asynccontextmanager
+    async def running(self, number: int) -> AsyncGenerator[None]:
+        """So many of them, within the block."""
+        async with asyncio.TaskGroup() as group:
+            slots = [group.create_task(self._keep()) for _ in range(number)]
+            try:
+                yield
+            finally:
+                for slot in slots:
+                    slot.cancel()
+
+    async def _keep(self) -> None:
+        while True:
+            async with self._start() as worker:
+                self.workers.append(worker)
+                try:
+                    await worker.process.wait()
+                finally:
+                    self.workers.remove(worker)
+
+    async def kill_one(self, chance: random.Random) -> WorkerProcess:
+        """SIGKILL for one that runs."""
+        await until(lambda: any(worker.id for worker in self.workers), PATIENCE)
+        worker = chance.choice([worker for worker in self.workers if worker.id])
+        await worker.kill()
+        return worker
+
+
+async def held_by(driver: ValkeyJobQueue, worker: WorkerProcess) -> int:
+    return len([job async for job in driver.jobs(JobStatus.PROCESSING) if job.worker == worker.id])
+
+
+async def seconds_until_recovered(driver: ValkeyJobQueue, worker: WorkerProcess) -> float:
+    """How long a killed worker keeps jobs; 0 where it held none."""
+    clock = asyncio.get_running_loop().time
+    killed = clock()
+
+    async def none_is_held() -> bool:
+        return await held_by(driver, worker) == 0
+
+    if await none_is_held():
+        return 0.0
+    await until(none_is_held, LONGEST + PATIENCE)
+    return clock() - killed
+
+
+async def kill_some(fleet: Fleet, driver: ValkeyJobQueue, chance: random.Random, kills: int) -> list[float]:
+    """Kill at random while jobs run; how long each kept its jobs."""
+    took: list[float] = []
+    async with asyncio.TaskGroup() as group:
+        for _ in range(kills):
+            await asyncio.sleep(chance.uniform(0.0, 0.4))
+            killed = await fleet.kill_one(chance)
+            task = group.create_task(seconds_until_recovered(driver, killed))
+            task.add_done_callback(lambda task: took.append(task.result()))
+    return took
+
+
+async def one_round(fleet: Fleet, driver: ValkeyJobQueue, chance: random.Random, kills: int) -> list[float]:
+    queue = JobQueue(driver)
+    queue.register_job(Work, lambda parameters, context: None)
+    for first in range(0, JOBS, 1000):
+        await queue.push_many([Work(number) for number in range(first, first + 1000)])
+    took = await kill_some(fleet, driver, chance, kills)
+    await until(lambda: all_completed(driver, JOBS), 2 * PATIENCE)
+    assert await driver.validate() == []
+    assert max(took) <= LONGEST
+    return took
+
+
+async def test_workers_are_killed_while_jobs_run(
+    default_server: Server, direct: ValkeyJobQueue, queue_key: str
+) -> None:
+    fleet = Fleet(default_server.url, queue_key)
+    async with fleet.running(WORKERS):
+        took = await one_round(fleet, direct, random.Random(2), kills=4)
+    assert max(took) > 0, "none of the killed workers had a job"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_fifty_rounds_of_killed_workers(default_server: Server, queue_key: str, valkey_client: Any) -> None:
+    took: list[float] = []
+    for number in range(50):
+        key = f"{queue_key}-{number}"
+        fleet = Fleet(default_server.url, key)
+        async with driver_at(default_server.url, key) as driver, fleet.running(WORKERS):
+            took += await one_round(fleet, driver, random.Random(number), kills=3)
+        await valkey_client.unlink(*[name async for name in valkey_client.scan_iter(match=f"{key}*", count=1000)])
+    held = [seconds for seconds in took if seconds]
+    assert len(held) > 50, "too few of the killed workers had a job"
+
+
+async def test_weakness_19_a_job_that_kills_its_worker_is_given_up(
+    default_server: Server, direct: ValkeyJobQueue, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    for job in (Killer, Work):
+        queue.register_job(job, lambda parameters, context: None)
+    async with Fleet(default_server.url, queue_key, max_recoveries=1).running(2):
+        await queue.push_many([Work(number) for number in range(50)])
+        killer = await queue.push(Killer(seconds=0.3))
+        await queue.push_many([Work(number) for number in range(50)])
+
+        async def is_given_up() -> bool:
+            return await queue.status(killer) is JobStatus.FAILED
+
+        await until(is_given_up, 2 * PATIENCE)
+    record = await queue.get(killer)
+    assert record is not None
+    assert record.error is not None
+    assert record.error.type.endswith(".JobAbandoned")
+    assert (await queue.counts())[JobStatus.COMPLETED] == 100
+    assert await direct.validate() == []
