@@ -1,0 +1,109 @@
+"""One driver in several event loops and processes, and callers of it that are cancelled."""
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from typing import Any, cast
+
+import pytest
+from valkey.asyncio import Valkey
+
+from jobsvalkey import JobQueue, ProcessorOptions
+from jobsvalkey.contract import JobStatus
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.valkey.scripting import PUSH
+from tests.faults.fork_process import PUSHES
+from tests.faults.processes import PATIENCE, ROOT
+from tests.faults.proxy import Proxy, script
+from tests.faults.support import KEEP_ALL, Work, counting, driver_at, new_job, running, until
+from tests.servers import Server
+
+
+def test_two_event_loops_one_after_the_other(default_server: Server, queue_key: str) -> None:
+    client = cast(Any, Valkey).from_url(default_server.url)
+    driver = ValkeyJobQueue(client, ValkeyConfiguration(queue_key=queue_key, retention_policy=KEEP_ALL))
+    queue = JobQueue(driver)
+    ran = counting(queue)
+
+    async def push_and_run(number: int) -> None:
+        await queue.push(Work(number))
+        async with running(queue.processor(ProcessorOptions())):
+            await until(lambda: number in ran)
+        await driver.aclose()
+
+    async def clean() -> None:
+        async with client:
+            await client.unlink(*[key async for key in client.scan_iter(match=f"{queue_key}*", count=1000)])
+
+    for number in range(2):
+        asyncio.run(push_and_run(number))
+    assert ran == [0, 1]
+    asyncio.run(clean())
+
+
+async def test_a_fork_has_connections_and_numbers_of_its_own(
+    proxy: Proxy, queue_key: str, direct: ValkeyJobQueue, valkey_client: Any
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.faults.fork_process", proxy.url, queue_key, cwd=ROOT, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE):
+        _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    assert (await direct.counts())[JobStatus.PENDING] == 4 * PUSHES
+    assert await direct.get_metadata("child") == b"was here"
+    pushes = Counter(
+        command.connection for command in proxy.commands if command.name == "EVALSHA" and script(PUSH.digest)(command)
+    )
+    assert sorted(pushes.values()) == [PUSHES, 3 * PUSHES]
+    producers = {
+        command.arguments[11]
+        for command in proxy.commands
+        if command.name == "EVALSHA" and script(PUSH.digest)(command)
+    }
+    assert len(producers) == 2
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 5, 9])
+async def test_a_cancelled_push_leaves_the_others_alone(
+    cancelled: int, proxy: Proxy, driver: ValkeyJobQueue, direct: ValkeyJobQueue
+) -> None:
+    assert await driver.push([new_job()]) == [True]
+    proxy.freeze()
+    jobs = [new_job() for _ in range(10)]
+    pushes = [asyncio.create_task(driver.push([job])) for job in jobs]
+    await asyncio.sleep(0.05)
+    pushes[cancelled].cancel()
+    await asyncio.wait([pushes[cancelled]])
+    assert pushes[cancelled].cancelled()
+    proxy.thaw()
+    others = pushes[:cancelled] + pushes[cancelled + 1 :]
+    assert await asyncio.gather(*others) == [[True]] * 9
+    # Its own outcome is not known, but nothing of it is doubled.
+    assert (await direct.counts())[JobStatus.PENDING] in {10, 11}
+    assert await driver.push([new_job()]) == [True]
+
+
+async def test_a_cancelled_call_leaves_its_reply_to_nobody(proxy: Proxy, driver: ValkeyJobQueue) -> None:
+    await driver.set_metadata("one", b"1")
+    await driver.set_metadata("two", b"2")
+    assert await driver.get_metadata("one") == b"1"
+    proxy.freeze()
+    asked = asyncio.create_task(driver.get_metadata("one"))
+    await asyncio.sleep(0.05)
+    asked.cancel()
+    await asyncio.wait([asked])
+    proxy.thaw()
+    assert await driver.get_metadata("two") == b"2"
+
+
+async def test_closing_a_driver_ends_its_connections(proxy: Proxy, queue_key: str) -> None:
+    async with driver_at(proxy.url, queue_key) as driver:
+        queue = JobQueue(driver)
+        ran = counting(queue)
+        async with running(queue.processor(ProcessorOptions())):
+            await queue.push(Work(1))
+            await until(lambda: ran == [1])
+        assert proxy.connections > 0
+    await until(lambda: proxy.connections == 0)
