@@ -25,7 +25,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
-from jobsvalkey.valkey.faults import cluster_key
+from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
 from jobsvalkey.valkey.line import Argument, Reply
 from jobsvalkey.valkey.pushing import push_arguments
 from jobsvalkey.valkey.scripting import CLOSE_WORKER, EXCHANGE, PUSH, RECOVER, RENEW, Script
@@ -49,7 +49,7 @@ class ValkeyBase:
         if not isinstance(client, Valkey):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise (
                 ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
-                if "{" in self._configuration.queue_key
+                if has_hash_tag(self._configuration.queue_key)
                 else cluster_key(self._configuration.queue_key)
             )
         self._client = client

@@ -52,8 +52,16 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
             "the server is out of memory (maxmemory), nothing was stored: give it more memory, or let fewer jobs wait"
         )
     if isinstance(error, AskError | ClusterCrossSlotError):
+        if has_hash_tag(queue_key):
+            return ConfigurationError(f"queue {queue_key!r} is on another node of the cluster, connect to that: {text}")
         return cluster_key(queue_key)
     return ConfigurationError(f"the server does not do what the driver needs: {text}")
+
+
+def has_hash_tag(queue_key: str) -> bool:
+    """Whether all keys that begin with `queue_key` lie in one slot of a cluster."""
+    start = queue_key.find("{")
+    return start >= 0 and queue_key.find("}", start) > start + 1
 
 
 def cluster_key(queue_key: str) -> ConfigurationError:

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import os
+from typing import cast
 
 from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError
 
 from jobsvalkey.contract import ConfigurationError
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
-from jobsvalkey.valkey.line import Line
+from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
+from jobsvalkey.valkey.line import Line, Reply
 from jobsvalkey.valkey.producer import Producer
 from jobsvalkey.valkey.pushing import Pusher
 from jobsvalkey.valkey.tasks import TaskSet
@@ -37,7 +39,7 @@ class Session:
         """The line for a purpose."""
         found = self._lines.get(purpose)
         if found is None:
-            found = self._lines[purpose] = Line(self._client, self._configuration.queue_key, self._check_layout)
+            found = self._lines[purpose] = Line(self._client, self._configuration.queue_key, self._greet)
         return found
 
     async def close_line(self, purpose: str) -> None:
@@ -51,6 +53,22 @@ class Session:
         await self.tasks.aclose()
         await asyncio.gather(*(line.close() for line in self._lines.values()))
         self._lines.clear()
+
+    async def _greet(self, line: Line) -> None:
+        if not has_hash_tag(self._configuration.queue_key):
+            await self._refuse_cluster(line)
+        await self._check_layout(line)
+
+    async def _refuse_cluster(self, line: Line) -> None:
+        """Before any script is sent: servers differ in what they make of one whose keys lie in several slots."""
+        greeting: Reply = None
+        with contextlib.suppress(ResponseError):
+            greeting = await line.send("HELLO")
+        if isinstance(greeting, list):  # a flat one in RESP2, a map in RESP3
+            flat = cast("list[Reply]", greeting)
+            greeting = dict(zip(flat[::2], flat[1::2], strict=True))
+        if greeting is not None and greeting[b"mode"] == b"cluster":
+            raise cluster_key(self._configuration.queue_key)
 
     async def _check_layout(self, line: Line) -> None:
         key = f"{self._configuration.queue_key}.metadata._layout"

@@ -1,0 +1,62 @@
+"""Drivers of one queue on the default server, also by way of a proxy that loses commands."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any, Protocol, cast
+
+import pytest
+from valkey.asyncio import Valkey
+
+from jobsvalkey import RETAIN, Clock, JobQueue, RetentionPolicy, ValkeyConfiguration, ValkeyJobQueue
+from tests.faults.proxy import Proxy
+from tests.servers import Server
+
+RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
+
+
+class MakeDriver(Protocol):
+    """Makes drivers of the test's queue that retain everything. They are closed after the test."""
+
+    def __call__(self, *, clock: Clock | None = None, url: str | None = None, **changes: Any) -> ValkeyJobQueue:
+        """A driver with its configuration changed as said, on the default server or at `url`."""
+        ...
+
+
+@pytest.fixture
+async def make_driver(default_server: Server, queue_key: str, valkey_client: Valkey) -> AsyncIterator[MakeDriver]:
+    async with AsyncExitStack() as stack:
+
+        def make(*, clock: Clock | None = None, url: str | None = None, **changes: Any) -> ValkeyJobQueue:
+            client: Valkey = cast(Any, Valkey).from_url(url or default_server.url)
+            stack.push_async_callback(cast(Any, client).aclose)
+            settings: dict[str, Any] = {
+                "queue_key": queue_key,
+                "retention_policy": RETAIN_ALL,
+                "poll_time": timedelta(milliseconds=50),
+                **changes,
+            }
+            driver = ValkeyJobQueue(client, ValkeyConfiguration(**settings), clock=clock)
+            stack.push_async_callback(driver.aclose)
+            return driver
+
+        yield make
+
+
+@pytest.fixture
+def driver(make_driver: MakeDriver) -> ValkeyJobQueue:
+    """One on the server's own time."""
+    return make_driver()
+
+
+@pytest.fixture
+def queue(driver: ValkeyJobQueue) -> JobQueue[ValkeyJobQueue]:
+    """A queue on that driver."""
+    return JobQueue(driver)
+
+
+@pytest.fixture
+async def proxy(default_server: Server) -> AsyncIterator[Proxy]:
+    """Stands before the default server."""
+    async with Proxy(default_server.url) as proxy:
+        yield proxy
