@@ -69,6 +69,10 @@ class Call(Generic[R]):
         """The call and its answer as far as a job is concerned; `None` where it is not."""
         return self, answer
 
+    def unanswered(self) -> "tuple[Call[R], ...]":
+        """What the call may have done to the job where its answer is not known."""
+        return (self,)
+
     def agrees(self, twin: R, seen: R) -> bool:
         """Whether a driver may have answered `seen` where the twin, which knows one job alone, answers `twin`."""
         return twin == seen
@@ -140,6 +144,10 @@ class Exchange(Call[Exchanged]):
         settlements = tuple(self._named(self.settlements[place], tokens) for place in places)
         return replace(self, settlements=settlements, limit=limit), part
 
+    def unanswered(self) -> "tuple[Call[Exchanged], ...]":
+        """It may have claimed the job, or others that were due before."""
+        return (self, replace(self, limit=0)) if self.limit else (self,)
+
     def _named(self, settlement: Settlement, tokens: Tokens) -> Settlement:
         _, token = tokens.get(self.worker, {}).get(settlement.token, (settlement.job_id, settlement.token))
         return structs.replace(settlement, token=token)
@@ -204,10 +212,6 @@ class _UpTo(Call[int]):
 
     max_jobs: int
 
-    def agrees(self, twin: int, seen: int) -> bool:
-        """Whether a driver may have answered so."""
-        return twin <= seen
-
     def may_pass_over(self, seen: int) -> bool:
         """Whether it took as many as it might."""
         return seen >= self.max_jobs
@@ -220,6 +224,10 @@ class Recover(_UpTo):
     async def on(self, driver: AnyDriver) -> int:
         """Ask it."""
         return await driver.recover(self.max_jobs)
+
+    def agrees(self, twin: int, seen: int) -> bool:
+        """Always: it has no number, so that an answer may be that of a repeat, which finds nothing left to do."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -240,6 +248,10 @@ class Clean(_UpTo):
             only_orphans=self.only_orphans,
             operation=self.operation,
         )
+
+    def agrees(self, twin: int, seen: int) -> bool:
+        """Whether a driver may have answered so."""
+        return twin <= seen
 
 
 @dataclass(frozen=True)

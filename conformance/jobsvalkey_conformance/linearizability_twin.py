@@ -2,11 +2,12 @@
 
 from collections.abc import Coroutine, Iterator
 from datetime import datetime
+from itertools import product
 from typing import Any, TypeVar, cast
 
 from jobsvalkey.contract import DriverConfiguration, JobsError
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.history_calls import Number
+from jobsvalkey_conformance.history_calls import UNANSWERED, Number
 from jobsvalkey_conformance.history_parts import Part
 from jobsvalkey_memory import MemoryJobQueue
 from jobsvalkey_memory.store import Answer, QueueState, Worker
@@ -44,11 +45,12 @@ class TwinTransition:
         """The states in which the step may leave the store, were it done at any of the times that it may have been."""
         if answer_counts and part.call.may_pass_over(part.answer):
             yield state
-        for now in part.event.times:
+        calls = (part.call,) if part.answer is not UNANSWERED else part.call.unanswered()
+        for now, call in product(part.event.times, calls):
             self._clock.time = now
             self._twin.state = queue = self._thaw(state, now)
             try:
-                answer = _at_once(part.call.on(cast(AnyDriver, self._twin)))
+                answer = _at_once(call.on(cast(AnyDriver, self._twin)))
             except JobsError:
                 continue  # Where the driver did it, it cannot have been now.
             if not answer_counts or part.call.agrees(answer, part.answer):
