@@ -153,6 +153,8 @@ class Proxy:
     ) -> None:
         self.refuse()
         self.thaw()
+        for _ in range(3):  # turns of the loop, after which what was accepted before is a connection
+            await asyncio.sleep(0)
         self.cut()
         # What is left waits for a delay.
         for task in self._tasks:
@@ -225,6 +227,9 @@ class Proxy:
     # What passes
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._listener is None:
+            writer.transport.abort()
+            return
         task = self._group.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
