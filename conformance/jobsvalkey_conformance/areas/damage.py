@@ -50,6 +50,19 @@ class DamageTests(Suite):
         await worker.finish(claims[0], claims[2])
 
     @every_loss
+    @conformance_test(Capability.QUEUE, Hook.DAMAGE)
+    async def test_damage_a_lost_request_is_a_known_id(self, kit: Kit, how: Damage) -> None:
+        """A job is present where it has its place, pending or claimed, whatever became of its request."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        await kit.harness.damage(kit.configuration, job_id, how)
+        assert await driver.push([kit.job(job_id=job_id)]) == [False]
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert await driver.push([kit.job(job_id=job_id)]) == [False]
+        assert (claim.job_id, claim.request) == (job_id, None)
+
+    @every_loss
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
     async def test_damage_a_tombstone(self, kit: Kit, how: Damage) -> None:
         """A missing payload fails kept, as a tombstone: `validate` passes over it, `rerun` refuses, removal removes.

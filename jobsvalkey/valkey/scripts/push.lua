@@ -23,12 +23,13 @@ local function all_fresh()
   local found = 0
   batch('EXISTS', nil, keys, function(count) found = found + count end)
   if twice or found > 0 or redis.call('EXISTS', PROCESSING) == 1 then return false end
-  local function look(scores)
+  local function look(entries)
     for n = 1, #ids do
-      if scores[n] then found = found + 1 end
+      if entries[n] then found = found + 1 end
     end
   end
   batch('ZMSCORE', PENDING, ids, look)
+  if redis.call('EXISTS', CLAIMED) == 1 then batch('HMGET', CLAIMED, ids, look) end
   local others = { IDS, PAUSED, ENDED.completed.key, ENDED.failed.key, ENDED.cancelled.key, KEPT }
   if redis.call('EXISTS', unpack(others)) > 0 then
     for _, list in ipairs(others) do batch('ZMSCORE', list, ids, look) end
