@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -40,6 +42,8 @@ class History:
 
     configuration: DriverConfiguration
     events: list[Event] = field(default_factory=list[Event])
+    faults: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """When something was done to connections or the store, from and to."""
 
     def of(self, kind: type[Call[R]]) -> list[tuple[Event, Any]]:
         """The events of one kind of call, each with that call."""
@@ -103,6 +107,15 @@ class Recorder:
                 return UNANSWERED
         self.history.events.append(Event(client, call, began, answered, answer, self._times(began)))
         return answer
+
+    @contextmanager
+    def fault(self) -> Generator[None]:
+        """Write down that in this block replies may be lost: where one is, the driver sends the step again."""
+        began = next(self._numbers)
+        try:
+            yield
+        finally:
+            self.history.faults.append((began, next(self._numbers)))
 
     def advance(self, by: timedelta) -> None:
         """Let time go by, for all clients at once."""

@@ -68,14 +68,15 @@ async def _faults(kit: Kit, shared: Shared, random: Random) -> None:
     while faults and shared.calls_left > 0:
         await shared.calls_made(random.randint(10, 40))
         fault = random.choice(faults)
-        if fault is Hook.DROP_REPLY:
-            async with kit.harness.drop_reply():
-                await shared.calls_made(10)
-        elif fault is Hook.KILL_CONNECTIONS:
-            await kit.harness.kill_connections()
-        else:
-            faults.remove(fault)
-            await kit.harness.restart_store()
+        with shared.recorder.fault():
+            if fault is Hook.DROP_REPLY:
+                async with kit.harness.drop_reply():
+                    await shared.calls_made(10)
+            elif fault is Hook.KILL_CONNECTIONS:
+                await kit.harness.kill_connections()
+            else:
+                faults.remove(fault)
+                await kit.harness.restart_store()
 
 
 class HistoryArea(Suite):

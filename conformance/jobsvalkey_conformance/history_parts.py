@@ -8,6 +8,7 @@ from typing import Any
 from jobsvalkey.contract import FINISHED, JobID, JobStatus, Outcome, WorkerID
 from jobsvalkey_conformance.history import Event, History
 from jobsvalkey_conformance.history_calls import (
+    UNANSWERED,
     AnyCall,
     Change,
     Clean,
@@ -42,21 +43,27 @@ class HistoryParts:
 
     def __init__(self, history: History) -> None:
         self._events = history.events
+        self._faults = history.faults
         self._tokens = history.tokens
         numbers = Counter(event.call.number for event in self._events)
         self.repeated = frozenset(number for number, times in numbers.items() if number is not None and times > 1)
         """The numbers, of a producer's or a worker's steps, under which something was sent more than once."""
         self._superseded = {event: self._superseding(event) for event in self._events if event.answered is None}
-        self._takes_back = [
-            event for event in self._events if isinstance(event.call, Recover | Clean) and event.answer != 0
-        ]
+        self._takes_back = [event for event in self._events if _takes_back(event)]
+        self._hiding = frozenset(
+            event
+            for event, exchange in history.of(Exchange)
+            if exchange.limit and self._may_hide_claims(event, exchange.worker)
+        )
 
     def steps_of(self, job_id: JobID) -> list[Step[Part]]:
         """The steps that may matter to a job, each without the other jobs that it touched."""
-        events = [event for event in self._events if self._touches(event, job_id)]
-        parts = [
-            Part(event, *part) for event in events if (part := event.call.part(job_id, event.answer, self._tokens))
-        ]
+        parts: list[Part] = []
+        for event in self._events:
+            if self._touches(event, job_id):
+                answer = UNANSWERED if event in self._hiding and not _shows(event, job_id) else event.answer
+                if part := event.call.part(job_id, answer, self._tokens):
+                    parts.append(Part(event, *part))
         life = _Life(parts)
         return [self._step(part) for part in parts if life.is_touched_by(part)]
 
@@ -64,7 +71,9 @@ class HistoryParts:
         event = part.event
         later = self._superseded.get(event)
         if later is None:
-            return Step(part, event.began, event.answered)
+            return Step(
+                part, event.began, event.answered, binding=event.answered is None or part.answer is not UNANSWERED
+            )
         # From then on the store answers the step from memory, or refuses it.
         times = tuple(time for time in event.times if time <= later.times[-1])
         return Step(replace(part, event=replace(event, times=times)), event.began, later.answered, binding=False)
@@ -87,17 +96,36 @@ class HistoryParts:
             return False
         if not isinstance(exchange, Exchange) or any(one.job_id == job_id for one in exchange.settlements):
             return True
+        if event in self._hiding or (event.answered is not None and _shows(event, job_id)):
+            return True
         if event.answered is not None:
-            return any(claim.job_id == job_id for claim in event.answer.claims)
+            return False
         later = self._superseded[event]
-        if later is None or later.answered is None or later.call != exchange:
+        if later is None or later.call != exchange:
             return exchange.limit > 0
-        # What was claimed by the first sending is shown by the repeat, unless it was taken back in between.
-        taken_back = any(
-            one.began < later.answered and (one.answered is None or one.answered > event.began)
+        return _shows(later, job_id)
+
+    def _may_hide_claims(self, event: Event, worker: WorkerID) -> bool:
+        """Whether an exchange may have claimed jobs that no answer shows, since they were taken back before it came.
+
+        The answer is then that of a repeat: the client's, or after a lost reply the driver's own.
+        """
+        shown = event if event.answered is not None else self._superseded[event]
+        if shown is None or shown.call != event.call:
+            return False
+        if shown is event and not any(_overlap(fault, (event.began, event.answered)) for fault in self._faults):
+            return False
+        locks = [
+            one.times[0] + one.call.hold_for
+            for one in self._events
+            if isinstance(one.call, OpenWorker | Renew) and one.call.worker == worker and one.began < event.began
+        ]
+        may_expire = not locks or locks[-1] <= shown.times[-1]
+        return any(
+            may_expire or (isinstance(one.call, Clean) and not one.call.only_orphans)
             for one in self._takes_back
+            if _overlap((one.began, one.answered), (event.began, shown.answered))
         )
-        return (exchange.limit > 0 and taken_back) or any(claim.job_id == job_id for claim in later.answer.claims)
 
 
 class _Life:
@@ -121,8 +149,9 @@ class _Life:
                     self._states |= CLAIMED
                     self._first.setdefault(worker, part.event.began)
                     # Its part in the job's life is over when it has settled it, and claims it no more.
-                    settled = part.event.answered is not None and Outcome.SETTLED in part.answer.outcomes
-                    self._over[worker] = part.event.answered if settled and not part.answer.claims else None
+                    answer = part.answer
+                    over = answer is not UNANSWERED and Outcome.SETTLED in answer.outcomes and not answer.claims
+                    self._over[worker] = part.event.answered if over else None
                 case _:
                     pass
         self._began = min(self._first.values(), default=0)
@@ -157,6 +186,21 @@ class _Life:
     @staticmethod
     def _is_before(event: Event, time: int) -> bool:
         return event.answered is not None and event.answered < time
+
+
+def _shows(event: Event, job_id: JobID) -> bool:
+    return event.answered is not None and any(claim.job_id == job_id for claim in event.answer.claims)
+
+
+def _overlap(one: tuple[int, int | None], other: tuple[int, int | None]) -> bool:
+    return (other[1] is None or one[0] < other[1]) and (one[1] is None or other[0] < one[1])
+
+
+def _takes_back(event: Event) -> bool:
+    """Whether a step may have ended claims. Of a recovery the answer may be that of a repeat, which found no more."""
+    if isinstance(event.call, Clean):
+        return event.call.status is JobStatus.PROCESSING and event.answer != 0
+    return isinstance(event.call, Recover)
 
 
 def _supersedes(later: Event, event: Event) -> bool:
