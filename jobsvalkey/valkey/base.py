@@ -106,13 +106,10 @@ class ValkeyBase:
         """
         check_settlements(settlements, self._configuration)
         words = wire.settlement_arguments(settlements)
-        # An exchange that is sent again is recorded even where it does nothing: its first sending may still arrive,
-        # late, and would claim jobs that nobody waits for.
-        start = [*self._context(), worker, sequence, limit]
-        reply = await (
-            self._session()
-            .line(f"exchange {worker}")
-            .call(EXCHANGE, [*start, "", *words], patience=None, repeat=[*start, "1", *words])
+        session = self._session()
+        start = [*self._context(), worker, sequence, limit, session.new_call()]
+        reply = await session.line(f"exchange {worker}").call(
+            EXCHANGE, [*start, "", *words], patience=None, repeat=[*start, "1", *words]
         )
         return wire.exchanged(reply)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 from typing import cast
 
 from valkey.asyncio import Valkey
@@ -30,10 +31,17 @@ class Session:
         self._configuration = configuration
         self._lines: dict[str, Line] = {}
         self.patience = configuration.operation_timeout.total_seconds()
+        self._name = secrets.token_hex(8)
+        self._calls = 0
         self.tasks = TaskSet()
         self.producer = Producer(self.line("control"), self.patience)
-        self.pusher = Pusher(Producer(self.line("push"), self.patience), self.tasks, configuration)
+        self.pusher = Pusher(Producer(self.line("push"), self.patience), self.tasks, configuration, self.patience)
         self.waiter = Waiter(client, self.line("wait"), f"{configuration.queue_key}.metadata._wake", self.tasks)
+
+    def new_call(self) -> str:
+        """A name for one call, however often it is sent."""
+        self._calls += 1
+        return f"{self._name}{self._calls}"
 
     def line(self, purpose: str) -> Line:
         """The line for a purpose."""

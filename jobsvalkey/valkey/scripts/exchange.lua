@@ -1,19 +1,20 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] `1` where an empty exchange is recorded too: one
--- that is sent again, lest its late first sending claims what nobody waits for any more.
--- [+4...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
+-- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] a name for this call, which its repeats share,
+-- [+4] `1` where it is sent again. One that is sent again and does nothing leaves its name: should its first sending
+-- arrive only then, it must not claim jobs that nobody waits for any more.
+-- [+5...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
 --   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
 -- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due, then
 -- the claims, each id, token, request, score of its due time; last a list of what some of them have kept: number of the
 -- claim (from 0), time stored (microseconds), recoveries, `1` where the attempt is reset, error.
 -- Cost: O(log n) for each job.
 local worker, sequence = ARGV[FIRST], tonumber(ARGV[FIRST + 1])
-local limit, recorded_empty = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3] == '1'
+local limit, call, is_repeat = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3], ARGV[FIRST + 4] == '1'
 local record_key, claims_key = worker_of(worker), claims_of(worker)
 local wrong = wrong_type(PENDING, WAKE, CLAIMED)
-if not wrong and ARGV[FIRST + 4] then wrong = wrong_type(ENDED.completed.key, ENDED.failed.key, KEPT, IDS) end
+if not wrong and ARGV[FIRST + 5] then wrong = wrong_type(ENDED.completed.key, ENDED.failed.key, KEPT, IDS) end
 if wrong then return wrong end
-local known = redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes')
+local known = redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain')
 local expires = tonumber(known[1])
 if not expires or expires + 86400000000 <= now then return fault('CLOSED', worker) end
 local last = tonumber(known[2]) or -1
@@ -63,12 +64,13 @@ end
 
 -- Read: what each settlement will do.
 local outcomes, asked, words, metas, settled, claimed = {}, {}, {}, {}, {}, {}
-local word = FIRST + 4
+local word = FIRST + 5
 while ARGV[word] do
   local n = #asked + 1
   asked[n], words[n], metas[n] = ARGV[word + 1], word, meta_of(ARGV[word + 1])
   word = word + (ARGV[word] == 'f' and 3 or 6)
 end
+if known[4] == call then return answer(('l'):rep(#asked), until_next()) end
 local held, some_kept = {}, false
 batch('HMGET', CLAIMED, asked, function(found)
   for n = 1, math.min(#asked - #held, 1000) do held[#held + 1] = found[n] end
@@ -172,8 +174,10 @@ local next_due = until_next()
 if next_due == '0' and claimed_now > 0 then wake() end
 
 local letters = table.concat(outcomes)
-if #settled > 0 or claimed_now > 0 or recorded_empty then
-  redis.call('HDEL', record_key, 'outcomes')
+if #settled > 0 or claimed_now > 0 then
   redis.call('HSET', record_key, 'sequence', ARGV[FIRST + 1], 'outcomes', letters)
+elseif is_repeat then
+  redis.call('HDEL', record_key, 'in vain') -- a removal first, for a full server
+  redis.call('HSET', record_key, 'in vain', call)
 end
 return answer(letters, next_due)
