@@ -165,6 +165,9 @@ class KeysHarness(DriverHarness):
             claims[key.decode().removeprefix(prefix)] = held
         for job_id in await client.hkeys(f"{queue_key}.metadata._claimed"):
             states.setdefault(JobID.parse(job_id), set()).add(JobStatus.PROCESSING)
+        async for key in client.scan_iter(match=f"{queue_key}/*", count=1000, _type="string"):
+            # One that is on no list has no state.
+            states.setdefault(JobID.parse(key.decode().rpartition("/")[2]), set())
         jobs: dict[JobID, ObservedJob] = {}
         for job_id, found in states.items():
             has_request = await client.type(f"{queue_key}/{job_id}") == b"string"

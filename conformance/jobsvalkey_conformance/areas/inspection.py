@@ -176,6 +176,16 @@ class InspectionTests(Suite):
         await driver.close_worker(worker.id)
         assert await driver.validate() == []
 
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_what_is_gone_leaves_nothing_behind(self, kit: Kit) -> None:
+        """Absent is absent: of jobs that ended and are not retained `validate` finds no remains."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        worker = await kit.worker(driver)
+        await worker.finish(*await worker.claim(3))
+        assert await driver.counts() == dict.fromkeys(JobStatus, 0)
+        assert await driver.validate() == []
+
     @conformance_test(Capability.DURABILITY)
     async def test_inspection_durability_is_yes_or_no(self, kit: Kit) -> None:
         """A driver that states DURABILITY says whether the store writes what it acknowledges to disk."""

@@ -96,6 +96,7 @@ class RetentionTests(Suite):
     async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: Kit) -> None:
         """A job is present while its age is below `retain_for`, and absent from then on."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit)))
+        await kit.advance(kit.unit / 7)
         job_id = await kit.in_state(driver, JobStatus.FAILED)
         precision = kit.harness.time_precision
         await kit.advance(kit.unit - precision * 2)
@@ -103,6 +104,21 @@ class RetentionTests(Suite):
         await kit.advance(precision * 4)
         assert await driver.status(job_id) is None
         assert (await driver.counts())[JobStatus.FAILED] == 0
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_retention_the_age_counts_from_the_end(self, kit: Kit) -> None:
+        """`retain_for` counts from the end, however long the job waited and ran before."""
+        driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)))
+        job_id = await kit.push(driver)
+        await kit.advance(kit.unit * 2)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        await kit.advance(kit.unit * 2)
+        await worker.finish(claim)
+        await kit.advance(kit.unit)
+        assert await visible(driver, JobStatus.COMPLETED) == [job_id]
+        await kit.advance(kit.unit)
+        assert await visible(driver, JobStatus.COMPLETED) == []
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
     async def test_retention_each_state_has_its_own(self, kit: Kit) -> None:

@@ -58,6 +58,7 @@ class WorkerTests(Suite):
         await dead.claim_one()
         await kit.advance(kit.unit)
         second = await kit.push(driver)
+        await kit.advance(kit.unit / 4)
         await driver.recover()
         assert await kit.claimed(driver) == [first, second]
 
