@@ -199,12 +199,14 @@ class LockstepMachine(MachineBase):
     @step(
         Capability.CLEANUP,
         queue=queues,
-        status=st.sampled_from([str(status) for status in JobStatus]),
-        action=st.sampled_from(["nothing", "rerun", "remove"]),
-        seconds=st.sampled_from([None, 10, 60]),
+        # What runs has most to lose: its claims, and whether its worker is alive.
+        status=st.sampled_from([*("processing",) * 3, *(str(status) for status in JobStatus)]),
+        action=st.sampled_from(["remove", "rerun", "remove", "rerun", "nothing"]),
+        seconds=st.sampled_from([None, None, 10, 60]),
         max_jobs=st.sampled_from([1, 2, 250]),
         only_orphans=st.booleans(),
         numbered=st.booleans(),
+        often=2,
     )
     def clean(
         self,
