@@ -94,6 +94,8 @@ class Line:
         backoff = FIRST_BACKOFF
         async with self._lock:
             while True:
+                if self._closed:
+                    raise self._unavailable(None, unanswered)
                 sent = False
                 try:
                     async with asyncio.timeout(min(limit, end - clock()) if end is not None and patience else limit):
@@ -123,7 +125,7 @@ class Line:
     async def _drop(self) -> None:
         await self._connection.disconnect(nowait=True)
 
-    def _unavailable(self, error: Exception, unanswered: bool) -> StoreUnavailable:
+    def _unavailable(self, error: Exception | None, unanswered: bool) -> StoreUnavailable:
         reason = "the driver was closed" if self._closed else str(error) or "no answer in time"
         if unanswered:
             return StoreUnavailable(f"the server did not answer ({reason}): it may have been done", outcome="unknown")

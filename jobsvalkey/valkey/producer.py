@@ -28,10 +28,12 @@ class Producer:
         arguments: Sequence[Argument],
         operation: Operation | None = None,
         asked: Sequence[Argument] | None = None,
+        patience: float | None = None,
     ) -> Reply:
         """Do one step, under the caller's number or, without one, the next of our own.
 
         `asked` is what the digest of a caller's number covers, where that is not the arguments.
+        `patience`, in seconds, is the driver's where none is given.
         """
         if operation is None:
             self._sequence += 1
@@ -40,4 +42,6 @@ class Producer:
             parts = (script.name, *(arguments if asked is None else asked))
             text = b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
             number = [operation.producer, operation.sequence, hashlib.sha256(text).hexdigest()]
-        return await self._line.call(script, [*context, *number, *arguments], patience=self._patience)
+        return await self._line.call(
+            script, [*context, *number, *arguments], patience=self._patience if patience is None else patience
+        )

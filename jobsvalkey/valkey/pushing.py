@@ -1,10 +1,12 @@
 """Pushes of one event loop share round trips: what comes while one is under way goes with the next."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from jobsvalkey.contract import DriverConfiguration, NewJob
+from jobsvalkey.contract import DriverConfiguration, NewJob, StoreUnavailable
 from jobsvalkey.valkey.line import Argument
 from jobsvalkey.valkey.producer import Producer
 from jobsvalkey.valkey.scripting import PUSH
@@ -29,25 +31,42 @@ def _flags(answer: bytes) -> list[bool]:
 
 
 class _Waiting:
-    __slots__ = ("context", "done", "items", "size")
+    __slots__ = ("context", "done", "end", "items", "size", "was_sent")
 
-    def __init__(self, items: Sequence[NewJob], size: int, context: Sequence[Argument]) -> None:
+    def __init__(self, items: Sequence[NewJob], size: int, context: Sequence[Argument], patience: float) -> None:
+        loop = asyncio.get_running_loop()
         self.items = items
         self.size = size
         self.context = context
-        self.done: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
+        self.end = loop.time() + patience if patience else math.inf
+        self.was_sent = False
+        self.done: asyncio.Future[list[bool]] = loop.create_future()
+
+    def give_up(self, reason: str) -> None:
+        """Tell the caller that there will be no answer."""
+        if self.done.done():
+            return
+        error = (
+            StoreUnavailable(f"{reason}: the push may have been done", outcome="unknown")
+            if self.was_sent
+            else StoreUnavailable(f"{reason}: nothing was pushed", outcome="not_done")
+        )
+        self.done.set_exception(error)
 
 
 class Pusher:
     """Gathers pushes into steps of at most the size of one atomic push; no push is divided."""
 
-    def __init__(self, producer: Producer, tasks: TaskSet, configuration: DriverConfiguration) -> None:
+    def __init__(self, producer: Producer, tasks: TaskSet, configuration: DriverConfiguration, patience: float) -> None:
         self._producer = producer
+        self._patience = patience
         self._tasks = tasks
         self._most_jobs = configuration.max_atomic_push
         self._most_bytes = configuration.max_atomic_push_bytes
         self._queue: deque[_Waiting] = deque()
+        self._under_way: list[_Waiting] = []
         self._running = False
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def push(self, items: Sequence[NewJob], size: int, context: Sequence[Argument]) -> list[bool]:
         """Store `items`, of `size` bytes, together with what else is pushed now.
@@ -56,7 +75,7 @@ class Pusher:
         """
         if not self._running:
             return await self._push_alone(items, context)
-        waiting = _Waiting(items, size, context)
+        waiting = _Waiting(items, size, context, self._patience)
         self._queue.append(waiting)
         return await waiting.done
 
@@ -73,28 +92,48 @@ class Pusher:
 
     async def _run(self) -> None:
         try:
-            while self._queue:
-                batch = self._next_batch()
+            while batch := self._next_batch():
+                self._under_way = batch
+                self._watch()
                 try:
                     await self._send(batch)
                 except Exception as error:
                     for waiting in batch:
                         if not waiting.done.done():
                             waiting.done.set_exception(error)
-                finally:
-                    for waiting in batch:
-                        waiting.done.cancel()
+                self._under_way = []
         finally:
             self._running = False
-            for waiting in self._queue:
-                waiting.done.cancel()
+            if self._alarm is not None:
+                self._alarm.cancel()
+            for waiting in chain(self._under_way, self._queue):
+                waiting.give_up("the driver was closed")
+            self._under_way = []
             self._queue.clear()
+
+    def _watch(self) -> None:
+        """Give up what has waited for as long as a call may take; look again when that is true of the next one."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        loop = asyncio.get_running_loop()
+        for waiting in chain(self._under_way, self._queue):
+            if waiting.done.done():
+                continue
+            if waiting.end > loop.time():
+                if waiting.end < math.inf:
+                    self._alarm = loop.call_at(waiting.end, self._watch)
+                return
+            waiting.give_up("the server did not answer in time")
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         jobs = size = 0
         while self._queue:
             first = self._queue[0]
+            if first.done.done():
+                self._queue.popleft()  # given up, or cancelled, before it was sent
+                continue
             jobs, size = jobs + len(first.items), size + first.size
             if batch and (jobs > self._most_jobs or size > self._most_bytes):
                 break
@@ -105,7 +144,10 @@ class Pusher:
         arguments: list[Argument] = []
         for waiting in batch:
             arguments += push_arguments(waiting.items)
-        answer = await self._producer.run(PUSH, batch[0].context, arguments)
+            waiting.was_sent = True
+        # The last one may wait for the longest; `_watch` sees to the others.
+        left = max(batch[-1].end - asyncio.get_running_loop().time(), 0.001) if self._patience else 0
+        answer = await self._producer.run(PUSH, batch[0].context, arguments, patience=left)
         at = 0
         for waiting in batch:
             end = at + len(waiting.items)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from valkey.asyncio import Valkey
 
-from jobsvalkey import JobQueue, ProcessorOptions
+from jobsvalkey import JobQueue, ProcessorOptions, StoreUnavailable
 from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import PUSH
@@ -107,3 +107,14 @@ async def test_closing_a_driver_ends_its_connections(proxy: Proxy, queue_key: st
             await until(lambda: ran == [1])
         assert proxy.connections > 0
     await until(lambda: proxy.connections == 0)
+
+
+async def test_a_push_that_waits_when_its_driver_is_closed_is_told_so(proxy: Proxy, driver: ValkeyJobQueue) -> None:
+    assert await driver.push([new_job()]) == [True]
+    proxy.freeze()
+    pushes = [asyncio.create_task(driver.push([new_job()])) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await driver.aclose()
+    proxy.thaw()
+    for answer in await asyncio.gather(*pushes, return_exceptions=True):
+        assert isinstance(answer, StoreUnavailable), answer
