@@ -47,8 +47,11 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
         ValueError: a due time is naive or negative.
     """
     size = 0
+    largest = configuration.max_payload
     for item in items:
-        size += check_request(item.request, item.job_id, configuration)
+        size += len(item.request)
+        if len(item.request) > largest:
+            check_request(item.request, item.job_id, configuration)
         if item.due is not None:
             check_due(item.due)
     if len(items) > configuration.max_atomic_push or size > configuration.max_atomic_push_bytes:

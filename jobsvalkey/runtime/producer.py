@@ -52,6 +52,10 @@ class Producer:
 
     async def push(self, name: str, parameters: Any, options: JobOptions) -> JobID:
         """Store one job; its id."""
+        if not self._hooks.at_push:
+            job_id = _id_of(options)
+            await self._driver.push((self._new(job_id, name, parameters, options, self._driver.clock.now()),))
+            return job_id
         item, pushed = await self.prepare(name, parameters, options)
         (stored,) = await self._driver.push((item,))
         if pushed is not None:
@@ -67,12 +71,12 @@ class Producer:
         else:
             now = self._driver.clock.now()
             items = [self._new(_id_of(options), name, parameters, options, now) for name, parameters, options in jobs]
-        for item in items:
-            check_request(item.request, item.job_id, self._driver.configuration)
         if atomic:
             stored = await self._driver.push(items)
             await self._tell(prepared, stored)
             return [item.job_id for item in items]
+        for item in items:
+            check_request(item.request, item.job_id, self._driver.configuration)
         done: list[JobID] = []
         for chunk in self._chunks(items):
             try:

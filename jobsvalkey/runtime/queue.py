@@ -242,8 +242,12 @@ class JobQueue(Generic[D_co]):
         """
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
-        pushes = (job if isinstance(job, Push) else Push(job, options) for job in jobs)
-        items = [(*name_and_parameters(push.job), push.options) for push in pushes]
+        items = [
+            (*name_and_parameters(job.job), job.options)
+            if isinstance(job, Push)
+            else (*name_and_parameters(job), options)
+            for job in jobs
+        ]
         return await self._producer.push_many(items, atomic=atomic)
 
     async def push_if(

@@ -274,12 +274,12 @@ local function is_known(id)
   return fields(id, 'own')[1] and since + window > now, { ended, score }
 end
 
--- A job to store, { id, request, due or nil, whether the id is a user's }, from its head: the id, which is all for a job
+-- A job to store, { id, request, due or nil, whether the id is a user's, key of the request }, from its head: the id, which is all for a job
 -- of ours that is due at once; else `!` for a user's id or a blank, and the due time as given.
 local function new_job(head, request)
-  if #head == 36 then return { head, request } end
-  local due = head:sub(38)
-  return { head:sub(1, 36), request, due ~= '' and seconds(due_at(due)) or nil, head:sub(37, 37) == '!' }
+  if #head == 36 then return { head, request, nil, false, payload_of(head) } end
+  local id, due = head:sub(1, 36), head:sub(38)
+  return { id, request, due ~= '' and seconds(due_at(due)) or nil, head:sub(37, 37) == '!', payload_of(id) }
 end
 
 -- Store jobs that are not known. A job that is due at once and has an id of ours gets no metadata before it is claimed:
@@ -292,7 +292,7 @@ local function store(jobs, left)
   local earliest = jobs[1][3] or at_once
   for n, job in ipairs(jobs) do
     local score = job[3] or at_once
-    payloads[2 * n - 1], payloads[2 * n] = payload_of(job[1]), job[2]
+    payloads[2 * n - 1], payloads[2 * n] = job[5], job[2]
     queued[2 * n - 1], queued[2 * n] = score, job[1]
     if score ~= earliest and tonumber(score) < tonumber(earliest) then earliest = score end
   end

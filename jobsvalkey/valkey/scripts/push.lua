@@ -12,13 +12,12 @@ for i = FIRST + 3, #ARGV, 2 do
   local id = job[1]
   jobs[#jobs + 1] = job
   ids[#ids + 1] = id
-  keys[#keys + 1] = payload_of(id)
-  keys[#keys + 1] = meta_of(id)
+  keys[#keys + 1] = job[5]
   twice = twice or seen[id]
   seen[id] = true
 end
 
--- Whether none of the jobs is known: the rule, found out by a few commands for all of them.
+-- Whether none of the jobs is known, nor anything left of one: the rule, found out by a few commands for all of them.
 local function all_fresh()
   local found = 0
   batch('EXISTS', nil, keys, function(count) found = found + count end)
