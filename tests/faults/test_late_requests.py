@@ -138,3 +138,18 @@ async def test_a_late_push_after_the_next_one_is_refused(
     with pytest.raises(ResponseError, match="REFUSED"):
         await arrive(fault)
     assert (await direct.counts())[JobStatus.PENDING] == 2
+
+
+async def test_late_claims_take_nothing_where_several_repeats_found_nothing(
+    proxy: Proxy, driver: ValkeyJobQueue, arrive: Arrive
+) -> None:
+    await open_worker(driver)
+    faults: list[Fault] = []
+    for sequence in range(1, 4):
+        faults.append(proxy.drop_request(script(EXCHANGE.digest)))
+        assert (await driver.exchange("worker", sequence, (), 2)).claims == []
+    await driver.push([new_job() for _ in range(5)])
+    for fault in faults:
+        await arrive(fault)
+    assert await driver.renew("worker", HOUR) == frozenset()
+    assert len((await driver.exchange("worker", 9, (), 9)).claims) == 5

@@ -1,6 +1,6 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] a name for this call, which its repeats share,
--- [+4] `1` where it is sent again. One that is sent again and does nothing leaves its name: should its first sending
+-- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] a name for this call, which its repeats share:
+-- 16 letters for the driver and a number that rises, [+4] `1` where it is sent again. One that is sent again and does nothing leaves its name: should its first sending
 -- arrive only then, it must not claim jobs that nobody waits for any more.
 -- [+5...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
 --   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
@@ -70,7 +70,11 @@ while ARGV[word] do
   asked[n], words[n], metas[n] = ARGV[word + 1], word, meta_of(ARGV[word + 1])
   word = word + (ARGV[word] == 'f' and 3 or 6)
 end
-if known[4] == call then return answer(('l'):rep(#asked), until_next()) end
+-- A driver's calls are over one by one: whatever of it arrives after one in vain, and was named no later, is late.
+local in_vain = known[4]
+if in_vain and in_vain:sub(1, 16) == call:sub(1, 16) and tonumber(in_vain:sub(17)) >= tonumber(call:sub(17)) then
+  return answer(('l'):rep(#asked), until_next())
+end
 local held, some_kept = {}, false
 batch('HMGET', CLAIMED, asked, function(found)
   for n = 1, math.min(#asked - #held, 1000) do held[#held + 1] = found[n] end

@@ -1,0 +1,143 @@
+"""A server that is out of memory takes nothing more, and what is there can be run and settled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from jobsvalkey import JobQueue, ProcessorOptions, StoreFull
+from jobsvalkey.contract import Fail, Finish, JobStatus, Outcome, Release, Retry, Settlement
+from jobsvalkey.valkey import ValkeyJobQueue
+from jobsvalkey.valkey.scripting import PUSH
+from tests.faults.proxy import Proxy, script
+from tests.faults.support import (
+    HOUR,
+    Work,
+    all_completed,
+    claims_of,
+    client_of,
+    counting,
+    driver_at,
+    new_job,
+    open_worker,
+    running,
+    until,
+)
+from tests.servers import Server
+
+Fill = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server]) -> Server:
+    return start_server()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Any]:
+    client = client_of(server.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def driver(server: Server, queue_key: str) -> AsyncIterator[ValkeyJobQueue]:
+    async with driver_at(server.url, queue_key) as driver:
+        yield driver
+
+
+@pytest.fixture
+def fill(client: Any) -> Fill:
+    """Makes the server full: it has more than it may have."""
+
+    async def fill() -> None:
+        await client.config_set("maxmemory-policy", "noeviction")
+        await client.config_set("maxmemory", "1mb")
+
+    return fill
+
+
+async def everything(client: Any) -> dict[bytes, bytes]:
+    return {key: await client.dump(key) async for key in client.scan_iter(count=1000)}
+
+
+@pytest.mark.parametrize("number", [1, 600])
+async def test_a_push_stores_nothing_and_says_why(driver: ValkeyJobQueue, client: Any, fill: Fill, number: int) -> None:
+    await driver.push([new_job()])
+    await driver.set_metadata("key", b"0")
+    await fill()
+    before = await everything(client)
+    with pytest.raises(StoreFull) as caught:
+        await driver.push([new_job() for _ in range(number)])
+    assert caught.value.outcome == "not_done"
+    with pytest.raises(StoreFull):
+        await driver.push_if(new_job(), "key", b"0", b"1")
+    assert await everything(client) == before
+
+
+async def test_a_push_that_was_stored_is_told_so_though_the_server_is_full_by_then(
+    server: Server, queue_key: str, fill: Fill
+) -> None:
+    async with Proxy(server.url) as proxy, driver_at(proxy.url, queue_key) as driver:
+        await driver.push([new_job()])
+        fault = proxy.swallow_reply(script(PUSH.digest))
+        proxy.delay(0.3, script(PUSH.digest), nth=2)
+        push = asyncio.create_task(driver.push([new_job()]))
+        await fault.happened.wait()
+        await fill()
+        assert await push == [True]
+
+
+SETTLEMENTS: dict[str, tuple[Callable[[Any], Settlement], JobStatus]] = {
+    "finish": (lambda claim: Finish(claim.job_id, claim.token), JobStatus.COMPLETED),
+    "fail": (lambda claim: Fail(claim.job_id, claim.token, b"error"), JobStatus.FAILED),
+    "retry": (lambda claim: Retry(claim.job_id, claim.token, b"again", HOUR, b"error"), JobStatus.PENDING),
+    "release": (lambda claim: Release(claim.job_id, claim.token), JobStatus.PENDING),
+}
+
+
+@pytest.mark.parametrize("name", SETTLEMENTS)
+async def test_claims_are_made_and_settled(driver: ValkeyJobQueue, fill: Fill, name: str) -> None:
+    settle, status = SETTLEMENTS[name]
+    await driver.push([new_job() for _ in range(2)])
+    (claim,) = await claims_of(driver, 1)
+    await fill()
+    exchanged = await driver.exchange("worker", 2, [settle(claim)], 1)
+    assert exchanged.outcomes == [Outcome.SETTLED]
+    assert len(exchanged.claims) == 1
+    if name != "release":
+        assert await driver.status(claim.job_id) is status
+    assert await driver.exchange("worker", 2, [settle(claim)], 1) == exchanged
+    assert await driver.renew("worker", HOUR) == {exchanged.claims[0].token}
+    await driver.close_worker("worker")
+
+
+async def test_what_takes_jobs_away_works(driver: ValkeyJobQueue, fill: Fill) -> None:
+    jobs = [new_job() for _ in range(4)]
+    await driver.push(jobs)
+    await fill()
+    one, two, three, four = (job.job_id for job in jobs)
+    assert await driver.cancel(one)
+    assert await driver.pause(two)
+    assert await driver.resume(two)
+    assert await driver.remove(three)
+    assert await driver.rerun(one)
+    assert await driver.status(four) is JobStatus.PENDING
+    await open_worker(driver)
+    assert await driver.recover() == 0
+    assert await driver.validate() == []
+
+
+async def test_a_processor_drains_the_queue(driver: ValkeyJobQueue, fill: Fill) -> None:
+    queue = JobQueue(driver)
+    ran = counting(queue, 0.001)
+    await queue.push_many([Work(number) for number in range(200)])
+    await fill()
+    async with running(queue.processor(ProcessorOptions(num_workers=8))):
+        await until(lambda: len(ran) == 200)
+        with pytest.raises(StoreFull):
+            await queue.push(Work(200))
+    assert sorted(ran) == list(range(200))
+    assert await all_completed(driver, 200)
+    assert await driver.validate() == []
