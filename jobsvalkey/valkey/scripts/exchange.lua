@@ -1,7 +1,8 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] a name for this call, which its repeats share:
--- 16 letters for the driver and a number that rises, [+4] `1` where it is sent again. One that is sent again and does nothing leaves its name: should its first sending
--- arrive only then, it must not claim jobs that nobody waits for any more.
+-- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] a name for this call, which its repeats share: 16
+-- letters for the driver, and a number that rises, [+4] `1` where it is sent again. One that is sent again and does
+-- nothing leaves its name: should its first sending, or an earlier call's, arrive only then, it must not claim jobs that
+-- nobody waits for any more.
 -- [+5...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
 --   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
 -- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due, then

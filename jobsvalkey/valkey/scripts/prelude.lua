@@ -245,6 +245,11 @@ local function record(answer)
   end
   return answer
 end
+-- The same for steps that must be possible on a full server, which refuses a script whose first write adds.
+local function record_always(answer)
+  redis.call('DEL', META .. '_producer.' .. ARGV[FIRST])
+  return record(answer)
+end
 local function repeated()
   local last = redis.call('GET', META .. '_producer.' .. ARGV[FIRST])
   if not last then return nil end
@@ -254,12 +259,7 @@ local function repeated()
   if sequence < tonumber(number) then return fault('REFUSED', 'the producer is at ' .. number .. ' already') end
   if sequence > tonumber(number) then return nil end
   if ARGV[FIRST + 2] ~= digest then return fault('REFUSED', 'the same number was used for something else') end
-  return record(answer)
-end
--- The same for steps that must be possible on a full server, which refuses a script whose first write adds.
-local function record_always(answer)
-  redis.call('DEL', META .. '_producer.' .. ARGV[FIRST])
-  return record(answer)
+  return record_always(answer)
 end
 
 -- Whether a push of this id is a duplicate; if not, the state and the score of what is left of it, if anything is.
