@@ -40,7 +40,7 @@ class ValkeyCleaning(ValkeyBase):
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
         age: Argument = "" if cleanup.max_age is None else wire.microseconds(cleanup.max_age)
         asked: list[Argument] = [status, cleanup.action, age, "1" if only_orphans else "", max_jobs]
-        skipped = b"0"
+        skipped = b"0:0"
         while True:
             answer: bytes = await self._write(CLEANUP, [*asked, skipped], operation, asked)
             done, _, skipped = answer.partition(b" ")

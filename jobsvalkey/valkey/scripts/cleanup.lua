@@ -1,9 +1,9 @@
 -- Rerun or remove jobs of one state, the oldest first. [FIRST + 3] state, [+4] `rerun` or `remove`, [+5] least age in
 -- microseconds, or empty, [+6] `1` for jobs of workers with an expired lock only, [+7] how many at most, [+8] how many
--- entries an earlier call has looked at in vain.
--- Result: how many jobs it was; `0 n`, not recorded, where there are more entries after n that were looked at in vain.
+-- entries an earlier call has looked at in vain, in the list of the state and in KEPT: `n:n`.
+-- Result: how many jobs it was; `0 n:n`, not recorded, where there may be more entries after those.
 -- Cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
-local LOOKS = 2000
+local LOOKS = 100
 local known = repeated()
 if known then return known end
 local wrong = wrong_type(unpack(CHANGED))
@@ -11,31 +11,41 @@ if wrong then return wrong end
 
 local wanted, action, age = ARGV[FIRST + 3], ARGV[FIRST + 4], tonumber(ARGV[FIRST + 5])
 local only_orphans = ARGV[FIRST + 6] == '1'
-local most, skipped = tonumber(ARGV[FIRST + 7]), tonumber(ARGV[FIRST + 8])
+local most = tonumber(ARGV[FIRST + 7])
+local span = most + LOOKS
+local passed = {}
+for n in ARGV[FIRST + 8]:gmatch('%d+') do passed[#passed + 1] = tonumber(n) end
 
--- The entries to look at, each { id, since when it counts or nil where that has to be read }, in order of age.
+-- The entries to look at, in order of age: each { id, since when it counts, whether that is certain, number of its list }.
 local entries = {}
-local function collect(key, lowest, dated)
-  local found = redis.call('ZRANGE', key, lowest, lowest + skipped + most + LOOKS, 'WITHSCORES')
-  for i = 1, #found, 2 do entries[#entries + 1] = { found[i], micro(found[i + 1]), dated } end
+local function collect(list, key, lowest, dated)
+  local from = lowest + passed[list]
+  local found = redis.call('ZRANGE', key, from, from + span, 'WITHSCORES')
+  for i = 1, #found, 2 do entries[#entries + 1] = { found[i], micro(found[i + 1]), dated, list } end
+end
+local function sort()
+  table.sort(entries, function(a, b) return a[2] < b[2] or (a[2] == b[2] and a[1] < b[1]) end)
 end
 if wanted == 'processing' then
   local claims = redis.call('HGETALL', CLAIMED)
   for i = 1, #claims, 2 do
     local _, started = parts_of(claims[i + 1])
-    entries[#entries + 1] = { claims[i], tonumber(started), true }
+    entries[#entries + 1] = { claims[i], tonumber(started), true, 1 }
   end
   for _, id in ipairs(redis.call('LRANGE', PROCESSING, 0, -1)) do
     local started = fields(id, 'processingStarted')[1]
-    entries[#entries + 1] = { id, started and micro(started) or now, true }
+    entries[#entries + 1] = { id, started and micro(started) or now, true, 1 }
   end
+  sort()
 elseif ENDED[wanted] then
-  collect(ENDED[wanted].key, first_kept(ENDED[wanted]), true)
-  if wanted == 'failed' then collect(KEPT, 0, true) end
+  collect(1, ENDED[wanted].key, first_kept(ENDED[wanted]), true)
+  if wanted == 'failed' then
+    collect(2, KEPT, 0, true)
+    sort()
+  end
 else
-  collect(wanted == 'paused' and PAUSED or PENDING, 0, false)
+  collect(1, wanted == 'paused' and PAUSED or PENDING, 0, false)
 end
-table.sort(entries, function(a, b) return a[2] < b[2] or (a[2] == b[2] and a[1] < b[1]) end)
 
 -- Whether the worker that has a job is alive: by its claim, or, for Swift's, by the worker's own lock.
 local function is_alive(claim, swift_worker)
@@ -44,13 +54,16 @@ local function is_alive(claim, swift_worker)
   return tonumber(redis.call('HGET', worker_of(worker), 'expires') or 0) > now
 end
 
-local done, looked = 0, skipped
-while done < most and looked < #entries and looked - skipped < most + LOOKS do
+local done, looked, too_young = 0, wanted == 'processing' and passed[1] or 0, false
+local last = math.min(#entries, looked + span)
+while done < most and looked < last do
   looked = looked + 1
-  local id, since, dated = unpack(entries[looked])
+  local id, since, dated, list = unpack(entries[looked])
+  passed[list] = passed[list] + 1
   if age and not dated then since = tonumber(fields(id, 'stored')[1]) or since end
   if age and now - since < age then
-    if dated then looked = #entries end -- those that follow are younger still
+    too_young = dated -- and those that follow are younger still
+    if dated then break end
   else
     local state, where, swift_worker = place(id)
     if state == wanted and not (only_orphans and state == 'processing' and is_alive(where, swift_worker)) then
@@ -58,5 +71,5 @@ while done < most and looked < #entries and looked - skipped < most + LOOKS do
     end
   end
 end
-if done == 0 and looked < #entries then return '0 ' .. looked end
+if done == 0 and looked < #entries and not too_young then return '0 ' .. passed[1] .. ':' .. passed[2] end
 return record_always(tostring(done))
