@@ -1,0 +1,206 @@
+"""Bugs of workers, of their locks, and of what becomes of their jobs."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import Exchanged, JobStatus, Settlement, StoredJob, WorkerClosed, WorkerID
+from jobsvalkey_memory.store import WORKER_MEMORY, Worker
+from tests.contract.broken_twins import OrphansOfTheLiving
+from tests.mutants.mutant import Search, Twin, mutant
+
+mutant("test_worker_a_live_workers_job_is_never_touched", chapter=__name__)(OrphansOfTheLiving)
+
+
+@mutant("test_worker_the_jobs_of_a_dead_worker_are_pending_again", found_by=[Search.HISTORIES])
+class WorkersNeverDie(Twin):
+    """The lock of a worker never expires: the jobs of a dead one stay with it."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+        await super().open_worker(worker, timedelta(days=3650))
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        return await super().renew(worker, timedelta(days=3650))
+
+
+@mutant("test_worker_the_jobs_of_a_dead_worker_are_pending_again", weakness=9)
+class DeadForTwelveMinutes(Twin):
+    """A lock is held for 450 seconds at least: the jobs of a dead worker wait that long."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+        await super().open_worker(worker, max(hold_for, timedelta(seconds=450)))
+
+
+@mutant("test_worker_the_jobs_of_a_dead_worker_are_pending_again", weakness=2, found_by=[Search.HISTORIES])
+class ClaimWithoutOwner(Twin):
+    """A claim is booked in a second step, which the last job of a batch never sees: nobody recovers it."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        answer = await super().exchange(worker, sequence, settlements, limit)
+        if len(answer.claims) > 2:
+            self.state.workers[worker].claims.pop(answer.claims[-1].token, None)
+        return answer
+
+
+@mutant("test_worker_the_jobs_of_a_dead_worker_are_pending_again", weakness=19, found_by=[Search.MACHINE])
+class RecoveriesNotCounted(Twin):
+    """A recovery is not counted: a job that kills its worker is recovered for ever."""
+
+    def _pend(self, job: StoredJob) -> None:
+        before = self.state.jobs.get(job.job_id, job)
+        super()._pend(replace(job, recoveries=min(job.recoveries, before.recoveries)))
+
+
+@mutant("test_worker_a_recovered_job_keeps_its_place")
+class RecoveredJobIsDueNow(Twin):
+    """A job that is recovered is due now: it waits behind all that came meanwhile."""
+
+    def _pend(self, job: StoredJob) -> None:
+        is_recovery = job.recoveries > self.state.jobs.get(job.job_id, job).recoveries
+        super()._pend(replace(job, due=self.clock.now()) if is_recovery else job)
+
+
+@mutant("test_worker_recovery_never_fails_a_job")
+class RecoveryFailsJobs(Twin):
+    """Recovery gives a job up by itself, after five deaths."""
+
+    def _pend(self, job: StoredJob) -> None:
+        if job.recoveries > max(5, self.state.jobs.get(job.job_id, job).recoveries):
+            self._end(replace(job, error=b"abandoned"), JobStatus.FAILED, self.clock.now())
+        else:
+            super()._pend(job)
+
+
+@mutant("test_worker_recovery_is_bounded")
+class RecoveryUnbounded(Twin):
+    """Recovery takes all at once, however many it was asked for."""
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        return await super().recover(1_000_000)
+
+
+@mutant("test_worker_recovery_takes_the_claims_not_the_worker", found_by=[Search.MACHINE])
+class RecoveryForgetsWorker(Twin):
+    """Recovery forgets the worker with its claims: one that stalled cannot go on."""
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        recovered = await super().recover(max_jobs)
+        for worker, holder in list(self.state.workers.items()):
+            if holder.expires <= self.clock.now() and not holder.claims:
+                del self.state.workers[worker]
+        return recovered
+
+
+@mutant("test_worker_no_job_is_forgotten_with_its_worker")
+class JobsForgottenWithTheirWorker(Twin):
+    """A worker's record goes after a day, with the claims that nobody recovered by then."""
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        for holder in self.state.workers.values():
+            if self.clock.now() - holder.expires >= WORKER_MEMORY:
+                holder.claims.clear()
+        return await super().recover(max_jobs)
+
+
+@mutant("test_worker_a_worker_is_forgotten_after_a_day")
+class WorkersNeverForgotten(Twin):
+    """The records of dead workers are kept for ever."""
+
+    def _worker(self, worker: WorkerID, now: datetime) -> Worker:
+        if worker not in self.state.workers:
+            raise WorkerClosed(worker)
+        return self.state.workers[worker]
+
+    async def recover(self, max_jobs: int = 1000) -> int:
+        workers = dict(self.state.workers)
+        recovered = await super().recover(max_jobs)
+        self.state.workers.update(workers)
+        return recovered
+
+
+@mutant("test_worker_an_expired_lock_settles_but_claims_nothing", found_by=[Search.MACHINE])
+class ExpiredWorkerClaims(Twin):
+    """A worker whose lock has expired goes on claiming."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        holder = self.state.workers.get(worker)
+        if holder is None or self.clock.now() - holder.expires >= WORKER_MEMORY:
+            return await super().exchange(worker, sequence, settlements, limit)
+        expires, holder.expires = holder.expires, self.clock.now() + timedelta(seconds=1)
+        try:
+            return await super().exchange(worker, sequence, settlements, limit)
+        finally:
+            holder.expires = expires
+
+
+@mutant("test_worker_closing_releases_the_claims", found_by=[Search.HISTORIES])
+class CloseKeepsClaims(Twin):
+    """A worker that is closed takes its claims with it: the jobs are processing for ever."""
+
+    async def close_worker(self, worker: WorkerID) -> None:
+        self.state.workers.pop(worker, None)
+
+
+@mutant("test_worker_closing_releases_the_claims")
+class ClosingCountsAsDeath(Twin):
+    """Closing a worker counts as a recovery of its jobs."""
+
+    async def close_worker(self, worker: WorkerID) -> None:
+        holder = self.state.workers.get(worker)
+        for job_id in holder.claims.values() if holder else ():
+            job = self.state.jobs[job_id]
+            self.state.put(replace(job, recoveries=job.recoveries + 1))
+        await super().close_worker(worker)
+
+
+@mutant("test_worker_a_closed_worker_is_not_used")
+class ClosedWorkerRevived(Twin):
+    """A renewal opens a worker again that was closed."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        await self.open_worker(worker, hold_for)
+        return await super().renew(worker, hold_for)
+
+
+@mutant("test_worker_a_renewal_extends_the_lock")
+class RenewalTellsNothing(Twin):
+    """A renewal does not say which claims are held: the worker takes them all for lost."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        await super().renew(worker, hold_for)
+        return frozenset()
+
+
+@mutant("test_worker_a_renewal_extends_the_lock")
+class RenewalExtendsNothing(Twin):
+    """A renewal leaves the lock as it is: a worker that lives loses its jobs."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        expires = self._worker(worker, self.now()).expires
+        held = await super().renew(worker, hold_for)
+        self.state.workers[worker].expires = expires
+        return held
+
+
+@mutant("test_worker_a_renewal_saves_expired_claims")
+class RenewalTooLate(Twin):
+    """A renewal after the lock has expired is refused, though nothing has been recovered."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        if self._worker(worker, self.now()).expires <= self.clock.now():
+            raise WorkerClosed(worker)
+        return await super().renew(worker, hold_for)
+
+
+@mutant("test_worker_opening_twice", found_by=[Search.MACHINE])
+class ReopeningLosesClaims(Twin):
+    """Opening a worker again begins a new record: its claims are nobody's."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+        self.state.workers.pop(worker, None)
+        await super().open_worker(worker, hold_for)

@@ -1,0 +1,240 @@
+"""Bugs of retention, rerun, removal and cleanup."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    DO_NOT_RETAIN,
+    FINISHED,
+    RETAIN,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    Operation,
+    Retention,
+    StoredJob,
+)
+from jobsvalkey_memory.store import place
+from tests.mutants.mutant import Search, Twin, mutant
+
+
+@mutant("test_retention_the_default_keeps_failed_jobs_only")
+class RetentionIgnored(Twin):
+    """All jobs that have ended are kept for ever."""
+
+    def _retention(self, status: JobStatus) -> Retention:
+        return RETAIN
+
+
+@mutant("test_retention_the_default_keeps_failed_jobs_only", weakness=12)
+class NothingRetained(Twin):
+    """No job that has ended is kept, whatever the policy says."""
+
+    def _retention(self, status: JobStatus) -> Retention:
+        return DO_NOT_RETAIN
+
+
+@mutant("test_retention_retain_last", found_by=[Search.MACHINE])
+class OldestRetained(Twin):
+    """`retain_last` keeps the jobs that ended first."""
+
+    def _is_present(self, job: StoredJob, now: datetime) -> bool:
+        most = self._retention(job.status).max_count if job.status in FINISHED else None
+        if not most or job.job_id in self.state.kept:
+            return super()._is_present(job, now)
+        line = self.state.lines[job.status]
+        return len(line) - line.after(place(job)) <= most
+
+
+@mutant("test_retention_the_age_to_the_smallest_step_of_time")
+class RetainedForASecondMore(Twin):
+    """`retain_for` counts in whole seconds: a job is there up to a second too long."""
+
+    def _is_present(self, job: StoredJob, now: datetime) -> bool:
+        return super()._is_present(job, now.replace(microsecond=0))
+
+
+@mutant("test_retention_the_age_counts_from_the_end")
+class AgeFromStoring(Twin):
+    """`retain_for` counts from when a job was stored: one that waited long is gone as it ends."""
+
+    def _is_present(self, job: StoredJob, now: datetime) -> bool:
+        age = self._retention(job.status).max_age if job.status in FINISHED else None
+        too_old = age is not None and now - job.stored_at >= age
+        return super()._is_present(job, now) and not too_old
+
+
+@mutant("test_retention_retain_for")
+class SeenUntilTrimmed(Twin):
+    """A job beyond its retention is found until it happens to be trimmed."""
+
+    def _find(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
+        job = self.state.jobs.get(job_id)
+        return job if job and job.status in (statuses or JobStatus) else None
+
+
+@mutant("test_behind_what_is_beyond_its_retention_is_trimmed")
+class NeverTrimmed(Twin):
+    """Jobs beyond their retention are hidden, and pile up: only a look behind the driver shows them."""
+
+    is_ending = False
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        self.is_ending = True
+        super()._end(job, status, now, keep=keep)
+        self.is_ending = False
+
+    def _beyond(self, status: JobStatus, now: datetime) -> list[StoredJob]:
+        return [] if self.is_ending else super()._beyond(status, now)
+
+
+class RerunLeavesAsItWas(Twin):
+    """A rerun leaves something of the job as it was."""
+
+    left: ClassVar[str]
+
+    def _rerun(self, job: StoredJob, now: datetime) -> None:
+        super()._rerun(job, now)
+        self.state.put(replace(self.state.jobs[job.job_id], **{self.left: getattr(job, self.left)}))
+
+
+@mutant("test_cleanup_a_rerun_job_starts_afresh", weakness=20, found_by=[Search.MACHINE])
+class RerunKeepsAttempt(RerunLeavesAsItWas):
+    """A rerun keeps the attempt: a job that has used them up fails again at once."""
+
+    left = "reset_attempt"
+
+
+@mutant("test_cleanup_a_rerun_job_starts_afresh")
+class RerunKeepsError(RerunLeavesAsItWas):
+    """A rerun keeps the error of the job's last life."""
+
+    left = "error"
+
+
+@mutant("test_cleanup_a_rerun_forgets_recoveries")
+class RerunKeepsRecoveries(RerunLeavesAsItWas):
+    """A rerun keeps the recoveries: a job that was given up is given up again."""
+
+    left = "recoveries"
+
+
+@mutant("test_damage_a_tombstone")
+class TombstoneRerun(Twin):
+    """A failed job without a request is rerun: it fails, for ever."""
+
+    async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        job = self._find(job_id, self.now(), JobStatus.FAILED)
+        if job is None or job.request is not None:
+            return await super().rerun(job_id, operation=operation)
+        self._rerun(job, self.clock.now())
+        return True
+
+
+@mutant("test_cleanup_a_running_job_is_not_removed")
+class RunningJobRemoved(Twin):
+    """A job can be removed while it runs."""
+
+    async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        if self._find(job_id, self.now(), JobStatus.PROCESSING):
+            await self.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=1)
+            return True
+        return await super().remove(job_id, operation=operation)
+
+
+class Choosy(Twin):
+    """While it cleans up, only some jobs are there."""
+
+    cleaning: JobCleanup | None = None
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **rest: Any) -> int:
+        self.cleaning = cleanup
+        try:
+            return await super().cleanup_step(status, JobCleanup(cleanup.action), **rest)
+        finally:
+            self.cleaning = None
+
+
+@mutant("test_cleanup_the_age_of_what_has_ended_counts_from_its_end")
+class CleanupByStoring(Choosy):
+    """A cleanup takes the age of a job from when it was stored."""
+
+    def _is_present(self, job: StoredJob, now: datetime) -> bool:
+        age = self.cleaning.max_age if self.cleaning else None
+        return super()._is_present(job, now) and not (age and now - job.stored_at < age)
+
+
+@mutant("test_cleanup_the_age_of_what_waits_counts_from_when_it_was_stored")
+class CleanupByDueTime(Choosy):
+    """A cleanup takes the age of a job that waits from when it is due."""
+
+    def _is_present(self, job: StoredJob, now: datetime) -> bool:
+        age = self.cleaning.max_age if self.cleaning else None
+        since = job.ended_at or job.claimed_at or job.due or job.stored_at
+        return super()._is_present(job, now) and not (age and now - since < age)
+
+
+@mutant("test_cleanup_a_step_is_bounded_and_takes_the_oldest")
+class CleanupYoungestFirst(Twin):
+    """A bounded cleanup takes the youngest jobs."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, *, max_jobs: int, **rest: Any) -> int:
+        jobs = list(self.state.listed(status))
+        if status not in FINISHED or cleanup.max_age or max_jobs >= len(jobs):
+            return await super().cleanup_step(status, cleanup, max_jobs=max_jobs, **rest)
+        change = self._drop if cleanup.action == "remove" else self._rerun
+        for job in jobs[-max_jobs:]:
+            change(job, self.now())
+        return max_jobs
+
+
+@mutant("test_cleanup_what_is_too_young_is_not_touched")
+class CleanupIgnoresAge(Twin):
+    """A cleanup takes all jobs of a state, however old they are."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **rest: Any) -> int:
+        return await super().cleanup_step(status, JobCleanup(cleanup.action), **rest)
+
+
+@mutant("test_cleanup_what_is_too_young_is_not_touched", weakness=8)
+class CleanupPutsBack(Twin):
+    """A cleanup takes jobs out to look at them, and puts back those that are too young, as if they ended now."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **rest: Any) -> int:
+        cleaned = await super().cleanup_step(status, cleanup, **rest)
+        for job in list(self.state.listed(status)) if cleanup.max_age and status in FINISHED else ():
+            # In the real world the moments between are longer than a clock's that stands still.
+            self.state.put(replace(job, ended_at=self.clock.now().replace(microsecond=1)))
+        return cleaned
+
+
+@mutant("test_cleanup_a_step_is_bounded_and_takes_the_oldest")
+class CleanupUnbounded(Twin):
+    """A step of a cleanup takes all at once, however many it was asked for."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, *, max_jobs: int, **rest: Any) -> int:
+        return await super().cleanup_step(status, cleanup, max_jobs=1_000_000, **rest)
+
+
+@mutant("test_cleanup_cleaning_what_runs_revokes_the_claims", found_by=[Search.MACHINE])
+class CleanupKeepsClaims(Twin):
+    """A cleanup of running jobs leaves the claims: a late settle is done."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **rest: Any) -> int:
+        claims = {name: dict(holder.claims) for name, holder in self.state.workers.items()}
+        cleaned = await super().cleanup_step(status, cleanup, **rest)
+        for name, held in claims.items():
+            self.state.workers[name].claims.update(held)
+        return cleaned
+
+
+@mutant("test_cleanup_only_orphans", found_by=[Search.MACHINE])
+class OnlyOrphansIgnored(Twin):
+    """A cleanup of orphans takes the jobs of live workers too."""
+
+    async def cleanup_step(
+        self, status: JobStatus, cleanup: JobCleanup, *, only_orphans: bool = False, **rest: Any
+    ) -> int:
+        return await super().cleanup_step(status, cleanup, **rest)

@@ -1,0 +1,152 @@
+"""Bugs of what is remembered, so that a step that is asked for twice is done once."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import Exchanged, NewJob, Operation, Outcome, Settlement, WorkerID
+from tests.contract.broken_twins import ForgetfulExchange, UnnumberedPush
+from tests.mutants.mutant import Search, Twin, mutant
+
+mutant("test_repeat_a_claim_is_not_forgotten", weakness=13, chapter=__name__)(ForgetfulExchange)
+mutant("test_repeat_a_push_after_its_job_has_run_and_gone", chapter=__name__)(UnnumberedPush)
+
+
+@mutant("test_fault_a_lost_reply_to_a_settle")
+class RepeatedSettleIsLost(Twin):
+    """A repeat of an exchange finds its claims settled, and reports them as lost."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        holder = self.state.workers.get(worker)
+        is_repeat = holder is not None and holder.sequence == sequence
+        answer = await super().exchange(worker, sequence, settlements, limit)
+        return replace(answer, outcomes=[Outcome.CLAIM_LOST] * len(settlements)) if is_repeat else answer
+
+
+@mutant("test_repeat_a_lower_exchange_is_refused", found_by=[Search.MACHINE])
+class LowerExchangeAccepted(Twin):
+    """An exchange that comes late, under a lower number, is done."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        holder = self.state.workers.get(worker)
+        if holder is not None and sequence < (holder.sequence or 0):
+            holder.sequence = None
+        return await super().exchange(worker, sequence, settlements, limit)
+
+
+@mutant("test_repeat_an_idle_exchange_is_not_recorded")
+class IdleExchangeRecorded(Twin):
+    """An exchange that settles and claims nothing is recorded: every idle poll writes."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        answer = await super().exchange(worker, sequence, settlements, limit)
+        self.state.workers[worker].sequence = sequence
+        return answer
+
+
+@mutant("test_wait_an_idle_worker_writes_nothing", weakness=6, only_the_killer=True)
+class IdlePollWrites(IdleExchangeRecorded):
+    """Every poll of an empty or delayed queue writes to the store."""
+
+
+@mutant("test_repeat_a_repeat_returns_only_what_is_still_held")
+class RecoveredClaimsReturned(Twin):
+    """A repeat of an exchange returns its claims as they were, those that were recovered since included."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.answers: dict[tuple[WorkerID, int], Exchanged] = {}
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        answer = await super().exchange(worker, sequence, settlements, limit)
+        return self.answers.setdefault((worker, sequence), answer) if answer.claims else answer
+
+
+@mutant("test_repeat_a_lower_sequence_is_refused")
+class LowerSequenceAccepted(Twin):
+    """A push that comes late, under a lower number than the producer's last one, is done."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        last = self.state.producers.get(operation.producer) if operation else None
+        if last and operation and operation.sequence < last.sequence:
+            del self.state.producers[operation.producer]
+        return await super().push(items, operation=operation)
+
+
+@mutant("test_repeat_the_same_sequence_for_something_else")
+class OtherContentAccepted(Twin):
+    """A number that was used for another push is taken for a repeat of that: the new jobs are lost."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        last = self.state.producers.get(operation.producer) if operation else None
+        if last and operation and operation.sequence == last.sequence:
+            return last.answer
+        return await super().push(items, operation=operation)
+
+
+@mutant("test_repeat_producers_are_numbered_apart")
+class OneNumberForAll(Twin):
+    """All producers share one line of numbers."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        return await super().push(items, operation=Operation("all", operation.sequence) if operation else None)
+
+
+@mutant("test_repeat_a_repeat_over_another_connection")
+class MemoryOfTheDriver(Twin):
+    """The driver remembers its producers, not the store: a repeat over another connection is done again."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        own = Operation(f"{operation.producer} {id(self)}", operation.sequence) if operation else None
+        return await super().push(items, operation=own)
+
+
+@mutant("test_repeat_it_is_remembered_for_ten_minutes_after_its_last_use")
+class ProducersForgottenEarly(Twin):
+    """A producer is forgotten after a minute."""
+
+    def now(self) -> datetime:
+        now = super().now()
+        for producer, last in list(self.state.producers.items()):
+            if now - last.used_at >= timedelta(minutes=1):
+                del self.state.producers[producer]
+        return now
+
+
+@mutant("test_repeat_it_is_remembered_for_ten_minutes_after_its_last_use")
+class RepeatsProlongNothing(Twin):
+    """A producer is remembered for ten minutes from its first use, though it asks again and again."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+        last = self.state.producers.get(operation.producer) if operation else None
+        stored = await super().push(items, operation=operation)
+        if last and operation and last.sequence == operation.sequence:
+            self.state.producers[operation.producer] = last
+        return stored
+
+
+@mutant("test_repeat_a_repeat_overwrites_nothing")
+class UnnumberedMetadata(Twin):
+    """A repeat that sets metadata undoes what was set since."""
+
+    async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
+        await super().set_metadata(key, value)
+
+
+@mutant("test_repeat_a_repeated_release_frees_no_other_lock")
+class UnnumberedRelease(Twin):
+    """A repeat that releases a lock frees the one that was taken since."""
+
+    async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
+        await super().release_lock(key, holder)
+        return await super().release_lock(key, holder, operation=operation)

@@ -1,0 +1,65 @@
+"""Runs the kit on mutants, in processes of their own that do nothing else."""
+
+import asyncio
+from dataclasses import dataclass
+
+from jobsvalkey_conformance import kit
+from jobsvalkey_conformance.__main__ import run
+from jobsvalkey_conformance.history_area import check_history
+from jobsvalkey_conformance.machine_area import run_machine
+
+from tests.contract.harnesses import ValkeyHarness
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.mutant import Search
+from tests.servers import ServerOptions
+from tests.servers.remote import RemoteServer
+
+PATIENCE = 2.0
+"""Seconds that the kit waits here for what does not come: a fifth of what it grants a stranger's store."""
+EXAMPLES, STEPS = 400, 40
+HISTORIES, CALLS = 30, 200
+
+
+def prepare(server_url: str) -> None:
+    """Set a process up, before it imports the areas."""
+    kit.PATIENCE = PATIENCE
+    ValkeyHarness.server = RemoteServer("mutants", "the tests' own", server_url, ServerOptions())
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the kit said."""
+
+    failed: dict[str, str]
+    """The tests that failed, and why."""
+    passed: list[str]
+    warnings: list[str]
+    errors: list[str]
+    """What could not even be run."""
+
+
+def judge(target: str, selection: str) -> Verdict:
+    """Run a part of the kit on the harness that `MODULE:NAME` names."""
+    found = run(target, select=selection)
+    results = found.results()
+    return Verdict(
+        {result.test: result.reason for result in results if result.outcome == "failed"},
+        [result.test for result in results if result.outcome == "passed"],
+        found.warnings,
+        found.broken,
+    )
+
+
+def search(name: str, how: Search) -> str:
+    """What the machine alone, or histories alone, say about a mutant; empty where they find nothing."""
+    harness_type = MUTANTS[name].harness_type
+    try:
+        if how is Search.MACHINE:
+            run_machine(harness_type, examples=EXAMPLES, steps=STEPS, shrink=False)
+        else:
+            for seed in range(HISTORIES):
+                asyncio.run(check_history(harness_type, seed, CALLS))
+    except Exception as error:
+        # Also an error of the driver's that nobody should see.
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -1,0 +1,130 @@
+"""Bugs of the Valkey driver's scripts: one line of one of them is replaced, on a real server."""
+
+import hashlib
+from typing import Any, ClassVar
+
+from jobsvalkey.valkey import scripting
+from jobsvalkey.valkey.scripting import Script
+from tests.contract.harnesses import ValkeyHarness
+from tests.mutants.mutant import Mutant, enter
+
+
+class ScriptHarness(ValkeyHarness):
+    """The Valkey driver's harness, with a line of the scripts replaced from start to stop."""
+
+    line: ClassVar[str]
+    replaced: ClassVar[str]
+
+    async def start(self) -> None:
+        """Replace the line in every script that has it; one that no script has is an error."""
+        await super().start()
+        self._before = {script: (script.text, script.digest) for script in scripts_with(self.line)}
+        assert self._before, f"no script has the line {self.line!r}"
+        for script in self._before:
+            text = script.text.replace(self.line, self.replaced)
+            _set(script, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+    async def stop(self) -> None:
+        """Put the line back."""
+        for script, (text, digest) in self._before.items():
+            _set(script, text, digest)
+        await super().stop()
+
+
+def scripts_with(line: str) -> list[Script]:
+    """The scripts that have a line."""
+    scripts = [each for each in vars(scripting).values() if isinstance(each, Script)]
+    return [script for script in scripts if line in script.text]
+
+
+def _set(script: Script, text: str, digest: str) -> None:
+    # Scripts are frozen, and known by name in many modules: this is the one place that changes them.
+    object.__setattr__(script, "text", text)
+    object.__setattr__(script, "digest", digest)
+
+
+def script_mutant(name: str, bug: str, killer: str, line: str, replaced: str, *, weakness: int | None = None) -> None:
+    """Enter a bug of the scripts."""
+    attributes: dict[str, Any] = {"line": line, "replaced": replaced}
+    harness_type = type(f"{name}Harness", (ScriptHarness,), attributes)
+    enter(
+        Mutant(
+            name=name,
+            bug=bug,
+            killer=killer,
+            harness_type=harness_type,
+            chapter=__name__,
+            weakness=weakness,
+        )
+    )
+
+
+script_mutant(
+    "ScriptForgetsWorker",
+    "`exchange.lua`: a claim is held against job and token, not against the worker.",
+    "test_settle_the_token_of_another_worker",
+    "if holder == worker then",
+    "if holder then",
+    weakness=3,
+)
+script_mutant(
+    "ScriptForgetsToken",
+    "`exchange.lua`: a claim is held against job and worker, not against the token.",
+    "test_settle_a_worker_is_fenced_from_its_own_past",
+    "if claim and not claimed[id] and claim:sub(1, #ARGV[i + 2] + 1) == ARGV[i + 2] .. ' ' then",
+    "if claim and not claimed[id] then",
+)
+script_mutant(
+    "ScriptDeliversEarly",
+    "`exchange.lua`: jobs are claimed before they are due.",
+    "test_order_not_before_a_delay_is_over",
+    "redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)",
+    "redis.call('ZRANGEBYSCORE', PENDING, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, limit)",
+    weakness=7,
+)
+script_mutant(
+    "ScriptLeavesPayload",
+    "`exchange.lua`: the payload of a finished job stays behind, on no list.",
+    "test_inspection_what_is_gone_leaves_nothing_behind",
+    "gone[#gone + 1] = payload_of(id)",
+    "",
+    weakness=1,
+)
+script_mutant(
+    "ScriptRecoversUncounted",
+    "`recover.lua`: a recovery is not counted.",
+    "test_worker_the_jobs_of_a_dead_worker_are_pending_again",
+    "release(ids[n], score, true)",
+    "release(ids[n], score)",
+    weakness=19,
+)
+script_mutant(
+    "ScriptCancelsRunning",
+    "`cancel.lua`: a job that runs is cancelled, and its payload deleted.",
+    "test_cancel_a_running_job_keeps_its_data",
+    "if state ~= 'pending' and state ~= 'paused' then return record_always('0') end",
+    "if not state then return record_always('0') end",
+    weakness=4,
+)
+script_mutant(
+    "ScriptPushesWithoutCompare",
+    "`push_if.lua`: pushes, whatever the key holds.",
+    "test_scheduling_something_else_is_there",
+    "if (value.plain or false) ~= (ARGV[FIRST + 4] == '1' and ARGV[FIRST + 5]) then return record('u') end",
+    "",
+    weakness=10,
+)
+script_mutant(
+    "ScriptTakesAnyContent",
+    "`prelude.lua`: a number that was used for something else is taken for a repeat.",
+    "test_repeat_the_same_sequence_for_something_else",
+    "if ARGV[FIRST + 2] ~= digest then",
+    "if false then",
+)
+script_mutant(
+    "ScriptCutsTimes",
+    "`prelude.lua`: times are written with three decimals.",
+    "test_order_order_to_the_smallest_step_of_time",
+    "return string.format('%.6f', microseconds / 1000000)",
+    "return string.format('%.3f', microseconds / 1000000)",
+)

@@ -1,0 +1,159 @@
+"""Bugs of settling claims."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    Exchanged,
+    JobStatus,
+    Outcome,
+    Release,
+    Retry,
+    Settlement,
+    StoredJob,
+    WorkerID,
+)
+from jobsvalkey_memory.store import Worker
+from tests.contract.broken_twins import RetryThenDelete, UnfencedSettle
+from tests.mutants.mutant import Search, Twin, mutant
+
+mutant("test_settle_a_late_settle_is_fenced", weakness=3, chapter=__name__)(UnfencedSettle)
+mutant("test_retry_it_stays_stored", weakness=18, chapter=__name__)(RetryThenDelete)
+
+
+@mutant("test_settle_a_worker_is_fenced_from_its_own_past", found_by=[Search.MACHINE])
+class TokenIgnored(Twin):
+    """A settlement is held against worker and job, not against the token."""
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        held = {job_id: token for token, job_id in holder.claims.items()}
+        token = held.get(settlement.job_id, settlement.token)
+        return super()._settle(holder, replace(settlement, token=token), now)
+
+
+@mutant("test_claim_tokens_are_never_reused")
+class TokenReused(TokenIgnored):
+    """The token of a claim is its job's id: the next claim of the job has the same."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        answer = await super().exchange(worker, sequence, settlements, limit)
+        return replace(answer, claims=[replace(claim, token=claim.job_id.bytes) for claim in answer.claims])
+
+
+@mutant("test_settle_a_claim_is_settled_once")
+class LostClaimHidden(Twin):
+    """The settlement of a claim that was lost is reported as settled."""
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        outcome = super()._settle(holder, settlement, now)
+        return Outcome.SETTLED if outcome is Outcome.CLAIM_LOST else outcome
+
+
+@mutant("test_settle_until_its_recovery_a_claim_is_held", found_by=[Search.MACHINE])
+class ClaimLostWithTheLock(Twin):
+    """A claim is lost when the lock expires, though nobody has recovered its job."""
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        return Outcome.CLAIM_LOST if holder.expires <= now else super()._settle(holder, settlement, now)
+
+
+@mutant("test_settle_one_lost_claim_does_not_spoil_the_others")
+class OneLostClaimSpoilsAll(Twin):
+    """Where one claim of an exchange is lost, none of its settlements is done."""
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        holder = self.state.workers.get(worker)
+        is_new = holder is not None and sequence > (holder.sequence or 0)
+        if holder is not None and is_new and any(each.token not in holder.claims for each in settlements):
+            return Exchanged([Outcome.CLAIM_LOST] * len(settlements), [])
+        return await super().exchange(worker, sequence, settlements, limit)
+
+
+@mutant("test_settle_release_puts_a_job_back_as_it_was")
+class ReleaseIsARetry(Twin):
+    """A release puts the job back as a retry does: due now, recoveries forgotten."""
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        is_release = isinstance(settlement, Release)
+        return super()._settle(holder, Retry(settlement.job_id, settlement.token) if is_release else settlement, now)
+
+
+@mutant("test_settle_a_failed_job_keeps_its_error", weakness=15)
+class ErrorLost(Twin):
+    """A failed job keeps no error."""
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        super()._end(replace(job, error=None), status, now, keep=keep)
+
+
+@mutant("test_settle_a_failed_job_keeps_its_error")
+class KeepIgnored(Twin):
+    """A failed job that was to be kept goes by the retention policy."""
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        super()._end(job, status, now)
+
+
+@mutant("test_settle_a_finished_job_is_retained")
+class EndsInTheWrongState(Twin):
+    """A job that was finished is stored among the cancelled ones."""
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        status = JobStatus.CANCELLED if status is JobStatus.COMPLETED else status
+        super()._end(job, status, now, keep=keep)
+
+
+class LeavesAsItWas(Twin):
+    """A retry leaves something of the job as it was."""
+
+    left: ClassVar[str]
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        before = self.state.jobs.get(settlement.job_id)
+        outcome = super()._settle(holder, settlement, now)
+        if before is not None and isinstance(settlement, Retry) and outcome is Outcome.SETTLED:
+            after = self.state.jobs[settlement.job_id]
+            self.state.put(replace(after, **{self.left: getattr(before, self.left)}))
+        return outcome
+
+
+@mutant("test_retry_it_clears_recoveries")
+class RetryKeepsRecoveries(LeavesAsItWas):
+    """A retry does not clear the recoveries: a job that is only slow is given up one day."""
+
+    left = "recoveries"
+
+
+@mutant("test_retry_it_clears_reset_attempt")
+class RetryKeepsReset(LeavesAsItWas):
+    """A retry does not clear `reset_attempt`: after a rerun the job is tried for ever."""
+
+    left = "reset_attempt"
+
+
+@mutant("test_retry_the_request_is_new_or_unchanged")
+class RetryForgetsRequest(LeavesAsItWas):
+    """A retry keeps the old request, and with it the old attempt."""
+
+    left = "request"
+
+
+@mutant("test_retry_it_is_due_when_it_says")
+class RetryForgetsDelay(LeavesAsItWas):
+    """A retry is due when the job was due before: there is no backoff."""
+
+    left = "due"
+
+
+@mutant("test_retry_the_error_of_the_last_failure")
+class RetryForgetsError(LeavesAsItWas):
+    """The error of an attempt that is retried is not recorded."""
+
+    left = "error"

@@ -1,0 +1,82 @@
+"""The kit kills every mutant, and says which test did; it lets a driver without a bug live."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from jobsvalkey_conformance.history_area import check_history
+from jobsvalkey_conformance.machine_area import run_machine
+
+from tests.contract.harnesses import MemoryHarness
+from tests.mutants.catalogue import PAGE, page_with, tables
+from tests.mutants.conftest import KILLED, Jury
+from tests.mutants.mutant import MUTANTS, Mutant, Search
+from tests.mutants.scripts import ScriptHarness, scripts_with
+
+Record = Callable[[str, object], None]
+by_name = pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
+searches = pytest.mark.parametrize(
+    ("mutant", "how"),
+    [(mutant, how) for mutant in MUTANTS.values() for how in sorted(mutant.found_by)],
+    ids=lambda part: part.name if isinstance(part, Mutant) else str(part),
+)
+
+
+@by_name
+def test_killed(mutant: Mutant, jury: Jury, record_property: Record) -> None:
+    verdict = jury.verdict(mutant).result()
+    assert verdict.errors == []
+    killers = [test for test in verdict.failed if test.startswith(mutant.killer)]
+    assert killers, f"{mutant.killer} lets it live; what fails of its area: {list(verdict.failed)}"
+    others = len(verdict.failed) - 1
+    record_property(KILLED, f"{mutant.name:<28} {killers[0]}" + (f" and {others} more" if others else ""))
+
+
+@searches
+def test_found_without_a_test_for_it(mutant: Mutant, how: Search, jury: Jury, record_property: Record) -> None:
+    found = jury.finding(mutant, how).result()
+    assert found, f"the {how} finds nothing"
+    record_property(KILLED, f"{mutant.name:<28} the {how}: {found.splitlines()[0][:80]}")
+
+
+@pytest.mark.parametrize("harness", ["MemoryHarness", "ValkeyHarness"])
+def test_a_driver_without_a_bug_lives(harness: str, jury: Jury) -> None:
+    asked = sorted({mutant.selection for mutant in MUTANTS.values()})
+    verdict = jury.judge(f"tests.contract.harnesses:{harness}", " or ".join(asked)).result()
+    assert verdict.failed == {}
+    assert verdict.errors == []
+    assert len(verdict.passed) > 300
+
+
+def test_the_machine_finds_nothing_where_nothing_is() -> None:
+    assert run_machine(MemoryHarness, examples=40, steps=40) > 500
+
+
+async def test_histories_find_nothing_where_nothing_is() -> None:
+    for seed in range(10):
+        await check_history(MemoryHarness, seed, calls=200)
+
+
+def test_waking_the_whole_fleet_is_a_warning(jury: Jury) -> None:
+    selection = "test_wait_one_job_should_not_wake_the_fleet"
+    verdict = jury.judge("tests.mutants.waiting:HintWakesAllHarness", selection).result()
+    assert verdict.failed == {}
+    assert verdict.warnings == ["one push woke every idle worker"]
+
+
+def test_each_line_that_is_replaced_is_there_once() -> None:
+    for mutant in MUTANTS.values():
+        if issubclass(mutant.harness_type, ScriptHarness):
+            counts = [script.text.count(mutant.harness_type.line) for script in scripts_with(mutant.harness_type.line)]
+            assert counts, mutant.name
+            assert set(counts) == {1}, mutant.name
+
+
+def test_the_catalogue_is_large_and_says_what_each_bug_is() -> None:
+    assert len(MUTANTS) >= 40
+    assert [bug for bug, count in Counter(mutant.bug for mutant in MUTANTS.values()).items() if count > 1] == []
+    assert {how for mutant in MUTANTS.values() for how in mutant.found_by} == set(Search)
+
+
+def test_the_documentation_shows_the_catalogue() -> None:
+    assert PAGE.read_text("utf-8") == page_with(tables()), "run `python -m tests.mutants.catalogue`"

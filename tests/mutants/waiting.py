@@ -1,0 +1,58 @@
+"""Bugs of waiting for work."""
+
+import asyncio
+from datetime import timedelta
+
+from jobsvalkey.contract import StoredJob, WorkerID
+from jobsvalkey_memory.store import QueueState
+from tests.mutants.mutant import Twin, harness_of, mutant
+
+
+@mutant("test_wait_what_makes_work_wakes[push]", weakness=16, only_the_killer=True)
+class NeverHinted(Twin):
+    """A worker is never woken: what is pushed waits for its next poll."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        await asyncio.sleep(timeout.total_seconds())
+
+
+@mutant("test_wait_what_makes_work_wakes[resume]", only_the_killer=True)
+class OnlyPushesWake(Twin):
+    """A push wakes a worker; what comes back into the queue does not."""
+
+    def _pend(self, job: StoredJob) -> None:
+        hint = self.state.hint
+        if job.job_id in self.state.jobs:
+            self.state.hint = lambda: None
+        super()._pend(job)
+        self.state.hint = hint
+
+
+@mutant("test_wait_a_push_between_claim_and_wait", only_the_killer=True)
+class HintBeforeWaitLost(Twin):
+    """A hint that comes after the claim and before the wait is lost."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        if worker in self.state.workers:
+            self.state.workers[worker].hints = self.state.hints
+        await super().wait(worker, timeout)
+
+
+@mutant("test_wait_it_ends_at_the_timeout", only_the_killer=True)
+class WaitsForEver(Twin):
+    """A wait ends at a hint alone: one that is lost is never made up for."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        await super().wait(worker, timedelta(days=1))
+
+
+class HintWakesAll(Twin):
+    """One push wakes every idle worker: allowed, but not what it should be."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+        await super().wait(worker, timeout)
+        QueueState.hint(self.state)
+
+
+HintWakesAllHarness = harness_of(HintWakesAll)
+"""Not a mutant: the kit warns of it, and does not fail."""
