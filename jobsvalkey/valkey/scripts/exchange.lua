@@ -12,7 +12,8 @@
 local worker, sequence = ARGV[FIRST], tonumber(ARGV[FIRST + 1])
 local limit, call, is_repeat = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3], ARGV[FIRST + 4] == '1'
 local record_key, claims_key = worker_of(worker), claims_of(worker)
-local wrong = wrong_type(PENDING, WAKE, CLAIMED)
+TYPES[claims_key] = 'set'
+local wrong = wrong_type(PENDING, WAKE, CLAIMED, claims_key)
 if not wrong and ARGV[FIRST + 5] then wrong = wrong_type(ENDED.completed.key, ENDED.failed.key, KEPT, IDS) end
 if wrong then return wrong end
 local known = redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain')

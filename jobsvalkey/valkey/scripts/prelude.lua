@@ -206,7 +206,7 @@ local function take(id, state, where)
     if not where then return redis.call('LREM', PROCESSING, 1, id) and nil end
     local _, _, score, worker = parts_of(where)
     redis.call('HDEL', CLAIMED, id)
-    redis.call('SREM', claims_of(worker), id)
+    redis.pcall('SREM', claims_of(worker), id) -- of the wrong type it is the worker's trouble alone
     return score
   end
   redis.call('ZREM', ENDED[state].key, id)

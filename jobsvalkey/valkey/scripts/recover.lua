@@ -1,12 +1,20 @@
 -- Put the jobs of workers whose lock has run out back into the queue.
 -- [FIRST] how many at most, [+1] microseconds for which an id that a Swift worker popped may lack a worker.
 -- Result: how many jobs it was. Cost: O(log n) for each job, and O(1) for each dead worker.
-local wrong = wrong_type(WORKERS, PENDING, WAKE, PROCESSING, CLAIMED)
+local UNOWNED = META .. '_unowned' -- zset: ids on PROCESSING without a worker, since when
+TYPES[UNOWNED] = 'zset'
+local wrong = wrong_type(WORKERS, PENDING, WAKE, PROCESSING, CLAIMED, UNOWNED)
 if wrong then return wrong end
 local left, grace = tonumber(ARGV[FIRST]), tonumber(ARGV[FIRST + 1])
 local done = 0
 
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)) do
+local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)
+for _, worker in ipairs(workers) do
+  TYPES[claims_of(worker)] = 'set'
+  wrong = wrong_type(claims_of(worker))
+  if wrong then return wrong end
+end
+for _, worker in ipairs(workers) do
   local ids = redis.call('SMEMBERS', claims_of(worker))
   for n = 1, math.min(#ids, left) do
     local claim = redis.call('HGET', CLAIMED, ids[n])
@@ -27,8 +35,6 @@ end
 -- id without a worker is one that was popped just now, or whose worker died in between: UNOWNED tells which.
 local length = redis.call('LLEN', PROCESSING)
 if length == 0 then return done end
-local UNOWNED = META .. '_unowned'
-if is_broken(UNOWNED, 'zset') then return fault('TYPE', UNOWNED .. ' is not a zset') end
 local from = length > 1000 and math.floor(now / 1000000) % length or 0
 for _, id in ipairs(redis.call('LRANGE', PROCESSING, from, from + 999)) do
   if left == 0 then break end

@@ -1,0 +1,159 @@
+"""A key that somebody else uses: a job's spoils that job alone, a queue's fails the step, with nothing half done."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+from jobsvalkey import ConfigurationError, InconsistencyKind, JobQueue, ProcessorOptions
+from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, Outcome
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.faults.steps import STEPS, claimed, pending
+from tests.faults.support import Work, claims_of, counting, new_job, running, until
+
+QUEUE_KEYS = (
+    *(".pending", ".paused", ".processing", ".completed", ".failed", ".cancelled", ".metadata._workers"),
+    *(
+        ".metadata._claimed",
+        ".metadata._claims.worker",
+        ".metadata._worker.worker",
+        ".metadata._ids",
+        ".metadata._kept",
+    ),
+    *(".metadata._wake", ".metadata._unowned", ".metadata.value", ".metadata.lock", ".metadata.held"),
+)
+JOB_KEYS = ("", ".metadata")
+
+Change: TypeAlias = Callable[[ValkeyJobQueue, JobID], Awaitable[bool]]
+
+
+async def everything(client: Any, queue_key: str) -> dict[bytes, bytes]:
+    """All that is stored."""
+    return {key: await client.dump(key) async for key in client.scan_iter(match=f"{queue_key}*", count=1000)}
+
+
+async def spoil(client: Any, key: str) -> None:
+    """Let it hold what is never ours."""
+    await client.delete(key)
+    await client.xadd(key, {b"somebody": b"else's"})
+
+
+@pytest.mark.parametrize("key", QUEUE_KEYS)
+@pytest.mark.parametrize("name", STEPS)
+async def test_a_key_of_the_queue_fails_a_step_as_a_whole(
+    name: str, key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    step = STEPS[name]
+    scene = await step.prepare(direct)
+    await spoil(valkey_client, f"{queue_key}{key}")
+    before = await everything(valkey_client, queue_key)
+    failure: ConfigurationError | None = None
+    try:
+        await step.ask(direct, scene)
+    except ConfigurationError as error:
+        failure = error
+    if failure is None:
+        # It had no need of that key.
+        assert await valkey_client.type(f"{queue_key}{key}") == b"stream"
+    else:
+        assert queue_key in str(failure)
+        assert await everything(valkey_client, queue_key) == before
+
+
+async def test_a_running_processor_waits_for_the_repair_of_a_key(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsvalkey.runtime.workers.CONFIGURATION_PAUSE", 0.05)
+    queue = JobQueue(direct)
+    ran = counting(queue)
+    processor = queue.processor(ProcessorOptions())
+    async with running(processor):
+        await queue.push(Work(1))
+        await until(lambda: ran == [1])
+        await spoil(valkey_client, f"{queue_key}.pending")
+        await until(lambda: processor.state is not None and not processor.state.connected)
+        with pytest.raises(ConfigurationError, match=f"{queue_key}.pending"):
+            await queue.push(Work(2))
+        await valkey_client.delete(f"{queue_key}.pending")
+        await queue.push(Work(3))
+        await until(lambda: ran == [1, 3])
+
+
+@pytest.mark.parametrize("key", JOB_KEYS)
+async def test_fault_6_a_pending_jobs_key_spoils_that_job_alone(
+    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    ran = counting(queue)
+    ids = await queue.push_many([Work(number) for number in range(5)])
+    await spoil(valkey_client, f"{queue_key}/{ids[2]}{key}")
+    async with running(queue.processor(ProcessorOptions())):
+        await until(lambda: len(ran) == 4)
+
+        async def has_failed() -> bool:
+            return await queue.status(ids[2]) is JobStatus.FAILED
+
+        await until(has_failed)
+    assert sorted(ran) == [0, 1, 3, 4]
+    assert await valkey_client.type(f"{queue_key}/{ids[2]}{key}") == b"stream"
+    assert not await queue.rerun(ids[2]) or key == ".metadata"
+
+
+@pytest.mark.parametrize("key", JOB_KEYS)
+async def test_fault_6_a_running_jobs_key_spoils_one_outcome(
+    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    scene = await claimed(direct)
+    bad, good, _ = scene.claims
+    await spoil(valkey_client, f"{queue_key}/{bad.job_id}{key}")
+    exchanged = await direct.exchange("worker", 2, [Finish(claim.job_id, claim.token) for claim in (bad, good)])
+    assert exchanged.outcomes == [Outcome.BROKEN, Outcome.SETTLED]
+    assert await direct.status(bad.job_id) is JobStatus.PROCESSING
+    exchanged = await direct.exchange("worker", 3, [Fail(bad.job_id, bad.token, b"error", keep=True)])
+    assert exchanged.outcomes == [Outcome.SETTLED]
+    assert await direct.status(bad.job_id) is JobStatus.FAILED
+
+
+CHANGES: dict[str, Change] = {
+    "cancel": lambda driver, job_id: driver.cancel(job_id),
+    "pause": lambda driver, job_id: driver.pause(job_id),
+    "remove": lambda driver, job_id: driver.remove(job_id),
+}
+
+
+@pytest.mark.parametrize("key", JOB_KEYS)
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_job_whose_key_is_spoiled_can_be_put_away(
+    name: str, key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    scene = await pending(direct)
+    job_id = scene.ids[0]
+    await spoil(valkey_client, f"{queue_key}/{job_id}{key}")
+    assert Inconsistency(InconsistencyKind.WRONG_TYPE, job_id) in await direct.validate()
+    assert await CHANGES[name](direct, job_id)
+    assert (await direct.counts())[JobStatus.PENDING] == 2
+    assert len(await claims_of(direct, 9)) == 2
+    if name != "remove":
+        assert await direct.remove(job_id)
+    assert await direct.validate() == []
+
+
+@pytest.mark.parametrize("key", JOB_KEYS)
+async def test_a_cleanup_meets_a_job_whose_key_is_spoiled(
+    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    scene = await pending(direct)
+    await spoil(valkey_client, f"{queue_key}/{scene.ids[1]}{key}")
+    assert await direct.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=9) == 3
+    assert await direct.validate() == []
+
+
+@pytest.mark.parametrize("key", JOB_KEYS)
+async def test_a_push_over_somebody_elses_key(
+    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    job = new_job()
+    await spoil(valkey_client, f"{queue_key}/{job.job_id}{key}")
+    assert await direct.push([job]) == [True]
+    (claim,) = await claims_of(direct, 1)
+    assert claim.request == (None if key == ".metadata" else job.request)
