@@ -75,6 +75,8 @@ class RequestEncoder:
     def __init__(self, dates: Dates = "rfc3339") -> None:
         self._encode = _encode if dates == "rfc3339" else encode_swift
         self._heads: dict[str, bytes] = {}
+        self._dated: tuple[datetime | None, bytes] = (None, b"")
+        """The end of a request, for the time of the last one: jobs that are pushed together have the same."""
 
     def __call__(
         self,
@@ -100,7 +102,10 @@ class RequestEncoder:
                 f"the parameters of job {name!r} cannot be encoded as JSON ({error}): use a dataclass, an attrs class, "
                 "a msgspec Struct, a pydantic model, or plain values"
             ) from error
-        tail = f',"q":{to_reference_date(queued_at)!r},"a":1'.encode()
+        date, tail = self._dated
+        if date is not queued_at:
+            tail = f',"q":{to_reference_date(queued_at)!r},"a":1'.encode()
+            self._dated = (queued_at, tail)
         if trace:
             tail += b',"t":' + _encode(dict(trace))
         if next_scheduled_at is not None:

@@ -59,6 +59,7 @@ class ValkeyBase:
             *wire.retention_arguments(self._configuration.retention_policy),
             wire.microseconds(self._configuration.idempotency_window),
         ]
+        self._last: Session | None = None
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
 
     @property
@@ -91,7 +92,7 @@ class ValkeyBase:
             return []
         session = self._session()
         if operation is None:
-            return await session.pusher.push(items, size, self._context())
+            return await session.pusher.push(items, size, self._context)
         answer = await session.producer.run(PUSH, self._context(), push_arguments(items), operation)
         return [flag == ord("1") for flag in answer]
 
@@ -141,6 +142,7 @@ class ValkeyBase:
     async def aclose(self) -> None:
         """End this event loop's connections and background tasks. The user's client stays open."""
         session = self._sessions.pop(asyncio.get_running_loop(), None)
+        self._last = None
         if session is not None and session.process == os.getpid():
             await session.aclose()
 
@@ -154,12 +156,14 @@ class ValkeyBase:
 
     def _session(self) -> Session:
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+        # A look-up by weak reference costs more than the rest of a call; mostly it is the same loop as last time.
+        session = self._last if self._last is not None and self._last.loop is loop else self._sessions.get(loop)
         if session is not None and session.process != os.getpid():
             _inherited.append(session)
             session = None
         if session is None:
-            session = self._sessions[loop] = Session(self._client, self._configuration)
+            session = self._sessions[loop] = Session(loop, self._client, self._configuration)
+        self._last = session
         return session
 
     def _context(self) -> list[Argument]:

@@ -3,8 +3,9 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 from jobsvalkey.contract import DriverConfiguration, NewJob, StoreUnavailable
 from jobsvalkey.valkey.line import Argument
@@ -12,6 +13,9 @@ from jobsvalkey.valkey.producer import Producer
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.wire import due_argument
+
+Context: TypeAlias = Callable[[], list[Argument]]
+"""Makes the arguments that all scripts take, the time among them, when a step is about to be sent."""
 
 
 def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
@@ -33,7 +37,7 @@ def _flags(answer: bytes) -> list[bool]:
 class _Waiting:
     __slots__ = ("context", "done", "end", "items", "size", "was_sent")
 
-    def __init__(self, items: Sequence[NewJob], size: int, context: Sequence[Argument], patience: float) -> None:
+    def __init__(self, items: Sequence[NewJob], size: int, context: Context, patience: float) -> None:
         loop = asyncio.get_running_loop()
         self.items = items
         self.size = size
@@ -68,7 +72,7 @@ class Pusher:
         self._running = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def push(self, items: Sequence[NewJob], size: int, context: Sequence[Argument]) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], size: int, context: Context) -> list[bool]:
         """Store `items`, of `size` bytes, together with what else is pushed now.
 
         A caller that is cancelled leaves the others' round trip alone; what it pushed may or may not be stored.
@@ -79,11 +83,11 @@ class Pusher:
         self._queue.append(waiting)
         return await waiting.done
 
-    async def _push_alone(self, items: Sequence[NewJob], context: Sequence[Argument]) -> list[bool]:
+    async def _push_alone(self, items: Sequence[NewJob], context: Context) -> list[bool]:
         """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in ours."""
         self._running = True
         try:
-            return _flags(await self._producer.run(PUSH, context, push_arguments(items)))
+            return _flags(await self._producer.run(PUSH, context(), push_arguments(items)))
         finally:
             self._running = False
             if self._queue:
@@ -141,13 +145,12 @@ class Pusher:
         return batch
 
     async def _send(self, batch: list[_Waiting]) -> None:
-        arguments: list[Argument] = []
+        arguments = push_arguments(chain.from_iterable(waiting.items for waiting in batch))
         for waiting in batch:
-            arguments += push_arguments(waiting.items)
             waiting.was_sent = True
         # The last one may wait for the longest; `_watch` sees to the others.
         left = max(batch[-1].end - asyncio.get_running_loop().time(), 0.001) if self._patience else 0
-        answer = await self._producer.run(PUSH, batch[0].context, arguments, patience=left)
+        answer = await self._producer.run(PUSH, batch[0].context(), arguments, patience=left)
         at = 0
         for waiting in batch:
             end = at + len(waiting.items)

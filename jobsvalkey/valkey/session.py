@@ -25,18 +25,21 @@ LAYOUT = b"1"
 class Session:
     """Lines are made on first use; each serves one purpose, so that no call waits behind one of another kind."""
 
-    def __init__(self, client: Valkey, configuration: ValkeyConfiguration) -> None:
-        self.process = os.getpid()
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: Valkey, configuration: ValkeyConfiguration) -> None:
+        self.loop: asyncio.AbstractEventLoop = loop
+        self.process: int = os.getpid()
         self._client = client
         self._configuration = configuration
         self._lines: dict[str, Line] = {}
-        self.patience = configuration.operation_timeout.total_seconds()
+        self.patience: float = configuration.operation_timeout.total_seconds()
         self._name = secrets.token_hex(8)
         self._calls = 0
-        self.tasks = TaskSet()
-        self.producer = Producer(self.line("control"), self.patience)
-        self.pusher = Pusher(Producer(self.line("push"), self.patience), self.tasks, configuration, self.patience)
-        self.waiter = Waiter(client, self.line("wait"), f"{configuration.queue_key}.metadata._wake", self.tasks)
+        self.tasks: TaskSet = TaskSet()
+        self.producer: Producer = Producer(self.line("control"), self.patience)
+        self.pusher: Pusher = Pusher(
+            Producer(self.line("push"), self.patience), self.tasks, configuration, self.patience
+        )
+        self.waiter: Waiter = Waiter(client, self.line("wait"), f"{configuration.queue_key}.metadata._wake", self.tasks)
 
     def new_call(self) -> str:
         """A name for one call, however often it is sent."""
