@@ -1,0 +1,47 @@
+"""Fault 2: a worker process stalls past its lock, and comes back."""
+
+import signal
+
+from jobsvalkey import JobQueue, JobStatus
+from jobsvalkey.contract import Claim, Finish, Outcome
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.faults.processes import worker_process
+from tests.faults.support import HOUR, open_worker, until
+from tests.faults.tasks import Long
+from tests.servers import Server
+
+
+async def finish(driver: ValkeyJobQueue, claim: Claim) -> list[Outcome]:
+    return (await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])).outcomes
+
+
+async def test_weakness_3_a_worker_that_comes_back_loses_its_claim_and_goes_on(
+    default_server: Server, direct: ValkeyJobQueue, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    queue.register_job(Long, lambda parameters, context: None)
+    async with worker_process(default_server.url, queue_key, hold_for=0.6) as stalled:
+        job_id = await queue.push(Long(seconds=600))
+        await stalled.said("started 1")
+        stalled.process.send_signal(signal.SIGSTOP)
+
+        async def is_recovered() -> bool:
+            return await direct.recover() == 1
+
+        await until(is_recovered)
+        await open_worker(direct)
+        (claim,) = (await direct.exchange("worker", 1, (), 5)).claims
+        assert (claim.job_id, claim.recoveries) == (job_id, 1)
+        stalled.process.send_signal(signal.SIGCONT)
+        await stalled.said("cancelled")
+        assert await direct.renew("worker", HOUR) == {claim.token}
+        # The worker itself lives on.
+        other = await queue.push(Long(seconds=0))
+
+        async def is_completed() -> bool:
+            return await queue.status(other) is JobStatus.COMPLETED
+
+        await until(is_completed)
+        assert await finish(direct, claim) == [Outcome.SETTLED]
+    assert await queue.status(job_id) is JobStatus.COMPLETED
+    assert await direct.validate() == []
