@@ -19,7 +19,7 @@ class ProcessorState:
     worker: WorkerID
     """Its id in the store."""
     connected: bool
-    """Whether the store answered its last step."""
+    """Whether the store answered its last step, and none has waited for two seconds."""
     running: int
     """How many handlers run."""
     last_claim_at: datetime | None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +28,8 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 CONFIGURATION_PAUSE = 30.0
 """Seconds before a step is repeated that cannot work until somebody repairs something."""
+LONGEST_ANSWER = 2.0
+"""Seconds that a step may take before its worker counts as not connected."""
 
 STORE_FAULTS = (StoreUnavailable, OSError)
 """What a driver raises where its store cannot be reached; the system's own errors are for one that lets them pass."""
@@ -38,8 +41,17 @@ class StoreAccess:
     def __init__(self) -> None:
         self.leaving: asyncio.Event = asyncio.Event()
         """Set when steps are tried once more, and no longer."""
-        self.connected: bool = False
-        """Whether the last step was answered."""
+        self._answered = False
+        self._asked: dict[object, float] = {}
+        """When the steps began that wait for an answer, by the loop's time."""
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last step was answered, and none waits for long."""
+        # A driver may repeat a step by itself for as long as it takes. A copy, since a thread may ask.
+        oldest = min(list(self._asked.values()), default=math.inf)
+        return self._answered and self._loop.time() - oldest < LONGEST_ANSWER
 
     async def insist(self, step: Callable[[], Awaitable[T]]) -> T:
         """Do a step that may be repeated.
@@ -53,23 +65,30 @@ class StoreAccess:
             # Looked at before the step, so that one that fails as the worker leaves is tried once more.
             last = self.leaving.is_set()
             try:
-                answer = await step()
+                answer = await self._ask(step)
             except ConfigurationError as error:
-                self.connected = False
+                self._answered = False
                 _LOGGER.error("the worker cannot work: %s", error)
                 if last:
                     raise
                 await self._rest(CONFIGURATION_PAUSE)
             except STORE_FAULTS as error:
-                self.connected = False
+                self._answered = False
                 _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", pause, error)
                 if last:
                     raise
                 await self._rest(pause * random.uniform(0.75, 1.25))
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
-                self.connected = True
+                self._answered = True
                 return answer
+
+    async def _ask(self, step: Callable[[], Awaitable[T]]) -> T:
+        self._asked[step] = self._loop.time()
+        try:
+            return await step()
+        finally:
+            del self._asked[step]
 
     async def _rest(self, seconds: float) -> None:
         try:

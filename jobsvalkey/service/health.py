@@ -11,7 +11,7 @@ class ServiceHealth:
     """How a service does; for a health check of an application, say."""
 
     connected: bool
-    """Whether the service runs and the store answered its last step."""
+    """Whether the service runs, the store answered its last step, and none has waited for two seconds."""
     last_claim: datetime | None
     """When it last claimed a job, by the driver's clock; `None` is never."""
     running: int

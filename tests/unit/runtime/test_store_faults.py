@@ -139,6 +139,25 @@ async def test_what_needs_repair_is_reported_and_not_repeated_at_once(
         assert not processor.state.connected
 
 
+async def test_a_driver_that_goes_on_trying_counts_as_not_connected(
+    driver: Faulty, queue: JobQueue[Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "LONGEST_ANSWER", 0.01)
+    processor = queue.processor(options())
+    async with run_in_background(processor):
+        await until(lambda: processor.state is not None and processor.state.connected)
+        answer, renew = asyncio.Event(), driver.renew
+
+        async def renew_in_the_end(worker: str, hold_for: timedelta) -> frozenset[bytes]:
+            await answer.wait()
+            return await renew(worker, hold_for)
+
+        monkeypatch.setattr(driver, "renew", renew_in_the_end)
+        await until(lambda: processor.state is not None and not processor.state.connected)
+        answer.set()
+        await until(lambda: processor.state is not None and processor.state.connected)
+
+
 @pytest.mark.parametrize(
     ("step", "error"),
     [
