@@ -141,7 +141,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
     ) -> Exchanged:
         """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
-        check_settlements(settlements, self.configuration)
+        check_settlements(settlements)
         now, pending = self.now(), self.state.lines[JobStatus.PENDING]
         holder = self._worker(worker, now)
         if holder.sequence is not None and sequence < holder.sequence:

@@ -39,10 +39,9 @@ from jobsvalkey.contract import (
     SystemClock,
     WorkerClosed,
     WorkerID,
-    check_due,
     check_metadata_key,
     check_push,
-    check_request,
+    check_settlements,
 )
 
 SCHEMA = """
@@ -96,8 +95,8 @@ class SQLiteJobQueue:
 
     def _push(self, item: NewJob, now: int) -> bool:
         job_id = str(item.job_id)
-        known = "SELECT id FROM jobs WHERE id = ?1 UNION SELECT id FROM remembered WHERE id = ?1"
-        if self._one(known, job_id):
+        known = "SELECT id FROM jobs WHERE id = ? UNION SELECT id FROM remembered WHERE id = ?"
+        if self._one(known, job_id, job_id):
             return False
         columns = "id, state, request, due, stored, named"
         self._do(
@@ -112,10 +111,7 @@ class SQLiteJobQueue:
         self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
     ) -> Exchanged:
         """Settle, then claim, in one transaction."""
-        for settlement in settlements:
-            if isinstance(settlement, Retry):
-                check_due(settlement.due)
-                check_request(settlement.request or b"", settlement.job_id, self.configuration)
+        check_settlements(settlements)
         with self._transaction() as now:
             expires, last, recorded = self._worker(worker, now)
             if last is not None and sequence < last:

@@ -63,11 +63,13 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
     return size
 
 
-def check_settlements(settlements: Iterable[Settlement], configuration: DriverConfiguration) -> None:
+def check_settlements(settlements: Iterable[Settlement]) -> None:
     """Nothing, where every store can take these settlements.
 
+    The size of a request is not asked for: what a queue has taken in must be able to go back, even if it grows by a
+    digit of its attempt, or its worker has a lower limit than its producer.
+
     Raises:
-        PayloadTooLarge: a request is larger than `max_payload`.
         ValueError: a due time is naive or negative, or an error is empty.
     """
     for settlement in settlements:
@@ -77,7 +79,6 @@ def check_settlements(settlements: Iterable[Settlement], configuration: DriverCo
             raise ValueError(f"the error of job {settlement.job_id} is empty: a failure says why")
         if isinstance(settlement, Retry):
             check_due(settlement.due)
-            check_request(settlement.request or b"", settlement.job_id, configuration)
 
 
 def check_metadata_key(key: str) -> str:

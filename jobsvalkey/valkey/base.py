@@ -105,7 +105,7 @@ class ValkeyBase:
             WorkerClosed: the worker was closed or is not known.
             OperationRefused: a `sequence` below the last one.
         """
-        check_settlements(settlements, self._configuration)
+        check_settlements(settlements)
         words = wire.settlement_arguments(settlements)
         session = self._session()
         start = [*self._context(), worker, sequence, limit, session.new_call()]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobsvalkey.contract import Capability, Due, Fail, JobStatus, Outcome, PayloadTooLarge, Retry
+from jobsvalkey.contract import Capability, Due, Fail, JobStatus, Outcome, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
 
@@ -114,10 +114,20 @@ class RetryTests(Suite):
         for due in (naive, timedelta(seconds=-1)):
             with pytest.raises(ValueError, match="due"):
                 await worker.settle(Retry(one.job_id, one.token), Retry(other.job_id, other.token, due=due))
-        with pytest.raises(PayloadTooLarge):
-            await worker.settle(Retry(one.job_id, one.token), Retry(other.job_id, other.token, b"x" * 101))
+        with pytest.raises(ValueError, match="error"):
+            await worker.settle(Retry(one.job_id, one.token), Fail(other.job_id, other.token, b""))
         assert await driver.renew(worker.id, kit.unit) == {one.token, other.token}
         await worker.finish(one, other)
+
+    @conformance_test()
+    async def test_retry_of_any_size(self, kit: Kit) -> None:
+        """What a queue has taken in can go back, also with a request that has grown beyond `max_payload`."""
+        driver = await kit.driver(max_payload=100)
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert await worker.settle(Retry(job_id, claim.token, b"x" * 101)) == [Outcome.SETTLED]
+        assert (await worker.claim_one()).request == b"x" * 101
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION)
     async def test_retry_it_is_pending(self, kit: Kit) -> None:

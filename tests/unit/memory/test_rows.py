@@ -157,12 +157,13 @@ async def test_retry_keeps_request_and_error_unless_told_and_clears_the_rest(ben
     assert (job.request, job.error, job.recoveries, job.reset_attempt) == (b"request", b"one", 0, False)
 
 
-async def test_retry_refuses_a_request_that_is_too_large(bench: Bench) -> None:
+async def test_retry_takes_a_request_of_any_size(bench: Bench) -> None:
     job_id = await bench.push()
     (claim,) = await bench.claim()
-    with pytest.raises(PayloadTooLarge):
-        await bench.settle(Retry(job_id, claim.token, b"x" * (bench.queue.configuration.max_payload + 1)))
-    assert await bench.status(job_id) is JobStatus.PROCESSING
+    grown = b"x" * (bench.queue.configuration.max_payload + 1)
+    assert await bench.settle(Retry(job_id, claim.token, grown)) == [Outcome.SETTLED]
+    (claim,) = await bench.claim()
+    assert claim.request == grown
 
 
 async def test_release_changes_nothing_but_the_state(bench: Bench) -> None:
