@@ -18,9 +18,15 @@ _NO_TRACE: Mapping[str, str] = MappingProxyType({})
 class RunControl:
     """The strings by which a worker holds one running job. Threads may read it, the event loop alone writes it."""
 
-    __slots__ = ("abandoned", "cancelled", "claim_lost", "in_thread", "task")
+    __slots__ = ("abandoned", "attempt", "cancelled", "claim_lost", "in_thread", "job_id", "job_name", "task", "worker")
 
-    def __init__(self) -> None:
+    def __init__(self, job_id: JobID | None = None, worker: str | None = None) -> None:
+        self.job_id: JobID | None = job_id
+        self.worker: str | None = worker
+        """The worker's id, where a worker runs the job."""
+        self.job_name: str | None = None
+        """The job's name, once it has been read; so is `attempt`."""
+        self.attempt: int = 0
         self.task: asyncio.Task[Any] | None = None
         self.cancelled: bool = False
         """Whether the handler was asked to end."""
@@ -29,6 +35,15 @@ class RunControl:
         """Whether the handler sits in a thread now, where no cancellation reaches it."""
         self.abandoned: bool = False
         """Whether the worker leaves without waiting for the thread."""
+
+    def fields(self) -> dict[str, object]:
+        """What log records about the job carry."""
+        return {
+            "job_id": str(self.job_id),
+            "job_name": self.job_name,
+            "attempt": self.attempt,
+            "worker": self.worker,
+        }
 
     def cancel(self) -> None:
         """Ask the handler to end."""
@@ -108,8 +123,7 @@ class JobContext:
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
-        """Logs to `jobsvalkey.job`, with `job_id`, `job_name` and `attempt` as extra fields."""
+        """Logs to `jobsvalkey.job`, with `job_id`, `job_name`, `attempt` and `worker` as extra fields."""
         if self._logger is None:
-            fields = {"job_id": str(self.job_id), "job_name": self.name, "attempt": self.attempt}
-            self._logger = _JobLogger(_LOGGER, fields)
+            self._logger = _JobLogger(_LOGGER, self._control.fields())
         return self._logger

@@ -57,9 +57,10 @@ def _bind(middleware: Middleware, job: PoppedJob, call_next: CallNext) -> CallNe
     return lambda: middleware.handle(job, call_next)
 
 
-async def _quietly(hook: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+async def _quietly(hook: Callable[..., Awaitable[None]], job: PushedJob | PoppedJob | CompletedJob, *more: Any) -> None:
     # The job matters more than what is said about it.
     try:
-        await hook(*arguments)
+        await hook(job, *more)
     except Exception:
-        _LOGGER.exception("%s failed; the job goes on", getattr(hook, "__qualname__", hook))
+        fields = {"job_id": str(job.job_id), "job_name": job.name}
+        _LOGGER.exception("%s failed; the job goes on", getattr(hook, "__qualname__", hook), extra=fields)

@@ -55,28 +55,41 @@ class JobRunner:
         Errors of the handler end up in the settlement. With a `control`, by which its worker can cancel the job, so
         does every cancellation; without one, a cancellation of the calling task is raised.
         """
+        held = RunControl() if control is None else control
+        held.job_id = claim.job_id
         try:
             job, request = self._read(claim)
         except (InvalidParameters, UnknownJob, JobAbandoned) as error:
-            return await self._discard(claim, error)
-        attempt = 1 if claim.reset_attempt else request.attempt
-        held = RunControl() if control is None else control
+            return await self._discard(claim, error, held)
+        held.job_name = job.name
+        held.attempt = attempt = 1 if claim.reset_attempt else request.attempt
         context = JobContext(claim.job_id, job.name, attempt, request, job.retry_strategy, held)
+        began = _log_start(held) if _LOGGER.isEnabledFor(logging.DEBUG) else None
+        settlement: Settlement = Finish(claim.job_id, claim.token)
+        outcome = JobOutcome.SUCCEEDED
         if self._hooks.at_run:
-            return await self._run_with_hooks(claim, job, request, context, control)
-        try:
-            if job.is_coroutine and job.timeout is None:
-                await job.handler(request.parameters, context)
-            else:
-                await call_handler(job, request.parameters, context, held)
-        except BaseException as error:
-            return self._after_error(claim, job, request, attempt, error, control)[0]
-        return Finish(claim.job_id, claim.token)
+            settlement, outcome = await self._run_with_hooks(claim, job, request, context, held, control)
+        else:
+            try:
+                if job.is_coroutine and job.timeout is None:
+                    await job.handler(request.parameters, context)
+                else:
+                    await call_handler(job, request.parameters, context, held)
+            except BaseException as error:
+                settlement, outcome = self._after_error(claim, job, request, held, error, control)
+        if began is not None:
+            _log_end(held, outcome, began)
+        return settlement
 
     async def _run_with_hooks(
-        self, claim: Claim, job: RegisteredJob, request: Request[Any], context: JobContext, control: RunControl | None
-    ) -> Settlement:
-        held = RunControl() if control is None else control
+        self,
+        claim: Claim,
+        job: RegisteredJob,
+        request: Request[Any],
+        context: JobContext,
+        held: RunControl,
+        control: RunControl | None,
+    ) -> tuple[Settlement, JobOutcome]:
         now = asyncio.get_running_loop().time
         started, failure = now(), None
         popped = PoppedJob(
@@ -90,14 +103,15 @@ class JobRunner:
             waited=max(0.0, (self._clock.now() - claim.due).total_seconds()),
             trace=context.trace,
         )
-        settlement, outcome = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
+        settlement: Settlement = Finish(claim.job_id, claim.token)
+        outcome = JobOutcome.SUCCEEDED
         try:
             await self._hooks.pop(popped)
             started = now()
             await self._hooks.around(popped, lambda: call_handler(job, request.parameters, context, held))()
         except BaseException as error:
             failure = error
-            settlement, outcome = self._after_error(claim, job, request, context.attempt, error, control)
+            settlement, outcome = self._after_error(claim, job, request, held, error, control)
         completed = CompletedJob(
             job_id=claim.job_id,
             name=job.name,
@@ -113,7 +127,7 @@ class JobRunner:
             # What became of the job is decided: a cancellation that comes now must not make it run again.
             if control is None or not control.cancelled:
                 raise
-        return settlement
+        return settlement, outcome
 
     def _read(self, claim: Claim) -> tuple[RegisteredJob, Request[Any]]:
         if self._max_recoveries is not None and claim.recoveries > self._max_recoveries:
@@ -130,10 +144,12 @@ class JobRunner:
         except Exception as error:
             raise InvalidParameters(f"the request of job {name!r} does not fit its parameters: {error}") from error
 
-    async def _discard(self, claim: Claim, error: InvalidParameters | UnknownJob | JobAbandoned) -> Settlement:
+    async def _discard(
+        self, claim: Claim, error: InvalidParameters | UnknownJob | JobAbandoned, held: RunControl
+    ) -> Settlement:
         """The job cannot run."""
-        name, attempt = _name_and_attempt(claim)
-        extra = _extra(claim, name, attempt)
+        held.job_name, held.attempt = name, attempt = _name_and_attempt(claim)
+        extra = held.fields()
         if isinstance(error, UnknownJob) and name is not None and self._unknown_job == "retry":
             # Twice as late each time: the delay is the age of the job, from a second to a minute.
             age = self._clock.now() - claim.stored_at
@@ -162,7 +178,7 @@ class JobRunner:
         claim: Claim,
         job: RegisteredJob,
         request: Request[Any],
-        attempt: int,
+        held: RunControl,
         error: BaseException,
         control: RunControl | None,
     ) -> tuple[Settlement, JobOutcome]:
@@ -177,6 +193,7 @@ class JobRunner:
             task = asyncio.current_task()
             if control is None and task is not None and task.cancelling():
                 raise error
+        attempt = held.attempt
         if isinstance(error, JobSleep):
             following = {"keep": attempt, "reset": 1, "increment": attempt + 1}[error.attempts]
             return self._again(claim, request, following, error.due), JobOutcome.SLEPT
@@ -184,9 +201,9 @@ class JobRunner:
             retried = not isinstance(error, JobFail) and job.retry_strategy.should_retry(attempt, error)
             delay = min(max(job.retry_strategy.delay(attempt), _ZERO), _LONGEST_DELAY) if retried else _ZERO
         except Exception as broken:
-            _LOGGER.exception("the retry strategy of job %r failed, and the job with it", job.name)
+            _LOGGER.exception("the retry strategy of job %r failed, and the job with it", job.name, extra=held.fields())
             broken.__cause__, error, retried, delay = error, broken, False, _ZERO
-        record, extra = encode_error(error, attempt), _extra(claim, job.name, attempt)
+        record, extra = encode_error(error, attempt), held.fields()
         if not retried:
             _LOGGER.error("job %r failed, attempt %d", job.name, attempt, exc_info=error, extra=extra)
             return Fail(claim.job_id, claim.token, record), JobOutcome.FAILED
@@ -215,5 +232,12 @@ def _name_and_attempt(claim: Claim) -> tuple[str | None, int]:
     return name, 1 if claim.reset_attempt else request.attempt
 
 
-def _extra(claim: Claim, name: str | None, attempt: int) -> dict[str, object]:
-    return {"job_id": str(claim.job_id), "job_name": name, "attempt": attempt}
+def _log_start(held: RunControl) -> float:
+    _LOGGER.debug("job %r starts, attempt %d", held.job_name, held.attempt, extra=held.fields())
+    return asyncio.get_running_loop().time()
+
+
+def _log_end(held: RunControl, outcome: JobOutcome, began: float) -> None:
+    duration = asyncio.get_running_loop().time() - began
+    fields = {**held.fields(), "outcome": outcome.value, "duration": duration}
+    _LOGGER.debug("job %r %s after %.3f s", held.job_name, outcome.value, duration, extra=fields)

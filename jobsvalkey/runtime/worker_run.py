@@ -76,6 +76,11 @@ class WorkerRun:
         """How many handlers run."""
         return len(self._running) + len(self._lost)
 
+    @property
+    def _fields(self) -> dict[str, object]:
+        """What log records about the worker carry."""
+        return {"worker": self.worker.id}
+
     # Stop.
 
     def stop(self) -> None:
@@ -118,7 +123,7 @@ class WorkerRun:
             await self.worker.open()
             await self._claim_and_settle(group)
         except LEAVING_FAULTS as error:
-            _LOGGER.warning("the worker leaves without having settled all its jobs: %s", error)
+            _LOGGER.warning("the worker leaves without having settled all its jobs: %s", error, extra=self._fields)
             return False
         return True
 
@@ -170,7 +175,7 @@ class WorkerRun:
         if self._stopping:
             self._finished.append(Release(claim.job_id, claim.token))
             return
-        control = self._running[claim.token] = RunControl()
+        control = self._running[claim.token] = RunControl(claim.job_id, self.worker.id)
         # Not in the group, which would wait for ever for a handler that does not end; `_drain` sees to their end.
         control.task = self._loop.create_task(self._run_job(claim, control))
 
@@ -182,7 +187,7 @@ class WorkerRun:
                 return  # the thread goes on, so the claim is kept
             settlement = Release(claim.job_id, claim.token)
         except Exception as error:
-            _LOGGER.exception("job %s met a fault of the library", claim.job_id)
+            _LOGGER.exception("job %s met a fault of the library", claim.job_id, extra=control.fields())
             settlement = Fail(claim.job_id, claim.token, encode_error(error, 0), keep=True)
         if control.claim_lost:
             self._lost.discard(control)
@@ -195,14 +200,17 @@ class WorkerRun:
 
     def _look_at(self, settlements: list[Settlement], outcomes: list[Outcome]) -> None:
         for settlement, outcome in zip(settlements, outcomes, strict=True):
+            job_id = settlement.job_id
+            # Its handler has ended: what else is known of the job is forgotten.
+            extra = {"job_id": str(job_id), **self._fields}
             if outcome is Outcome.CLAIM_LOST:
-                _LOGGER.warning("job %s was taken from this worker before it ended", settlement.job_id)
+                _LOGGER.warning("job %s was taken from this worker before it ended", job_id, extra=extra)
             elif outcome is Outcome.BROKEN and isinstance(settlement, Fail) and settlement.keep:
-                _LOGGER.error("job %s cannot be settled: its keys in the store are not ours", settlement.job_id)
+                _LOGGER.error("job %s cannot be settled: its keys in the store are not ours", job_id, extra=extra)
             elif outcome is Outcome.BROKEN:
                 error = ConfigurationError("a key of the job holds something that is not ours: remove it, push again")
-                _LOGGER.error("job %s fails: %s", settlement.job_id, error)
-                self._finished.append(Fail(settlement.job_id, settlement.token, encode_error(error, 0), keep=True))
+                _LOGGER.error("job %s fails: %s", job_id, error, extra=extra)
+                self._finished.append(Fail(job_id, settlement.token, encode_error(error, 0), keep=True))
 
     # Rest and wake.
 
@@ -258,7 +266,9 @@ class WorkerRun:
         """Go on as another worker, since the store knows this one no more: all its claims are lost."""
         if worker is not self.worker:
             return  # somebody else was quicker
-        _LOGGER.error("the worker starts anew, without its %d claims: %s", len(self._running), error)
+        _LOGGER.error(
+            "the worker starts anew, without its %d claims: %s", len(self._running), error, extra=self._fields
+        )
         self._finished.clear()
         self.worker = self._new_worker()
         self._lose(self._running.items())
@@ -268,7 +278,11 @@ class WorkerRun:
     def _lose(self, claims: Iterable[tuple[bytes, RunControl]]) -> None:
         for token, control in list(claims):
             if self._running.get(token) is control:
-                _LOGGER.warning("a claim is lost, its handler is cancelled")
+                _LOGGER.warning(
+                    "job %s is no longer this worker's: its handler is cancelled",
+                    control.job_id,
+                    extra=control.fields(),
+                )
                 del self._running[token]
                 self._lost.add(control)
                 control.claim_lost = True
@@ -284,10 +298,10 @@ class WorkerRun:
             try:
                 recovered = await self._driver.recover(RECOVER_AT_ONCE)
             except (JobsError, OSError) as error:
-                _LOGGER.warning("looking for the jobs of dead workers failed: %s", error)
+                _LOGGER.warning("looking for the jobs of dead workers failed: %s", error, extra=self._fields)
                 recovered = 0
             if recovered:
-                _LOGGER.info("%d jobs of dead workers are pending again", recovered)
+                _LOGGER.info("%d jobs of dead workers are pending again", recovered, extra=self._fields)
             if recovered < RECOVER_AT_ONCE:
                 await asyncio.sleep(every)
 
@@ -314,6 +328,7 @@ class WorkerRun:
                 "%d handlers do not end: their jobs stay with this worker until its lock runs out, and are then "
                 "recovered by another",
                 left,
+                extra=self._fields,
             )
             # The waiting of those in threads ends here.
             await asyncio.sleep(0)
@@ -331,8 +346,11 @@ class WorkerRun:
                     await self.worker.close()
                 return
             except (TimeoutError, JobsError, OSError) as error:
-                _LOGGER.warning("the worker could not be closed: %s", error)
-        _LOGGER.warning("the worker leaves without closing: what it holds is recovered when its lock has run out")
+                _LOGGER.warning("the worker could not be closed: %s", error, extra=self._fields)
+        _LOGGER.warning(
+            "the worker leaves without closing: what it holds is recovered when its lock has run out",
+            extra=self._fields,
+        )
 
     def _held(self) -> list[RunControl]:
         return [*self._running.values(), *self._lost]

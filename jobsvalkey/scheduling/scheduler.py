@@ -185,6 +185,7 @@ class Scheduler:
         if pushed is PushedIf.UNEXPECTED:
             self._log(logging.DEBUG, "another scheduler was first", progress)
         else:
+            self._log(logging.DEBUG, f"pushed for {trigger}", progress)
             progress.moved(trigger, value)
 
     def _log(self, level: int, message: str, progress: _Progress | None = None, error: Exception | None = None) -> None:
