@@ -15,6 +15,7 @@ from jobsvalkey_conformance.history_calls import (
     CloseWorker,
     Exchange,
     Get,
+    Number,
     OpenWorker,
     Push,
     Recover,
@@ -46,7 +47,9 @@ class HistoryParts:
         self._faults = history.faults
         self._tokens = history.tokens
         numbers = Counter(event.call.number for event in self._events)
-        self.repeated = frozenset(number for number, times in numbers.items() if number is not None and times > 1)
+        self.repeated: frozenset[Number] = frozenset(
+            number for number, times in numbers.items() if number is not None and times > 1
+        )
         """The numbers, of a producer's or a worker's steps, under which something was sent more than once."""
         self._superseded = {event: self._superseding(event) for event in self._events if event.answered is None}
         self._takes_back = [event for event in self._events if _takes_back(event)]

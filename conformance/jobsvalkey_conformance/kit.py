@@ -57,7 +57,7 @@ class Worker:
     def __init__(self, driver: QueueDriver, worker_id: str) -> None:
         self.driver = driver
         self.id = worker_id
-        self.sequence = 0
+        self.sequence: int = 0
 
     async def exchange(self, *settlements: Settlement, limit: int = 0) -> Exchanged:
         """The next exchange."""
@@ -89,9 +89,9 @@ class Kit:
 
     def __init__(self, harness: DriverHarness, drivers: AsyncExitStack) -> None:
         self.harness = harness
-        self.clock = ManualClock() if harness.drives_clock else None
+        self.clock: ManualClock | None = ManualClock() if harness.drives_clock else None
         # The braces keep a queue in one slot where the store is a cluster; elsewhere they are part of the name.
-        self.configuration = DriverConfiguration(
+        self.configuration: DriverConfiguration = DriverConfiguration(
             queue_key=f"{{kit-{secrets.token_hex(6)}}}", poll_time=timedelta(milliseconds=100)
         )
         self.capabilities: frozenset[Capability] = frozenset()

@@ -34,14 +34,16 @@ from jobsvalkey_conformance.history_calls import CHANGES, ChangeName
 from jobsvalkey_conformance.machine_base import DUES, JOB_IDS, KEYS, MachineBase, Write
 from jobsvalkey_conformance.machine_pair import SETTLEMENTS, PairedExchange, PairedSettlement
 
-queues = st.sampled_from([0, 0, 0, 1])
+queues: st.SearchStrategy[int] = st.sampled_from([0, 0, 0, 1])
 """Mostly the first: two steps on two queues seldom have to do with each other."""
-jobs = st.integers(0, len(JOB_IDS) - 1)
-workers = st.integers(0, 1)
-dues = st.sampled_from(DUES)
-claims = st.integers(0, 5)
+jobs: st.SearchStrategy[int] = st.integers(0, len(JOB_IDS) - 1)
+workers: st.SearchStrategy[int] = st.integers(0, 1)
+dues: st.SearchStrategy[str] = st.sampled_from(DUES)
+claims: st.SearchStrategy[int] = st.integers(0, 5)
 """Which claim is meant, counted back from the latest."""
-settlements = st.lists(st.tuples(st.sampled_from(SETTLEMENTS), claims), min_size=1, max_size=3)
+settlements: st.SearchStrategy[list[tuple[str, int]]] = st.lists(
+    st.tuples(st.sampled_from(SETTLEMENTS), claims), min_size=1, max_size=3
+)
 
 
 CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
@@ -326,7 +328,7 @@ class LockstepMachine(MachineBase):
             self.pairs[queue].losing_reply = True
         elif self.has(Hook(what)):
             self.run(self.harness.kill_connections())
-            self.touched |= {0, 1}
+            self.touched.update((0, 1))
 
     @step(Capability.INSPECTION, queue=queues, number=jobs, how=st.sampled_from(["lost_request", "garbled_request"]))
     def damage(self, queue: int, number: int, how: str) -> None:
@@ -345,6 +347,7 @@ class LockstepMachine(MachineBase):
 
     async def compare(self) -> None:
         """Compare the queues that were touched."""
-        touched, self.touched = self.touched, set()
+        touched = self.touched.copy()
+        self.touched.clear()
         for queue in sorted(touched):
             await self.pairs[queue].compare(JOB_IDS, KEYS)

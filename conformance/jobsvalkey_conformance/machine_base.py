@@ -53,16 +53,16 @@ class MachineBase(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.harness = self.harness_type()
-        self.clock = ManualClock()
+        self.runner: asyncio.Runner = asyncio.Runner()
+        self.harness: DriverHarness = self.harness_type()
+        self.clock: ManualClock = ManualClock()
         self.pairs: list[Pair] = []
         self.touched: set[int] = set()
-        self.generations = [[0, 0], [0, 0]]
+        self.generations: list[list[int]] = [[0, 0], [0, 0]]
         self.closed: set[tuple[int, WorkerID]] = set()
         self.sequences: dict[tuple[int, WorkerID], int] = {}
         self.exchanges: dict[tuple[int, WorkerID], PairedExchange] = {}
-        self.number = 0
+        self.number: int = 0
         self.numbered: dict[int, tuple[str, Write[object], Operation]] = {}
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:

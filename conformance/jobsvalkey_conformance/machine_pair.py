@@ -113,11 +113,11 @@ class Pair:
     def __init__(self, harness: DriverHarness, configuration: DriverConfiguration, clock: Clock) -> None:
         self.harness = harness
         self.configuration = configuration
-        self.store = MemoryStore()
-        self.twin = MemoryJobQueue(configuration, clock=clock, store=self.store)
+        self.store: MemoryStore = MemoryStore()
+        self.twin: MemoryJobQueue[Clock] = MemoryJobQueue(configuration, clock=clock, store=self.store)
         self.claims: list[PairedClaim] = []
         """All claims that there ever were, the latest last."""
-        self.losing_reply = False
+        self.losing_reply: bool = False
         """Whether the reply of the driver's next step is to be lost."""
         self._clock = clock
         self._closing = asyncio.Event()
@@ -128,7 +128,7 @@ class Pair:
         made: asyncio.Future[QueueDriver] = asyncio.get_running_loop().create_future()
         self._closing.clear()
         self._life = asyncio.create_task(self._live(made))
-        self.tested = cast(AnyDriver, await made)
+        self.tested: AnyDriver = cast(AnyDriver, await made)
 
     async def aclose(self) -> None:
         """Close the driver."""

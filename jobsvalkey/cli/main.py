@@ -12,7 +12,7 @@ from jobsvalkey.cli.commands import bench, cleanup, demo, info, jobs, push, sche
 from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, describe, one_line
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="jobsvalkey", help="A job queue on Valkey.", add_completion=False, rich_markup_mode=None, no_args_is_help=False
 )
 app.command()(demo.demo)

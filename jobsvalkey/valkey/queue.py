@@ -28,4 +28,4 @@ class ValkeyJobQueue(ValkeyControl, ValkeyCleaning, ValkeyInspection, ValkeyVali
     ) -> None:
         super().__init__(client, configuration, clock=clock)
         self.service_job_prefix = "_Jobs_Valkey"
-        self.service_job_suffix = f"_{self._configuration.queue_key}"
+        self.service_job_suffix: str = f"_{self._configuration.queue_key}"

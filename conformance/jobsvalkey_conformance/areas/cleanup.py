@@ -21,8 +21,8 @@ from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
 
-every_finished_state = pytest.mark.parametrize("status", sorted(FINISHED))
-removable = [status for status in JobStatus if status is not JobStatus.PROCESSING]
+every_finished_state: pytest.MarkDecorator = pytest.mark.parametrize("status", sorted(FINISHED))
+removable: list[JobStatus] = [status for status in JobStatus if status is not JobStatus.PROCESSING]
 
 
 def of(cleanup: JobCleanup, *states: JobStatus) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, Hook
 from jobsvalkey_conformance.kit import RETAIN_ALL, Kit, Worker
 
-every_loss = pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.WRONG_TYPE])
+every_loss: pytest.MarkDecorator = pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.WRONG_TYPE])
 
 
 class DamageTests(Suite):

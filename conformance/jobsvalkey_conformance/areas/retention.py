@@ -24,7 +24,7 @@ from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.kit import Kit, Worker
 
 FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-every_finished_state = pytest.mark.parametrize("status", FINISHED)
+every_finished_state: pytest.MarkDecorator = pytest.mark.parametrize("status", FINISHED)
 
 
 def policy(retention: Retention) -> RetentionPolicy:

@@ -27,7 +27,7 @@ SETTLEMENTS: dict[str, Callable[[Claim], Settlement]] = {
     "retry": lambda claim: Retry(claim.job_id, claim.token, b"another request"),
     "release": lambda claim: Release(claim.job_id, claim.token),
 }
-every_settlement = pytest.mark.parametrize("kind", SETTLEMENTS)
+every_settlement: pytest.MarkDecorator = pytest.mark.parametrize("kind", SETTLEMENTS)
 
 
 class SettleTests(Suite):

@@ -14,7 +14,7 @@ from jobsvalkey.contract import JobID, JobStatus
 from jobsvalkey.runtime import JobQueue, JobRecord
 from jobsvalkey.valkey import ValkeyJobQueue
 
-app = typer.Typer(help="Look at single jobs, and change them.", rich_markup_mode=None)
+app: typer.Typer = typer.Typer(help="Look at single jobs, and change them.", rich_markup_mode=None)
 
 OneID: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)]
 IDs: TypeAlias = Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs' ids.", show_default=False)]

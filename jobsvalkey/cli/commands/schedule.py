@@ -15,7 +15,7 @@ from jobsvalkey.contract import SystemClock
 from jobsvalkey.scheduling import JobSchedule, ScheduledJob
 from jobsvalkey.service import JobService
 
-app = typer.Typer(help="Show what a service has on its schedule.", rich_markup_mode=None)
+app: typer.Typer = typer.Typer(help="Show what a service has on its schedule.", rich_markup_mode=None)
 
 
 @app.command("list")

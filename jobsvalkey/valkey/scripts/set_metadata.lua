@@ -1,4 +1,5 @@
--- Store a metadata value. [FIRST + 3] key, [+4] value. Refused where the key is a lock that is held. Cost: O(1).
+-- Store a metadata value. [FIRST + 3] key, [+4] value.
+-- Result: empty. Refused where the key is a lock that is held. Cost: O(1).
 local known = repeated()
 if known then return known end
 local name = ARGV[FIRST + 3]
