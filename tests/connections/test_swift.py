@@ -57,6 +57,12 @@ class Swift:
         mapping = {"status": "processing", "workerID": worker, "processingStarted": f"{QUEUED.timestamp()}"}
         await self.client.hset(f"{self.key}/{ID}.metadata", mapping=mapping)
 
+    async def go_back(self, due: datetime) -> None:
+        """A retry: on no list but the queue, owned by nobody."""
+        await self.client.lrem(f"{self.key}.processing", 0, ID)
+        await self.client.delete(f"{self.key}/{ID}.metadata")
+        await self.push(due)
+
     async def hold_lock(self, worker: str) -> None:
         await self.client.set(f"{self.key}.metadata.worker.{worker}", "1", px=60_000)
 
@@ -186,12 +192,22 @@ async def test_a_job_that_is_owned_by_the_second_look_is_left_alone(
     assert await driver.status(JobID(ID)) is JobStatus.PROCESSING
 
 
-async def test_a_second_pop_starts_the_grace_anew(swift: Swift, driver: ValkeyJobQueue, clock: ManualClock) -> None:
+@pytest.mark.parametrize("meanwhile", ["recovered", "owned", "back in the queue"])
+async def test_a_second_pop_starts_the_grace_anew(
+    swift: Swift, driver: ValkeyJobQueue, clock: ManualClock, meanwhile: str
+) -> None:
     await swift.push(clock.now())
     await swift.pop()
     assert await driver.recover() == 0
     clock.advance(GRACE)
-    assert await driver.recover() == 1
+    if meanwhile == "owned":
+        await swift.hold_lock("swift-1")
+        await swift.own("swift-1")
+    elif meanwhile == "back in the queue":
+        await swift.go_back(clock.now())
+    assert await driver.recover() == (1 if meanwhile == "recovered" else 0)
+    clock.advance(GRACE)
+    await swift.go_back(clock.now())
     await swift.pop()
     assert await driver.recover() == 0
 

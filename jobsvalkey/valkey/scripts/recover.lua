@@ -34,11 +34,26 @@ end
 -- Swift workers: a list of ids, and a lock for each worker. They pop first and write the worker in a second step, so an
 -- id without a worker is one that was popped just now, or whose worker died in between: UNOWNED tells which.
 local length = redis.call('LLEN', PROCESSING)
-if length == 0 then return done end
+if length == 0 then
+  redis.call('DEL', UNOWNED)
+  return done
+end
 local from = length > 1000 and math.floor(now / 1000000) % length or 0
-for _, id in ipairs(redis.call('LRANGE', PROCESSING, from, from + 999)) do
+local ids = redis.call('LRANGE', PROCESSING, from, from + 999)
+local owners, lacking = {}, {}
+for _, id in ipairs(ids) do
+  owners[id] = fields(id, 'workerID')[1]
+  lacking[id] = not owners[id]
+end
+if length <= 1000 then
+  -- What has a worker by now, or has left the list, begins anew where it is popped again.
+  for _, id in ipairs(redis.call('ZRANGE', UNOWNED, 0, -1)) do
+    if not lacking[id] then redis.call('ZREM', UNOWNED, id) end
+  end
+end
+for _, id in ipairs(ids) do
   if left == 0 then break end
-  local worker = fields(id, 'workerID')[1]
+  local worker = owners[id]
   local dead
   if worker then
     dead = redis.call('EXISTS', META .. 'worker.' .. worker) == 0
