@@ -56,7 +56,7 @@ if sequence == last then
     if token and token:sub(1, #prefix) == prefix then
       local request = redis.call('MGET', payload_of(id))[1]
       if is_broken(meta_of(id), 'hash') then request = false end
-      claims[#claims + 1] = { tonumber(token:match('%d+', #prefix + 1)), id, token, request, score }
+      claims[#claims + 1] = { tonumber(token:sub(#prefix + 1)), id, token, request, score }
     end
   end
   table.sort(claims, function(a, b) return a[1] < b[1] end)
@@ -65,7 +65,7 @@ if sequence == last then
 end
 
 -- Read: what each settlement will do.
-local outcomes, asked, words, metas, settled, claimed = {}, {}, {}, {}, {}, {}
+local outcomes, asked, words, metas, settled, claimed, owned = {}, {}, {}, {}, {}, {}, {}
 local word = FIRST + 5
 while ARGV[word] do
   local n = #asked + 1
@@ -86,12 +86,12 @@ for n, id in ipairs(asked) do
   local i = words[n]
   local outcome, claim = 'l', held[n]
   if claim and not claimed[id] and claim:sub(1, #ARGV[i + 2] + 1) == ARGV[i + 2] .. ' ' then
-    local _, _, score, holder = parts_of(claim)
+    local _, _, score, holder, own = parts_of(claim)
     if holder == worker then
       local certain = ARGV[i] == 'x' and ARGV[i + 4] == '1'
       if certain or not (some_kept and is_broken(metas[n], 'hash') or is_broken(payload_of(id), 'string')) then
         outcome = 's'
-        claimed[id] = score
+        claimed[id], owned[id] = score, own
         settled[#settled + 1] = id
       else
         outcome = 'b'
@@ -112,10 +112,10 @@ for n, outcome in ipairs(outcomes) do
     local kind, id = ARGV[i], ARGV[i + 1]
     local score = claimed[id]
     if kind == 'f' and ENDED.completed.count == 0 then
-      -- The most frequent case: keys go all at once; the token says whether the id is to be remembered.
+      -- The most frequent case: keys go all at once; the claim says whether the id is to be remembered.
       gone[#gone + 1] = payload_of(id)
       gone[#gone + 1] = metas[n]
-      if ARGV[i + 2]:sub(-1) == '!' then remember(id, now) end
+      if owned[id] then remember(id, now) end
     elseif kind == 'f' then
       finish(id, 'completed', score)
       ended.completed = ended.completed + 1
@@ -163,14 +163,13 @@ if limit > 0 and expires > now then
       local kept
       if some_kept then
         kept = kept_of(id)
-        if kept[5] then token = token .. '!' end
         if kept[6] then unmark(id, 'status') end
         if is_broken(metas[n], 'hash') then requests[n] = false end
       end
       report(id, token, requests[n], score, kept)
       ids[n] = id
       made[2 * n - 1] = id
-      made[2 * n] = token .. made_at .. score .. ' ' .. worker
+      made[2 * n] = token .. made_at .. score .. (kept and kept[5] and ' ! ' or ' - ') .. worker
     end
     batch('HSET', CLAIMED, made)
     batch('SADD', claims_key, ids)

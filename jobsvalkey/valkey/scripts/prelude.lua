@@ -24,7 +24,7 @@ local window = tonumber(ARGV[8])
 local PENDING, PAUSED, PROCESSING = Q .. '.pending', Q .. '.paused', Q .. '.processing'
 local META = Q .. '.metadata.'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
-local CLAIMED = META .. '_claimed' -- hash: id, claim on it: `token started due worker`
+local CLAIMED = META .. '_claimed' -- hash: id, claim on it: `token started due own worker`
 local IDS = META .. '_ids' -- zset: ids of users whose jobs are gone, until when they are remembered
 local KEPT = META .. '_kept' -- zset: failed jobs that no retention policy removes
 local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
@@ -97,8 +97,12 @@ local function first_kept(policy)
   return first
 end
 
--- The parts of a claim as it stands in CLAIMED: token, when it was made (microseconds), the score of its due time, worker.
-local function parts_of(claim) return claim:match('^(%S+) (%S+) (%S+) (.*)$') end
+-- The parts of a claim as it stands in CLAIMED: token, when it was made (microseconds), the score of its due time, worker,
+-- whether the id is a user's.
+local function parts_of(claim)
+  local token, started, score, own, worker = claim:match('^(%S+) (%S+) (%S+) (%S) (.*)$')
+  return token, started, score, worker, own == '!'
+end
 
 -- Where a job is: its state, with its score, or with its claim, or with the Swift worker that has it. For what is left
 -- of a job beyond its retention: nil, the state in which it ended, its score.
