@@ -45,7 +45,8 @@ class ProcessorOptions:
     worker_active_lock: ActiveLock = ActiveLock()
     """How the worker shows that it lives, and how often it looks for the jobs of workers that do not."""
     max_recoveries: int | None = 5
-    """A job that so many workers died with is given up, as `JobAbandoned`; `None` is never."""
+    """A job that more workers died with is given up, as `JobAbandoned`; `None` is never. Its last worker runs no other
+    job that is as close to that, and claims nothing meanwhile: it takes no innocent ones along."""
     unknown_job: Literal["fail", "retry"] = "fail"
     """What happens to a job whose name is not registered: it fails and is kept, or it goes back with a growing delay
     of up to a minute, for workers of a newer version that know it."""

@@ -58,6 +58,8 @@ class WorkerRun:
         """Handlers that have not ended yet, although their claims are lost."""
         self._finished: list[Settlement] = []
         """What handlers ended with, for the next exchange."""
+        self._suspect = b""
+        """The claim of a job that is given up should this worker die."""
         self._alarm: asyncio.Future[None] | None = None
         """What the claiming loop sleeps on."""
         self._listener: asyncio.Task[None] | None = None
@@ -130,7 +132,7 @@ class WorkerRun:
     async def _claim_and_settle(self, group: asyncio.TaskGroup) -> None:
         """One exchange after the other, as long as there is something to settle or a free slot; then a rest."""
         while True:
-            free = 0 if self._stopping else self._options.num_workers - self.running
+            free = 0 if self._stopping or self._suspect in self._running else self._options.num_workers - self.running
             timeout: float | None = None
             if self._finished or free:
                 exchanged = await self._exchange(free)
@@ -155,9 +157,23 @@ class WorkerRun:
             self._look_at(settlements, exchanged.outcomes)
         if exchanged.claims:
             self.last_claim_at = self._driver.clock.now()
+        suspects = [claim for claim in exchanged.claims if claim.recoveries == self._options.max_recoveries != 0]
+        if suspects and not await self._part(suspects):
+            return None
         for claim in exchanged.claims:
-            self._start(claim)
+            if claim not in suspects[1:]:
+                self._start(claim)
         return exchanged
+
+    async def _part(self, suspects: list[Claim]) -> bool:
+        """Of jobs that are given up should their worker die once more, keep only the first; whether it is still held.
+
+        What is held together dies together: a job that kills its workers would take the others with it. So this one
+        runs without another such job, and nothing is claimed meanwhile; the others are released before it begins.
+        """
+        self._suspect = suspects[0].token
+        self._finished += [Release(claim.job_id, claim.token) for claim in suspects[1:]]
+        return not self._finished or await self._exchange(0) is not None
 
     async def _time_to_next(self, exchanged: Exchanged) -> float:
         """Seconds to wait for the next job, after an exchange that left slots free."""
@@ -270,7 +286,7 @@ class WorkerRun:
             "the worker starts anew, without its %d claims: %s", len(self._running), error, extra=self._fields
         )
         self._finished.clear()
-        self.worker = self._new_worker()
+        self.worker, self._suspect = self._new_worker(), b""
         self._lose(self._running.items())
         with suppress(*LEAVING_FAULTS):
             await self.worker.open()
