@@ -11,6 +11,7 @@ from jobsvalkey import JobContext, JobQueue, ProcessorOptions
 from jobsvalkey.contract import RETAIN, JobCleanup, JobStatus, RetentionPolicy
 from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import ValkeyJobQueue
+from jobsvalkey.valkey.scripting import CLEANUP
 from tests.conftest import StartServer
 from tests.faults.support import running, until
 from tests.scale.support import ProcessorTime, Work, opened, store_completed_jobs
@@ -56,6 +57,7 @@ async def check(server: Server, number: int) -> None:
     async with opened(server, KEEP) as (client, driver):
         await store_completed_jobs(driver, number)
         await client.config_set("slowlog-log-slower-than", int(LONGEST_STEP * 1e6))
+        await client.config_set("slowlog-max-len", 10_000)
         await client.slowlog_reset()
         steps = MeasuredSteps(driver, await ProcessorTime.of(client))
 
@@ -87,10 +89,11 @@ async def check(server: Server, number: int) -> None:
         await driver.cleanup(completed_jobs=JobCleanup.remove(), pending_jobs=JobCleanup.remove())
         assert sum((await driver.counts()).values()) == 0
         assert await client.keys("jobQueue/*") == []
-        slow = len(await client.slowlog_get(10_000))
+        log = await client.slowlog_get(10_000)
+        slow = sum(CLEANUP.digest.encode() in entry["command"] for entry in log)
         took = sorted(steps.steps)
         _LOGGER.info("%d steps: median %.2f ms, longest %.2f ms", len(took), took[len(took) // 2] * 1e3, took[-1] * 1e3)
-        _LOGGER.info("by the clock %d commands above 10 ms; %d jobs were run beside", slow, beside)
+        _LOGGER.info("by the clock %d of them took more than 10 ms; %d jobs were run beside", slow, beside)
         assert took[-1] < LONGEST_STEP
 
 
