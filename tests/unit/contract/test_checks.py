@@ -1,0 +1,80 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from jobsvalkey import (
+    DriverConfiguration,
+    Due,
+    NewJob,
+    PayloadTooLarge,
+    PushTooLarge,
+    aware,
+    check_due,
+    check_metadata_key,
+    check_push,
+    check_request,
+    new_job_id,
+)
+
+NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
+SMALL = DriverConfiguration(max_payload=10, max_atomic_push=3, max_atomic_push_bytes=25)
+
+
+@pytest.mark.parametrize(
+    "due", [None, timedelta(0), timedelta(days=1), NOON, NOON.astimezone(timezone(timedelta(hours=9)))]
+)
+def test_times_that_a_job_may_have(due: Due) -> None:
+    assert check_due(due) is due
+
+
+def test_times_that_it_may_not_have() -> None:
+    with pytest.raises(ValueError, match=r"due is a naive datetime \(2025-01-01 12:00:00\)"):
+        check_due(NOON.replace(tzinfo=None))
+    with pytest.raises(ValueError, match="a delay is not negative"):
+        check_due(timedelta(microseconds=-1))
+
+
+def test_a_naive_datetime_is_told_by_its_name() -> None:
+    assert aware(NOON, "start") is NOON
+    with pytest.raises(ValueError, match="start is a naive datetime"):
+        aware(NOON.replace(tzinfo=None), "start")
+
+
+def test_the_size_of_a_request() -> None:
+    job_id = new_job_id()
+    assert check_request(b"x" * 10, job_id, SMALL) == 10
+    with pytest.raises(PayloadTooLarge, match=rf"job {job_id} has 11 bytes, more than max_payload \(10\)"):
+        check_request(b"x" * 11, job_id, SMALL)
+
+
+def jobs(*sizes: int) -> list[NewJob]:
+    return [NewJob(new_job_id(), b"x" * size) for size in sizes]
+
+
+@pytest.mark.parametrize("sizes", [(), (0,), (10, 10, 5)])
+def test_a_push_within_the_limits(sizes: tuple[int, ...]) -> None:
+    assert check_push(jobs(*sizes), SMALL) == sum(sizes)
+
+
+@pytest.mark.parametrize("sizes", [(0, 0, 0, 0), (10, 10, 6)])
+def test_a_push_beyond_them(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(PushTooLarge, match="use atomic=False, or smaller pushes"):
+        check_push(jobs(*sizes), SMALL)
+
+
+def test_one_job_of_a_push_is_too_large_or_naive() -> None:
+    with pytest.raises(PayloadTooLarge):
+        check_push(jobs(1, 11), SMALL)
+    with pytest.raises(ValueError, match="naive"):
+        check_push([*jobs(1), NewJob(new_job_id(), b"", NOON.replace(tzinfo=None))], SMALL)
+
+
+@pytest.mark.parametrize("key", ["key", "a b", "workers", "default.tick.jobScheduleLastDate", "worker", "é"])
+def test_keys_that_a_user_may_use(key: str) -> None:
+    assert check_metadata_key(key) == key
+
+
+@pytest.mark.parametrize("key", ["", "_", "_locks", "worker.", "worker.1"])
+def test_keys_that_are_ours(key: str) -> None:
+    with pytest.raises(ValueError, match="is not a metadata key"):
+        check_metadata_key(key)

@@ -1,0 +1,116 @@
+from dataclasses import FrozenInstanceError
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobsvalkey import (
+    DO_NOT_RETAIN,
+    RETAIN,
+    CleanupParameters,
+    DriverConfiguration,
+    JobCleanup,
+    JobName,
+    Retention,
+    RetentionPolicy,
+    ValkeyConfiguration,
+    retain_for,
+    retain_last,
+)
+
+ZERO, SECOND = timedelta(0), timedelta(seconds=1)
+
+
+def test_what_each_retention_keeps() -> None:
+    assert Retention(max_age=None, max_count=None) == RETAIN
+    assert retain_last(0) == DO_NOT_RETAIN
+    assert [each.keeps for each in (RETAIN, DO_NOT_RETAIN, retain_last(1), retain_for(SECOND))] == [
+        *(True, False, True, True)
+    ]
+
+
+@pytest.mark.parametrize("age", [ZERO, -SECOND])
+def test_an_age_of_nothing(age: timedelta) -> None:
+    with pytest.raises(ValueError, match="retain_for takes a time above zero"):
+        retain_for(age)
+
+
+def test_a_number_below_zero() -> None:
+    with pytest.raises(ValueError, match="retain_last takes a number from 0, not -1"):
+        retain_last(-1)
+
+
+def test_by_default_failed_jobs_are_kept_and_no_others() -> None:
+    assert RetentionPolicy() == RetentionPolicy(
+        completed_jobs=DO_NOT_RETAIN, failed_jobs=RETAIN, cancelled_jobs=DO_NOT_RETAIN
+    )
+
+
+def test_what_each_cleanup_does() -> None:
+    assert JobCleanup("nothing") == JobCleanup.DO_NOTHING
+    assert JobCleanup.RERUN == JobCleanup.rerun() == JobCleanup("rerun")
+    assert JobCleanup.remove() == JobCleanup("remove", None)
+    assert JobCleanup.remove(max_age=SECOND) == JobCleanup("remove", SECOND)
+    assert CleanupParameters() == CleanupParameters(pending_jobs=JobCleanup.DO_NOTHING, only_orphans=False)
+
+
+@pytest.mark.parametrize("state", ["pending", "paused"])
+def test_what_has_not_run_cannot_be_rerun(state: str) -> None:
+    states: dict[str, Any] = {f"{state}_jobs": JobCleanup.rerun(max_age=SECOND)}
+    with pytest.raises(ValueError, match=f"{state} jobs cannot be rerun"):
+        CleanupParameters(**states)
+
+
+def test_the_parameters_of_a_cleanup_can_be_stored_as_a_job() -> None:
+    parameters = CleanupParameters(
+        completed_jobs=JobCleanup.remove(max_age=timedelta(days=7)), failed_jobs=JobCleanup.RERUN, only_orphans=True
+    )
+    assert msgspec.json.decode(msgspec.json.encode(parameters), type=CleanupParameters) == parameters
+
+
+@pytest.mark.parametrize("configuration", [DriverConfiguration, ValkeyConfiguration])
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"queue_key": ""}, "queue_key"),
+        ({"queue_key": "mail "}, "queue_key"),
+        ({"queue_key": "\tmail"}, "queue_key"),
+        ({"poll_time": ZERO}, "poll_time"),
+        ({"idempotency_window": ZERO}, "idempotency_window"),
+        ({"max_payload": 0}, "max_payload"),
+        ({"max_atomic_push": 0}, "max_atomic_push"),
+        ({"max_atomic_push_bytes": 0}, "max_atomic_push_bytes"),
+    ],
+)
+def test_a_value_out_of_range(configuration: Any, changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text} is "):
+        configuration(**changes)
+
+
+@pytest.mark.parametrize("name", ["operation_timeout", "unowned_grace"])
+def test_a_time_that_may_be_zero(name: str) -> None:
+    times: dict[str, Any] = {name: ZERO}
+    assert getattr(ValkeyConfiguration(**times), name) == ZERO
+    times[name] = -SECOND
+    with pytest.raises(ValueError, match=f"{name} is not a time below zero"):
+        ValkeyConfiguration(**times)
+
+
+def test_the_defaults() -> None:
+    configuration = ValkeyConfiguration()
+    assert (configuration.queue_key, configuration.poll_time) == ("jobQueue", SECOND)
+    assert (configuration.max_payload, configuration.max_atomic_push) == (2**20, 1000)
+    assert (configuration.max_atomic_push_bytes, configuration.idempotency_window) == (2**22, timedelta(days=1))
+    assert (configuration.operation_timeout, configuration.unowned_grace) == (10 * SECOND, 5 * SECOND)
+
+
+@pytest.mark.parametrize("value", [DriverConfiguration(), ValkeyConfiguration(), RETAIN, JobCleanup.RERUN])
+def test_settings_do_not_change(value: Any) -> None:
+    with pytest.raises((FrozenInstanceError, TypeError)):
+        value.queue_key = value.max_age = "other"
+
+
+def test_a_job_without_a_name() -> None:
+    with pytest.raises(ValueError, match="a job's name is not empty"):
+        JobName("", int)
