@@ -119,11 +119,13 @@ class HistoryParts:
         if shown is event and not any(_overlap(fault, (event.began, event.answered)) for fault in self._faults):
             return False
         locks = [
-            one.times[0] + one.call.hold_for
+            (one.times[0] + one.call.hold_for, one.times[-1] + one.call.hold_for)
             for one in self._events
             if isinstance(one.call, OpenWorker | Renew) and one.call.worker == worker and one.began < event.began
         ]
-        may_expire = not locks or locks[-1] <= shown.times[-1]
+        # Where time stood still, or the lock had run out before, nothing was claimed that could be recovered meanwhile.
+        began, ended = event.times[0], shown.times[-1]
+        may_expire = not locks or (began < ended and began < locks[-1][1] and locks[-1][0] <= ended)
         return any(
             may_expire or (isinstance(one.call, Clean) and not one.call.only_orphans)
             for one in self._takes_back

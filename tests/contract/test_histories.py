@@ -48,7 +48,7 @@ async def test_the_shortest_explanation_is_short() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_the_twin_passes_two_hundred_histories() -> None:
     for seed in range(200):
         await check_history(MemoryHarness, seed, calls=500)
