@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import pytest
 
-from jobsvalkey.contract import DO_NOT_RETAIN, RETAIN, Capability, RetentionPolicy, retain_for
+from jobsvalkey.contract import DO_NOT_RETAIN, RETAIN, Capability, RetentionPolicy
 from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.harness import DriverHarness, Hook
 from jobsvalkey_conformance.history import History, Recorder
 from jobsvalkey_conformance.history_checks import violations
-from jobsvalkey_conformance.history_clients import LONGEST_WAIT, Shared, clients, drain
+from jobsvalkey_conformance.history_clients import Shared, clients, drain
 from jobsvalkey_conformance.kit import Kit, not_run, open_kit
 
 HISTORIES = "JOBSVALKEY_HISTORIES"
@@ -24,8 +24,9 @@ SEED = "JOBSVALKEY_HISTORY_SEED"
 """The environment variable that gives the first history's seed; the others count on from it."""
 DRIVERS = 3
 """Drivers, each with its own connections, among which the clients of one history are spread."""
-RETENTIONS = (RETAIN, DO_NOT_RETAIN, retain_for(LONGEST_WAIT))
-"""Those that tell what becomes of a job without looking at others."""
+RETENTIONS = (RETAIN, DO_NOT_RETAIN)
+"""Those that tell what becomes of a job without looking at others or at the time: a step that is on its way while the
+clock is moved on comes to the store with the time at which it set out."""
 
 
 async def record_history(kit: Kit, seed: int, calls: int) -> History:
