@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from valkey.asyncio import Valkey
+from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey import (
     ConfigurationError,
@@ -164,6 +164,16 @@ async def test_a_server_that_only_reads(start_server: StartServer) -> None:
         await refused(STEPS["push"](driver), StoreUnavailable, "READONLY|can't write against a read only")
         await client.replicaof("NO", "ONE")
         await STEPS["push"](driver)
+
+
+@pytest.mark.parametrize(
+    ("queue_key", "text"),
+    [("mail", r"queue_key='\{mail\}' instead of 'mail'"), ("{mail}", "clients of a cluster are not supported yet")],
+)
+async def test_a_client_of_a_cluster(queue_key: str, text: str) -> None:
+    client: Any = cast(Any, ValkeyCluster)(host="127.0.0.1", port=free_port())
+    with pytest.raises(ConfigurationError, match=text):
+        ValkeyJobQueue(client, ValkeyConfiguration(queue_key=queue_key))
 
 
 async def test_a_queue_of_a_newer_version(start_server: StartServer) -> None:

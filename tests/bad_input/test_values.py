@@ -168,7 +168,6 @@ async def test_a_payload_over_the_limit(queue: QueueOnValkey, valkey_client: Val
                 small.push_many([Work(1), ANYTHING.with_parameters("x" * 100)]),
                 small.push_many([Work(1), ANYTHING.with_parameters("x" * 100)], atomic=False),
                 driver.push_if(NewJob(new_job_id(), b"x" * 101), "key", None, b"value"),
-                driver.exchange("worker", 1, [Retry(new_job_id(), b"1.0", b"x" * 101)]),
             ):
                 with pytest.raises(PayloadTooLarge, match=r"more than max_payload \(100\): store large data elsewhere"):
                     await call
