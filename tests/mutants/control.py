@@ -66,7 +66,7 @@ class PauseForgetsDelay(Twin):
         return await super().pause(job_id, operation=operation)
 
 
-@mutant("test_metadata_one_holder_at_a_time", found_by=[Search.MACHINE])
+@mutant("test_metadata_one_holder_at_a_time")
 class LockStolen(Twin):
     """A lock is given to whoever asks, though another holds it."""
 
@@ -164,7 +164,7 @@ class PushIfWithoutCompare(Twin):
         return await super().push_if(item, key, found, value, operation=operation)
 
 
-@mutant("test_scheduling_a_present_id_moves_the_key", found_by=[Search.MACHINE])
+@mutant("test_scheduling_a_present_id_moves_the_key")
 class PushIfStaysOnDuplicate(Twin):
     """`push_if` leaves the key where the id is a duplicate: the scheduler is stuck at that trigger."""
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import Exchanged, NewJob, Operation, Outcome, Settlement, WorkerID
 from tests.contract.broken_twins import ForgetfulExchange, UnnumberedPush
-from tests.mutants.mutant import Search, Twin, mutant
+from tests.mutants.mutant import Twin, mutant
 
 mutant("test_repeat_a_claim_is_not_forgotten", weakness=13, chapter=__name__)(ForgetfulExchange)
 mutant("test_repeat_a_push_after_its_job_has_run_and_gone", chapter=__name__)(UnnumberedPush)
@@ -27,7 +27,7 @@ class RepeatedSettleIsLost(Twin):
         return replace(answer, outcomes=[Outcome.CLAIM_LOST] * len(settlements)) if is_repeat else answer
 
 
-@mutant("test_repeat_a_lower_exchange_is_refused", found_by=[Search.MACHINE])
+@mutant("test_repeat_a_lower_exchange_is_refused")
 class LowerExchangeAccepted(Twin):
     """An exchange that comes late, under a lower number, is done."""
 
