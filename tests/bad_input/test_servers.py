@@ -148,6 +148,7 @@ async def test_a_full_server(start_server: StartServer, kind: ServerKind) -> Non
         assert await everything(server.url) == before
         # What makes room works.
         assert (await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])).outcomes == [Outcome.SETTLED]
+        assert await driver.cancel(new_job_id()) is False
         assert await driver.cancel(jobs[1].job_id)
         assert await driver.remove(jobs[2].job_id)
         await driver.renew("worker", MINUTE)
