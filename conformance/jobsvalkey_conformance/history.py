@@ -82,6 +82,11 @@ class Recorder:
         self.random = random
         self._numbers = itertools.count()
         self._moments: list[tuple[int, datetime]] = [(-1, clock.now())]
+        self._calls = 0
+        self._no_calls = asyncio.Event()
+        self._no_calls.set()
+        self._time_stands_still = asyncio.Event()
+        self._time_stands_still.set()
 
     async def ask(
         self, client: str, driver: AnyDriver, call: Call[R], *, patience: float | None = None
@@ -91,6 +96,9 @@ class Recorder:
         `StoreUnavailable` is no answer; where it says that nothing was done, the call is not written down either.
         Other errors are the test's.
         """
+        await self._time_stands_still.wait()
+        self._calls += 1
+        self._no_calls.clear()
         began = next(self._numbers)
         answered: int | None = None
         answer: R | Unanswered = UNANSWERED
@@ -105,6 +113,10 @@ class Recorder:
         except StoreUnavailable as error:
             if error.outcome == "not_done":
                 return UNANSWERED
+        finally:
+            self._calls -= 1
+            if self._calls == 0:
+                self._no_calls.set()
         self.history.events.append(Event(client, call, began, answered, answer, self._times(began)))
         return answer
 
@@ -117,10 +129,17 @@ class Recorder:
         finally:
             self.history.faults.append((began, next(self._numbers)))
 
-    def advance(self, by: timedelta) -> None:
-        """Let time go by, for all clients at once."""
+    async def advance(self, by: timedelta) -> None:
+        """Let time go by, when no call is under way.
+
+        The clock stands for the store's, which does not go back: a step that had read it before, and came to the store
+        after one that read it later, would be a step in the past.
+        """
+        self._time_stands_still.clear()
+        await self._no_calls.wait()
         self.clock.advance(by)
         self._moments.append((next(self._numbers), self.clock.now()))
+        self._time_stands_still.set()
 
     def finish(self) -> History:
         """The history, when all clients have ended. What was not answered may have been done until now."""

@@ -25,8 +25,8 @@ SEED = "JOBSVALKEY_HISTORY_SEED"
 DRIVERS = 3
 """Drivers, each with its own connections, among which the clients of one history are spread."""
 RETENTIONS = (RETAIN, DO_NOT_RETAIN)
-"""Those that tell what becomes of a job without looking at others or at the time: a step that is on its way while the
-clock is moved on comes to the store with the time at which it set out."""
+"""Those that tell what becomes of a job without looking at others or at the time: what is past its age is trimmed when
+another job ends, which the history of the one does not show."""
 
 
 async def record_history(kit: Kit, seed: int, calls: int) -> History:

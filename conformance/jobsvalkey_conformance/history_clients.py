@@ -206,7 +206,7 @@ class Housekeeper(Client):
                 step = timedelta(seconds=self.random.choice((1, 2, 5, 12, 25)))
                 if step <= left:
                     left -= step
-                    self.shared.recorder.advance(step)
+                    await self.shared.recorder.advance(step)
             await self.shared.calls_made(self.random.randint(1, 20))
 
     def _cleanup(self) -> Clean:
@@ -230,7 +230,7 @@ class Housekeeper(Client):
 async def drain(shared: Shared, driver: AnyDriver) -> None:
     """Bring everything to an end that can still run, and look at what is left."""
     client = Client(shared, driver, "drain", 0)
-    shared.recorder.advance(timedelta(hours=1))
+    await shared.recorder.advance(timedelta(hours=1))
     while await client.ask(Recover(1000), faults=False) != 0:
         pass
     if Capability.RESUME in shared.capabilities:
