@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 
 from jobsvalkey.contract import InvalidParameters
+from jobsvalkey.runtime.finite import check_finite
 from jobsvalkey.runtime.swift_dates import REFERENCE_DATE, encode_swift, swift_decoder
 
 P = TypeVar("P")
@@ -97,6 +98,8 @@ class RequestEncoder:
             head = self._heads[name] = b'{%b:{"p":' % _encode(name)
         try:
             body = self._encode(parameters)
+            if b"null" in body:
+                check_finite(parameters)
         except Exception as error:
             raise InvalidParameters(
                 f"the parameters of job {name!r} cannot be encoded as JSON ({error}): use a dataclass, an attrs class, "

@@ -101,8 +101,8 @@ async def test_two_delays_at_once(queue: QueueOnValkey, unchanged: Unchanged) ->
 
 @pytest.mark.parametrize(
     "parameters",
-    [object(), {"socket": asyncio.Event}, {1, object()}, "\ud800", [lambda: None]],
-    ids=["object", "type", "set", "surrogate", "function"],
+    [object(), {"socket": asyncio.Event}, {1, object()}, "\ud800", [lambda: None], {"a": [1.0, float("nan")]}],
+    ids=["object", "type", "set", "surrogate", "function", "nan"],
 )
 async def test_parameters_that_cannot_be_encoded(
     queue: QueueOnValkey, unchanged: Unchanged, parameters: object
