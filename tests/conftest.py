@@ -18,13 +18,6 @@ def pytest_report_header() -> list[str]:
     return [f"servers: {', '.join(kind.id for kind in found_kinds())}", f"default server: {default_kind()}"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the kit's two long tests, which it cannot mark by itself for every project that uses it."""
-    for item in items:
-        if item.name in {"test_stateful", "test_histories"}:
-            item.add_marker("slow")
-
-
 class _Servers:
     """The servers that tests share, each started when it is first asked for."""
 

@@ -173,6 +173,21 @@ class WorkerTests(Suite):
         await driver.renew(worker.id, kit.unit)
         assert (await worker.claim_one()).job_id == second
 
+    @conformance_test(driven_clock=True)
+    async def test_worker_a_clock_that_steps_back_leaves_no_claim_behind(self, kit: Kit) -> None:
+        """A worker may claim again though a recovery has seen its lock run out: what it claims is recovered as ever."""
+        assert kit.clock is not None
+        driver = await kit.driver()
+        worker = await kit.worker(driver, kit.unit * 2)
+        began = kit.clock.now()
+        await kit.advance(kit.unit * 3)
+        assert await driver.recover() == 0
+        kit.clock.set(began + kit.unit)
+        await kit.push(driver)
+        await worker.claim_one()
+        await kit.advance(kit.unit * 3)
+        assert await driver.recover() == 1
+
     @conformance_test()
     async def test_worker_closing_releases_the_claims(self, kit: Kit) -> None:
         """Closing a worker releases its claims: pending, due as before, `recoveries` unchanged."""

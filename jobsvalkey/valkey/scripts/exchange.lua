@@ -13,7 +13,7 @@ local worker, sequence = ARGV[FIRST], tonumber(ARGV[FIRST + 1])
 local limit, call, is_repeat = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3], ARGV[FIRST + 4] == '1'
 local record_key, claims_key = worker_of(worker), claims_of(worker)
 TYPES[claims_key] = 'set'
-local wrong = wrong_type(PENDING, WAKE, CLAIMED, claims_key)
+local wrong = wrong_type(PENDING, WAKE, CLAIMED, WORKERS, claims_key)
 if not wrong and ARGV[FIRST + 5] then wrong = wrong_type(ENDED.completed.key, ENDED.failed.key, KEPT, IDS) end
 if wrong then return wrong end
 local known = redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain')
@@ -173,6 +173,8 @@ if limit > 0 and expires > now then
     end
     batch('HSET', CLAIMED, made)
     batch('SADD', claims_key, ids)
+    -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
+    redis.call('ZADD', WORKERS, whole(expires), worker)
   end
 end
 local next_due = until_next()
