@@ -30,10 +30,13 @@ def machine_for(harness_type: type[DriverHarness]) -> type[LockstepMachine]:
     return machine
 
 
-def run_machine(harness_type: type[DriverHarness], *, examples: int, steps: int, shrink: bool = True) -> int:
+def run_machine(
+    harness_type: type[DriverHarness], *, examples: int, steps: int, shrink: bool = True, same_each_time: bool = False
+) -> int:
     """Run the machine; how many steps it took. An example has an event loop of its own: call it outside of any.
 
-    `shrink` says whether a failure is made shorter before it is shown.
+    `shrink` says whether a failure is made shorter before it is shown, `same_each_time` whether all runs of the same
+    code take the same steps.
 
     Raises:
         AssertionError: the driver and the twin differ; the shortest program that was found is a note to the error.
@@ -49,6 +52,7 @@ def run_machine(harness_type: type[DriverHarness], *, examples: int, steps: int,
                 stateful_step_count=steps,
                 deadline=None,
                 print_blob=True,
+                derandomize=same_each_time,
                 phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
                 database=None,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],

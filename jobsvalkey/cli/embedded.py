@@ -18,7 +18,7 @@ def server_at(url: str | None) -> Generator[str]:
     """
     if threading.current_thread() is threading.main_thread():
         # SIGTERM ends the command as Ctrl-C does, or its server, or its keys, would stay behind.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if url is not None:
         yield url
         return

@@ -1,6 +1,7 @@
 """Every Python block of the documentation runs, against a real server."""
 
 import gc
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,17 @@ def pages_server() -> Iterator[Server]:
     # It is emptied, which somebody's own server must not be.
     with (local_kind() if kind.id == "url" else kind).make(ServerOptions()) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A page may turn on what its reader would like to see; the tests that follow it would not."""
+    loggers = [logging.getLogger(), logging.getLogger("jobsvalkey")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @pytest.fixture
