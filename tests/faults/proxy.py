@@ -233,12 +233,13 @@ class Proxy:
         task = self._group.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # However it ends: also cancelled before it began, or while it waited for the server to take the connection.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             server_reader, server_writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         except OSError:
-            writer.transport.abort()
             return
         connection = _Connection(self._count, writer, server_writer)
         self._count += 1
