@@ -4,9 +4,14 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from jobsvalkey.cli.errors import CommandFailed
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
@@ -20,7 +25,7 @@ def server_at(url: str | None) -> Generator[str]:
         # SIGTERM ends the command as Ctrl-C does, or its server, or its keys, would stay behind. Both do so also where
         # SIGINT was ignored from the start, as it is in what a script runs in the background.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(signal.SIGTERM, _interrupt)
     if url is not None:
         yield url
         return
