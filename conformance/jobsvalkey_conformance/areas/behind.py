@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobStatus, PayloadTooLarge, Release, RetentionPolicy, retain_last
+from jobsvalkey.contract import DO_NOT_RETAIN, Capability, JobStatus, PayloadTooLarge, Release, RetentionPolicy, retain_last
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import Damage, Hook
 from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
@@ -100,6 +100,18 @@ class BehindTests(Suite):
         worker = await kit.worker(driver)
         while claims := await worker.claim(5):
             await worker.finish(*claims)
+        assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
+
+    @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
+    async def test_behind_a_lowered_retention_trims_what_was_kept(self, kit: Kit) -> None:
+        """What an earlier policy kept goes as jobs finish under one that keeps nothing."""
+        before = await kit.driver(retention_policy=RETAIN_ALL)
+        after = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=DO_NOT_RETAIN))
+        for driver in (before, after):
+            await kit.push_many(driver, 60)
+            worker = await kit.worker(driver)
+            while claims := await worker.claim(5):
+                await worker.finish(*claims)
         assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
 
     @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)

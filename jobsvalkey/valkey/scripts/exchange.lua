@@ -116,6 +116,7 @@ for n, outcome in ipairs(outcomes) do
       gone[#gone + 1] = payload_of(id)
       gone[#gone + 1] = metas[n]
       if owned[id] then remember(id, now) end
+      ended.completed = ended.completed + 1 -- an earlier policy may have kept some
     elseif kind == 'f' then
       finish(id, 'completed', score)
       ended.completed = ended.completed + 1
