@@ -1,7 +1,7 @@
 """The part of a cleanup that is the same for every driver: its loops, and the jobs that run it on a schedule."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ CHUNK = 100
 """Jobs in one step of a cleanup: about a millisecond of a server, which has others to serve."""
 
 
-class OrphanedCleanupParameters(msgspec.Struct, frozen=True, kw_only=True):
+class OrphanedCleanupParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of a driver's `orphan_cleanup_job`."""
 
     max_jobs: int | None = None
@@ -84,17 +84,21 @@ class CleanupLoops(Protocol):
         cleaned: dict[JobStatus, int] = {}
         for status in JobStatus:
             cleanup: JobCleanup = getattr(parameters, f"{status}_jobs")
-            left = present[status] if cleanup.action != "nothing" else 0
             cleaned[status] = 0
-            while left > 0:
-                done = await self.cleanup_step(
-                    status, cleanup, max_jobs=min(left, CHUNK), only_orphans=parameters.only_orphans
-                )
-                if done == 0:
-                    break
+            steps = self.cleanup_steps(status, cleanup, present[status], only_orphans=parameters.only_orphans)
+            async for done in steps:
                 cleaned[status] += done
-                left -= done
         return cleaned
+
+    async def cleanup_steps(
+        self, status: JobStatus, cleanup: JobCleanup, max_jobs: int, *, only_orphans: bool = False
+    ) -> AsyncGenerator[int]:
+        """The steps of a cleanup of one state, until nothing or `max_jobs` is left to do; how many jobs each was."""
+        done = 1
+        while max_jobs > 0 and done > 0:
+            done = await self.cleanup_step(status, cleanup, max_jobs=min(max_jobs, CHUNK), only_orphans=only_orphans)
+            max_jobs -= done
+            yield done
 
     async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
         """`recover` until nothing, or `max_jobs`, is left to recover; how many jobs it was."""

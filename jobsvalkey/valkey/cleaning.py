@@ -1,10 +1,15 @@
 """Rerun and removal: of one job, and in chunks by state and age."""
 
+from collections.abc import AsyncGenerator
+
 from jobsvalkey.contract import JobCleanup, JobID, JobStatus, Operation
+from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.line import Argument
 from jobsvalkey.valkey.scripting import CHANGE, CLEANUP
+
+_START = b"0:0"
 
 
 class ValkeyCleaning(ValkeyBase):
@@ -34,15 +39,42 @@ class ValkeyCleaning(ValkeyBase):
 
         Where very many jobs are passed over, being too young or without a request, it takes several steps to find one.
         """
+        return (await self._step(status, cleanup, max_jobs, only_orphans, operation, _START))[0]
+
+    async def cleanup_steps(
+        self, status: JobStatus, cleanup: JobCleanup, max_jobs: int, *, only_orphans: bool = False
+    ) -> AsyncGenerator[int]:
+        """The steps of a cleanup of one state, until nothing or `max_jobs` is left to do; how many jobs each was.
+
+        A step goes on from where the last one has come to, so that what is passed over is passed once. What others
+        remove meanwhile lets it miss as many jobs; it therefore ends with a step from the start that finds nothing.
+        """
+        position = _START
+        while max_jobs > 0:
+            begin = position
+            done, position = await self._step(status, cleanup, min(max_jobs, CHUNK), only_orphans, None, begin)
+            if done == 0 and begin == _START:
+                return
+            max_jobs -= done
+            yield done
+
+    async def _step(
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        max_jobs: int,
+        only_orphans: bool,
+        operation: Operation | None,
+        position: bytes,
+    ) -> tuple[int, bytes]:
         if cleanup.action == "nothing" or max_jobs < 1:
-            return 0
+            return 0, _START
         if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
         age: Argument = "" if cleanup.max_age is None else wire.microseconds(cleanup.max_age)
         asked: list[Argument] = [status, cleanup.action, age, "1" if only_orphans else "", max_jobs]
-        skipped = b"0:0"
         while True:
-            answer: bytes = await self._write(CLEANUP, [*asked, skipped], operation, asked)
-            done, _, skipped = answer.partition(b" ")
-            if not skipped:
-                return int(done)
+            answer: bytes = await self._write(CLEANUP, [*asked, position], operation, asked)
+            done, _, position = answer.partition(b" ")
+            if done != b"0" or not position:
+                return int(done), position or _START

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -29,15 +30,16 @@ class MeasuredSteps:
 
     def __init__(self, driver: ValkeyJobQueue, time: ProcessorTime) -> None:
         self.steps = list[float]()
-        step = driver.cleanup_step
+        steps = driver.cleanup_steps
 
-        async def measured(*arguments: Any, **options: Any) -> int:
+        async def measured(*arguments: Any, **options: Any) -> AsyncGenerator[int]:
             before = time.seconds()
-            done = await step(*arguments, **options)
-            self.steps.append(time.seconds() - before)
-            return done
+            async for done in steps(*arguments, **options):
+                self.steps.append(time.seconds() - before)
+                yield done
+                before = time.seconds()
 
-        driver.cleanup_step = measured
+        driver.cleanup_steps = measured
 
 
 async def completed(driver: ValkeyJobQueue) -> int:

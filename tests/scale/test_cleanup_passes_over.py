@@ -30,6 +30,25 @@ async def test_young_jobs_in_front_of_an_old_one(start_server: StartServer) -> N
         assert took / steps < 0.005
 
 
+async def test_old_jobs_scattered_among_young_ones(start_server: StartServer) -> None:
+    """What one step has passed over, the next ones do not look at again."""
+    number, between = 20_000, 100
+    async with opened(start_server(), RetentionPolicy()) as (client, driver):
+        for _ in range(number // 1000):
+            await driver.push([NewJob(new_job_id(), REQUEST) for _ in range(1000)])
+        ids = await client.zrange("jobQueue.pending", 0, -1)
+        async with client.pipeline(transaction=False) as pipeline:
+            for old in ids[::between]:
+                pipeline.hset(b"jobQueue/" + old + b".metadata", "stored", "0")
+            await pipeline.execute()
+        await client.config_resetstat()
+        cleaned = await driver.cleanup(pending_jobs=JobCleanup.remove(max_age=timedelta(hours=1)))
+        steps = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+        assert cleaned[JobStatus.PENDING] == number / between
+        # Twice through the list, by 200 jobs at least: the second time to see that nothing is left.
+        assert steps <= 2 * number / 200 + 5
+
+
 async def test_jobs_without_a_request_in_front_of_others(valkey_client: Any, queue_key: str) -> None:
     """Failed jobs stand in two lists, of which a rerun has to come to the end in any case."""
     number = 300

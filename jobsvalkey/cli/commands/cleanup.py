@@ -1,7 +1,6 @@
 """`jobsvalkey cleanup`: remove or rerun many jobs, by state and age."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Annotated, TypeAlias
 
 import typer
@@ -13,11 +12,7 @@ from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
 from jobsvalkey.cli.output import console, print_json, print_table
 from jobsvalkey.contract import CleanupParameters, JobCleanup, JobStatus
-from jobsvalkey.runtime import JobQueue
-from jobsvalkey.valkey import ValkeyJobQueue
 
-CHUNK = 250
-"""Jobs in one step."""
 RECOVERY_TIMEOUT = 30.0
 """Seconds: the driver itself repeats a recovery for as long as the server is away."""
 
@@ -108,19 +103,8 @@ async def _clean(
             for status, cleanup in wanted.items():
                 task = progress.add_task(status.value, total=counts[status])
                 cleaned[status] = 0
-                async for done in _steps(queue, status, cleanup, counts[status], only_orphans):
+                steps = queue.driver.cleanup_steps(status, cleanup, counts[status], only_orphans=only_orphans)
+                async for done in steps:
                     cleaned[status] += done
                     progress.advance(task, done)
     return recovered, cleaned
-
-
-async def _steps(
-    queue: JobQueue[ValkeyJobQueue], status: JobStatus, cleanup: JobCleanup, left: int, only_orphans: bool
-) -> AsyncIterator[int]:
-    """The jobs of each step. Those that come into the state meanwhile are for the next cleanup."""
-    while left > 0:
-        done = await queue.driver.cleanup_step(status, cleanup, max_jobs=min(left, CHUNK), only_orphans=only_orphans)
-        if done == 0:
-            return
-        left -= done
-        yield done

@@ -1,7 +1,8 @@
 -- Rerun or remove jobs of one state, the oldest first. [FIRST + 3] state, [+4] `rerun` or `remove`, [+5] least age in
 -- microseconds, or empty, [+6] `1` for jobs of workers with an expired lock only, [+7] how many at most, [+8] how many
--- entries an earlier call has looked at in vain, in the list of the state and in KEPT: `n:n`.
--- Result: how many jobs it was; `0 n:n`, not recorded, where there may be more entries after those.
+-- entries earlier calls have passed over, in the list of the state and in KEPT: `n:n`.
+-- Result: how many jobs it was; then, where there may be more entries after those that were looked at, `n:n` for the
+-- next call. That is not recorded where it was none.
 -- Cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
 local LOOKS = 100
 local known = repeated()
@@ -67,9 +68,13 @@ while done < most and looked < last do
   else
     local state, where, swift_worker = place(id)
     if state == wanted and not (only_orphans and state == 'processing' and is_alive(where, swift_worker)) then
-      if change(action, id, state, where) then done = done + 1 end
+      if change(action, id, state, where) then
+        done = done + 1
+        passed[list] = passed[list] - 1 -- it has left the list
+      end
     end
   end
 end
-if done == 0 and looked < #entries and not too_young then return '0 ' .. passed[1] .. ':' .. passed[2] end
-return record_always(tostring(done))
+if looked == #entries or too_young then return record_always(tostring(done)) end
+local answer = done .. ' ' .. passed[1] .. ':' .. passed[2]
+return done > 0 and record_always(answer) or answer

@@ -12,6 +12,7 @@ from jobsvalkey import (
     DriverConfiguration,
     JobCleanup,
     JobName,
+    OrphanedCleanupParameters,
     Retention,
     RetentionPolicy,
     ValkeyConfiguration,
@@ -67,6 +68,13 @@ def test_the_parameters_of_a_cleanup_can_be_stored_as_a_job() -> None:
         completed_jobs=JobCleanup.remove(max_age=timedelta(days=7)), failed_jobs=JobCleanup.RERUN, only_orphans=True
     )
     assert msgspec.json.decode(msgspec.json.encode(parameters), type=CleanupParameters) == parameters
+
+
+@pytest.mark.parametrize("kind", [CleanupParameters, OrphanedCleanupParameters])
+def test_a_cleanup_that_is_written_otherwise_is_refused(kind: type[Any]) -> None:
+    """A job in Swift's spelling, say, must not be run as one that does nothing."""
+    with pytest.raises(msgspec.ValidationError, match="completedJobs"):
+        msgspec.json.decode(b'{"completedJobs":{"remove":{}}}', type=kind)
 
 
 @pytest.mark.parametrize("configuration", [DriverConfiguration, ValkeyConfiguration])
