@@ -56,14 +56,20 @@ class JobOutcome(StrEnum):
     FAILED = "failed"
     """It failed for good."""
     CANCELLED = "cancelled"
-    """It was cancelled: its worker shut down, so that the job goes back, or its claim was lost."""
+    """It was cancelled: its worker shut down, so that the job runs again, or its claim was lost.
+
+    So ends also the run of a handler in a thread that its worker leaves behind, although the thread goes on.
+    """
     DISCARDED = "discarded"
     """It did not run: its request is missing or corrupt, names an unknown job, or killed too many workers."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CompletedJob:
-    """A claim that has come to its end. It is settled with the store right after this."""
+    """A claim that has come to its end. It is settled with the store right after this.
+
+    Nothing is settled where a worker shuts down and leaves a thread behind, or whoever runs the job is cancelled.
+    """
 
     job_id: JobID
     name: str | None
@@ -99,4 +105,7 @@ class Middleware(Protocol):
         await call_next()
 
     async def on_completed(self, job: CompletedJob) -> None:
-        """After the handler has ended and it is decided what becomes of the job, also for one that did not run."""
+        """After the handler has ended and it is decided what becomes of the job, also for one that did not run.
+
+        Also where `on_pop` was not called: a job may be cancelled in that of another middleware.
+        """

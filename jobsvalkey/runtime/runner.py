@@ -91,7 +91,8 @@ class JobRunner:
         control: RunControl | None,
     ) -> tuple[Settlement, JobOutcome]:
         now = asyncio.get_running_loop().time
-        started, failure = now(), None
+        started: float | None = None
+        failure: BaseException | None = None
         popped = PoppedJob(
             job_id=claim.job_id,
             name=job.name,
@@ -103,22 +104,25 @@ class JobRunner:
             waited=max(0.0, (self._clock.now() - claim.due).total_seconds()),
             trace=context.trace,
         )
-        settlement: Settlement = Finish(claim.job_id, claim.token)
-        outcome = JobOutcome.SUCCEEDED
+        ended: tuple[Settlement, JobOutcome] | None = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
         try:
             await self._hooks.pop(popped)
             started = now()
             await self._hooks.around(popped, lambda: call_handler(job, request.parameters, context, held))()
         except BaseException as error:
             failure = error
-            settlement, outcome = self._after_error(claim, job, request, held, error, control)
+            try:
+                ended = self._after_error(claim, job, request, held, error, control)
+            except asyncio.CancelledError:
+                # Nothing is settled: the caller gives up, or the worker leaves without the thread.
+                ended = None
         completed = CompletedJob(
             job_id=claim.job_id,
             name=job.name,
             attempt=context.attempt,
-            outcome=outcome,
+            outcome=JobOutcome.CANCELLED if ended is None else ended[1],
             error=failure,
-            duration=now() - started,
+            duration=0.0 if started is None else now() - started,
             trace=context.trace,
         )
         try:
@@ -127,7 +131,9 @@ class JobRunner:
             # What became of the job is decided: a cancellation that comes now must not make it run again.
             if control is None or not control.cancelled:
                 raise
-        return settlement, outcome
+        if ended is None:
+            raise asyncio.CancelledError
+        return ended
 
     def _read(self, claim: Claim) -> tuple[RegisteredJob, Request[Any]]:
         if self._max_recoveries is not None and claim.recoveries > self._max_recoveries:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 
@@ -12,9 +13,14 @@ TOLERANCE = 0.5
 
 
 class Watchdog:
-    """Looks at the clock now and then, and sees by its own delay that something blocked the loop."""
+    """Looks at the clock now and then, and sees by its own delay that something blocked the loop.
 
-    def __init__(self) -> None:
+    Args:
+        fields: what its log records carry.
+    """
+
+    def __init__(self, fields: Callable[[], Mapping[str, object]]) -> None:
+        self._fields = fields
         self.lag: float = 0.0
         """Seconds by which the last look was late."""
 
@@ -30,4 +36,5 @@ class Watchdog:
                     "the event loop was blocked for %.1f s: a handler that blocks should be a plain function, "
                     "which gets a thread, or use asyncio.to_thread",
                     self.lag,
+                    extra=self._fields(),
                 )

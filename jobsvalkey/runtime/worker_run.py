@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -50,7 +50,7 @@ class WorkerRun:
         self._loop = asyncio.get_running_loop()
         self.access: StoreAccess = StoreAccess()
         self.worker: Worker = self._new_worker()
-        self.watchdog: Watchdog = Watchdog()
+        self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self.last_claim_at: datetime | None = None
 
         self._running: dict[bytes, RunControl] = {}
@@ -79,9 +79,9 @@ class WorkerRun:
         return len(self._running) + len(self._lost)
 
     @property
-    def _fields(self) -> dict[str, object]:
+    def _fields(self) -> Mapping[str, object]:
         """What log records about the worker carry."""
-        return {"worker": self.worker.id}
+        return self.worker.fields
 
     # Stop.
 
@@ -335,10 +335,10 @@ class WorkerRun:
             control.cancel()
         if self.running:
             await _until(self._idle, self._options.cancel_grace.total_seconds())
-        for control in self._held():
-            if control.in_thread:
-                control.abandoned = True
-                control.cancel()
+        abandoned = [control for control in self._held() if control.in_thread]
+        for control in abandoned:
+            control.abandoned = True
+            control.cancel()
         if left := self.running:
             _LOGGER.error(
                 "%d handlers do not end: their jobs stay with this worker until its lock runs out, and are then "
@@ -346,8 +346,9 @@ class WorkerRun:
                 left,
                 extra=self._fields,
             )
-            # The waiting of those in threads ends here.
-            await asyncio.sleep(0)
+        # Their waiting for the threads ends, and the middleware is told.
+        if waiting := [control.task for control in abandoned if control.task is not None]:
+            await asyncio.wait(waiting, timeout=self._options.cancel_grace.total_seconds())
 
     async def _leave(self, working: "asyncio.Task[bool]") -> None:
         """Settle what has ended, and close the worker where nothing runs."""

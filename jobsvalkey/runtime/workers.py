@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -53,8 +53,8 @@ class StoreAccess:
         oldest = min(list(self._asked.values()), default=math.inf)
         return self._answered and self._loop.time() - oldest < LONGEST_ANSWER
 
-    async def insist(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Do a step that may be repeated.
+    async def insist(self, step: Callable[[], Awaitable[T]], fields: Mapping[str, object]) -> T:
+        """Do a step that may be repeated; log records about it carry `fields`.
 
         Raises:
             StoreUnavailable, OSError, ConfigurationError: it did not work, and the worker leaves.
@@ -68,13 +68,13 @@ class StoreAccess:
                 answer = await self._ask(step)
             except ConfigurationError as error:
                 self._answered = False
-                _LOGGER.error("the worker cannot work: %s", error)
+                _LOGGER.error("the worker cannot work: %s", error, extra=fields)
                 if last:
                     raise
                 await self._rest(CONFIGURATION_PAUSE)
             except STORE_FAULTS as error:
                 self._answered = False
-                _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", pause, error)
+                _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", pause, error, extra=fields)
                 if last:
                     raise
                 await self._rest(pause * random.uniform(0.75, 1.25))
@@ -103,6 +103,8 @@ class Worker:
 
     def __init__(self, driver: QueueDriver, hold_for: timedelta, access: StoreAccess) -> None:
         self.id: WorkerID = secrets.token_hex(16)
+        self.fields: Mapping[str, object] = {"worker": self.id}
+        """What log records about it carry."""
         self._driver = driver
         self._hold_for = hold_for
         self._access = access
@@ -110,7 +112,7 @@ class Worker:
 
     async def open(self) -> None:
         """Become known."""
-        await self._access.insist(lambda: self._driver.open_worker(self.id, self._hold_for))
+        await self._access.insist(lambda: self._driver.open_worker(self.id, self._hold_for), self.fields)
 
     async def exchange(self, settlements: Sequence[Settlement], limit: int) -> Exchanged:
         """Settle and claim, in one step. One at a time.
@@ -120,7 +122,9 @@ class Worker:
         """
         self._sequence += 1
         sequence = self._sequence
-        return await self._access.insist(lambda: self._driver.exchange(self.id, sequence, settlements, limit))
+        return await self._access.insist(
+            lambda: self._driver.exchange(self.id, sequence, settlements, limit), self.fields
+        )
 
     async def renew(self) -> frozenset[bytes]:
         """Extend the lock; the tokens that are still held.
@@ -128,7 +132,7 @@ class Worker:
         Raises:
             WorkerClosed: the worker is not known any more.
         """
-        return await self._access.insist(lambda: self._driver.renew(self.id, self._hold_for))
+        return await self._access.insist(lambda: self._driver.renew(self.id, self._hold_for), self.fields)
 
     async def wait(self, timeout: float) -> None:
         """Wait for a hint that there is work, for `timeout` seconds at the longest."""
@@ -136,9 +140,9 @@ class Worker:
             await self._driver.wait(self.id, timedelta(seconds=timeout))
         except (JobsError, OSError) as error:
             # The next exchange meets the same trouble and deals with it.
-            _LOGGER.debug("waiting for a hint failed: %s", error)
+            _LOGGER.debug("waiting for a hint failed: %s", error, extra=self.fields)
             await asyncio.sleep(timeout)
 
     async def close(self) -> None:
         """Be forgotten, and release what is held. For a worker none of whose handlers runs."""
-        await self._access.insist(lambda: self._driver.close_worker(self.id))
+        await self._access.insist(lambda: self._driver.close_worker(self.id), self.fields)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,8 @@ from jobsvalkey import (
     JobSleep,
     Middleware,
 )
+from jobsvalkey.contract import ConfigurationError, StoreUnavailable
+from jobsvalkey.runtime import watchdog, workers
 from tests.unit.runtime.support import Work, make_queue, options, run_in_background, until
 
 NEVER = timedelta(days=1)
@@ -48,12 +51,12 @@ async def test_start_and_end_of_each_run(
 ) -> None:
     caplog.set_level(logging.DEBUG, "jobsvalkey")
     queue = make_queue(middleware=middleware)
-    workers = list[str]()
+    ran_by = list[str]()
 
     @queue.job(Work)
     async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
         assert processor.state is not None
-        workers.append(processor.state.worker)
+        ran_by.append(processor.state.worker)
         if error := ENDS[outcome]:
             raise error
 
@@ -61,7 +64,7 @@ async def test_start_and_end_of_each_run(
     processor = queue.processor(options(burst=True))
     await processor.run()
     (start,), (end,) = those_of(caplog, "'Work' starts, attempt 1"), those_of(caplog, f"'Work' {outcome} after")
-    named = {"job_id": str(job_id), "job_name": "Work", "attempt": 1, "worker": workers[0]}
+    named = {"job_id": str(job_id), "job_name": "Work", "attempt": 1, "worker": ran_by[0]}
     assert fields(start) == fields(end) == named
     assert start.levelno == end.levelno == logging.DEBUG
     assert vars(end)["outcome"] == outcome
@@ -136,6 +139,45 @@ async def test_the_handlers_own_records(caplog: pytest.LogCaptureFixture) -> Non
     (record,) = caplog.records
     named = {"job_id": str(job_id), "job_name": "Work", "attempt": 1, "worker": vars(record)["expected"]}
     assert fields(record) == named
+
+
+async def test_a_store_that_does_not_answer(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.DEBUG, "jobsvalkey")
+    queue = make_queue()
+    faults: list[Exception] = [StoreUnavailable("away", outcome="not_done"), ConfigurationError("wrong version")]
+    exchange, waiting = queue.driver.exchange, asyncio.Event()
+
+    async def failing(*arguments: Any) -> Any:
+        if faults:
+            raise faults.pop(0)
+        return await exchange(*arguments)
+
+    async def deaf(*arguments: Any) -> None:
+        waiting.set()
+        raise StoreUnavailable("deaf", outcome="not_done")
+
+    monkeypatch.setattr(queue.driver, "exchange", failing)
+    monkeypatch.setattr(queue.driver, "wait", deaf)
+    monkeypatch.setattr(workers, "CONFIGURATION_PAUSE", 0.001)
+    processor = queue.processor(options())
+    async with run_in_background(processor):
+        await waiting.wait()
+        assert processor.state is not None
+        worker = processor.state.worker
+    texts = ("the store does not answer", "the worker cannot work", "waiting for a hint failed")
+    assert [fields(those_of(caplog, text)[0]) for text in texts] == [{"worker": worker}] * 3
+
+
+async def test_a_blocked_loop(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "INTERVAL", 0.001)
+    monkeypatch.setattr(watchdog, "TOLERANCE", 0.02)
+    processor = make_queue().processor(options())
+    async with run_in_background(processor):
+        await until(lambda: processor.state and processor.state.connected)
+        time.sleep(0.05)  # noqa: ASYNC251 - that is what no handler must do
+        await until(lambda: those_of(caplog, "event loop was blocked"))
+        assert processor.state is not None
+        assert fields(those_of(caplog, "event loop was blocked")[0]) == {"worker": processor.state.worker}
 
 
 class Broken(Middleware):

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from jobsvalkey import (
     Release,
 )
 from jobsvalkey.runtime.context import RunControl
-from tests.unit.runtime.support import Work, claim_all, make_queue, run_all, status_of
+from tests.unit.runtime.support import Work, claim_all, claim_one, make_queue, options, run_all, status_of, until
 
 
 class Recorder(Middleware):
@@ -162,6 +163,72 @@ async def test_a_cancelled_job_is_told_as_such_and_what_is_decided_stays() -> No
     control.task = asyncio.create_task(queue.runner().run(claim, control))
     assert isinstance(await control.task, Release)
     assert [job.outcome for job in recorder.completed] == [JobOutcome.CANCELLED]
+
+
+async def test_a_job_whose_runner_is_cancelled_is_told_as_cancelled() -> None:
+    recorder, started = Recorder(), asyncio.Event()
+    queue = make_queue(middleware=[recorder])
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        started.set()
+        await asyncio.Event().wait()
+
+    await queue.push(Work())
+    running = asyncio.create_task(queue.runner().run(await claim_one(queue)))
+    await started.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [job.outcome for job in recorder.completed] == [JobOutcome.CANCELLED]
+
+
+class Slow(Recorder):
+    async def on_completed(self, job: CompletedJob) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await super().on_completed(job)
+
+
+async def test_a_thread_that_is_left_behind_is_told_as_cancelled_before_the_worker_leaves() -> None:
+    recorder = Slow()
+    queue = make_queue(middleware=[recorder])
+    go_on, running = threading.Event(), threading.Event()
+
+    @queue.job(Work)
+    def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        running.set()
+        go_on.wait()
+
+    grace = timedelta(milliseconds=50)
+    processor = queue.processor(options(graceful_shutdown_timeout=timedelta(0), cancel_grace=grace))
+    leaving = asyncio.create_task(processor.run())
+    job_id = await queue.push(Work())
+    await until(running.is_set)
+    processor.stop()
+    await leaving
+    assert [(job.job_id, job.outcome) for job in recorder.completed] == [(job_id, JobOutcome.CANCELLED)]
+    assert await status_of(queue, job_id) is JobStatus.PROCESSING
+    go_on.set()
+
+
+class Cancelling(Middleware):
+    async def on_pop(self, job: PoppedJob) -> None:
+        await asyncio.sleep(0.001)
+        raise asyncio.CancelledError
+
+
+async def test_a_handler_that_was_not_reached_took_no_time() -> None:
+    recorder = Recorder()
+    queue = make_queue(middleware=[Cancelling(), recorder])
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None: ...  # pyright: ignore[reportUnusedFunction]
+
+    await queue.push(Work())
+    await run_all(queue)
+    assert [job.duration for job in recorder.completed] == [0.0]
+    assert recorder.popped == []
 
 
 class Refusing(Middleware):
