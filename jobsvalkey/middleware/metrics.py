@@ -1,9 +1,12 @@
 """Metrics: how many jobs come, run and end, and how long they wait and take."""
 
+from contextvars import ContextVar
+
 from opentelemetry import metrics
 from opentelemetry.metrics import MeterProvider
 
-from jobsvalkey.middleware.protocol import CompletedJob, JobOutcome, Middleware, PoppedJob, PushedJob
+from jobsvalkey.contract import JobID
+from jobsvalkey.middleware.protocol import CompletedJob, Middleware, PoppedJob, PushedJob
 
 QUEUED = "jobsvalkey.job.queued"
 PROCESSING = "jobsvalkey.job.processing"
@@ -42,6 +45,9 @@ class MetricsMiddleware(Middleware):
         self._wait = meter.create_histogram(
             WAIT, "s", "From when a job was due to when its handler starts", explicit_bucket_boundaries_advisory=SECONDS
         )
+        # The jobs that the task runs and that are counted, for one may run another, as tests do. The end of a job
+        # that was cancelled before its `on_pop` came to this must not be counted down.
+        self._running: ContextVar[tuple[JobID, ...]] = ContextVar("jobsvalkey_running", default=())
 
     async def on_pushed(self, job: PushedJob, stored: bool) -> None:
         """Count what was stored."""
@@ -52,6 +58,7 @@ class MetricsMiddleware(Middleware):
         """Count what begins, and note how late it is."""
         attributes = {"job.name": job.name}
         self._processing.add(1, attributes)
+        self._running.set((*self._running.get(), job.job_id))
         self._wait.record(job.waited, attributes)
 
     async def on_completed(self, job: CompletedJob) -> None:
@@ -59,6 +66,8 @@ class MetricsMiddleware(Middleware):
         name = job.name or UNREADABLE
         outcome = {"job.name": name, "job.outcome": job.outcome.value}
         self._runs.add(1, outcome)
-        if job.outcome is not JobOutcome.DISCARDED:
+        running = self._running.get()
+        if running[-1:] == (job.job_id,):
+            self._running.set(running[:-1])
             self._processing.add(-1, {"job.name": name})
             self._duration.record(job.duration, outcome)

@@ -14,6 +14,7 @@ _FAILURES = frozenset({JobOutcome.FAILED, JobOutcome.RETRIED})
 
 @dataclass(frozen=True, slots=True)
 class _Run:
+    job_id: JobID
     span: Span
     token: Token[context.Context]
     outer: "_Run | None"
@@ -24,8 +25,9 @@ class TracingMiddleware(Middleware):
     """Traces jobs by OpenTelemetry and its semantic conventions for messaging.
 
     A push makes the span `create NAME` (a producer), whose context travels with the job by the propagators that are
-    set up, W3C Trace Context by default. Each run makes the span `process NAME` (a consumer), which is current while
-    the handler runs, links to the first one, and is its child.
+    set up, W3C Trace Context by default. It says that the job was made, not that it was stored: one that the store
+    does not take, such as a duplicate, has it too. Each run makes the span `process NAME` (a consumer), which is
+    current while the handler runs, links to the first one, and is its child.
 
     Args:
         tracer_provider: `None` is the global one.
@@ -58,13 +60,13 @@ class TracingMiddleware(Middleware):
             links=[Link(creation)] if creation.is_valid else [],
         )
         token = context.attach(trace.set_span_in_context(span, came_with))
-        self._run.set(_Run(span, token, self._run.get()))
+        self._run.set(_Run(job.job_id, span, token, self._run.get()))
 
     async def on_completed(self, job: CompletedJob) -> None:
         """End the consumer's span, with the error where the run has failed."""
         run = self._run.get()
-        if run is None or job.outcome is JobOutcome.DISCARDED:
-            return  # it did not run
+        if run is None or run.job_id != job.job_id:
+            return  # it did not run, or was cancelled before its `on_pop` came to this
         self._run.set(run.outer)
         context.detach(run.token)
         run.span.set_attribute("jobsvalkey.job.outcome", job.outcome)

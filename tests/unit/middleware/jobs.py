@@ -1,8 +1,9 @@
 """Runs the jobs of a queue in the calling task, one after the other, through the real runner."""
 
+import asyncio
 from datetime import timedelta
 
-from jobsvalkey import JobQueue, ProcessorOptions
+from jobsvalkey import JobQueue, Middleware, PoppedJob, ProcessorOptions
 from jobsvalkey.contract import Claim
 from jobsvalkey.runtime.context import RunControl
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
@@ -30,3 +31,10 @@ class Jobs:
         settlement = await self._runner.run(claim or await self.claim(), control)
         self._sequence += 1
         await self.queue.driver.exchange("worker", self._sequence, (settlement,))
+
+
+class CancelledBefore(Middleware):
+    """Is cancelled in its `on_pop`, so that the middleware after it is told of the job's end alone."""
+
+    async def on_pop(self, job: PoppedJob) -> None:
+        raise asyncio.CancelledError

@@ -15,11 +15,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from jobsvalkey import JobContext, JobFail, JobName, JobOptions, JobOutcome, JobQueue, JobSleep, MetricsMiddleware
 from jobsvalkey.middleware.metrics import DURATION, PROCESSING, QUEUED, RUNS, UNREADABLE, WAIT
+from jobsvalkey.runtime.context import RunControl
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
-from tests.unit.middleware.jobs import Jobs, MemoryQueue
+from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
 
 GREET = JobName("Greet", str)
 DOCS = Path(__file__).parents[3] / "docs"
+
+
+async def nothing(parameters: str, context: JobContext) -> None:
+    pass
 
 
 class Metrics:
@@ -103,6 +108,27 @@ async def test_a_job_that_cannot_run_is_discarded_and_never_ran(queue: MemoryQue
     assert measured.values(RUNS) == {("Unknown", "discarded"): 1, (UNREADABLE, "discarded"): 1}
     assert measured.values(PROCESSING) == {}
     assert measured.points(DURATION) == {}
+
+
+async def test_a_run_that_was_cancelled_before_it_was_counted_is_not_counted_down(measured: Metrics) -> None:
+    metrics = MetricsMiddleware(measured.provider)
+    inner: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[CancelledBefore(), metrics])
+    inner.register_job(GREET, nothing)
+    outer: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[metrics])
+
+    @outer.job(JobName("Outer", str))
+    async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        await inner.push(GREET, "Ada")
+        control = RunControl()
+        control.cancelled = True
+        await Jobs(inner).run(control=control)
+        assert measured.values(PROCESSING) == {("Outer",): 1}
+
+    await outer.push(JobName("Outer", str), "")
+    await Jobs(outer).run()
+    assert measured.values(PROCESSING) == {("Outer",): 0}
+    assert measured.values(RUNS) == {("Greet", "cancelled"): 1, ("Outer", "succeeded"): 1}
+    assert set(measured.points(DURATION)) == {("Outer", "succeeded")}
 
 
 async def test_the_wait_is_from_the_due_time_to_the_start(queue: MemoryQueue, measured: Metrics) -> None:

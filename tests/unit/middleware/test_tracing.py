@@ -13,9 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from jobsvalkey import JobContext, JobFail, JobName, JobQueue, JobSleep, NoRetry, TracingMiddleware
+from jobsvalkey.contract import PushedIf
 from jobsvalkey.runtime.context import RunControl
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
-from tests.unit.middleware.jobs import Jobs, MemoryQueue
+from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
 
 GREET = JobName("Greet", str)
 
@@ -242,3 +243,28 @@ async def test_two_tracers_and_jobs_within_jobs_do_not_get_in_each_others_way(tr
     ended = [span.name for span in traces.spans if span.name.startswith("process")]
     assert ended == ["process Greet", "process Outer", "process Outer"]
     assert not trace.get_current_span().is_recording()
+
+
+async def test_a_job_that_was_cancelled_before_its_span_began_ends_no_other(traces: Traces) -> None:
+    tracing = TracingMiddleware(traces.provider)
+    inner: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[CancelledBefore(), tracing])
+    inner.register_job(GREET, nothing)
+    outer: MemoryQueue = JobQueue(MemoryJobQueue(clock=ManualClock()), middleware=[tracing])
+
+    @outer.job(JobName("Outer", str))
+    async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        await inner.push(GREET, "Ada")
+        control = RunControl()
+        control.cancelled = True
+        await Jobs(inner).run(control=control)
+        assert trace.get_current_span().is_recording()
+
+    await outer.push(JobName("Outer", str), "")
+    await Jobs(outer).run()
+    assert attributes(traces.last("process Outer"))["jobsvalkey.job.outcome"] == "succeeded"
+
+
+async def test_a_push_that_stores_nothing_has_made_a_job_all_the_same(queue: MemoryQueue, traces: Traces) -> None:
+    refused = await queue.push_if(GREET.with_parameters("Ada"), key="key", expected=b"else", value=b"")
+    assert refused is PushedIf.UNEXPECTED
+    assert [span.name for span in traces.spans] == ["create Greet"]
