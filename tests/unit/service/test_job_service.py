@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from jobsvalkey.contract import (
     RetentionPolicy,
     UnsupportedOperation,
 )
-from jobsvalkey.runtime import JobContext, JobOptions, ProcessorOptions
+from jobsvalkey.runtime import JobContext, JobOptions, ProcessorOptions, watchdog
 from jobsvalkey.scheduling import DuplicateSchedule, ExclusiveLock, Schedule, SchedulerOptions
 from jobsvalkey.service import CleanupOptions, JobService, ServiceHealth
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
@@ -87,6 +88,20 @@ async def test_it_runs_within_the_block_and_drains_at_its_end(world: World) -> N
     async with service:
         await service.push(Greet("Bob"))
         await until(lambda: answer(len(world.greeted) == 2))
+
+
+async def test_health_shows_that_a_handler_blocks_the_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "INTERVAL", 0.001)
+
+    @world.service.job(JobName("Block", str))
+    async def block(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        monkeypatch.setattr(watchdog, "INTERVAL", 3600)  # the look that is late is the last one
+        time.sleep(0.05)  # noqa: ASYNC251 - that is what it must not do
+
+    async with world.service:
+        await until(lambda: answer(world.service.health().connected))
+        await world.service.push(JobName("Block", str), "")
+        await until(lambda: answer(world.service.health().lag >= timedelta(milliseconds=40)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
