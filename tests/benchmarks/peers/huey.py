@@ -1,0 +1,23 @@
+"""huey: blocking, a list, threads."""
+
+from tests.benchmarks.peers.peer import BlockingPeer, library
+from tests.benchmarks.peers.task import blocking_no_op
+
+
+class Huey(BlockingPeer):
+    """No results (`results=False`), no periodic tasks. A job is popped: one that a dead worker had is lost."""
+
+    name = "huey"
+    distributions = ("huey", "redis")
+    bulk = "one by one: it has no batches"
+    worker = "workers=1 (a thread), periodic=False"
+
+    def __init__(self, url: str) -> None:
+        self._huey = library("huey").RedisHuey(url=url, results=False)
+        self._task = self._huey.task()(blocking_no_op)
+
+    async def push(self, number: int) -> None:
+        self._task(number)
+
+    def work(self) -> None:
+        self._huey.create_consumer(workers=1, periodic=False).run()

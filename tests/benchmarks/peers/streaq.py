@@ -1,0 +1,36 @@
+"""streaQ: asyncio, a stream for each priority, on the client coredis."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+
+from tests.benchmarks.peers.peer import Peer, library
+from tests.benchmarks.peers.task import no_op
+
+BATCH = 1_000
+
+
+class Streaq(Peer):
+    """No results kept (`ttl=0`), no log line for each job, and more jobs at once than the default of 16."""
+
+    name = "streaQ"
+    distributions = ("streaq", "coredis")
+    bulk = f"enqueue_many, {BATCH:,} a call"
+    worker = "concurrency=32"
+
+    def __init__(self, url: str) -> None:
+        self._worker = library("streaq").Worker(redis_url=url, concurrency=32)
+        self._task = self._worker.task(no_op, ttl=0, silent=True)
+
+    def open(self) -> AbstractAsyncContextManager[object]:
+        return self._worker
+
+    async def push(self, number: int) -> None:
+        await self._task.enqueue(number)
+
+    async def push_all(self, numbers: Sequence[int]) -> None:
+        for start in range(0, len(numbers), BATCH):
+            tasks = [self._task.enqueue(number) for number in numbers[start : start + BATCH]]
+            await self._worker.enqueue_many(tasks)
+
+    def work(self) -> None:
+        self._worker.run_sync()

@@ -1,0 +1,40 @@
+"""taskiq on taskiq-redis: asyncio, a stream."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from tests.benchmarks.peers.peer import Peer, at_once, library
+from tests.benchmarks.peers.task import no_op
+
+
+class Taskiq(Peer):
+    """The broker on streams, the one of taskiq-redis that acknowledges. No results; parameters are not validated."""
+
+    name = "taskiq"
+    distributions = ("taskiq", "taskiq-redis", "redis")
+    bulk = "kiq, 32 at once"
+    worker = "RedisStreamBroker, max_async_tasks=100, max_prefetch=100"
+
+    def __init__(self, url: str) -> None:
+        self._broker = library("taskiq_redis").RedisStreamBroker(url)
+        self._task = self._broker.register_task(no_op, task_name="no_op")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        await self._broker.startup()
+        yield
+        await self._broker.shutdown()
+
+    async def push(self, number: int) -> None:
+        await self._task.kiq(number)
+
+    async def push_all(self, numbers: Sequence[int]) -> None:
+        await at_once(self.push, numbers)
+
+    def work(self) -> None:
+        asyncio.run(self._work())
+
+    async def _work(self) -> None:
+        run = library("taskiq.api").run_receiver_task
+        await run(self._broker, run_startup=True, max_async_tasks=100, max_prefetch=100, validate_params=False)
