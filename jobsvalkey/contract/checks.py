@@ -1,7 +1,7 @@
 """Checks of what a caller passes that are the same for every driver, made before the store is asked."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from jobsvalkey.contract.claims import Due, Finish, NewJob, Release, Retry, Settlement
 from jobsvalkey.contract.clock import aware
@@ -9,17 +9,30 @@ from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.options import DriverConfiguration
 
+LONGEST_DELAY = timedelta(days=36_500)
+# A year from what a datetime can hold, on either side: stores round, and whoever reads a time may show it as local.
+_FIRST_DUE, _END_OF_DUE = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
-def check_due(due: Due) -> Due:
-    """`due`, where it says a time that every store can hold.
+
+def check_due(due: Due, what: str = "due") -> Due:
+    """`due`, where it says a time that every store can hold: in the years 2 to 9998, or up to 36,500 days from now.
 
     Raises:
-        ValueError: it is a naive datetime or a negative time.
+        ValueError: it is another time, a naive datetime, or negative; the message calls it `what`.
     """
-    if isinstance(due, datetime):
-        return aware(due, "due")
     if isinstance(due, timedelta) and due < timedelta(0):
-        raise ValueError(f"due is {due} before now: a delay is not negative")
+        raise ValueError(
+            f"{what} is {due}, but a delay is not negative: to put a job before others, use a datetime in the past"
+        )
+    if isinstance(due, datetime):
+        is_held = _FIRST_DUE <= aware(due, what) < _END_OF_DUE
+    else:
+        is_held = due is None or due <= LONGEST_DELAY
+    if not is_held:
+        raise ValueError(
+            f"{what} is {due}: a delay is up to {LONGEST_DELAY.days:,} days, and a datetime in the years 2 to 9998. "
+            "To let a job wait until it is told to run, use queue.pause and queue.resume"
+        )
     return due
 
 
@@ -44,7 +57,7 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
     Raises:
         PayloadTooLarge: a request is larger than `max_payload`.
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
-        ValueError: a due time is naive or negative.
+        ValueError: a due time is none that `check_due` takes.
     """
     size = 0
     largest = configuration.max_payload
@@ -70,7 +83,7 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
     digit of its attempt, or its worker has a lower limit than its producer.
 
     Raises:
-        ValueError: a due time is naive or negative, or an error is empty.
+        ValueError: a due time is none that `check_due` takes, or an error is empty.
     """
     for settlement in settlements:
         if isinstance(settlement, Finish | Release):

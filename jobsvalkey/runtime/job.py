@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
-from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, aware
+from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, check_due
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.retry import RetryStrategy
 
@@ -22,13 +22,14 @@ class JobOptions:
     """When a job runs, and under which id it is stored.
 
     Raises:
-        ValueError: both delays are given, the delay is negative, the datetime is naive, or the id is not a UUID.
+        ValueError: both delays are given, one is out of its bounds, the datetime is naive, or the id is not a UUID.
     """
 
     delay: timedelta | None = None
-    """The job may run after this time, by the store's clock."""
+    """The job may run after this time, by the store's clock: from none up to 36,500 days."""
     delay_until: datetime | None = None
-    """The job may run from this time on. One in the past keeps its place before jobs that are due now."""
+    """The job may run from this time on, in the years 2 to 9998. One in the past keeps its place before jobs that are
+    due now."""
     job_id: JobID | UUID | str | None = None
     """An id of your own makes the push idempotent: as long as the job is there, and for the driver's
     `idempotency_window` after, another push of the id does nothing."""
@@ -36,12 +37,8 @@ class JobOptions:
     def __post_init__(self) -> None:
         if self.delay is not None and self.delay_until is not None:
             raise ValueError("give delay or delay_until, not both")
-        if self.delay is not None and self.delay < timedelta(0):
-            raise ValueError(
-                f"delay is {self.delay}: to put a job before others, use delay_until with a time in the past"
-            )
-        if self.delay_until is not None:
-            aware(self.delay_until, "delay_until")
+        check_due(self.delay, "delay")
+        check_due(self.delay_until, "delay_until")
         if self.job_id is not None:
             object.__setattr__(self, "job_id", JobID.parse(self.job_id))
 
@@ -101,7 +98,7 @@ class JobSleep(Exception):
     next run attempt 1. A sleep never gives a job up; after the last attempt, the next failure does.
 
     Raises:
-        ValueError: not exactly one of `until` and `for_` is given, it is naive, or it is negative.
+        ValueError: not exactly one of `until` and `for_` is given, or it is none that `JobOptions` takes as a delay.
     """
 
     def __init__(
@@ -113,11 +110,9 @@ class JobSleep(Exception):
     ) -> None:
         if (until is None) == (for_ is None):
             raise ValueError("JobSleep takes either until, an aware datetime, or for_, a timedelta")
-        if for_ is not None and for_ < timedelta(0):
-            raise ValueError(f"a job does not sleep for {for_}")
         if attempts not in ("keep", "reset", "increment"):
             raise ValueError(f'attempts is "keep", "reset" or "increment", not {attempts!r}')
-        self.due: Due = for_ if until is None else aware(until, "until")
+        self.due: Due = check_due(for_, "for_") if until is None else check_due(until, "until")
         self.attempts = attempts
         super().__init__(f"sleeps for {for_}" if until is None else f"sleeps until {until}")
 

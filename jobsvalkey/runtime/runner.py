@@ -18,6 +18,7 @@ from jobsvalkey.contract import (
     Settlement,
     UnknownJob,
 )
+from jobsvalkey.contract.checks import LONGEST_DELAY
 from jobsvalkey.middleware import CompletedJob, JobOutcome, PoppedJob
 from jobsvalkey.runtime.calls import call_handler
 from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt
@@ -31,7 +32,6 @@ from jobsvalkey.runtime.registry import JobRegistry, RegisteredJob
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 
 _ZERO = timedelta(0)
-_LONGEST_DELAY = timedelta(days=36_500)
 _LONGEST_UNKNOWN_DELAY = timedelta(seconds=60)
 
 
@@ -205,7 +205,7 @@ class JobRunner:
             return self._again(claim, request, following, error.due), JobOutcome.SLEPT
         try:
             retried = not isinstance(error, JobFail) and job.retry_strategy.should_retry(attempt, error)
-            delay = min(max(job.retry_strategy.delay(attempt), _ZERO), _LONGEST_DELAY) if retried else _ZERO
+            delay = min(max(job.retry_strategy.delay(attempt), _ZERO), LONGEST_DELAY) if retried else _ZERO
         except Exception as broken:
             _LOGGER.exception("the retry strategy of job %r failed, and the job with it", job.name, extra=held.fields())
             broken.__cause__, error, retried, delay = error, broken, False, _ZERO
@@ -224,8 +224,6 @@ class JobRunner:
         changed = None
         if attempt != request.attempt and claim.request is not None:
             changed = with_attempt(claim.request, attempt)
-        if isinstance(due, timedelta):
-            due = min(due, _LONGEST_DELAY)
         return Retry(claim.job_id, claim.token, changed, due, error)
 
 

@@ -24,6 +24,8 @@ from jobsvalkey.valkey.line import Argument, Reply
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 _OUTCOMES = {ord("s"): Outcome.SETTLED, ord("l"): Outcome.CLAIM_LOST, ord("b"): Outcome.BROKEN}
 
 
@@ -40,13 +42,13 @@ def due_argument(due: Due) -> str:
 
 
 def from_microseconds(value: bytes) -> datetime:
-    """The time that a number of microseconds since 1970 stands for."""
-    return _EPOCH + timedelta(microseconds=int(value))
+    """The time that a number of microseconds since 1970 stands for, or the nearest that there is."""
+    return _EPOCH + timedelta(microseconds=min(max(float(value), _FIRST * 1_000_000), _LAST * 1_000_000))
 
 
 def from_score(value: bytes) -> datetime:
-    """The time that a score, Unix seconds, stands for."""
-    return datetime.fromtimestamp(float(value), UTC)
+    """The time that a score, Unix seconds, stands for, or the nearest that there is."""
+    return datetime.fromtimestamp(min(max(float(value), _FIRST), _LAST), UTC)
 
 
 def retention_arguments(policy: RetentionPolicy) -> list[Argument]:
@@ -99,7 +101,7 @@ def exchanged(reply: Reply) -> Exchanged:
             error=error,
         )
     return Exchanged(
-        [_OUTCOMES[letter] for letter in letters], claims, None if until_next is None else int(until_next) / 1_000_000
+        [_OUTCOMES[letter] for letter in letters], claims, None if until_next is None else float(until_next) / 1_000_000
     )
 
 

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 import pytest
 
 from jobsvalkey import ConfigurationError, InconsistencyKind, JobQueue, ProcessorOptions
-from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, Outcome
+from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, NewJob, Outcome
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.faults.steps import STEPS, claimed, pending
-from tests.faults.support import Work, claims_of, counting, new_job, running, until
+from tests.faults.support import Work, claims_of, counting, new_job, open_worker, running, until
 
 QUEUE_KEYS = (
     *(".pending", ".paused", ".processing", ".completed", ".failed", ".cancelled", ".metadata._workers"),
@@ -157,3 +157,24 @@ async def test_a_push_over_somebody_elses_key(
     assert await direct.push([job]) == [True]
     (claim,) = await claims_of(direct, 1)
     assert claim.request == (None if key == ".metadata" else job.request)
+
+
+@pytest.mark.parametrize("score", ["253402300800", "1e300", "inf", "-1e300", "-inf"])
+async def test_a_score_that_is_no_time_spoils_no_look_and_no_claim(
+    score: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    held, cancelled = new_job().job_id, new_job().job_id
+    await direct.push([NewJob(held, b"{}"), NewJob(cancelled, b"{}")])
+    await valkey_client.zadd(f"{queue_key}.pending", {str(held): score, str(cancelled): score})
+    due = [job.due async for job in direct.jobs(JobStatus.PENDING)]
+    assert [each.year for each in due if each] == [1 if score.startswith("-") else 9999] * 2
+    assert await direct.cancel(cancelled)
+    await open_worker(direct)
+    exchanged = await direct.exchange("worker", 1, limit=2)
+    assert [claim.job_id for claim in exchanged.claims] == [held] * score.startswith("-")
+    for claim in exchanged.claims:
+        assert [job.due async for job in direct.jobs(JobStatus.PROCESSING)] == [claim.due]
+        await direct.exchange("worker", 2, [Fail(held, claim.token, b"why")])
+    assert await direct.rerun(held) == score.startswith("-")
+    assert sum([len([job async for job in direct.jobs(status)]) for status in JobStatus]) == 2
+    assert await direct.validate() == []

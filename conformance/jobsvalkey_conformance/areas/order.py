@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from jobsvalkey.contract import JobID, NewJob
+from jobsvalkey.contract import Capability, Due, Finish, JobID, JobStatus, NewJob, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.kit import Kit
 
@@ -126,6 +126,45 @@ class OrderTests(Suite):
         else:
             assert ids == [far, near]
             assert abs(exchanged.claims[0].due - due) <= kit.harness.time_precision
+
+    @pytest.mark.parametrize(
+        "due",
+        [
+            *(timedelta(days=10**7), timedelta.max),
+            *(datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=timezone(timedelta(hours=-7)))),
+            datetime.min.replace(tzinfo=timezone(timedelta(hours=7))),
+        ],
+        ids=["long", "longest", "latest", "later", "earliest"],
+    )
+    @conformance_test()
+    async def test_order_never_is_no_due_time(self, kit: Kit, due: Due) -> None:
+        """A delay of more than 36,500 days, or a moment outside the years 2 to 9998, is refused before any write."""
+        driver = await kit.driver()
+        with pytest.raises(ValueError, match="due"):
+            await driver.push([kit.job(), kit.job(due=due)])
+        assert await kit.claimed(driver) == []
+        await kit.push_many(driver, 2)
+        worker = await kit.worker(driver)
+        one, other = await worker.claim(2)
+        with pytest.raises(ValueError, match="due"):
+            await worker.settle(Finish(one.job_id, one.token), Retry(other.job_id, other.token, due=due))
+        await worker.finish(one, other)
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_order_the_ends_of_time(self, kit: Kit) -> None:
+        """What is just within these bounds is stored, and listed, in its place."""
+        driver = await kit.driver()
+        last = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+        times = datetime(2, 1, 1, tzinfo=UTC), kit.now() + timedelta(days=36_499), last
+        first, second, fourth = [await kit.push(driver, due=due) for due in times]
+        third = await kit.push(driver, due=timedelta(days=36_500))
+        listed = {stored.job_id: stored.due async for stored in driver.jobs(JobStatus.PENDING)}
+        assert list(listed) == [first, second, third, fourth]
+        for job_id, due in zip((first, second, fourth), times, strict=True):
+            stored = listed[job_id]
+            assert stored is not None
+            assert abs(stored - due) <= max(kit.harness.time_precision, timedelta(milliseconds=1))
+        assert await kit.claimed(driver) == [first]
 
     @conformance_test()
     async def test_order_due_jobs_do_not_wait_behind_delayed_ones(self, kit: Kit) -> None:

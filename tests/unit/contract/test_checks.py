@@ -17,14 +17,33 @@ from jobsvalkey import (
 )
 
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
+HUNDRED_YEARS = timedelta(days=36_500)
+EAST, WEST = timezone(timedelta(hours=9)), timezone(timedelta(hours=-9))
 SMALL = DriverConfiguration(max_payload=10, max_atomic_push=3, max_atomic_push_bytes=25)
 
 
 @pytest.mark.parametrize(
-    "due", [None, timedelta(0), timedelta(days=1), NOON, NOON.astimezone(timezone(timedelta(hours=9)))]
+    "due",
+    [
+        *(None, timedelta(0), timedelta(days=1), HUNDRED_YEARS, NOON, NOON.astimezone(EAST)),
+        *(datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
+    ],
 )
 def test_times_that_a_job_may_have(due: Due) -> None:
     assert check_due(due) is due
+
+
+@pytest.mark.parametrize(
+    "due",
+    [
+        *(HUNDRED_YEARS + timedelta(microseconds=1), timedelta.max),
+        *(datetime.max.replace(tzinfo=zone) for zone in (UTC, EAST, WEST)),
+        *(datetime.min.replace(tzinfo=zone) for zone in (UTC, EAST, WEST)),
+    ],
+)
+def test_times_that_no_store_can_hold(due: Due) -> None:
+    with pytest.raises(ValueError, match=r"due is .*36,500 days.*years 2 to 9998.*queue\.pause"):
+        check_due(due)
 
 
 def test_times_that_it_may_not_have() -> None:
@@ -32,6 +51,8 @@ def test_times_that_it_may_not_have() -> None:
         check_due(NOON.replace(tzinfo=None))
     with pytest.raises(ValueError, match="a delay is not negative"):
         check_due(timedelta(microseconds=-1))
+    with pytest.raises(ValueError, match="until is -1 day"):
+        check_due(timedelta(days=-1), "until")
 
 
 def test_a_naive_datetime_is_told_by_its_name() -> None:

@@ -50,7 +50,9 @@ def test_options_say_when() -> None:
     [
         ({"delay_until": NAIVE}, "datetime.now\\(UTC\\)"),
         ({"delay": timedelta(1), "delay_until": datetime.now(UTC)}, "not both"),
-        ({"delay": timedelta(seconds=-1)}, "delay_until"),
+        ({"delay": timedelta(seconds=-1)}, "delay is .* a datetime in the past"),
+        ({"delay": timedelta.max}, r"delay is .* queue\.pause"),
+        ({"delay_until": datetime.max.replace(tzinfo=UTC)}, r"delay_until is .* queue\.pause"),
         ({"job_id": "no-uuid"}, "a job id is a UUID"),
     ],
 )
@@ -65,7 +67,9 @@ def test_wrong_options_say_what_to_do(options: dict[str, Any], why: str) -> None
         {},
         {"until": datetime.now(UTC), "for_": timedelta(1)},
         {"until": NAIVE},
+        {"until": datetime.max.replace(tzinfo=UTC)},
         {"for_": timedelta(-1)},
+        {"for_": timedelta.max},
         {"for_": timedelta(1), "attempts": "forget"},
     ],
 )

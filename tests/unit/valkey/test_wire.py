@@ -47,6 +47,20 @@ def test_a_time_comes_back_to_the_microsecond() -> None:
         assert wire.from_score(f"{wire.microseconds(time) / 1_000_000:.6f}".encode()) == time
 
 
+@pytest.mark.parametrize("score", [b"253402300800", b"253402300799.99999", b"1e300", b"inf"])
+def test_a_time_beyond_what_a_datetime_can_hold_is_the_last_one(score: bytes) -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert wire.from_score(score) == last
+    assert wire.from_microseconds(b"%.0f" % (float(score) * 1_000_000)) == last
+    assert wire.exchanged([b"", b"%.0f" % float(score), []]).until_next == pytest.approx(float(score) / 1_000_000)
+
+
+@pytest.mark.parametrize("score", [b"-62135596801", b"-1e300", b"-inf"])
+def test_a_time_before_what_a_datetime_can_hold_is_the_first_one(score: bytes) -> None:
+    assert wire.from_score(score) == datetime.min.replace(tzinfo=UTC)
+    assert wire.from_microseconds(b"%.0f" % (float(score) * 1_000_000)) == datetime.min.replace(tzinfo=UTC)
+
+
 def test_due_times() -> None:
     assert wire.due_argument(None) == ""
     assert wire.due_argument(TIME) == str(MICROSECONDS)
