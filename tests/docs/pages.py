@@ -71,12 +71,22 @@ def run_page(path: Path, markdown: str, url: str) -> int:
     return len(codes)
 
 
+def as_script(markdown: str, url: str) -> str:
+    """A page's Python blocks down to the one that runs them as a program."""
+    texts = _texts(markdown, url)
+    (last,) = (number for number, text in enumerate(texts) if 'if __name__ == "__main__":' in text)
+    return "\n".join(texts[: last + 1])
+
+
 def as_test_module(markdown: str, url: str) -> str:
     """A page's Python blocks as one test module; empty where the page has no tests."""
-    texts = [
+    module = "\n".join(_texts(markdown, url))
+    return module if re.search(r"^\s*(async )?def test_", module, re.MULTILINE) else ""
+
+
+def _texts(markdown: str, url: str) -> list[str]:
+    return [
         READERS_SERVER.sub(lambda _: url, block.text)
         for block in blocks(markdown)
         if block.language == "python" and not block.excluded
     ]
-    module = "\n".join(texts)
-    return module if re.search(r"^\s*(async )?def test_", module, re.MULTILINE) else ""

@@ -1,17 +1,21 @@
 """Every Python block of the documentation runs, against a real server."""
 
+import asyncio
 import gc
 import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from valkey import Valkey
+from valkey.asyncio import Valkey as AsyncValkey
 
-from tests.docs.pages import as_test_module, blocks, run_page
+from jobsvalkey import JobName, JobQueue, ValkeyJobQueue
+from tests.docs.pages import as_script, as_test_module, blocks, run_page
 from tests.servers import Server, ServerOptions, default_kind, local_kind
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +62,25 @@ def test_the_blocks_of_a_page_run(page: Path, url: str, tmp_path: Path) -> None:
         options = ["-q", "-o", "asyncio_mode=auto", "--rootdir", str(tmp_path)]
         ran = subprocess.run([sys.executable, "-m", "pytest", *options, module], capture_output=True, text=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+async def test_the_guides_service_runs_as_a_script_until_it_is_terminated(url: str, tmp_path: Path) -> None:
+    script = tmp_path / "service.py"
+    script.write_text(as_script((ROOT / "docs/guide/service.md").read_text(), url))
+    send_email = JobName("SendEmail", dict[str, str])
+    async with ValkeyJobQueue(AsyncValkey.from_url(url)) as driver, asyncio.timeout(60):
+        queue = JobQueue(driver)
+        job_id = await queue.push(send_email, {"to": "ada@example.com", "subject": "Hello"})
+        process = await asyncio.create_subprocess_exec(sys.executable, script, stderr=asyncio.subprocess.PIPE)
+        try:
+            # One that has completed is not kept.
+            while process.returncode is None and await queue.status(job_id) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            _, said = await process.communicate()
+        assert (await queue.status(job_id), process.returncode, said) == (None, 0, b"")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import as_test_module, blocks, run_page
+from tests.docs.pages import as_script, as_test_module, blocks, run_page
 
 PAGE = Path("guide/a-page.md")
 
@@ -63,3 +63,8 @@ def test_tests_of_a_page_are_found() -> None:
         "x = 1\n\ndef test_x():\n    assert x == 1\n"
     )
     assert as_test_module(page("x = 1", "def attest_x(): ..."), "") == ""
+
+
+def test_a_script_ends_with_the_block_that_runs_it() -> None:
+    runs = 'if __name__ == "__main__":\n    print(x)'
+    assert as_script(page("x = 1", runs, "await y"), "") == f"x = 1\n\n{runs}\n"
