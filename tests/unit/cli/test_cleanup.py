@@ -1,6 +1,11 @@
 """`jobsvalkey cleanup`."""
 
+import asyncio
+import os
 import secrets
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -82,6 +87,32 @@ async def test_goes_in_chunks(shell: Shell, queue: JobQueue[ValkeyJobQueue], mon
     await queue.push_many([NAME.with_parameters(number) for number in range(10)])
     assert (await shell("cleanup", "--pending", "remove", "--json")).json["pending"] == 10
     assert (await queue.counts())[JobStatus.PENDING] == 0
+
+
+async def test_a_terminal_gets_a_bar_and_a_pipe_the_result_alone(shell: Shell, full: JobQueue[ValkeyJobQueue]) -> None:
+    piped = await shell("cleanup", "--completed", "remove")
+    assert (piped.code, piped.err) == (0, "")
+    out, err = await asyncio.to_thread(on_a_terminal, "cleanup", "--failed", "remove", "--queue", shell.queue_key)
+    assert out.split()[-3:] == ["failed", "removed", "2"]
+    assert "failed" in err
+    assert "2/2" in err
+
+
+def on_a_terminal(*arguments: str) -> tuple[str, str]:
+    """What a command prints whose stderr alone is a terminal."""
+    ours, theirs = os.openpty()
+    try:
+        command = [sys.executable, "-m", "jobsvalkey.cli", *arguments]
+        environment = {**os.environ, "TERM": "xterm"}
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=60, check=True)
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the end, once nobody has the other side
+            while some := os.read(ours, 4096):
+                shown += some
+    finally:
+        os.close(ours)
+    return done.stdout.decode(), shown.decode()
 
 
 @pytest.mark.parametrize(
