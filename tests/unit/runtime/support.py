@@ -21,7 +21,8 @@ from jobsvalkey import (
     RetentionPolicy,
     retain_last,
 )
-from jobsvalkey.contract import DriverConfiguration, Exchanged, Settlement
+from jobsvalkey.contract import DriverConfiguration, Exchanged, QueueDriver, Settlement
+from jobsvalkey.runtime.capabilities import InspectionQueueDriver
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 Driver: TypeAlias = MemoryJobQueue[ManualClock]
@@ -78,7 +79,7 @@ async def run_in_background(processor: Processor) -> AsyncGenerator["asyncio.Tas
             await task
 
 
-async def claim_all(driver: Driver, worker: str = "worker") -> Exchanged:
+async def claim_all(driver: QueueDriver, worker: str = "worker") -> Exchanged:
     """Claim what is due, as a worker of that name, which dies when its lock of 30 s runs out."""
     await driver.open_worker(worker, timedelta(seconds=30))
     return await driver.exchange(worker, 1, (), 1000)
@@ -95,14 +96,14 @@ async def run_all(queue: Queue, runner: JobRunner | None = None) -> None:
     await queue.driver.close_worker(worker)
 
 
-async def record_of(queue: Queue, job_id: JobID) -> JobRecord:
+async def record_of(queue: JobQueue[InspectionQueueDriver], job_id: JobID) -> JobRecord:
     """The record of a job that is there."""
     record = await queue.get(job_id)
     assert record is not None
     return record
 
 
-async def status_of(queue: Queue, job_id: JobID) -> JobStatus | None:
+async def status_of(queue: JobQueue[InspectionQueueDriver], job_id: JobID) -> JobStatus | None:
     """Where a job is."""
     return await queue.status(job_id)
 
@@ -119,7 +120,7 @@ async def settle(queue: Queue, **options: Any) -> Settlement:
     return await queue.runner(ProcessorOptions(**options)).run(await claim_one(queue))
 
 
-def raising(queue: Queue, error: BaseException, **options: Any) -> None:
+def raising(queue: JobQueue[Any], error: BaseException, **options: Any) -> None:
     """Register a handler that raises `error`."""
 
     async def handler(parameters: Work, context: JobContext) -> None:
@@ -138,3 +139,31 @@ def counting(queue: JobQueue[Any]) -> list[int]:
 
     queue.register_job(Work, handler)
     return ran
+
+
+class Handler:
+    """Runs until it is let go; number 1 does not listen to its cancellation."""
+
+    def __init__(self, queue: JobQueue[Any]) -> None:
+        self.go_on = asyncio.Event()
+        self.running: list[int] = []
+        self.cancelled: list[int] = []
+        self.ended: list[int] = []
+        queue.register_job(Work, self.run)
+
+    async def run(self, parameters: Work, context: JobContext) -> None:
+        self.running.append(parameters.number)
+        while not self.go_on.is_set():
+            try:
+                await self.go_on.wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(parameters.number)
+                if parameters.number != 1:
+                    raise
+        self.ended.append(parameters.number)
+
+
+def start(queue: JobQueue[Any], **changes: Any) -> "tuple[Processor, asyncio.Task[None]]":
+    """A processor that runs, to be stopped by the test."""
+    processor = queue.processor(options(**changes))
+    return processor, asyncio.create_task(processor.run())

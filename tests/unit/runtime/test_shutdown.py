@@ -4,7 +4,6 @@ import signal
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -21,38 +20,19 @@ from jobsvalkey import (
 from jobsvalkey.runtime import worker_run
 from tests.unit.runtime.support import (
     Driver,
+    Handler,
     Queue,
     Work,
     make_driver,
     make_queue,
-    options,
     record_of,
+    start,
     status_of,
     until,
 )
 
 NOTHING = timedelta(0)
 SHORT = timedelta(milliseconds=20)
-
-
-class Handler:
-    """Runs until it is let go; number 1 does not listen to its cancellation."""
-
-    def __init__(self, queue: JobQueue[Any]) -> None:
-        self.go_on = asyncio.Event()
-        self.running: list[int] = []
-        self.cancelled: list[int] = []
-        queue.register_job(Work, self.run)
-
-    async def run(self, parameters: Work, context: JobContext) -> None:
-        self.running.append(parameters.number)
-        while not self.go_on.is_set():
-            try:
-                await self.go_on.wait()
-            except asyncio.CancelledError:
-                self.cancelled.append(parameters.number)
-                if parameters.number != 1:
-                    raise
 
 
 @pytest.fixture
@@ -63,11 +43,6 @@ def queue() -> Queue:
 @pytest.fixture
 def handler(queue: Queue) -> Handler:
     return Handler(queue)
-
-
-def start(queue: JobQueue[Any], **changes: Any) -> "tuple[Any, asyncio.Task[None]]":
-    processor = queue.processor(options(**changes))
-    return processor, asyncio.create_task(processor.run())
 
 
 async def test_running_handlers_may_end_and_nothing_new_is_claimed(queue: Queue, handler: Handler) -> None:
