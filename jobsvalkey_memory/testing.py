@@ -1,14 +1,14 @@
 """For the tests of applications: run what is due, see what was pushed, and say what should have come of it."""
 
 import asyncio
-from collections.abc import Coroutine, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar, cast, overload
 from uuid import uuid4
 
-from jobsvalkey.contract import JobName, JobStatus, Settlement, StoredJob
-from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions
+from jobsvalkey.contract import JobName, JobStatus, NamedParameters, Settlement, StoredJob
+from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions, Push
 from jobsvalkey.runtime.codec import RequestEncoder, make_decoder, read_request, split_request
 from jobsvalkey.runtime.job import name_and_parameters, name_of
 from jobsvalkey_memory.clock import START, ManualClock
@@ -93,11 +93,14 @@ def pushed(queue: _Queue, job: Any, /) -> list[Any]:
 
     They are decoded from what is stored. A push of an id that was there already stores nothing, and does not count;
     nor do retries. The last 10,000 pushes are known.
+
+    Raises:
+        TypeError: it is neither a type nor a `JobName`.
     """
-    named = cast("JobName[Any]", job) if isinstance(job, JobName) else JobName(name_of(job), job)
-    decode = make_decoder(named.parameters, queue.dates)
-    found = _matching(queue, named, queue.driver.state.pushed)
-    return [decode(split_request(each.request or b"")[1]).parameters for each in found]
+    if not isinstance(job, JobName | type):
+        raise TypeError(f"pushed takes a type of parameters or a JobName, not {job!r}: for one job, use assert_pushed")
+    decode = _decoder(queue, _named(job))
+    return [decode(each.request) for each in _matching(queue, job, queue.driver.state.pushed)]
 
 
 def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay: timedelta | None = None) -> None:
@@ -105,12 +108,14 @@ def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay
 
     Args:
         queue: the queue.
-        job: parameters, `JobName.with_parameters(...)`, a type of parameters, or a `JobName`.
+        job: parameters, `JobName.with_parameters(...)`, a type of parameters, or a `JobName`. Parameters are the same
+            where they are equal (`==`) once they are decoded, or stored alike.
         count: how many times; `None` is at least once.
         delay: how long after its push it was due; `None` is any time.
 
     Raises:
         AssertionError: it was not; the message shows what was.
+        TypeError: the job is a `Push`.
     """
     __tracebackhide__ = True
     found = _matching(queue, job, queue.driver.state.pushed)
@@ -180,27 +185,55 @@ def _check(queue: _Queue, job: Any, expected: str, found: Sequence[StoredJob], c
     __tracebackhide__ = True
     if len(found) == count or (found and count is None):
         return
-    name, parameters = _name_and_json(queue, job)
-    what = name if parameters is None else f"{name} {parameters}"
+    request = _request_of(queue, job)
+    what = _named(job).name if request is None else f"{_named(job).name} {_json_of(request)}"
     times = "" if count is None else " not at all" if count == 0 else f" {count} times"
     raise AssertionError(f"expected: {what} {expected}{times}; found {len(found)}\n{_listing(queue)}")
 
 
-def _name_and_json(queue: _Queue, job: Any) -> tuple[str, str | None]:
-    """What a job is known by: its name, and its parameters as they would be stored, where it has any."""
+def _named(job: Any) -> JobName[Any]:
+    """The name of a job, and the type of its parameters."""
     if isinstance(job, JobName):
-        return job.name, None
-    if isinstance(job, type):
-        return name_of(job), None
-    name, parameters = name_and_parameters(job)
-    _, request = read_request(RequestEncoder(queue.dates)(name, parameters, START))
-    return name, bytes(request.parameters).decode()
+        return cast("JobName[Any]", job)
+    if isinstance(job, NamedParameters):
+        return cast("NamedParameters[Any]", job).job
+    if isinstance(job, Push):
+        raise TypeError(f"an assertion takes the parameters of a Push, not the {job!r}, and assert_pushed its delay=")
+    kind = cast("type[Any]", job if isinstance(job, type) else type(job))
+    return JobName(name_of(kind), kind)
+
+
+def _request_of(queue: _Queue, job: Any) -> bytes | None:
+    """A job as it would be stored, where it has parameters."""
+    if isinstance(job, JobName | type):
+        return None
+    return RequestEncoder(queue.dates)(*name_and_parameters(job), START)
+
+
+def _json_of(request: bytes | None) -> str:
+    """The parameters in a request."""
+    return bytes(read_request(request or b"")[1].parameters).decode()
+
+
+def _decoder(queue: _Queue, named: JobName[Any]) -> Callable[[bytes | None], Any]:
+    decode = make_decoder(named.parameters, queue.dates)
+    return lambda request: decode(split_request(request or b"")[1]).parameters
 
 
 def _matching(queue: _Queue, job: Any, stored: Iterable[StoredJob]) -> list[StoredJob]:
-    name, parameters = _name_and_json(queue, job)
-    records = ((each, JobRecord.from_stored(each)) for each in stored)
-    return [each for each, record in records if record.name == name and parameters in (None, record.parameters)]
+    named, request = _named(job), _request_of(queue, job)
+    found = [each for each in stored if JobRecord.from_stored(each).name == named.name]
+    if request is None:
+        return found
+    decode = _decoder(queue, named)
+
+    def is_same(other: bytes | None) -> bool:
+        # As text, too, for parameters that are equal to nothing but themselves.
+        with suppress(Exception):  # the other one may be of another type
+            return _json_of(other) == _json_of(request) or decode(other) == decode(request)
+        return False
+
+    return [each for each in found if is_same(each.request)]
 
 
 def _ended(queue: _Queue, job: Any, status: JobStatus) -> list[StoredJob]:

@@ -1,10 +1,13 @@
 """What was pushed, and what should have come of it: each assertion holds, fails, and says what there was instead."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, cast
 
+import msgspec
 import pytest
 
-from jobsvalkey import ConfigurationError, JobName, JobOptions, JobQueue, NewJob, new_job_id
+from jobsvalkey import ConfigurationError, JobName, JobOptions, JobQueue, NewJob, Push, new_job_id
 from jobsvalkey_memory import (
     ManualClock,
     MemoryJobQueue,
@@ -69,6 +72,48 @@ async def test_assert_pushed(job_queue: TwinQueue) -> None:
     assert_pushed(job_queue, print_string.with_parameters("text"))
     assert_not_pushed(job_queue, SendEmail("eve"))
     assert_not_pushed(job_queue, Welcome)
+
+
+@dataclass(frozen=True)
+class Tags:
+    job_name: ClassVar[str] = "Tags"
+    names: frozenset[int] = frozenset()
+    notes: dict[str, int] = field(default_factory=dict[str, int])
+    by: "Plain | None" = None
+
+
+class Plain(msgspec.Struct, eq=False):
+    name: str
+
+
+async def test_jobs_are_the_same_where_their_parameters_are_equal(job_queue: TwinQueue) -> None:
+    await job_queue.push(Tags(frozenset([1, 9]), {"a": 1, "b": 2}))
+    same = Tags(frozenset([9, 1]), {"b": 2, "a": 1})
+    assert_pushed(job_queue, same)
+    with pytest.raises(AssertionError, match="not at all; found 1"):
+        assert_not_pushed(job_queue, same)
+    assert_not_pushed(job_queue, Tags(frozenset([1, 9]), {"a": 1, "b": 3}))
+
+
+async def test_parameters_that_are_never_equal_are_the_same_where_they_are_stored_alike(job_queue: TwinQueue) -> None:
+    await job_queue.push(Tags(by=Plain("ada")))
+    assert_pushed(job_queue, Tags(by=Plain("ada")))
+    assert_not_pushed(job_queue, Tags(by=Plain("bob")))
+
+
+async def test_parameters_of_another_type_are_not_the_same(job_queue: TwinQueue) -> None:
+    await job_queue.push(JobName("Number", str), "one")
+    assert_not_pushed(job_queue, JobName("Number", int).with_parameters(1))
+
+
+async def test_what_is_no_job_is_told_what_to_use_instead(job_queue: TwinQueue) -> None:
+    anything: Any = job_queue
+    with pytest.raises(TypeError, match=r"pushed takes a type of parameters or a JobName, not SendEmail\(to='ada'\)"):
+        pushed(anything, cast("Any", SendEmail("ada")))
+    with pytest.raises(TypeError, match="not NamedParameters"):
+        pushed(anything, cast("Any", print_string.with_parameters("text")))
+    with pytest.raises(TypeError, match=r"the parameters of a Push, not the Push.*delay="):
+        assert_pushed(anything, Push(SendEmail("ada"), JobOptions(delay=SECOND)))
 
 
 async def test_assert_pushed_says_what_there_was(job_queue: TwinQueue) -> None:
