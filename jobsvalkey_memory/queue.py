@@ -200,7 +200,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
 
     async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
         """Returns at a hint, or where one came since the worker last looked; else after `timeout`."""
-        holder = self.state.workers.get(worker) or Worker(self.now(), self.state.hints)
+        now = self.now()
+        holder = self.state.workers.get(worker) or Worker(now, self.state.hints)
         hint = asyncio.get_running_loop().create_future()
         self.state.waiting[hint] = None
         try:
