@@ -18,7 +18,7 @@ def pytest_report_header() -> list[str]:
     return [f"servers: {', '.join(kind.id for kind in found_kinds())}", f"default server: {default_kind()}"]
 
 
-class _Servers:
+class Servers:
     """The servers that tests share, each started when it is first asked for."""
 
     def __init__(self, stack: ExitStack) -> None:
@@ -32,20 +32,20 @@ class _Servers:
 
 
 @pytest.fixture(scope="session")
-def shared_servers() -> Iterator[_Servers]:
+def shared_servers() -> Iterator[Servers]:
     """The servers that tests share; ask for `server` or `default_server` instead."""
     with ExitStack() as stack:
-        yield _Servers(stack)
+        yield Servers(stack)
 
 
 @pytest.fixture(scope="session", params=found_kinds(), ids=lambda kind: kind.id)
-def server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
+def server(request: pytest.FixtureRequest, shared_servers: Servers) -> Server:
     """Each server of this machine in turn. It is shared: do not stop, freeze or flush it."""
     return shared_servers.get(request.param)
 
 
 @pytest.fixture(scope="session")
-def default_server(shared_servers: _Servers) -> Server:
+def default_server(shared_servers: Servers) -> Server:
     """One server: that of `JOBSVALKEY_TEST_URL`, else a container, else a wheel's. Shared, like `server`."""
     return shared_servers.get(default_kind())
 
