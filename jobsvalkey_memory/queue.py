@@ -115,9 +115,11 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         operation: Operation | None = None,
     ) -> int:
         """The oldest of one state → absent, or as `rerun`; claims on them are revoked."""
+        now = self.now()
+        if cleanup.action == "nothing" or max_jobs < 1:
+            return 0
         if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
-        now = self.now()
 
         def is_meant(job: StoredJob) -> bool:
             old = cleanup.max_age is None or now - (job.ended_at or job.claimed_at or job.stored_at) >= cleanup.max_age
@@ -125,8 +127,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             can_run = job.request is not None or cleanup.action != "rerun"
             return old and can_run and (is_orphan or not only_orphans) and self._is_present(job, now)
 
-        meant = filter(is_meant, self.state.listed(status))
-        chosen = list(islice(meant, max_jobs if cleanup.action != "nothing" else 0))
+        chosen = list(islice(filter(is_meant, self.state.listed(status)), max_jobs))
         for job in chosen:
             if job.worker is not None:
                 claims = self.state.workers[job.worker].claims
@@ -190,7 +191,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         for worker, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
             if holder.expires > now:
                 continue
-            for token in list(islice(holder.claims, max_jobs - recovered)):
+            for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
                 job = self.state.jobs[holder.claims.pop(token)]
                 self._pend(replace(job, recoveries=job.recoveries + 1))
                 recovered += 1
@@ -264,7 +265,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         """The jobs in a state: each as it is when its turn comes, unless it has left by then."""
         now, listed = self.now(), self.state.listed(status, latest_first=status in FINISHED)
         present = (job.job_id for job in listed if self._is_present(job, now))
-        for job_id in list(islice(present, limit)):
+        for job_id in list(islice(present, limit and max(limit, 0))):
             if job := self._find(job_id, self.now(), status):
                 yield job
 

@@ -131,7 +131,7 @@ class SQLiteJobQueue:
 
     def _claim(self, worker: WorkerID, sequence: int, limit: int, now: int) -> None:
         due = "SELECT id FROM jobs WHERE state = 'pending' AND due <= ? ORDER BY due, id LIMIT ?"
-        for index, (job_id,) in enumerate(self._all(due, now, limit)):
+        for index, (job_id,) in enumerate(self._all(due, now, max(limit, 0))):
             claim = "UPDATE jobs SET state = 'processing', worker = ?, token = ? WHERE id = ?"
             self._do(claim, worker, b"%d.%d" % (sequence, index), job_id)
 
@@ -192,7 +192,7 @@ class SQLiteJobQueue:
         """Release what workers hold whose lock has run out."""
         with self._transaction() as now:
             orphans = "SELECT jobs.id FROM workers JOIN jobs ON worker = workers.id WHERE expires <= ? LIMIT ?"
-            recovered = self._all(orphans, now, max_jobs)
+            recovered = self._all(orphans, now, max(max_jobs, 0))
             for row in recovered:
                 self._do("UPDATE jobs SET recoveries = recoveries + 1 WHERE id = ?", *row)
                 self._release("id = ?", *row)

@@ -3,7 +3,7 @@
 Each method is one atomic step of the store, but where it says chunks. `operation` numbers a writing step: the
 store answers a repeat of a producer's last number from memory, refuses a lower one (`OperationRefused`), and
 refuses the same number with another content. A driver that is given none numbers the step itself, and then
-repeats it under that number for as long as a reply is missing.
+repeats it under that number for as long as a reply is missing. A `limit` or `max_jobs` below one is none.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -137,7 +137,7 @@ class ValkeyBase:
 
     async def recover(self, max_jobs: int = 1000) -> int:
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was."""
-        return await self._upkeep(RECOVER, [max_jobs, wire.microseconds(self._configuration.unowned_grace)])
+        return await self._upkeep(RECOVER, [max(max_jobs, 0), wire.microseconds(self._configuration.unowned_grace)])
 
     async def aclose(self) -> None:
         """End this event loop's connections and background tasks. The user's client stays open."""

@@ -35,7 +35,7 @@ class ValkeyInspection(ValkeyBase):
         Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
         """
         left = limit
-        if left == 0:
+        if left is not None and left < 1:
             return
         async for ids in self._pages(status):
             for from_ in range(0, len(ids), PAGE_SIZE):

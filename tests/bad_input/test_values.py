@@ -202,3 +202,17 @@ async def test_a_failure_without_a_reason(queue: QueueOnValkey, unchanged: Uncha
     async with unchanged():
         with pytest.raises(ValueError, match="is empty: a failure says why"):
             await queue.driver.exchange("worker", 1, [Fail(new_job_id(), b"1.0", b"")])
+
+
+async def test_a_limit_below_one_is_none(queue: QueueOnValkey, unchanged: Unchanged) -> None:
+    driver = queue.driver
+    await driver.open_worker("worker", MINUTE)
+    await driver.open_worker("dead", MINUTE)
+    await queue.push_many([Work(1), Work(2)])
+    assert len((await driver.exchange("dead", 1, limit=1)).claims) == 1
+    await driver.renew("dead", timedelta(0))
+    async with unchanged():
+        assert [job async for job in driver.jobs(JobStatus.PENDING, limit=-1)] == []
+        assert await driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=-1) == 0
+        assert (await driver.exchange("worker", 1, limit=-1)).claims == []
+        assert await driver.recover(-1) == 0

@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 
-from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, JobStatus, new_job_id
+from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, JobCleanup, JobStatus, new_job_id
 from jobsvalkey_memory import MemoryJobQueue
-from tests.unit.memory.bench import SECOND, Bench
+from tests.unit.memory.bench import HOLD, SECOND, Bench
 
 
 async def test_counts_lists_all_states(bench: Bench) -> None:
@@ -26,6 +26,16 @@ async def test_jobs_go_by_due_time_or_by_end_latest_first(bench: Bench) -> None:
         await bench.queue.cancel(job_id)
     assert await bench.listed(JobStatus.CANCELLED) == [soon, late]
     assert [job.job_id async for job in bench.queue.jobs(JobStatus.CANCELLED, limit=1)] == [soon]
+
+
+async def test_a_limit_below_one_is_none(bench: Bench) -> None:
+    failed, held = await bench.failed(), await bench.in_state(JobStatus.PROCESSING)
+    assert [job async for job in bench.queue.jobs(JobStatus.FAILED, limit=-1)] == []
+    assert await bench.queue.cleanup_step(JobStatus.FAILED, JobCleanup.remove(), max_jobs=-1) == 0
+    assert await bench.claim(-1) == []
+    bench.clock.advance(HOLD)
+    assert await bench.queue.recover(-1) == 0
+    assert (await bench.status(failed), await bench.status(held)) == (JobStatus.FAILED, JobStatus.PROCESSING)
 
 
 async def test_jobs_passes_over_what_has_moved_meanwhile(bench: Bench) -> None:
