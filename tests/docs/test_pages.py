@@ -59,8 +59,10 @@ def test_the_blocks_of_a_page_run(page: Path, url: str, tmp_path: Path) -> None:
     gc.collect()
     module = tmp_path / "test_page.py"
     if module.write_text(as_test_module(text, url)):
-        options = ["-q", "-o", "asyncio_mode=auto", "--rootdir", str(tmp_path)]
-        ran = subprocess.run([sys.executable, "-m", "pytest", *options, module], capture_output=True, text=True)
+        # What the page does not tell its reader to set up is not there.
+        settings = [block.text for block in blocks(text) if block.language == "toml"]
+        (tmp_path / "pyproject.toml").write_text("\n".join(settings))
+        ran = subprocess.run([sys.executable, "-m", "pytest", "-q", module], capture_output=True, text=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
