@@ -4,13 +4,25 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from math import inf
 
 from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Outcome, Retry, WorkerID
 from jobsvalkey_conformance.history import Event, History
-from jobsvalkey_conformance.history_calls import Change, Clean, Exchange, Get, Push
-from jobsvalkey_conformance.history_parts import HistoryParts
-from jobsvalkey_conformance.linearizability import linearizable, shortest_explanation
+from jobsvalkey_conformance.history_calls import (
+    UNANSWERED,
+    Change,
+    Clean,
+    Exchange,
+    Get,
+    Number,
+    OpenWorker,
+    Push,
+    Renew,
+)
+from jobsvalkey_conformance.history_parts import HistoryParts, Part
+from jobsvalkey_conformance.linearizability import Step, linearizable, shortest_explanation
 from jobsvalkey_conformance.linearizability_twin import TwinTransition
 
 Check = Callable[[History], Iterator[str]]
@@ -81,13 +93,50 @@ def out_of_order(history: History) -> Iterator[str]:
     """The claims of a step go by due time and id, none is early, and none is more than was asked for."""
     for event, exchange in history.answered(Exchange):
         claims = event.answer.claims
-        places = [(claim.due, claim.job_id) for claim in claims]
+        places = [_place(claim) for claim in claims]
         if places != sorted(places):
             yield f"the claims are not in the order of their due times and ids: {event}"
         if any(claim.due > event.times[-1] for claim in claims):
             yield f"a job is claimed before it is due: {event}"
         if len(claims) > exchange.limit:
             yield f"more jobs are claimed than were asked for: {event}"
+
+
+def overtaken(history: History) -> Iterator[str]:
+    """Of all that waits, what is due first is claimed first, whoever claims."""
+    parts = HistoryParts(history)
+    began: dict[Number, int] = {}  # A step that was sent again may have been done the first time.
+    for event, exchange in history.of(Exchange):
+        began.setdefault(exchange.number, event.began)
+    claiming = [
+        (event, began[exchange.number], max(map(_place, event.answer.claims)))
+        for event, exchange in history.answered(Exchange)
+        if event.answer.claims
+    ]
+    for job_id in history.job_ids:
+        for claim, since, until in _waits(parts.steps_of(job_id), began):
+            for event, start, last in claiming:
+                if since < start and (event.answered or 0) < until and _place(claim) < last:
+                    yield f"job {job_id} waits, due {claim.due}, and one that comes after it is claimed: {event}"
+                    break
+
+
+def _waits(steps: Sequence[Step[Part]], began: Mapping[Number, int]) -> Iterator[tuple[Claim, float, int]]:
+    """For the claims of a job, from when to when it was certainly pending before.
+
+    No clock is asked: since nothing touched the job in that time, its due time was the one that the claim shows.
+    """
+    touching = [step for step in steps if not isinstance(step.action.call, Get | OpenWorker | Renew)]
+    for step in touching:
+        call, answer = step.action.call, step.action.answer
+        if not isinstance(call, Exchange) or answer is UNANSWERED or not answer.claims or call.settlements:
+            continue  # What an exchange settles and claims again did not wait for it.
+        ends = [
+            inf if one.answered is None else one.answered
+            for one in touching
+            if one.began < (step.answered or 0) and one.action.call.number != call.number
+        ]
+        yield answer.claims[0], max(ends, default=-1), began[call.number]
 
 
 def torn_batches(history: History) -> Iterator[str]:
@@ -115,6 +164,10 @@ def not_linearizable(history: History) -> Iterator[str]:
             yield f"the history of job {job_id} cannot be explained, shortest part:{lines}"
 
 
+def _place(claim: Claim) -> tuple[datetime, JobID]:
+    return claim.due, claim.job_id
+
+
 def _claims(history: History) -> Iterator[tuple[Event, Exchange, Claim]]:
     return ((event, exchange, claim) for event, exchange in history.answered(Exchange) for claim in event.answer.claims)
 
@@ -139,6 +192,7 @@ CHECKS: tuple[Check, ...] = (
     lost_or_unexpected,
     settled_twice,
     out_of_order,
+    overtaken,
     torn_batches,
     not_linearizable,
 )

@@ -238,12 +238,12 @@ async def drain(shared: Shared, driver: AnyDriver) -> None:
             if Capability.INSPECTION in shared.capabilities and await driver.status(job_id) is not JobStatus.PAUSED:
                 continue
             await client.ask(Change(job_id, "resume", client.operation()), faults=False)
-    await client.ask(OpenWorker("drain", timedelta(hours=1)), faults=False)
+    await client.ask(OpenWorker("drain.1", timedelta(hours=1)), faults=False)
     sequence, claims = 0, list[Claim]()
     while sequence == 0 or claims:
         sequence += 1
         settlements = tuple(Finish(claim.job_id, claim.token) for claim in claims)
-        claims = (await client.ask(Exchange("drain", sequence, settlements, 50), faults=False)).claims
+        claims = (await client.ask(Exchange("drain.1", sequence, settlements, 50), faults=False)).claims
     if Capability.INSPECTION in shared.capabilities:
         for job_id in shared.job_ids:
             await client.ask(Get(job_id), faults=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -202,26 +202,51 @@ class ClaimInTwoSteps(Twin):
         super()._drop(job, now)
 
 
-@mutant("test_order_equal_times_by_ascending_id")
-class LastInFirstOut(Twin):
+class ChoosesWrongly(Twin):
+    """A claim chooses among what is due as it likes, and shows in the right order what it chose."""
+
+    def rank(self, job: StoredJob) -> Any:
+        """What is least in this is claimed first."""
+        raise NotImplementedError
+
+    async def exchange(
+        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+    ) -> Exchanged:
+        now, line = self.clock.now(), self.state.lines[PENDING]
+        due = [place for place in line if place[0] <= now]
+        passed_over = sorted(due, key=lambda place: self.rank(self.state.jobs[place[1]]))[limit:]
+        for place in passed_over:
+            line.remove(place)
+        try:
+            answer = await super().exchange(worker, sequence, settlements, limit)
+        finally:
+            for place in passed_over:
+                line.add(place)
+        return replace(answer, until_next=self._until_next(now))
+
+
+@mutant("test_order_equal_times_by_ascending_id", found_by=[Search.HISTORIES])
+class LastInFirstOut(ChoosesWrongly):
     """Of jobs that are due together the latest comes first."""
 
-    async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
-    ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
-        return replace(answer, claims=sorted(answer.claims, key=lambda claim: (claim.due, -claim.job_id.int)))
+    def rank(self, job: StoredJob) -> Any:
+        return job.due, -job.job_id.int
 
 
-@mutant("test_order_earliest_due_first")
-class OrderOfPushing(Twin):
+@mutant("test_order_earliest_due_first", found_by=[Search.HISTORIES])
+class OrderOfPushing(ChoosesWrongly):
     """Jobs go in the order in which they were pushed, whenever they are due."""
 
-    async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
-    ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
-        return replace(answer, claims=sorted(answer.claims, key=lambda claim: (claim.stored_at, claim.job_id)))
+    def rank(self, job: StoredJob) -> Any:
+        return job.stored_at, job.job_id
+
+
+@mutant("test_order_many_jobs_go_as_in_the_twin", found_by=[Search.MACHINE, Search.HISTORIES])
+class LatestDueFirst(ChoosesWrongly):
+    """Of all that is due, what has waited longest comes last: under load it never comes."""
+
+    def rank(self, job: StoredJob) -> Any:
+        return datetime.max.replace(tzinfo=UTC) - (job.due or job.stored_at)
 
 
 @mutant("test_order_the_past_keeps_its_place")
