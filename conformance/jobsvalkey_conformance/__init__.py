@@ -1,18 +1,18 @@
 """The conformance kit: holds any driver against the contract."""
 
-from typing import TYPE_CHECKING, Any
-
-from jobsvalkey_conformance.harness import (
-    GARBLED,
-    AnyDriver,
-    Damage,
-    DriverHarness,
-    Hook,
-    Observation,
-    ObservedJob,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jobsvalkey_conformance.harness import (
+        GARBLED,
+        AnyDriver,
+        Damage,
+        DriverHarness,
+        Hook,
+        Observation,
+        ObservedJob,
+    )
     from jobsvalkey_conformance.kit import ConformanceWarning
     from jobsvalkey_conformance.suite import DriverConformance
 
@@ -28,15 +28,16 @@ __all__ = [
     "ObservedJob",
 ]
 
+_MODULES = {"ConformanceWarning": "kit", "DriverConformance": "suite"}
 
-def __getattr__(name: str) -> Any:
-    # Every run of pytest loads the kit's plugin, and this with it: the suite, and Hypothesis with it, only on demand.
-    if name == "DriverConformance":
-        from jobsvalkey_conformance.suite import DriverConformance
 
-        return DriverConformance
-    if name == "ConformanceWarning":
-        from jobsvalkey_conformance.kit import ConformanceWarning
+def __getattr__(name: str) -> object:
+    # The pytest plugin is in this package, and every run of pytest imports it: the rest is left until it is used.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'harness')}"), name)
 
-        return ConformanceWarning
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    # What is not there yet can be found, by completion and by the reference of the documentation.
+    return __all__

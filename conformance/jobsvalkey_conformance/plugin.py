@@ -1,6 +1,6 @@
 """The pytest plugin: a table by capability at the end of a run that held a driver against the suite.
 
-It is loaded in every run of pytest, and does nothing in those without a `DriverConformance`.
+It is loaded in every run of pytest. In those without a `DriverConformance` it does nothing, and imports nothing.
 """
 
 from collections.abc import Generator
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobsvalkey_conformance.report import KEY, results_of, table
-
 if TYPE_CHECKING:
     from jobsvalkey_conformance.case import Case
 
 # The areas are read when a test module imports the suite, which is later than this.
 pytest.register_assert_rewrite("jobsvalkey_conformance.areas", "jobsvalkey_conformance.kit")
+
+KEY = "conformance"
+"""The property of a test's report that says what the test is about: capability, area, and what is held against it."""
 
 
 def _case(item: pytest.Item) -> "Case | None":
@@ -25,6 +26,12 @@ def _case(item: pytest.Item) -> "Case | None":
 def _subject(item: pytest.Item) -> str:
     cls: Any = getattr(item, "cls", None)
     return f"{cls.__name__} ({cls.harness_type.__name__})"
+
+
+def about(report: object) -> str | None:
+    """What the test of a report is about; `None` where it is not a report of a test of the suite."""
+    properties: list[tuple[str, str]] = getattr(report, "user_properties", [])
+    return next((text for key, text in properties if key == KEY), None)
 
 
 def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:
@@ -45,6 +52,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print a table for each driver."""
+    if not any(about(report) for reports in terminalreporter.stats.values() for report in reports):
+        return
+    from jobsvalkey_conformance.report import results_of, table
+
     for subject, results in results_of(terminalreporter.stats).items():
         terminalreporter.section(f"conformance suite {version('jobsvalkey')}: {subject}")
         for line in table(results):

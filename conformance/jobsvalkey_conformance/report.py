@@ -8,9 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from jobsvalkey.contract import Capability
+from jobsvalkey_conformance.plugin import about
 
-KEY = "conformance"
-"""The property of a test's report that says what the test is about: capability, area, and what is held against it."""
 NOT_RUN = "not run: "
 """What the reason of every test begins with that needs what the driver or the harness has not."""
 
@@ -32,9 +31,9 @@ class Result:
     """Why it was not run, or how it failed."""
 
     @classmethod
-    def of(cls, report: pytest.TestReport, about: str) -> "Result":
+    def of(cls, report: pytest.TestReport, text: str) -> "Result":
         """The result that a report stands for."""
-        capability, area, subject = about.split(" ", 2)
+        capability, area, subject = text.split(" ", 2)
         outcome: Outcome = "failed" if report.failed else "not run" if report.skipped else "passed"
         reason = ""
         if report.skipped and isinstance(report.longrepr, tuple):
@@ -50,10 +49,9 @@ def results_of(stats: Mapping[str, Iterable[Any]]) -> dict[str, list[Result]]:
     # A test that passes and then fails to end has two reports: the later one counts.
     for category in ("passed", "skipped", "failed", "error"):
         for report in stats.get(category, ()):
-            for key, about in getattr(report, "user_properties", ()):
-                if key == KEY:
-                    result = Result.of(report, about)
-                    found.setdefault(result.subject, {})[result.test] = result
+            if text := about(report):
+                result = Result.of(report, text)
+                found.setdefault(result.subject, {})[result.test] = result
     return {subject: list(results.values()) for subject, results in sorted(found.items())}
 
 

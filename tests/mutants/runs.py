@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from jobsvalkey_conformance import kit
-from jobsvalkey_conformance.__main__ import run
 from jobsvalkey_conformance.history_area import check_history
 from jobsvalkey_conformance.machine_area import run_machine
+from jobsvalkey_conformance.run import run
 
 from tests.contract.harnesses import ValkeyHarness
 from tests.mutants.catalogue import MUTANTS

@@ -28,6 +28,15 @@ class Boastful(Twin):
         raise NotImplementedError
 
 
+class NeverCancels(Twin):
+    """Cancels, and says that it did not."""
+
+    async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        """Cancel."""
+        await super().cancel(job_id, operation=operation)
+        return False
+
+
 class Bare:
     """Has the methods of the base, and no others."""
 
@@ -72,6 +81,12 @@ class BoastfulHarness(TwinHarness):
     """Of the boastful one."""
 
     driver = Boastful
+
+
+class NeverCancelsHarness(TwinHarness):
+    """Of the one that does not admit to it."""
+
+    driver = NeverCancels
 
 
 class BareHarness(TwinHarness):

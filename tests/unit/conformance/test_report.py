@@ -1,9 +1,12 @@
 """What the kit says about drivers, good and bad, to those who know pytest and to those who do not."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,18 +16,22 @@ ROOT = Path(__file__).parents[3]
 HARNESSES = "tests.unit.conformance.faulty_drivers"
 
 
-def kit(harness: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "jobsvalkey_conformance", f"{HARNESSES}:{harness}", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def kit(
+    target: str, *options: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jobsvalkey_conformance", target, *options]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
 def report(harness: str, *options: str) -> tuple[int, dict[str, Any]]:
-    done = kit(harness, "--json", *options)
+    done = kit(f"{HARNESSES}:{harness}", "--json", *options)
     return done.returncode, json.loads(done.stdout)
 
 
 def test_a_good_driver_conforms(tmp_path: Path) -> None:
-    done = kit("TwinHarness", "-k", "not stateful and not histories", "--junit", str(tmp_path / "junit.xml"))
+    done = kit(
+        f"{HARNESSES}:TwinHarness", "-k", "not stateful and not histories", "--junit", str(tmp_path / "junit.xml")
+    )
     assert done.returncode == 0, done.stdout
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line[:1].isalpha()}
     assert "conformance suite" in done.stdout
@@ -67,7 +74,7 @@ def test_what_is_stated_but_does_not_work_fails() -> None:
     assert code == 1
     failed = {result["test"] for result in told["results"] if result["outcome"] == "failed"}
     assert failed == {"test_capability_what_works_is_stated[cancel]", "test_cancel_a_job_that_is_not_there"}
-    done = kit("BoastfulHarness", "-k", "cancel_a_job")
+    done = kit(f"{HARNESSES}:BoastfulHarness", "-k", "cancel_a_job")
     assert "FAILED cancel: test_cancel_a_job_that_is_not_there" in done.stdout
     assert "NotImplementedError" in done.stdout
 
@@ -92,21 +99,73 @@ def test_a_harness_that_does_not_work_fails_everything() -> None:
     assert "no store" in told["results"][0]["reason"]
 
 
+def test_a_failed_assertion_shows_its_values(tmp_path: Path) -> None:
+    # As in the guide: with the driver and the harness comes the suite.
+    module = f"""
+from jobsvalkey_conformance import DriverConformance
+from {HARNESSES} import NeverCancelsHarness
+
+class TestMine(DriverConformance):
+    harness_type = NeverCancelsHarness
+"""
+    (tmp_path / "mine.py").write_text(module)
+    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = kit("mine:NeverCancelsHarness", "-k", "cancel_a_cancelled_job_is_not", environment=environment)
+    assert done.returncode == 1
+    assert "assert False is True" in done.stdout
+
+
+def test_what_the_environment_says_to_pytest_is_for_other_runs() -> None:
+    for ours in ({"PYTEST_ADDOPTS": "-v --color=yes"}, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}):
+        done = kit(f"{HARNESSES}:TwinHarness", "-k", "cancel_a_cancelled_job_is_not", environment=ours)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+BROKEN = """
+from jobsvalkey_conformance import DriverHarness
+
+class Harness(DriverHarness): ...
+
+raise RuntimeError("no\\nserver")
+"""
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
         ("harness", "is not MODULE:HARNESS"),
-        ("nowhere_at_all:Harness", "cannot be imported"),
+        ("nowhere_at_all:Harness", "cannot be imported: ModuleNotFoundError"),
+        ("broken:Harness", "broken cannot be imported: RuntimeError: no server"),
         (f"{HARNESSES}:Nothing", "has no Nothing"),
         ("json:loads", "is not a subclass"),
+        (f"{HARNESSES}:TwinHarness -k push_nothing_like_it", "no test of the suite matches -k 'push_nothing_like_it'"),
+        (f"{HARNESSES}:TwinHarness -k (", "Wrong expression passed to '-k'"),
+        (f"{HARNESSES}:TwinHarness --junit .", "must be a filename"),
     ],
 )
-def test_wrong_usage_is_one_line(target: str, message: str) -> None:
-    command = [sys.executable, "-m", "jobsvalkey_conformance", target]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+def test_wrong_usage_is_one_line(tmp_path: Path, target: str, message: str) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    command = [sys.executable, "-m", "jobsvalkey_conformance", *target.split()]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["pytest", "hypothesis"])
+def test_without_the_extra_it_says_how_to_get_it(missing: str) -> None:
+    program = f"""
+import sys
+
+sys.modules[{missing!r}] = None
+from jobsvalkey_conformance.__main__ import main
+
+sys.exit(main(["{HARNESSES}:TwinHarness"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: no {missing} here: pip install 'jobsvalkey[conformance]'\n"
 
 
 def run_pytest(directory: Path, test: str, *options: str) -> str:
@@ -132,21 +191,27 @@ class TestMine(DriverConformance):
     assert ["cancel", "0", "1", "0"] in [line.split() for line in output.splitlines()]
 
 
-def test_nothing_is_said_where_the_kit_is_not_used(tmp_path: Path) -> None:
-    test = """
+def test_where_the_kit_is_not_used_nothing_is_said_or_imported(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_mine(): ...")
+    program = """
 import sys
+import pytest
 
-def test_mine():
-    assert "jobsvalkey_conformance.suite" not in sys.modules
+print("code", int(pytest.main(["-p", "jobsvalkey", "-p", "jobsvalkey_conformance", "."])))
+print("imported", {"jobsvalkey", "valkey", "msgspec", "opentelemetry", "hypothesis"} & set(sys.modules))
 """
-    output = run_pytest(tmp_path, test)
-    assert "1 passed" in output
-    assert "conformance suite" not in output
+    # Both of our plugins by their entry points, and none of those that are installed beside them.
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "code 0" in done.stdout, done.stdout + done.stderr
+    assert "conformance suite" not in done.stdout
+    assert "imported set()" in done.stdout
 
 
 def test_a_process_can_run_it_for_one_harness_after_the_other() -> None:
     program = f"""
-from jobsvalkey_conformance.__main__ import run
+from jobsvalkey_conformance.run import run
 for harness in ("TwinHarness", "BoastfulHarness", "TwinHarness"):
     results = run("{HARNESSES}:" + harness, select="cancel_a_job_that", stop=True).results()
     print(len(results), [result.outcome for result in results])
