@@ -44,3 +44,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'testing')}"), name)
+
+
+def __dir__() -> list[str]:
+    # What is not there yet can be found, by completion and by the reference of the documentation.
+    return __all__

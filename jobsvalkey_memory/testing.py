@@ -106,10 +106,11 @@ def pushed(queue: _Queue, job: Any, /) -> list[Any]:
 def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay: timedelta | None = None) -> None:
     """A job was pushed, whatever became of it since.
 
+    Parameters are the same where they are equal (`==`) once they are decoded, or stored alike.
+
     Args:
         queue: the queue.
-        job: parameters, `JobName.with_parameters(...)`, a type of parameters, or a `JobName`. Parameters are the same
-            where they are equal (`==`) once they are decoded, or stored alike.
+        job: parameters, `JobName.with_parameters(...)`, a type of parameters, or a `JobName`.
         count: how many times; `None` is at least once.
         delay: how long after its push it was due; `None` is any time.
 

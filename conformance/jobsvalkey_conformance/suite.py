@@ -48,10 +48,10 @@ class DriverConformance(
     StatefulArea,
     HistoryArea,
 ):
-    """Every test that a driver's capabilities call for. Subclass it, and say which harness makes the drivers.
+    """Every test that a driver's capabilities call for.
 
-    ```python
-    class TestMyDriver(DriverConformance):
-        harness_type = MyHarness
-    ```
+    Subclass it, and say which harness makes the drivers::
+
+        class TestMyDriver(DriverConformance):
+            harness_type = MyHarness
     """
