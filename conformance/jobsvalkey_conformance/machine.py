@@ -1,13 +1,7 @@
 """The stateful machine: random steps on the driver under test and on the twin, in lock step, compared after each one.
 
-Hypothesis chooses the steps and, where the two differ, looks for the shortest way there. What it prints is a
-program. To run it again, paste it below these lines:
-
-    from jobsvalkey_conformance.machine_area import machine_for
-
-    LockstepMachine = machine_for(MyHarness)
-
-All arguments are numbers and words, so that it needs nothing else.
+Hypothesis chooses the steps and, where the two differ, looks for the shortest way there. What it prints is a program
+that runs as it stands: its arguments are numbers and words, so that it needs nothing but the harness.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The stateful machine as a test of the suite."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from os import environ
 from typing import ClassVar
 
@@ -42,7 +44,7 @@ def run_machine(
         AssertionError: the driver and the twin differ; the shortest program that was found is a note to the error.
     """
     machine = machine_for(harness_type)
-    with pytest.MonkeyPatch.context() as patch:
+    with _runnable(harness_type), pytest.MonkeyPatch.context() as patch:
         # There is no setting for it, and with its five minutes a slow store would run into the limits of CI.
         patch.setattr(engine, "MAX_SHRINKING_SECONDS", SHRINKING_SECONDS)
         run_state_machine_as_test(
@@ -51,14 +53,31 @@ def run_machine(
                 max_examples=examples,
                 stateful_step_count=steps,
                 deadline=None,
-                print_blob=True,
+                print_blob=False,  # It is for a decorator, and here is nothing to decorate.
                 derandomize=same_each_time,
                 phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
                 database=None,
+                report_multiple_bugs=False,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
             ),
         )
     return machine.steps_taken
+
+
+@contextmanager
+def _runnable(harness_type: type[DriverHarness]) -> Generator[None]:
+    """Put before the program that Hypothesis prints what it needs to run."""
+    try:
+        yield
+    except Exception as failure:
+        notes: list[str] = getattr(failure, "__notes__", [])
+        start = next((number for number, note in enumerate(notes) if note.startswith("state = ")), len(notes))
+        notes[start:start] = [
+            f"from {machine_for.__module__} import {machine_for.__name__}",
+            f"from {harness_type.__module__} import {harness_type.__qualname__.partition('.')[0]}",
+            f"LockstepMachine = {machine_for.__name__}({harness_type.__qualname__})",
+        ]
+        raise
 
 
 class StatefulArea(Suite):

@@ -184,3 +184,7 @@ def harness_of(twin_type: type[Twin]) -> type[DriverHarness]:
             return twin_type(configuration, clock or SystemClock(), self.store)
 
     return Harness
+
+
+class LatestFirstHarness(harness_of(LatestFirst)):
+    """One that a program can import."""
