@@ -91,7 +91,7 @@ class SQLiteJobQueue:
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
         """Store all items, or none; `False` for a duplicate."""
         check_push(items, self.configuration)
-        return self._numbered(operation, ("push", items), lambda now: [self._push(item, now) for item in items])
+        return self._numbered(operation, ("push", *items), lambda now: [self._push(item, now) for item in items])
 
     def _push(self, item: NewJob, now: int) -> bool:
         job_id = str(item.job_id)
@@ -348,8 +348,13 @@ class SQLiteJobQueue:
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
-            self._opened = sqlite3.connect(self._path, isolation_level=None)
-            self._opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
+            opened = sqlite3.connect(self._path, isolation_level=None)
+            try:
+                opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
+            except sqlite3.Error:
+                opened.close()  # Without its tables it is of no use: the next step tries anew.
+                raise
+            self._opened = opened
         return self._opened
 
     def _do(self, statement: str, *values: object) -> int:
