@@ -48,11 +48,15 @@ class _Progress:
         self.is_known = False
         self.stored = b""
         """What the store holds under `key`."""
-        self.last = self.next = datetime.min.replace(tzinfo=UTC)
+        self.last = self.next = self.read_at = self.failed_at = datetime.min.replace(tzinfo=UTC)
+        self.is_ours = False
+        """Whether this scheduler pushes the job without the lock, since the one that has it does not."""
         self.failures = 0
+        self.backoff = timedelta(0)
+        """What passes from `failed_at` to the next try."""
 
     def moved(self, last: datetime, stored: bytes) -> None:
-        self.last, self.stored, self.is_known = last, stored, True
+        self.last, self.stored = last, stored
         self.next = self.job.schedule.next_after(last).astimezone(UTC)
 
 
@@ -63,6 +67,9 @@ class Scheduler:
     that neither a crash, nor a lost reply, nor a second scheduler pushes it twice. A job that was never scheduled
     starts from the first run of the scheduler. Time is the driver's clock; where that goes back by up to three
     hours, what has run does not run again, and where it goes back further, the schedule starts from the new time.
+
+    Of the schedulers of a name, the one with their lock pushes. The others do so where that one does not: a job whose
+    trigger is overdue by the lock's `hold_for`.
 
     Raises:
         ValueError: the name is empty, `worker`, or begins with `worker.` or `_`.
@@ -100,7 +107,7 @@ class Scheduler:
                 except (JobsError, OSError) as error:
                     failures += 1
                     wait = _BACKOFF.delay(failures)
-                    self._log(logging.WARNING, f"cannot reach the store ({error}), tries again in {wait}")
+                    self._log(logging.WARNING, f"cannot schedule ({error}), tries again in {wait}")
                 await asyncio.sleep(wait.total_seconds())
         finally:
             with suppress(JobsError, OSError, TimeoutError):
@@ -110,7 +117,7 @@ class Scheduler:
     async def trigger_due(self) -> timedelta:
         """Push what is due now, and return how long to wait before the next call; `run` does nothing else.
 
-        Nothing is due for a scheduler while another one of the name has the lock.
+        While another scheduler of the name has the lock, what is due is that one's for as long as `hold_for`.
 
         Raises:
             StoreUnavailable: the store does not answer. Other errors of single jobs are logged, and tried again.
@@ -118,33 +125,48 @@ class Scheduler:
         lock = self._options.lock
         held = self._has_lock
         self._has_lock = False
-        if not await self._driver.acquire_lock(self._lock, self._holder, lock.hold_for):
-            return lock.every
-        if not held:
+        has_lock = await self._driver.acquire_lock(self._lock, self._holder, lock.hold_for)
+        if has_lock and not held:
             # Others may have pushed meanwhile. Not having looked would do no harm, but costs refused pushes.
             for progress in self._jobs:
-                progress.is_known = False
+                progress.is_known = progress.is_ours = False
         wait = lock.every
         for progress in self._jobs:
-            wait = min(wait, await self._trigger_or_log(progress))
-        self._has_lock = True
+            wait = min(wait, await self._trigger_or_log(progress, has_lock=has_lock))
+        self._has_lock = has_lock
         return wait
 
-    async def _trigger_or_log(self, progress: _Progress) -> timedelta:
+    async def catch_up(self) -> None:
+        """Push all that is due now, whoever has the lock: for a program that soon ends.
+
+        Raises:
+            StoreUnavailable: the store does not answer. Other errors of single jobs are logged.
+        """
+        for progress in self._jobs:
+            while await self._trigger_or_log(progress, has_lock=True) == timedelta(0):
+                pass
+
+    async def _trigger_or_log(self, progress: _Progress, *, has_lock: bool) -> timedelta:
+        now = self._driver.clock.now()
+        # Absolute, here and below, so that a clock that goes back far holds nothing up.
+        rest = progress.backoff - abs(now - progress.failed_at)
+        if rest > timedelta(0):
+            return rest
         try:
-            wait = await self._trigger(progress)
+            wait = await self._trigger(progress, has_lock=has_lock)
         except StoreUnavailable:
             raise
         except Exception as error:
             # One job that cannot be pushed does not hold up the others.
             progress.failures += 1
-            wait = _BACKOFF.delay(progress.failures)
+            progress.failed_at = now
+            wait = progress.backoff = _BACKOFF.delay(progress.failures)
             self._log(logging.ERROR, f"cannot push, tries again in {wait}", progress, error)
         else:
-            progress.failures = 0
+            progress.failures, progress.backoff = 0, timedelta(0)
         return wait
 
-    async def _trigger(self, progress: _Progress) -> timedelta:
+    async def _trigger(self, progress: _Progress, *, has_lock: bool) -> timedelta:
         for _ in range(self._options.batch_size):
             now = self._driver.clock.now()
             if not progress.is_known:
@@ -152,6 +174,8 @@ class Scheduler:
             if progress.last - now > _CLOCK_WAS_WRONG:
                 self._log(logging.WARNING, f"last ran at {progress.last}, which is to come: starts from now", progress)
                 progress.moved(now, progress.stored)
+            if not (has_lock or progress.is_ours or await self._is_left(progress, now)):
+                return self._options.lock.every
             if progress.next > now:
                 return progress.next - now
             trigger = progress.next
@@ -161,6 +185,18 @@ class Scheduler:
         self._log(logging.INFO, f"catches up on missed triggers, has come to {progress.last}", progress)
         return timedelta(0)
 
+    async def _is_left(self, progress: _Progress, now: datetime) -> bool:
+        """Whether the scheduler with the lock leaves the job to others, as one of another version does, say."""
+        # The store is asked only where the job is overdue, and then not again for as long as the other one may take.
+        if min(now - progress.next, abs(now - progress.read_at)) <= self._options.lock.hold_for:
+            return False
+        stored = progress.stored
+        await self._read(progress, now)
+        progress.is_ours = progress.stored == stored
+        if progress.is_ours:
+            self._log(logging.INFO, "the scheduler with the lock does not push this job: does so from now on", progress)
+        return progress.is_ours
+
     async def _read(self, progress: _Progress, now: datetime) -> None:
         stored = await self._driver.get_metadata(progress.key)
         if stored is None:
@@ -168,7 +204,9 @@ class Scheduler:
             # since their ids are remembered.
             stored = _encode(now)
             await self._driver.set_metadata(progress.key, stored)
-        progress.moved(_decode(stored, progress.key), stored)
+        if stored != progress.stored:
+            progress.moved(_decode(stored, progress.key), stored)
+        progress.is_known, progress.read_at = True, now
 
     async def _push(self, progress: _Progress, trigger: datetime) -> None:
         value = _encode(trigger)
@@ -183,10 +221,12 @@ class Scheduler:
             next_scheduled_at=progress.job.schedule.next_after(trigger),
         )
         if pushed is PushedIf.UNEXPECTED:
+            progress.is_ours = False
             self._log(logging.DEBUG, "another scheduler was first", progress)
         else:
             self._log(logging.DEBUG, f"pushed for {trigger}", progress)
             progress.moved(trigger, value)
+            progress.is_known = True
 
     def _log(self, level: int, message: str, progress: _Progress | None = None, error: Exception | None = None) -> None:
         fields = {"scheduler": self._name, "schedule_id": progress.job.id if progress else None}

@@ -2,57 +2,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import Finish, JobName, JobStatus, StoreUnavailable
+from jobsvalkey.contract import JobStatus, StoreUnavailable
 from jobsvalkey.middleware import Middleware, PushedJob
-from jobsvalkey.runtime import ExponentialJitter, JobQueue
+from jobsvalkey.runtime import ExponentialJitter
 from jobsvalkey.runtime.codec import read_request, to_reference_date
-from jobsvalkey.scheduling import Accuracy, ExclusiveLock, JobSchedule, Schedule, Scheduler, SchedulerOptions
+from jobsvalkey.scheduling import Accuracy, Schedule
 from jobsvalkey.scheduling import scheduler as scheduler_module
-from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
-
-START = datetime(2024, 1, 1, 12, 0, 30, tzinfo=UTC)
-TICK = JobName("tick", str)
-KEY = "default.tick.jobScheduleLastDate"
-MINUTE = timedelta(minutes=1)
-LOCK = ExclusiveLock(every=timedelta(seconds=10), hold_for=timedelta(seconds=30))
-
-
-class World:
-    """A queue on a driven clock."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock(START)
-        self.store = MemoryStore()
-        self.driver = MemoryJobQueue(clock=self.clock, store=self.store)
-
-    def scheduler(
-        self,
-        accuracy: Accuracy = Accuracy.LATEST,
-        *,
-        driver: Any = None,
-        middleware: list[Middleware] | None = None,
-        batch_size: int = 500,
-    ) -> Scheduler:
-        jobs = JobSchedule()
-        jobs.add_job(TICK, "text", Schedule.every_minute(), accuracy=accuracy)
-        queue = JobQueue(cast(MemoryJobQueue[Any], driver or self.driver), middleware=middleware or [])
-        return jobs.scheduler(queue, options=SchedulerOptions(lock=LOCK, batch_size=batch_size))
-
-    async def pending(self) -> list[str]:
-        """Due times of the jobs that wait, oldest first."""
-        return [f"{job.due:%H:%M}" async for job in self.driver.jobs(JobStatus.PENDING)]
-
-    async def run_and_forget(self) -> int:
-        """Run all that is due; nothing of it stays."""
-        await self.driver.open_worker("w", timedelta(days=1))
-        claims = (await self.driver.exchange("w", 1, limit=1000)).claims
-        await self.driver.exchange("w", 2, [Finish(claim.job_id, claim.token) for claim in claims])
-        await self.driver.close_worker("w")
-        return len(claims)
+from tests.unit.scheduling.world import KEY, LOCK, MINUTE, START, World
 
 
 class Flaky:
@@ -216,14 +176,17 @@ async def test_the_loop_survives_a_store_that_is_away(
     running.cancel()
     assert await world.pending() == ["12:01"]
     assert len(caplog.records) == 99
+    assert "scheduler 'default': cannot schedule (the store is away), tries again in" in caplog.text
 
 
 class RefuseTick(Middleware):
     def __init__(self) -> None:
         self.refuses = True
+        self.refused = 0
 
     async def on_push(self, job: PushedJob) -> None:
         if self.refuses and job.name == "tick":
+            self.refused += 1
             raise RuntimeError("not today")
 
 
@@ -231,10 +194,7 @@ async def test_a_job_that_cannot_be_pushed_does_not_hold_up_the_others(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     refuse = RefuseTick()
-    jobs = JobSchedule()
-    jobs.add_job(TICK, "text", Schedule.every_minute())
-    jobs.add_job(JobName("tock", str), "text", Schedule.every_minute())
-    scheduler = jobs.scheduler(JobQueue(world.driver, middleware=[refuse]))
+    scheduler = world.scheduler(names="tick tock", middleware=[refuse])
     await scheduler.trigger_due()
     world.clock.advance(timedelta(seconds=30))
     wait = await scheduler.trigger_due()
@@ -244,8 +204,26 @@ async def test_a_job_that_cannot_be_pushed_does_not_hold_up_the_others(
     assert "job 'tick' of scheduler 'default': cannot push, tries again in" in caplog.text
     assert "not today" in caplog.text
     refuse.refuses = False
+    world.clock.advance(wait)
     await scheduler.trigger_due()
     assert await world.pending() == ["12:01", "12:01"]
+
+
+async def test_the_wait_for_a_job_that_cannot_be_pushed_is_kept_while_others_are(world: World) -> None:
+    refuse = RefuseTick()
+    scheduler = world.scheduler(names="tick tock", schedule=Schedule.crontab("* * * * * *"), middleware=[refuse])
+    await scheduler.trigger_due()
+    for _ in range(60):
+        world.clock.advance(timedelta(seconds=1))
+        await scheduler.trigger_due()
+    # The waits are 2, 4, 8, 16 and 30 s, each half as long at the least.
+    assert 3 <= refuse.refused <= 7
+    # The wait is over also where the clock goes back.
+    world.clock.set(START - timedelta(hours=1))
+    await world.driver.set_metadata(KEY, f"{to_reference_date(START - timedelta(hours=2))}".encode())
+    refused = refuse.refused
+    await scheduler.trigger_due()
+    assert refuse.refused == refused + 1
 
 
 async def test_metadata_that_is_no_date_is_reported(world: World, caplog: pytest.LogCaptureFixture) -> None:
