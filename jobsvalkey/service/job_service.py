@@ -144,10 +144,12 @@ class JobService(JobQueue[D_co]):
         Running jobs then get the processor's `graceful_shutdown_timeout`; a second signal cuts that short.
 
         Args:
-            burst: whether to return as soon as no job is due, instead of waiting for more.
+            burst: whether to return as soon as no job is due, instead of waiting for more. Scheduled jobs that are
+                due are pushed first.
 
         Raises:
             ConfigurationError: the service runs already, or this is not the main thread, where signals arrive.
+            StoreUnavailable: the store did not answer in time when a burst was to push its scheduled jobs.
         """
         run = self._begin(burst=burst)
         try:
@@ -200,7 +202,7 @@ class JobService(JobQueue[D_co]):
             options = replace(options, burst=True)
         queue = cast("JobQueue[SchedulerDriver]", self)  # looked at when the jobs were added
         scheduler = self._schedule.scheduler(queue, options=self._scheduler_options) if len(self._schedule) else None
-        self._run = ServiceRun(self.processor(options), scheduler)
+        self._run = ServiceRun(self.processor(options), scheduler, burst=options.burst)
         return self._run
 
     async def _work(self, run: ServiceRun) -> None:

@@ -7,18 +7,30 @@ from jobsvalkey.scheduling import Scheduler
 
 
 class ServiceRun:
-    """Both from start to end. Used by `JobService` alone, in one event loop."""
+    """Both from start to end. Used by `JobService` alone, in one event loop.
 
-    def __init__(self, processor: Processor, scheduler: Scheduler | None) -> None:
+    With `burst`, the processor begins when the scheduler has pushed what is due, since it ends when it finds nothing.
+    """
+
+    def __init__(self, processor: Processor, scheduler: Scheduler | None, *, burst: bool) -> None:
         self.processor = processor
         self._scheduler = scheduler
+        self._burst = burst
         self._scheduling: asyncio.Task[object] | None = None
         self._stopped = False
 
     async def run(self) -> None:
-        """Run until stopped, cancelled, or, with `burst`, idle."""
+        """Run until stopped, cancelled, or, with `burst`, idle.
+
+        Raises:
+            StoreUnavailable: the store did not answer when a burst was to push what is due.
+        """
         try:
             async with asyncio.TaskGroup() as group:
+                if self._scheduler is not None and self._burst and not self._stopped:
+                    # A task, so that a stop ends it; where it fails, the group cancels this wait.
+                    self._scheduling = group.create_task(self._scheduler.catch_up())
+                    await asyncio.wait([self._scheduling])
                 if self._scheduler is not None and not self._stopped:
                     self._scheduling = group.create_task(self._scheduler.run())
                 await self.processor.run()

@@ -3,7 +3,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
@@ -19,10 +19,11 @@ from jobsvalkey.contract import (
     JobName,
     JobStatus,
     RetentionPolicy,
+    StoreUnavailable,
     UnsupportedOperation,
 )
 from jobsvalkey.runtime import JobContext, JobOptions, ProcessorOptions, watchdog
-from jobsvalkey.scheduling import DuplicateSchedule, ExclusiveLock, Schedule, SchedulerOptions
+from jobsvalkey.scheduling import Accuracy, DuplicateSchedule, ExclusiveLock, Schedule, SchedulerOptions
 from jobsvalkey.service import CleanupOptions, JobService, ServiceHealth
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
@@ -150,6 +151,49 @@ async def test_a_burst_ends_when_nothing_is_due(world: World) -> None:
     await world.service.run(burst=True)
     assert sorted(world.greeted) == ["Ann", "Bob"]
     assert await world.service.status(later) is JobStatus.PENDING
+
+
+def on_a_schedule(world: World, batch_size: int = 500) -> JobService[MemoryJobQueue[Any]]:
+    """The world's service, with a job each second. A service is made for each run, as each is a process."""
+    service = JobService(world.driver, scheduler=replace(OFTEN, batch_size=batch_size))
+    service.register_job(Greet, world.greet)
+    service.add_scheduled_job(Greet("now and then"), Schedule.crontab("* * * * * *"), accuracy=Accuracy.ALL)
+    return service
+
+
+async def test_a_burst_pushes_all_that_is_due_first(world: World) -> None:
+    world.go.set()
+    await on_a_schedule(world).run(burst=True)
+    world.clock.advance(25 * SECOND)
+    # Somebody else has the lock, or died with it.
+    assert await world.driver.acquire_lock("default.jobSchedulerLock", b"dead", timedelta(hours=1))
+    await on_a_schedule(world, batch_size=10).run(burst=True)
+    assert world.greeted == ["now and then"] * 25
+
+
+async def test_a_burst_does_not_wait_for_a_store_that_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("the store is away", outcome="not_done")
+
+    for step in ("get_metadata", "push_if", "open_worker", "exchange", "acquire_lock"):
+        monkeypatch.setattr(world.driver, step, away)
+    with pytest.raises(StoreUnavailable, match="the store is away"):
+        await on_a_schedule(world).run(burst=True)
+
+
+async def test_a_burst_that_pushes_can_be_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asyncio.Event()
+
+    async def get_metadata(*_: Any) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.driver, "get_metadata", get_metadata)
+    running = asyncio.create_task(on_a_schedule(world).run(burst=True))
+    await asked.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+    assert world.greeted == []
 
 
 async def test_scheduled_jobs_run(world: World) -> None:
