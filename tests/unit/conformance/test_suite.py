@@ -2,8 +2,10 @@
 
 import inspect
 
+import pytest
 from jobsvalkey_conformance import DriverConformance, Hook
 from jobsvalkey_conformance.case import Suite
+from jobsvalkey_conformance.report import NOT_RUN
 
 from tests.unit.conformance.faulty_drivers import TwinHarness
 
@@ -35,3 +37,14 @@ def test_hooks_are_the_methods_that_are_overridden() -> None:
     assert TwinHarness().hooks == frozenset()
     assert Watching().hooks == {Hook.KILL_CONNECTIONS}
     assert all(callable(getattr(TwinHarness, hook)) for hook in Hook)
+
+
+async def test_a_store_that_is_not_durable_is_not_held_to_its_restarts() -> None:
+    class Restarting(TwinHarness):
+        async def restart_store(self) -> None: ...
+
+    class Volatile(DriverConformance):
+        harness_type = Restarting
+
+    with pytest.raises(pytest.skip.Exception, match=f"{NOT_RUN}the store is not durable"):
+        await Volatile().test_fault_the_store_restarts()
