@@ -21,6 +21,7 @@ from jobsvalkey_conformance.history_checks import (
     lost_or_unexpected,
     not_linearizable,
     out_of_order,
+    overtaken,
     settled_twice,
     torn_batches,
     used_twice,
@@ -192,6 +193,67 @@ def test_nothing_is_claimed_early() -> None:
 def test_no_more_is_claimed_than_was_asked_for() -> None:
     [found] = out_of_order(history((Exchange("w", 1, (), 1), claimed(claim(A, b"a"), claim(B, b"b")))))
     assert "more jobs" in found
+
+
+# -- order across claims
+
+CLAIM_B = (Exchange("v", 1, (), 1), claimed(claim(B, b"b")))
+
+
+def test_what_waits_is_not_overtaken() -> None:
+    both = (push(1, A, B), [True, True])
+    assert list(overtaken(history(both, CLAIM_A, CLAIM_B))) == []
+    [found] = overtaken(history(both, CLAIM_B, CLAIM_A))
+    assert f"job {A} waits" in found
+    assert f"claims=[Claim(job_id={B!r}" in found
+
+
+def test_the_due_time_goes_before_the_id() -> None:
+    claim_later = (Exchange("w", 1, (), 1), claimed(claim(A, b"a", due=NOW + HOUR)))
+    both = (push(1, A, B), [True, True])
+    assert list(overtaken(history(both, CLAIM_B, claim_later))) == []
+    [found] = overtaken(history(both, claim_later, CLAIM_B))
+    assert f"job {B} waits" in found
+
+
+def test_what_was_put_back_waits_again() -> None:
+    retry = (Exchange("w", 2, (Retry(A, b"a"),)), settled(Outcome.SETTLED))
+    again = (Exchange("w", 3, (), 1), claimed(claim(A, b"c")))
+    assert len(list(overtaken(history((push(1, A, B), [True, True]), CLAIM_A, retry, CLAIM_B, again)))) == 1
+
+
+RESUMED = (Change(A, "resume", operation(3)), True)
+UNCERTAIN: dict[str, tuple[tuple[AnyCall, Any], ...]] = {
+    "it was not there yet": (CLAIM_B, PUSH_A, CLAIM_A),
+    "its push was not answered before": ((push(1, A), UNANSWERED), CLAIM_B, PUSH_A, CLAIM_A),
+    "it was paused meanwhile": (PUSH_A, (Change(A, "pause", operation(2)), True), CLAIM_B, RESUMED, CLAIM_A),
+    "it was touched afterwards": (PUSH_A, CLAIM_B, RESUMED, CLAIM_A),
+    "a recovery may have put it back": (PUSH_A, CLAIM_A, CLAIM_B, (Recover(1), 1), CLAIM_A),
+    "its own worker had it": (
+        PUSH_A,
+        CLAIM_A,
+        CLAIM_B,
+        (Exchange("w", 2, (Retry(A, b"a"),), 1), Exchanged([Outcome.SETTLED], [claim(A, b"c")])),
+    ),
+    "the other was claimed earlier, and this is the repeat": (
+        (Exchange("v", 1, (), 1), UNANSWERED),
+        PUSH_A,
+        CLAIM_B,
+        CLAIM_A,
+    ),
+    "it was claimed earlier, and this is the repeat": (
+        PUSH_A,
+        (Exchange("w", 1, (), 1), UNANSWERED),
+        CLAIM_B,
+        CLAIM_A,
+    ),
+    "another may have claimed it and put it back": (PUSH_A, (Exchange("u", 1, (), 1), UNANSWERED), CLAIM_B, CLAIM_A),
+}
+
+
+@pytest.mark.parametrize("calls", UNCERTAIN.values(), ids=UNCERTAIN.keys())
+def test_only_what_certainly_waited_is_overtaken(calls: tuple[tuple[AnyCall, Any], ...]) -> None:
+    assert list(overtaken(history((push(9, B), [True]), *calls))) == []
 
 
 # -- batches
