@@ -27,6 +27,7 @@ from jobsvalkey.contract import (
     Outcome,
     QueueDriver,
     RetentionPolicy,
+    Retry,
     Settlement,
     SystemClock,
     new_job_id,
@@ -206,6 +207,29 @@ class Kit:
             elif status is JobStatus.FAILED:
                 assert await worker.settle(Fail(job_id, claim.token, b"error")) == [Outcome.SETTLED]
         return job_id
+
+    async def claim_with_a_past(
+        self, driver: AnyDriver, *, rerun: bool, hold_for: timedelta = timedelta(hours=1)
+    ) -> tuple[Worker, Claim]:
+        """The claim of a job that failed, was retried or, with `rerun`, rerun, and then lost a worker."""
+        job_id = await self.push(driver, b"request", due=self.now() - self.unit)
+        first = await self.worker(driver, self.unit)
+        claim = await first.claim_one()
+        if rerun:
+            self.needs(Capability.CLEANUP)
+            assert await first.settle(Fail(job_id, claim.token, b"error", keep=True)) == [Outcome.SETTLED]
+            assert await driver.rerun(job_id)
+        else:
+            retry = Retry(job_id, claim.token, b"attempt 2", self.now() - self.unit, b"error")
+            assert await first.settle(retry) == [Outcome.SETTLED]
+        await first.claim_one()
+        await self.advance(self.unit)
+        assert await driver.recover() == 1
+        worker = await self.worker(driver, hold_for)
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.request) == (job_id, b"request" if rerun else b"attempt 2")
+        assert (claim.recoveries, claim.reset_attempt, claim.error) == (1, rerun, None if rerun else b"error")
+        return worker, claim
 
     async def one_in_each_state(self, driver: AnyDriver) -> dict[JobStatus, JobID]:
         """A new job in every state. Retention must keep them."""

@@ -58,7 +58,7 @@ class ValkeyControl(ValkeyBase):
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
-        """Take the lock where it is free or expired, extend it where `holder` has it; whether `holder` has it now.
+        """Take the lock for `expires_in` from now, if it is free, expired or `holder`'s; whether `holder` has it now.
 
         Raises:
             ConfigurationError: `key` holds plain metadata.

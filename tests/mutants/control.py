@@ -102,6 +102,21 @@ class AttemptExtendsLock(Twin):
         return taken
 
 
+@mutant("test_metadata_acquiring_again_may_shorten")
+class LockNeverShortened(Twin):
+    """A holder that takes its lock again for a shorter time leaves it as it is."""
+
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        before = self._value(key, self.now())
+        taken = await super().acquire_lock(key, holder, expires_in, operation=operation)
+        if taken and before is not None and before.expires:
+            longest = max(before.expires, self.clock.now() + expires_in)
+            self.state.metadata[key] = Value(holder, longest)
+        return taken
+
+
 @mutant("test_metadata_one_holder_at_a_time")
 class OwnLockRefused(Twin):
     """A holder cannot extend its own lock."""

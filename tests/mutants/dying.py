@@ -63,6 +63,15 @@ class RecoveredJobIsDueNow(Twin):
         super()._pend(replace(job, due=self.clock.now()) if is_recovery else job)
 
 
+@mutant("test_worker_the_envelope_survives_its_worker")
+class RecoveryForgetsRerun(Twin):
+    """Recovery clears `reset_attempt`: a job that was rerun goes on at the attempt where it had failed."""
+
+    def _pend(self, job: StoredJob) -> None:
+        is_recovery = job.recoveries > self.state.jobs.get(job.job_id, job).recoveries
+        super()._pend(replace(job, reset_attempt=False) if is_recovery else job)
+
+
 @mutant("test_worker_recovery_never_fails_a_job")
 class RecoveryFailsJobs(Twin):
     """Recovery gives a job up by itself, after five deaths."""
@@ -158,6 +167,17 @@ class ClosingCountsAsDeath(Twin):
         await super().close_worker(worker)
 
 
+@mutant("test_worker_closing_releases_the_claims")
+class ClosingForgetsErrors(Twin):
+    """Closing a worker clears the errors of its jobs."""
+
+    async def close_worker(self, worker: WorkerID) -> None:
+        holder = self.state.workers.get(worker)
+        for job_id in holder.claims.values() if holder else ():
+            self.state.put(replace(self.state.jobs[job_id], error=None))
+        await super().close_worker(worker)
+
+
 @mutant("test_worker_a_closed_worker_is_not_used")
 class ClosedWorkerRevived(Twin):
     """A renewal opens a worker again that was closed."""
@@ -184,6 +204,18 @@ class RenewalExtendsNothing(Twin):
         expires = self._worker(worker, self.now()).expires
         held = await super().renew(worker, hold_for)
         self.state.workers[worker].expires = expires
+        return held
+
+
+@mutant("test_worker_a_renewal_may_shorten_the_lock")
+class RenewalNeverShortens(Twin):
+    """A renewal for a shorter time leaves the lock as it is."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+        holder = self._worker(worker, self.now())
+        longest = max(holder.expires, self.clock.now() + hold_for)
+        held = await super().renew(worker, hold_for)
+        holder.expires = longest
         return held
 
 

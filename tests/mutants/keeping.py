@@ -121,6 +121,33 @@ class RerunKeepsRecoveries(RerunLeavesAsItWas):
     left = "recoveries"
 
 
+@mutant("test_cleanup_a_rerun_forgets_recoveries")
+class CleanupKeepsRecoveries(Twin):
+    """A rerun by a cleanup, not that of one job, keeps the recoveries."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **rest: Any) -> int:
+        before = dict(self.state.jobs)
+        cleaned = await super().cleanup_step(status, cleanup, **rest)
+        for job_id, job in list(self.state.jobs.items()):
+            if job is not before[job_id]:
+                self.state.put(replace(job, recoveries=before[job_id].recoveries))
+        return cleaned
+
+
+@mutant("test_retention_what_was_kept_is_kept_once")
+class KeptForEver(Twin):
+    """A failed job that was to be kept is kept again when it is rerun and fails again, whatever the policy says."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ever_kept: set[JobID] = set()
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        if keep:
+            self.ever_kept.add(job.job_id)
+        super()._end(job, status, now, keep=keep or (status is JobStatus.FAILED and job.job_id in self.ever_kept))
+
+
 @mutant("test_damage_a_tombstone")
 class TombstoneRerun(Twin):
     """A failed job without a request is rerun: it fails, for ever."""

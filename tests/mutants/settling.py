@@ -85,6 +85,26 @@ class ReleaseIsARetry(Twin):
         return super()._settle(holder, Retry(settlement.job_id, settlement.token) if is_release else settlement, now)
 
 
+@mutant("test_settle_release_puts_a_job_back_as_it_was")
+class ReleaseForgetsRerun(Twin):
+    """A release clears `reset_attempt`: a job that was rerun goes on at the attempt where it had failed."""
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+        outcome = super()._settle(holder, settlement, now)
+        if isinstance(settlement, Release) and outcome is Outcome.SETTLED:
+            self.state.put(replace(self.state.jobs[settlement.job_id], reset_attempt=False))
+        return outcome
+
+
+@mutant("test_settle_a_finished_job_keeps_its_envelope")
+class SuccessForgetsError(Twin):
+    """A job that ends well loses the error of its last failure."""
+
+    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        job = replace(job, error=None) if status is JobStatus.COMPLETED else job
+        super()._end(job, status, now, keep=keep)
+
+
 @mutant("test_settle_a_failed_job_keeps_its_error", weakness=15)
 class ErrorLost(Twin):
     """A failed job keeps no error."""

@@ -54,9 +54,10 @@ class CleanupTests(Suite):
         assert kit.same_time(claim.stored_at, stored_at)
         assert (claim.recoveries, claim.reset_attempt, claim.error) == (0, True, None)
 
+    @pytest.mark.parametrize("way", ["rerun", "cleanup"])
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_a_rerun_forgets_recoveries(self, kit: Kit) -> None:
-        """rerun: `recoveries` 0."""
+    async def test_cleanup_a_rerun_forgets_recoveries(self, kit: Kit, way: str) -> None:
+        """rerun: `recoveries` 0; by a cleanup too."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver)
         dead = await kit.worker(driver, kit.unit)
@@ -67,7 +68,10 @@ class CleanupTests(Suite):
         claim = await worker.claim_one()
         assert claim.recoveries == 1
         await worker.settle(Fail(job_id, claim.token, b"error"))
-        assert await driver.rerun(job_id)
+        if way == "rerun":
+            assert await driver.rerun(job_id)
+        else:
+            assert await driver.cleanup_step(JobStatus.FAILED, JobCleanup.RERUN, max_jobs=10) == 1
         assert (await worker.claim_one()).recoveries == 0
 
     @pytest.mark.parametrize("status", [status for status in JobStatus if status not in FINISHED])

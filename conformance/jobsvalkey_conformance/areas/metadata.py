@@ -118,6 +118,15 @@ class MetadataTests(Suite):
         assert await driver.acquire_lock("lock", b"other", kit.unit) is True
 
     @conformance_test(Capability.METADATA)
+    async def test_metadata_acquiring_again_may_shorten(self, kit: Kit) -> None:
+        """Acquiring the holder's own lock holds it for `expires_in` from now, also where it was held for longer."""
+        driver = await kit.driver()
+        for expires_in in (HOUR, kit.unit):
+            assert await driver.acquire_lock("lock", b"one", expires_in)
+        await kit.advance(kit.unit)
+        assert await driver.acquire_lock("lock", b"other", kit.unit) is True
+
+    @conformance_test(Capability.METADATA)
     async def test_metadata_an_attempt_extends_nothing(self, kit: Kit) -> None:
         """An attempt that fails leaves the lock as it is: its holder's, until its expiry."""
         driver = await kit.driver()

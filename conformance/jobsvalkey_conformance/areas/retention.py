@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from jobsvalkey.contract import (
+    DO_NOT_RETAIN,
     RETAIN,
     Capability,
     Fail,
@@ -144,6 +145,18 @@ class RetentionTests(Suite):
         assert stored is not None
         assert (stored.status, stored.error) == (JobStatus.FAILED, b"error")
         assert kept in await visible(driver, JobStatus.FAILED)
+
+    @conformance_test(Capability.CLEANUP)
+    async def test_retention_what_was_kept_is_kept_once(self, kit: Kit) -> None:
+        """A kept job that is rerun and fails again without `keep` goes by the retention policy."""
+        driver = await kit.driver(retention_policy=policy(DO_NOT_RETAIN))
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        for keep in (True, False):
+            claim = await worker.claim_one()
+            await worker.settle(Fail(job_id, claim.token, b"error", keep=keep))
+            assert await driver.rerun(job_id) is keep
+        assert await driver.push([kit.job(job_id=job_id)]) == [True]
 
     @conformance_test(Capability.CLEANUP)
     async def test_retention_ids_of_the_user_are_remembered_from_the_end_of_retention(self, kit: Kit) -> None:

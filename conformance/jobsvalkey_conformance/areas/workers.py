@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     Capability,
@@ -10,7 +11,6 @@ from jobsvalkey.contract import (
     JobStatus,
     Outcome,
     Release,
-    Retry,
     WorkerClosed,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
@@ -34,20 +34,16 @@ class WorkerTests(Suite):
         assert [claim.request for claim in after] == [claim.request for claim in before]
         assert [claim.recoveries for claim in after] == [1, 1, 1]
 
+    @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test()
-    async def test_worker_the_envelope_survives_its_worker(self, kit: Kit) -> None:
-        """recover: pending, due when it was due before, same envelope."""
+    async def test_worker_the_envelope_survives_its_worker(self, kit: Kit, *, rerun: bool) -> None:
+        """recover: pending, due when it was due before, same request and envelope, but for `recoveries`."""
         driver = await kit.driver()
-        await kit.push(driver, due=kit.now() - kit.unit)
-        worker = await kit.worker(driver, kit.unit)
-        claim = await worker.claim_one()
-        await worker.settle(Retry(claim.job_id, claim.token, b"attempt 2", kit.now() - kit.unit, b"error"))
-        before = await worker.claim_one()
+        _, before = await kit.claim_with_a_past(driver, rerun=rerun, hold_for=kit.unit)
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
         after = await (await kit.worker(driver)).claim_one()
-        assert (after.due, after.stored_at) == (before.due, before.stored_at)
-        assert (after.request, after.error, after.reset_attempt) == (b"attempt 2", b"error", False)
+        assert after == replace(before, token=after.token, recoveries=2)
 
     @conformance_test()
     async def test_worker_a_recovered_job_keeps_its_place(self, kit: Kit) -> None:
@@ -132,6 +128,17 @@ class WorkerTests(Suite):
         assert await driver.recover() == 2
 
     @conformance_test()
+    async def test_worker_a_renewal_may_shorten_the_lock(self, kit: Kit) -> None:
+        """`renew(worker, hold_for)`: the lock holds for `hold_for` from now, also where it was held for longer."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        worker = await kit.worker(driver, kit.unit * 100)
+        await worker.claim_one()
+        await driver.renew(worker.id, kit.unit)
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+
+    @conformance_test()
     async def test_worker_a_renewal_saves_expired_claims(self, kit: Kit) -> None:
         """A worker stalls past its lock and comes back before the recovery: a renewal saves its claims."""
         driver = await kit.driver()
@@ -188,19 +195,18 @@ class WorkerTests(Suite):
         await kit.advance(kit.unit * 3)
         assert await driver.recover() == 1
 
+    @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test()
-    async def test_worker_closing_releases_the_claims(self, kit: Kit) -> None:
-        """Closing a worker releases its claims: pending, due as before, `recoveries` unchanged."""
+    async def test_worker_closing_releases_the_claims(self, kit: Kit, *, rerun: bool) -> None:
+        """Closing a worker releases its claims: pending, due as before, same request and envelope."""
         driver = await kit.driver()
-        ids = await kit.push_many(driver, 3)
-        worker = await kit.worker(driver)
-        before = await worker.claim(3)
-        await worker.finish(before[1])
+        worker, old = await kit.claim_with_a_past(driver, rerun=rerun)
+        await kit.push_many(driver, 2)
+        done, new = await worker.claim(2)
+        await worker.finish(done)
         await driver.close_worker(worker.id)
         after = await (await kit.worker(driver)).claim(5)
-        assert [claim.job_id for claim in after] == [ids[0], ids[2]]
-        assert [claim.recoveries for claim in after] == [0, 0]
-        assert [claim.due for claim in after] == [before[0].due, before[2].due]
+        assert after == [replace(old, token=after[0].token), replace(new, token=after[1].token)]
 
     @conformance_test()
     async def test_worker_a_closed_worker_is_not_used(self, kit: Kit) -> None:
