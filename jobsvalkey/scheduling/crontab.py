@@ -8,9 +8,11 @@ for a change of the clocks are applied here, the same for expressions with and w
 - Any other job fires whenever the wall clock shows one of its times.
 """
 
+import re
 from datetime import datetime, timedelta, tzinfo
 
 from cronsim import CronSim, CronSimError
+from cronsim.explain import explain
 
 from jobsvalkey.scheduling.wall_clock import first_change, first_instant, offset_at
 
@@ -32,6 +34,7 @@ _FIELDS = {
     "month": "1-12 or JAN-DEC",
     "day-of-week": "0-7 (0 and 7 are Sunday) or SUN-SAT, with #n for the nth and L for the last of the month",
 }
+_ORDINALS = {"1th": "1st", "2th": "2nd", "3th": "3rd"}
 _PROBE = datetime(2000, 1, 1)  # noqa: DTZ001 - a local time
 _SEARCH = timedelta(days=50 * 366)
 """How far `cronsim` looks before it gives up; weekday and 29 February meet again after 40 years at most."""
@@ -86,6 +89,13 @@ def _check_field(expression: str, position: int, name: str) -> None:
             f"{expression!r} is not a crontab: {fields[position]!r} is no {name}, which is {_FIELDS[name]}, "
             "or a list (1,2), a rising range (1-5) or steps (*/5) of them"
         ) from None
+
+
+def describe(expression: str) -> str:
+    """The expression in words."""
+    # The library's own words, but for two slips: 31th, and days that are joined by "and" where either is enough.
+    words = explain(expression).replace(" and on ", " or on ")
+    return re.sub(r"(?<=[2-5])[123]th\b", lambda found: _ORDINALS[found[0]], words)
 
 
 def next_after(expression: str, instant: datetime, zone: tzinfo) -> datetime | None:

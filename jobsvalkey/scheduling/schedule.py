@@ -6,8 +6,6 @@ from datetime import UTC, datetime, tzinfo
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim.explain import explain
-
 from jobsvalkey.contract import aware
 from jobsvalkey.scheduling import crontab
 from jobsvalkey.scheduling.days import Day, Month
@@ -172,8 +170,9 @@ class Schedule:
 
     def describe(self) -> str:
         """The schedule in words, such as "At 04:00 on Sunday (Europe/Berlin)"."""
-        words = explain(self.expression)
-        return words if self.expression.split()[-4] == "*" else f"{words} ({self.time_zone})"
+        words = crontab.describe(self.expression)
+        hour_and_dates = self.expression.split()[-4:]
+        return words if set(hour_and_dates) == {"*"} else f"{words} ({self.time_zone})"
 
 
 def _list(values: Iterable[int]) -> str:
@@ -188,5 +187,5 @@ def _zone(time_zone: tzinfo | str) -> tzinfo:
         return time_zone
     try:
         return ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last one where it names a folder of zones
         raise ValueError(f"{time_zone!r} is not a time zone: use a name such as 'Europe/Berlin'") from None

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, cast
 
@@ -43,7 +43,8 @@ def show_next(
 ) -> None:
     """Show what fires next, in order."""
     now = SystemClock().now()
-    triggers = heapq.merge(*(_triggers(job, now) for job in _load(target)), key=lambda each: each[0])
+    # In UTC: datetimes of one zone compare by what the clock shows, which comes twice in a fold.
+    triggers = heapq.merge(*(_triggers(job, now) for job in _load(target)), key=lambda each: each[0].astimezone(UTC))
     rows = [
         {"at": at, "in": timedelta(seconds=round((at - now).total_seconds())), "id": job.id, "job": job.job.job.name}
         for at, job in islice(triggers, count)

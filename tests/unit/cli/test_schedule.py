@@ -1,13 +1,15 @@
 """`jobsvalkey schedule`."""
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from jobsvalkey.cli.commands import schedule as schedule_command
 from jobsvalkey.scheduling import Schedule
+from jobsvalkey_memory import ManualClock
 from tests.unit.cli.shell import Shell
 
 MODULE = """
@@ -26,6 +28,9 @@ service = JobService(ValkeyJobQueue(Valkey()))
 service.add_scheduled_job(Clean(), Schedule.weekly(Day.SUNDAY, hour=4, time_zone="Europe/Berlin"), id="weekly")
 service.add_scheduled_job(Clean(), Schedule.hourly(minute=30), id="hourly", accuracy=Accuracy.ALL)
 alone = JobSchedule()
+often = JobSchedule()
+for minutes in (20, 30):
+    often.add_job(Clean(), Schedule.crontab(f"*/{minutes} * * * *", time_zone="Europe/Berlin"), id=str(minutes))
 def make():
     return service
 """
@@ -65,6 +70,17 @@ async def test_shows_what_fires_next_in_order(shell: Shell, module: str) -> None
     assert [row["id"] for row in rows].count("weekly") >= 1
     shown = await shell("schedule", "next", f"{module}:service", queue=False)
     assert len(shown.out.splitlines()) == 11
+
+
+async def test_the_order_is_right_where_the_clock_shows_an_hour_twice(
+    shell: Shell, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2025, 10, 25, 23, 55, tzinfo=UTC)
+    monkeypatch.setattr(schedule_command, "SystemClock", lambda: ManualClock(now))
+    rows = (await shell("schedule", "next", f"{module}:often", "--count", "14", "--json", queue=False)).json
+    times = [datetime.fromisoformat(row["at"]) for row in rows]
+    assert len({at.utcoffset() for at in times}) == 2
+    assert times == sorted(times)  # read from text, each has an offset of its own
 
 
 async def test_nothing_is_scheduled(shell: Shell, module: str) -> None:

@@ -103,6 +103,7 @@ def test_a_wildcard_schedule_follows_elapsed_time() -> None:
         (lambda: Schedule.monthly(0), "'0' is no day-of-month"),
         (lambda: Schedule.on_days([]), "at least one"),
         (lambda: Schedule.daily(time_zone="Mars/Olympus"), "'Mars/Olympus' is not a time zone"),
+        (lambda: Schedule.daily(time_zone="Europe"), "'Europe' is not a time zone"),
         (lambda: Schedule.daily().next_after(NAIVE), "naive"),
         (lambda: Schedule.daily().latest(MONDAY, NAIVE), "naive"),
     ],
@@ -132,6 +133,20 @@ def test_any_text_is_a_schedule_or_a_value_error_that_quotes_it(text: str) -> No
         (Schedule.hourly(), "At the start of every hour"),
         (Schedule.crontab("*/5 * * * *"), "Every fifth minute of every hour"),
         (Schedule.crontab("@yearly"), "At 00:00 on January 1 (UTC)"),
+        (Schedule.crontab("* * * * * *", time_zone="Europe/Berlin"), "Every second"),
+        (Schedule.crontab("0 * 13 * *"), "At the start of every hour on the 13th day of every month (UTC)"),
+        (Schedule.crontab("* * * 6 *"), "Every minute in June (UTC)"),
+        (Schedule.crontab("* * * * fri"), "Every minute on Friday (UTC)"),
+        (Schedule.monthly(31), "At 00:00 on the 31st day of every month (UTC)"),
+        (
+            Schedule.on_dates([11, 22, 23]),
+            "At 00:00 on the 11th, the 22nd, and the 23rd day of month (UTC)",
+        ),
+        (Schedule.crontab("0 9 13 * mon,fri"), "At 09:00 on the 13th day of month or on Monday and Friday (UTC)"),
+        (
+            Schedule.crontab("0 9 1-7 * */2"),
+            "At 09:00 on every day of month from 1 through 7 if it's on every second day of week (UTC)",
+        ),
     ],
 )
 def test_describe(schedule: Schedule, words: str) -> None:
