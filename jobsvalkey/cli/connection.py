@@ -1,6 +1,7 @@
 """The queue on the server that a command is about."""
 
 import os
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -30,9 +31,11 @@ def make_client(url: str) -> Valkey:
         database = parts.path.strip("/")
         if parts.scheme != "unix" and database and not database.isdecimal():
             raise ValueError(f"{database!r} is not the number of a database")
-        # The client has no complete types.
-        return cast(Any, Valkey).from_url(url)
-    except ValueError as error:
+        # The client has no complete types. It looks at the URL's options when it connects, which is too late here.
+        client = cast(Any, Valkey).from_url(url)
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        return client
+    except (TypeError, ValueError) as error:
         raise WrongUsage(
             f"{redacted(url)!r} is not the URL of a server ({error}): write valkey://HOST:PORT, "
             "valkeys://HOST:PORT for TLS, or unix:///PATH"
@@ -80,7 +83,8 @@ async def remove_keys(client: Valkey, prefix: str) -> None:
 
 
 def redacted(url: str) -> str:
-    """The URL without its password."""
+    """The URL without its password, which may also stand among the options."""
+    url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
     try:
         parts = urlsplit(url)
         password = parts.password

@@ -15,8 +15,11 @@ UNLIMITED = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where a command prints. A pipe or a file gets lines as long as they are."""
-    out = Console(highlight=False, soft_wrap=True, stderr=stderr)
+    """Where a command prints. What it prints is other people's: brackets and colons in it are no markup.
+
+    A pipe or a file gets lines as long as they are.
+    """
+    out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=stderr)
     if not out.is_terminal:
         out.width = UNLIMITED
     return out
@@ -24,11 +27,11 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    console().print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), markup=False)
+    console().print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """Print a table; the columns named by `right` hold numbers. Nothing is cut, or left to markup."""
+    """Print a table; the columns named by `right` hold numbers. Nothing is cut."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -53,8 +56,7 @@ def plain(cell: object) -> str:
         return ""
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M:%S}"
-    # Names and parameters are other people's: brackets in them are no markup.
-    return str(cell).replace("[", r"\[")
+    return str(cell)
 
 
 def as_json(record: JobRecord) -> dict[str, Any]:

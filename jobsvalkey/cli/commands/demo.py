@@ -31,7 +31,7 @@ def demo(
     out = console(stderr=json)
     found = find_files(path or default_folder())
     passed_over = f" ({found.passed_over:,} that cannot be one are passed over)" if found.passed_over else ""
-    out.print(f"{len(found.files):,} files below {found.folder}{passed_over}", markup=False)
+    out.print(f"{len(found.files):,} files below {found.folder}{passed_over}")
     with server_at(url) as server:
         report = asyncio.run(run_demo(server, found, out))
     if json:

@@ -55,10 +55,8 @@ def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, js
     print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
     if record.error is not None:
         out = console()
-        out.print(
-            f"\nerror of attempt {record.error.attempt}: {record.error.type}: {record.error.message}", markup=False
-        )
-        out.print(record.error.traceback, markup=False, end="")
+        out.print(f"\nerror of attempt {record.error.attempt}: {record.error.type}: {record.error.message}")
+        out.print(record.error.traceback, end="")
 
 
 @app.command()

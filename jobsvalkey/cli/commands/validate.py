@@ -20,7 +20,7 @@ def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson 
     elif found:
         print_table(("kind", "job id"), [(each.kind, each.job_id) for each in found])
     else:
-        console().print(f"queue {queue} is consistent", markup=False)
+        console().print(f"queue {queue} is consistent")
     if found:
         raise CommandFailed(
             f"{len(found):,} inconsistencies: `jobs show ID` shows a job, `jobs remove ID` removes what is left of it"

@@ -40,7 +40,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Something has happened."""
-        self._live.console.print(text, markup=False)
+        self._live.console.print(text)
 
     def pushed(self, number: int) -> None:
         """So many jobs are pushed by now."""

@@ -8,5 +8,16 @@ if wrong then return wrong end
 
 local action, id = ARGV[FIRST + 3], ARGV[FIRST + 4]
 local state, where = place(id)
-local allowed = state and state ~= 'processing' and (action == 'remove' or ENDED[state])
-return record_always(allowed and change(action, id, state, where) and '1' or '0')
+local done = false
+if action == 'rerun' then
+  done = ENDED[state] and change('rerun', id, state, where)
+else
+  -- Also what `validate` finds: a job in a second place, and keys that belong to none. Where only `where` is set, there
+  -- is something left of a job beyond its retention, which is absent.
+  while state and state ~= 'processing' do
+    done = change('remove', id, state, where)
+    state, where = place(id)
+  end
+  if not done and not state and not where then done = redis.call('DEL', payload_of(id), meta_of(id)) > 0 end
+end
+return record_always(done and '1' or '0')

@@ -51,15 +51,23 @@ async def test_a_user_may_do_little(shell: Shell, start_server: StartServer) -> 
         ("valkey://localhost:port", "Port"),
         ("valkey://localhost/mail", "'mail' is not the number of a database"),
         ("valkey://[::1", "IPv6"),
+        ("valkey://localhost?speed=high", "'speed'"),
     ],
 )
 async def test_the_url_is_none(shell: Shell, command: list[str], url: str, word: str) -> None:
     (await shell(*command, "--url", url)).assert_refused(2, word, "valkey://HOST:PORT")
 
 
-async def test_a_wrong_url_keeps_its_password(shell: Shell) -> None:
-    refused = await shell("info", "--url", "foo://me:secret@localhost")
-    refused.assert_refused(2, "foo://me:***@localhost")
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("foo://me:secret@localhost", "foo://me:***@localhost"),
+        ("foo://localhost?db=1&password=secret&a=b", "foo://localhost?db=1&password=***&a=b"),
+    ],
+)
+async def test_a_wrong_url_keeps_its_password(shell: Shell, url: str, shown: str) -> None:
+    refused = await shell("info", "--url", url)
+    refused.assert_refused(2, shown)
     assert "secret" not in refused.err
 
 

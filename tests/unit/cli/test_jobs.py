@@ -37,6 +37,21 @@ async def test_lists_jobs_of_all_states(shell: Shell, queue: JobQueue[ValkeyJobQ
     assert "in two lines" not in listed.out
 
 
+@pytest.mark.parametrize("text", [r"bad pattern \[/a]", r"see \[b] C:\[x]", "ratio 1:100: :warning:"])
+async def test_shows_what_others_wrote_as_they_wrote_it(
+    shell: Shell, queue: JobQueue[ValkeyJobQueue], text: str
+) -> None:
+    async def handler(text: str, _context: JobContext) -> None:
+        raise RuntimeError(text)
+
+    queue.register_job(NAME, handler, retry_strategy=NoRetry())
+    job_id = str(await queue.push(NAME, text))
+    await queue.processor(ProcessorOptions(burst=True)).run()
+    assert f"RuntimeError: {text}" in (await shell("jobs", "list")).out
+    assert f"RuntimeError: {text}" in (await shell("jobs", "show", job_id)).out
+    assert (await shell("jobs", "show", job_id, "--json")).json["parameters"] == text
+
+
 async def test_lists_the_states_asked_for(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
     ids = [str(await queue.push(NAME, "x")) for _ in range(3)]
     await queue.pause(ids[2])

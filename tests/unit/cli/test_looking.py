@@ -1,6 +1,7 @@
 """`jobsvalkey info` and `jobsvalkey validate`."""
 
 from datetime import timedelta
+from typing import Any
 
 from valkey.asyncio import Valkey
 
@@ -50,3 +51,17 @@ async def test_validate_finds_a_lost_payload(
     found.assert_refused(1, "1 inconsistencies", "jobs remove")
     assert found.json == [{"kind": "missing_payload", "job_id": str(job_id)}]
     assert f"missing_payload  {job_id}" in (await shell("validate")).out
+
+
+async def test_what_validate_finds_can_be_removed(
+    shell: Shell, queue: JobQueue[ValkeyJobQueue], valkey_client: Any
+) -> None:
+    lost, twice, nowhere = [str(await queue.push(NAME, number)) for number in range(3)]
+    await valkey_client.delete(f"{shell.queue_key}/{lost}")
+    await valkey_client.zadd(f"{shell.queue_key}.paused", {twice: 1})
+    await valkey_client.zrem(f"{shell.queue_key}.pending", nowhere)
+    found = {each["job_id"]: each["kind"] for each in (await shell("validate", "--json")).json}
+    assert found == {lost: "missing_payload", twice: "several_states", nowhere: "unlisted_payload"}
+    assert (await shell("jobs", "remove", *found)).code == 0
+    assert (await shell("validate", "--json")).json == []
+    assert [key async for key in valkey_client.scan_iter(f"{shell.queue_key}/*")] == []
