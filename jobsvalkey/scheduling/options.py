@@ -6,7 +6,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExclusiveLock:
-    """The lock by which one of several schedulers works while the others wait. It saves work, no more.
+    """The lock by which one of several schedulers works while the others watch. It saves work, no more.
+
+    When the one with the lock has died, another one takes over within `hold_for` + `every`. A job that it does not
+    know is pushed by one that does, the first trigger up to `hold_for` + `every` late.
 
     Raises:
         ValueError: `every` is not above zero, or `hold_for` is not longer.
@@ -15,7 +18,7 @@ class ExclusiveLock:
     every: timedelta = timedelta(seconds=10)
     """How often it is taken or renewed, and how long a scheduler sleeps at most."""
     hold_for: timedelta = timedelta(seconds=30)
-    """When it runs out: so long after a scheduler has died, another one takes over at the latest."""
+    """When it runs out, and how long a job is overdue before a scheduler without the lock looks after it."""
 
     def __post_init__(self) -> None:
         if not timedelta(0) < self.every < self.hold_for:
