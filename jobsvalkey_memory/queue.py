@@ -150,12 +150,11 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         outcomes = holder.outcomes
         if sequence != holder.sequence:
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
-            for index in range(limit if holder.expires > now else 0):
-                if self._until_next(now) != 0:
-                    break
-                job = self.state.jobs[next(iter(pending))[1]]
-                self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
-                holder.claims[b"%d.%d" % (sequence, index)] = job.job_id
+            for index, (due, job_id) in enumerate(pending[: max(limit, 0)]):
+                if due <= now < holder.expires:
+                    job = self.state.jobs[job_id]
+                    self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
+                    holder.claims[b"%d.%d" % (sequence, index)] = job_id
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(b"%d." % sequence))
         claims = [claim_of(self.state.jobs[job_id], token) for token, job_id in held]
         if claims or Outcome.SETTLED in outcomes:
@@ -272,13 +271,10 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def validate(self) -> list[Inconsistency]:
         """Lost requests, and what lies in their place. No other damage can be done here."""
         self.now()
-        found: list[Inconsistency] = []
-        for job in self.state.jobs.values():
-            if job.job_id in self.state.broken:
-                found.append(Inconsistency(InconsistencyKind.WRONG_TYPE, job.job_id))
-            elif job.request is None and job.status is not JobStatus.FAILED:
-                found.append(Inconsistency(InconsistencyKind.MISSING_PAYLOAD, job.job_id))
-        return found
+        broken, jobs = self.state.broken, self.state.jobs.values()
+        lost = {job.job_id for job in jobs if job.request is None and job.status is not JobStatus.FAILED} - broken
+        kinds = {InconsistencyKind.WRONG_TYPE: broken, InconsistencyKind.MISSING_PAYLOAD: lost}
+        return [Inconsistency(kind, job_id) for kind, ids in kinds.items() for job_id in ids]
 
     async def is_durable(self) -> bool:
         """Never: the jobs end with the process."""

@@ -37,15 +37,7 @@ from jobsvalkey.contract import (
     check_metadata_key,
 )
 from jobsvalkey_memory.clock import ManualClock
-from jobsvalkey_memory.store import (
-    WORKER_MEMORY,
-    Answer,
-    MemoryStore,
-    QueueState,
-    Value,
-    Worker,
-    place,
-)
+from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Value, Worker, place
 
 ClockT_co = TypeVar("ClockT_co", bound=Clock, covariant=True)
 Q = TypeVar("Q", bound="Steps[Any]")
@@ -67,10 +59,9 @@ def numbered(
         operation = kwargs.get("operation")
         if not isinstance(operation, Operation):
             return await method(self, *args, **kwargs)
-        asked = signature.bind(self, *args, **kwargs)
+        asked = signature.bind(None, *args, **kwargs)
         asked.apply_defaults()
-        content = [value for name, value in asked.arguments.items() if name not in ("self", "operation")]
-        digest = hashlib.sha256(msgspec.msgpack.encode([method.__name__, *content])).digest()
+        digest = hashlib.sha256(msgspec.msgpack.encode([method.__name__, *asked.arguments.values()])).digest()
         now, producers = self.now(), self.state.producers
         last = producers.get(operation.producer)
         if last is None or operation.sequence > last.sequence:
@@ -78,9 +69,7 @@ def numbered(
         elif operation.sequence == last.sequence and digest == last.digest:
             answer = last.answer
         else:
-            raise OperationRefused(
-                f"{operation} is not a repeat of its producer's last one, {last.sequence}, nor later"
-            )
+            raise OperationRefused(f"{operation} is not a repeat of its producer's last, {last.sequence}, nor later")
         producers[operation.producer] = Answer(operation.sequence, digest, answer, now)
         producers.move_to_end(operation.producer)
         return answer
@@ -123,15 +112,14 @@ class Steps(Generic[ClockT_co]):
             loop.call_soon_threadsafe(self.state.hint)
 
     def _until_next(self, now: datetime) -> float | None:
-        first = next(iter(self.state.lines[JobStatus.PENDING]), None)
-        return max(0.0, (first[0] - now).total_seconds()) if first else None
+        pending = self.state.lines[JobStatus.PENDING]
+        return max(0.0, (pending[0][0] - now).total_seconds()) if pending else None
 
     def _push(self, item: NewJob, now: datetime) -> bool:
         there = self.state.jobs.get(item.job_id)
         if there and not self._is_present(there, now):
             self._drop(there, now)
-            there = None
-        if there or self.state.remembered.get(item.job_id, now) > now:
+        if item.job_id in self.state.jobs or self.state.remembered.get(item.job_id, now) > now:
             return False
         self.state.remembered.pop(item.job_id, None)
         if item.remember:
