@@ -150,7 +150,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         outcomes = holder.outcomes
         if sequence != holder.sequence:
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
-            for index, (due, job_id) in enumerate(pending[: max(limit, 0)]):
+            for index, (due, job_id) in enumerate(list(islice(pending, max(limit, 0)))):
                 if due <= now < holder.expires:
                     job = self.state.jobs[job_id]
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))

@@ -112,8 +112,8 @@ class Steps(Generic[ClockT_co]):
             loop.call_soon_threadsafe(self.state.hint)
 
     def _until_next(self, now: datetime) -> float | None:
-        pending = self.state.lines[JobStatus.PENDING]
-        return max(0.0, (pending[0][0] - now).total_seconds()) if pending else None
+        first = next(iter(self.state.lines[JobStatus.PENDING]), None)
+        return max(0.0, (first[0] - now).total_seconds()) if first else None
 
     def _push(self, item: NewJob, now: datetime) -> bool:
         there = self.state.jobs.get(item.job_id)

@@ -1,19 +1,18 @@
 """What the twin keeps: jobs in the lines of their states, workers with their claims, and what must be remembered."""
 
 import asyncio
-from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, Outcome, StoredJob, WorkerID
+from jobsvalkey_memory.line import Line, Place
 
-Place: TypeAlias = tuple[datetime, JobID]
 PRODUCER_MEMORY = timedelta(minutes=10)
 WORKER_MEMORY = timedelta(hours=24)
 HISTORY = 10_000
@@ -22,22 +21,6 @@ HISTORY = 10_000
 def place(job: StoredJob) -> Place:
     """Where a job stands in the line of its state: by its end, its claim or its due time, then by its id."""
     return (job.ended_at or job.claimed_at or job.due or job.stored_at, job.job_id)
-
-
-class Line(list[Place]):
-    """Places in ascending order. They are found in O(log n); a change moves what comes after, in one block."""
-
-    def add(self, new: Place) -> None:
-        """Put a place in."""
-        insort(self, new)
-
-    def remove(self, old: Place) -> None:
-        """Take a place out that is in."""
-        del self[bisect_left(self, old)]
-
-    def after(self, this: Place) -> int:
-        """How many places come after one that is in."""
-        return len(self) - bisect_right(self, this)
 
 
 @dataclass(slots=True)

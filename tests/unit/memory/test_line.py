@@ -1,4 +1,4 @@
-"""The line that jobs stand in."""
+"""The line that jobs stand in: it must be a sorted list, and cheaper than one."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -6,13 +6,13 @@ from random import Random
 import pytest
 
 from jobsvalkey.contract import JobID
-from jobsvalkey_memory.store import Line, Place
+from jobsvalkey_memory.line import Line, Place
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_stays_sorted(seed: int) -> None:
+def test_it_is_a_sorted_list(seed: int) -> None:
     random, line, model = Random(seed), Line(), list[Place]()
     for step in range(6000):
         if model and random.random() < (0.2 if step < 4000 else 0.9):
@@ -30,3 +30,10 @@ def test_it_stays_sorted(seed: int) -> None:
     while model:
         line.remove(model.pop())
     assert (list(line), len(line)) == ([], 0)
+
+
+def test_no_part_grows_long() -> None:
+    line = Line()
+    for number in range(5000):
+        line.add((START, JobID(int=number)))
+    assert max(len(part) for part in line._parts) <= 1000  # pyright: ignore[reportPrivateUsage]
