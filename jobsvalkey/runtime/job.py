@@ -1,5 +1,6 @@
 """Jobs as a user writes them: options of a push, the definition of a job, and what a handler may raise."""
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class JobDefinition(Generic[P]):
     """A job that can run: its name and type of parameters, its handler, and what happens if it fails or takes too long.
 
     Raises:
-        ConfigurationError: the handler does not take (parameters, context), or the type names no job.
+        ConfigurationError: the handler does not take (parameters, context) or is a generator, or the type names no job.
         ValueError: the timeout is not above zero.
     """
 
@@ -157,6 +158,11 @@ def name_and_parameters(job: Any) -> tuple[str, Any]:
 def _check_handler(name: str, handler: object) -> None:
     if not callable(handler):
         raise ConfigurationError(f"the handler of job {name!r} is not callable: {handler!r}")
+    if _is_generator(handler):
+        raise ConfigurationError(
+            f"the handler of job {name!r} is a generator function, and a call of one runs nothing of it: "
+            "take the `yield` out, or loop over the generator in a handler that has none"
+        )
     try:
         signature = inspect.signature(handler)
     except (TypeError, ValueError):
@@ -167,3 +173,12 @@ def _check_handler(name: str, handler: object) -> None:
         raise ConfigurationError(
             f"the handler of job {name!r} is called with (parameters, context), but takes {signature}"
         ) from None
+
+
+def _is_generator(handler: object) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = cast("functools.partial[Any]", handler).func
+    return any(
+        inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each)
+        for each in (handler, getattr(type(handler), "__call__", None))  # noqa: B004 - an object's own
+    )

@@ -1,4 +1,5 @@
 import functools
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -117,6 +118,31 @@ HANDLERS: list[Any] = [
 @pytest.mark.parametrize("right", HANDLERS)
 def test_anything_that_takes_both_is_a_handler(right: Any) -> None:
     JobDefinition(Work, right)
+
+
+async def yields(parameters: Work, context: JobContext) -> AsyncGenerator[None]:
+    yield
+
+
+def yields_in_a_thread(parameters: Work, context: JobContext) -> Generator[None]:
+    yield
+
+
+class Yielding:
+    async def __call__(self, parameters: Work, context: JobContext) -> AsyncGenerator[None]:
+        yield
+
+    def method(self, parameters: Work, context: JobContext) -> Generator[None]:
+        yield
+
+
+GENERATORS: list[Any] = [yields, yields_in_a_thread, Yielding(), Yielding().method]
+
+
+@pytest.mark.parametrize("wrong", [*GENERATORS, *map(functools.partial, GENERATORS)])
+def test_a_generator_is_refused_since_its_body_would_not_run(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"handler of job 'Work' is a generator .* `yield`"):
+        JobDefinition(Work, wrong)
 
 
 def test_a_type_without_a_name_is_refused() -> None:
