@@ -35,6 +35,7 @@ class PoppedJob:
     attempt: int
     """Counts from 1."""
     is_last_attempt: bool
+    """Whether the job fails for good if this attempt fails; `False` where its retry strategy cannot tell before."""
     queued_at: datetime
     """When it was pushed, by the producer's clock."""
     due: datetime

@@ -86,8 +86,16 @@ class JobContext:
 
     @property
     def is_last_attempt(self) -> bool:
-        """Whether the job fails for good if this attempt fails."""
-        return not self._retry_strategy.should_retry(self.attempt, None)
+        """Whether the job fails for good if this attempt fails, whatever its error is.
+
+        Its retry strategy says so. It is `False` where the strategy raises an error, as one does that has to see
+        what went wrong.
+        """
+        try:
+            return not self._retry_strategy.should_retry(self.attempt, None)
+        except Exception:
+            # Asked again when the attempt has failed; if the strategy is broken, it shows then.
+            return False
 
     @property
     def queued_at(self) -> datetime:

@@ -10,7 +10,11 @@ class RetryStrategy(Protocol):
     """Decides whether a failed job is tried again, and when. Attempts count from 1."""
 
     def should_retry(self, attempt: int, error: BaseException | None) -> bool:
-        """Whether another attempt follows this one; `error` is `None` where that is asked before it ran."""
+        """Whether another attempt follows this one.
+
+        `error` is `None` where that is asked for `is_last_attempt`, before there is one. A strategy that cannot tell
+        then may raise any error: the attempt does not count as the last.
+        """
         ...
 
     def delay(self, attempt: int) -> timedelta:

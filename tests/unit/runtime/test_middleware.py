@@ -10,6 +10,7 @@ from jobsvalkey import (
     CompletedJob,
     ExponentialJitter,
     Fail,
+    Finish,
     JobContext,
     JobFail,
     JobName,
@@ -24,7 +25,17 @@ from jobsvalkey import (
     Release,
 )
 from jobsvalkey.runtime.context import RunControl
-from tests.unit.runtime.support import Work, claim_all, claim_one, make_queue, options, run_all, status_of, until
+from tests.unit.runtime.support import (
+    Work,
+    claim_all,
+    claim_one,
+    counting,
+    make_queue,
+    options,
+    run_all,
+    status_of,
+    until,
+)
 
 
 class Recorder(Middleware):
@@ -113,6 +124,32 @@ async def test_what_the_hooks_are_told() -> None:
     assert (completed.outcome, completed.duration >= 0) == (JobOutcome.SUCCEEDED, True)
 
 
+class LooksAtTheError:
+    def should_retry(self, attempt: int, error: BaseException | None) -> bool:
+        assert error is not None
+        return error.args[0] == "again"
+
+    def delay(self, attempt: int) -> timedelta:
+        return timedelta(0)
+
+
+async def test_a_strategy_that_cannot_tell_before_there_is_an_error() -> None:
+    recorder = Recorder()
+    queue = make_queue(middleware=[recorder], default_retry_strategy=LooksAtTheError())
+    told: list[bool] = []
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        told.append(context.is_last_attempt)
+        raise ValueError("again" if context.attempt == 1 else "for good")
+
+    await queue.push(Work())
+    await run_all(queue)
+    await run_all(queue)
+    assert [job.outcome for job in recorder.completed] == [JobOutcome.RETRIED, JobOutcome.FAILED]
+    assert told == [job.is_last_attempt for job in recorder.popped] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
@@ -181,6 +218,39 @@ async def test_a_job_whose_runner_is_cancelled_is_told_as_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert [job.outcome for job in recorder.completed] == [JobOutcome.CANCELLED]
+
+
+class Telling(Middleware):
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+
+    async def on_completed(self, job: CompletedJob) -> None:
+        self.told.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_job_that_its_worker_cancels_when_it_has_ended_does_not_run_again() -> None:
+    telling = Telling()
+    queue = make_queue(middleware=[telling])
+    counting(queue)
+    await queue.push(Work())
+    claim, control = await claim_one(queue), RunControl()
+    control.task = running = asyncio.create_task(queue.runner().run(claim, control))
+    await telling.told.wait()
+    control.cancel()
+    assert await running == Finish(claim.job_id, claim.token)
+
+
+async def test_the_callers_cancellation_is_raised_also_when_the_job_has_ended() -> None:
+    telling = Telling()
+    queue = make_queue(middleware=[telling])
+    counting(queue)
+    await queue.push(Work())
+    running = asyncio.create_task(queue.runner().run(await claim_one(queue)))
+    await telling.told.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 class Slow(Recorder):
