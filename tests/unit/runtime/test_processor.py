@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobsvalkey import (
+    ActiveLock,
     ConfigurationError,
     DriverConfiguration,
     Exchanged,
@@ -21,9 +22,10 @@ from jobsvalkey import (
     RetentionPolicy,
     Settlement,
 )
-from jobsvalkey.runtime import watchdog
+from jobsvalkey.runtime import watchdog, worker_run
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.runtime.support import (
+    Handler,
     Queue,
     Work,
     claim_all,
@@ -179,6 +181,19 @@ async def test_weakness_9_the_jobs_of_a_dead_worker_are_taken_over() -> None:
         await until(lambda: sorted(ran) == list(range(30)))
 
 
+async def test_recovery_goes_on_at_once_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_run, "RECOVER_AT_ONCE", 2)
+    queue = make_queue()
+    ran = counting(queue)
+    await queue.push_many(Work(number) for number in range(5))
+    await claim_all(second_driver(queue.driver), "dead")
+    queue.driver.clock.advance(timedelta(seconds=30))
+    # The second look but for that comes in an hour.
+    lock = ActiveLock(every=HOUR, hold_for=2 * HOUR)
+    async with run_in_background(queue.processor(options(worker_active_lock=lock))):
+        await until(lambda: sorted(ran) == list(range(5)))
+
+
 async def test_the_lock_is_renewed_so_that_no_other_takes_the_jobs() -> None:
     queue = make_queue()
     go_on = asyncio.Event()
@@ -247,6 +262,30 @@ async def test_the_handler_of_a_revoked_claim_is_told_and_cancelled() -> None:
         running.clear()
         await queue.push(Work())  # the slot is free again
         await running.wait()
+
+
+async def test_what_is_claimed_during_a_renewal_is_not_taken_as_lost() -> None:
+    queue = make_queue()
+    handler = Handler(queue)
+    renewals = 0
+    renew = queue.driver.renew
+
+    async def slow(worker: str, hold_for: timedelta) -> frozenset[bytes]:
+        nonlocal renewals
+        renewals += 1
+        tokens = await renew(worker, hold_for)
+        if renewals == 1:
+            await queue.push(Work())
+            await until(lambda: handler.running)
+        return tokens
+
+    queue.driver.renew = slow
+    async with run_in_background(queue.processor(options())):
+        await until(lambda: renewals == 2)
+        assert handler.cancelled == []
+        handler.go_on.set()
+        await until(lambda: handler.ended)
+    assert (await queue.counts())[JobStatus.COMPLETED] == 1
 
 
 async def test_weakness_3_a_stalled_worker_settles_nothing_that_another_runs() -> None:
