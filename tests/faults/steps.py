@@ -84,6 +84,17 @@ async def orphaned(driver: ValkeyJobQueue) -> Scene:
     return scene
 
 
+async def two_orphaned(driver: ValkeyJobQueue) -> Scene:
+    """Each of three workers has claimed one; the first two are dead."""
+    scene = await pending(driver)
+    for name in ("other", "worker", "alive"):
+        scene.claims += await claims_of(driver, 1, name)
+    for name in ("other", "worker"):
+        await driver.renew(name, MOMENT)
+    await asyncio.sleep(5 * MOMENT.total_seconds())
+    return scene
+
+
 async def paused(driver: ValkeyJobQueue) -> Scene:
     """They are paused."""
     scene = await pending(driver)
@@ -219,6 +230,14 @@ STEPS = {
         2,
         statuses,
         [PENDING, PENDING, FAILED],
+    ),
+    "cleanup of orphans": Step(
+        scripting.CLEANUP,
+        two_orphaned,
+        lambda d, _: d.cleanup_step(PROCESSING, JobCleanup.RERUN, max_jobs=3, only_orphans=True),
+        2,
+        statuses,
+        [PENDING, PENDING, PROCESSING],
     ),
     "set_metadata": Step(
         scripting.SET_METADATA, pending, lambda d, _: d.set_metadata("value", b"1"), None, metadata("value"), b"1"

@@ -7,7 +7,7 @@
 local LOOKS = 100
 local known = repeated()
 if known then return known end
-local wrong = wrong_type(unpack(CHANGED))
+local wrong = wrong_type(WORKERS, unpack(CHANGED))
 if wrong then return wrong end
 
 local wanted, action, age = ARGV[FIRST + 3], ARGV[FIRST + 4], tonumber(ARGV[FIRST + 5])
@@ -48,11 +48,12 @@ else
   collect(1, wanted == 'paused' and PAUSED or PENDING, 0, false)
 end
 
--- Whether the worker that has a job is alive: by its claim, or, for Swift's, by the worker's own lock.
+-- Whether the worker that has a job is alive: by its claim, or, for Swift's, by the worker's own lock. Asked between
+-- writes, so of keys that cannot fail: a worker's own record may by now be somebody else's.
 local function is_alive(claim, swift_worker)
   if not claim then return redis.call('EXISTS', META .. 'worker.' .. swift_worker) == 1 end
   local _, _, _, worker = parts_of(claim)
-  return tonumber(redis.call('HGET', worker_of(worker), 'expires') or 0) > now
+  return tonumber(redis.call('ZSCORE', WORKERS, worker) or 0) > now
 end
 
 local done, looked, too_young = 0, wanted == 'processing' and passed[1] or 0, false

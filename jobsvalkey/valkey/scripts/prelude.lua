@@ -28,6 +28,7 @@ local CLAIMED = META .. '_claimed' -- hash: id, claim on it: `token started due 
 local IDS = META .. '_ids' -- zset: ids of users whose jobs are gone, until when they are remembered
 local KEPT = META .. '_kept' -- zset: failed jobs that no retention policy removes
 local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
+local LOCKS = META .. '_locks' -- hash: lock, its expiry; with an injected clock only
 local ENDED = {
   completed = { key = Q .. '.completed', age = tonumber(ARGV[2]), count = tonumber(ARGV[3]) },
   failed = { key = Q .. '.failed', age = tonumber(ARGV[4]), count = tonumber(ARGV[5]) },
@@ -60,7 +61,7 @@ end
 -- by then, as Lua does not roll back.
 local TYPES = {
   [PENDING] = 'zset', [PAUSED] = 'zset', [WORKERS] = 'zset', [IDS] = 'zset', [KEPT] = 'zset',
-  [PROCESSING] = 'list', [WAKE] = 'list', [CLAIMED] = 'hash',
+  [PROCESSING] = 'list', [WAKE] = 'list', [CLAIMED] = 'hash', [LOCKS] = 'hash',
 }
 for _, policy in pairs(ENDED) do TYPES[policy.key] = 'zset' end
 local function wrong_type(...)
@@ -315,8 +316,9 @@ end
 
 -- Metadata: a plain value, or a lock, which is a value with an expiry. With an injected clock the expiry stands in LOCKS.
 -- Gives an error or nil, and { plain = value } or { holder = value } or {}.
-local LOCKS = META .. '_locks'
 local function lock_or_value(name)
+  local wrong = wrong_type(LOCKS) -- those who ask write it, after the value
+  if wrong then return wrong end
   local key = META .. name
   local found = redis.call('TYPE', key).ok
   if found == 'none' then return nil, {} end
