@@ -28,6 +28,7 @@ from jobsvalkey.contract import (
     Settlement,
     StoredJob,
     WorkerID,
+    check_expiry,
     check_push,
     check_settlements,
 )
@@ -227,8 +228,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
         """Free, expired, or the holder's own → the holder's, until `expires_in` from now."""
-        if expires_in <= timedelta(0):
-            raise ValueError(f"expires_in is a time above zero, not {expires_in}")
+        check_expiry(expires_in)
         now = self.now()
         found = self._value(key, now)
         if found and found.expires is None:

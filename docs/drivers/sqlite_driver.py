@@ -39,6 +39,7 @@ from jobsvalkey.contract import (
     SystemClock,
     WorkerClosed,
     WorkerID,
+    check_expiry,
     check_metadata_key,
     check_push,
     check_settlements,
@@ -258,8 +259,7 @@ class SQLiteJobQueue:
     ) -> bool:
         """Take a lock that is free or expired, or extend one's own."""
         check_metadata_key(key)
-        if expires_in <= timedelta(0):
-            raise ValueError(f"expires_in is a time above zero, not {expires_in}")
+        check_expiry(expires_in)
 
         def acquire(now: int) -> bool:
             value, expires = self._value(key, now)

@@ -1,6 +1,13 @@
 """What a driver is: protocols, states, claims, options, job names, errors, clock. Imports nothing of the project."""
 
-from jobsvalkey.contract.checks import check_due, check_metadata_key, check_push, check_request, check_settlements
+from jobsvalkey.contract.checks import (
+    check_due,
+    check_expiry,
+    check_metadata_key,
+    check_push,
+    check_request,
+    check_settlements,
+)
 from jobsvalkey.contract.claims import (
     Claim,
     Due,
@@ -129,6 +136,7 @@ __all__ = [
     "WorkerID",
     "aware",
     "check_due",
+    "check_expiry",
     "check_metadata_key",
     "check_push",
     "check_request",

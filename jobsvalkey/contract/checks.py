@@ -103,3 +103,14 @@ def check_metadata_key(key: str) -> str:
     if not key or key.startswith(("_", "worker.")):
         raise ValueError(f"{key!r} is not a metadata key: it must not be empty or begin with '_' or 'worker.'")
     return key
+
+
+def check_expiry(expires_in: timedelta) -> timedelta:
+    """`expires_in`, where it is how long a lock can be held.
+
+    Raises:
+        ValueError: it is not above zero, or beyond 36,500 days.
+    """
+    if not timedelta(0) < expires_in <= LONGEST_DELAY:
+        raise ValueError(f"expires_in is a time above zero, up to {LONGEST_DELAY.days:,} days, not {expires_in}")
+    return expires_in

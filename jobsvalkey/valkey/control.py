@@ -7,6 +7,7 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     PushedIf,
+    check_expiry,
     check_metadata_key,
     check_push,
 )
@@ -62,10 +63,9 @@ class ValkeyControl(ValkeyBase):
 
         Raises:
             ConfigurationError: `key` holds plain metadata.
-            ValueError: `expires_in` is not above zero.
+            ValueError: `expires_in` is not above zero, or beyond 36,500 days.
         """
-        if expires_in <= timedelta(0):
-            raise ValueError(f"expires_in is a time above zero, not {expires_in}")
+        check_expiry(expires_in)
         arguments: list[Argument] = [check_metadata_key(key), holder, wire.microseconds(expires_in)]
         return await self._write(ACQUIRE_LOCK, arguments, operation) == b"1"
 

@@ -17,7 +17,7 @@ OrphanedCleanupParameters Outcome PayloadTooLarge PoppedJob Processor ProcessorO
 PushIncomplete PushTooLarge PushedIf PushedJob QueueDriver Release ResumableDriver Retention RetentionPolicy Retry
 RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions SchedulingDriver ServiceHealth ServiceJob Settlement
 StoreFull StoreUnavailable StoredJob SystemClock TracingMiddleware UnknownJob UnsupportedOperation ValkeyConfiguration
-ValkeyJobQueue WorkerClosed WorkerID aware check_due check_metadata_key check_push check_request
+ValkeyJobQueue WorkerClosed WorkerID aware check_due check_expiry check_metadata_key check_push check_request
 check_settlements new_job_id retain_for
 retain_last
 """

@@ -10,6 +10,7 @@ from jobsvalkey import (
     PushTooLarge,
     aware,
     check_due,
+    check_expiry,
     check_metadata_key,
     check_push,
     check_request,
@@ -99,3 +100,14 @@ def test_keys_that_a_user_may_use(key: str) -> None:
 def test_keys_that_are_ours(key: str) -> None:
     with pytest.raises(ValueError, match="is not a metadata key"):
         check_metadata_key(key)
+
+
+@pytest.mark.parametrize("expires_in", [timedelta(0), timedelta(seconds=-1), timedelta(days=36_501), timedelta.max])
+def test_how_long_a_lock_cannot_be_held(expires_in: timedelta) -> None:
+    with pytest.raises(ValueError, match="expires_in is a time above zero, up to 36,500 days"):
+        check_expiry(expires_in)
+
+
+def test_how_long_a_lock_can_be_held() -> None:
+    for expires_in in (timedelta(microseconds=1), timedelta(days=36_500)):
+        assert check_expiry(expires_in) == expires_in
