@@ -2,7 +2,15 @@
 
 import pytest
 
-from jobsvalkey.contract import DO_NOT_RETAIN, Capability, JobStatus, PayloadTooLarge, Release, RetentionPolicy, retain_last
+from jobsvalkey.contract import (
+    DO_NOT_RETAIN,
+    Capability,
+    JobStatus,
+    PayloadTooLarge,
+    Release,
+    RetentionPolicy,
+    retain_last,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import Damage, Hook
 from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
