@@ -4,6 +4,7 @@ A library may start threads, fork, set up logging, hang or die: nobody else is d
 """
 
 import asyncio
+import faulthandler
 import json
 import random
 import sys
@@ -15,7 +16,7 @@ from tests.benchmarks.peers import task
 from tests.benchmarks.peers.all import PEERS
 from tests.benchmarks.peers.journal import Journal
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.plan import BULK, ONE_BY_ONE, REST, SAMPLED, WARM, Side
+from tests.benchmarks.peers.plan import BULK, LIMIT, ONE_BY_ONE, REST, SAMPLED, WARM, Side
 
 GLANCE = 0.001
 """Seconds between two looks for whether a job has started. Its start is noted by its worker."""
@@ -55,6 +56,8 @@ async def latency(peer: Peer, journal: Journal) -> Sequence[float]:
 
 def main(side: Side, name: str, url: str, path: str) -> None:
     """Do one side's part; what was measured goes to standard output."""
+    # It ends by itself, if who started it has died: a worker sees two parts, none of which takes longer than the limit.
+    faulthandler.dump_traceback_later(3 * LIMIT, exit=True)
     peer = next(each for each in PEERS if each.name == name)(url)
     journal = Journal(Path(path))
     match side:

@@ -16,11 +16,9 @@ from typing import IO, Any, cast
 from valkey import Valkey
 
 from tests.benchmarks.peers.journal import Journal
-from tests.benchmarks.peers.plan import DRAINED, JOBS, Side
+from tests.benchmarks.peers.plan import DRAINED, JOBS, LIMIT, Side
 
 ROOT = Path(__file__).parents[3]
-LIMIT = 60.0
-"""Seconds that each part of a round may take."""
 GLANCE = 0.02
 """Seconds between two looks for whether a worker is done. Nothing is timed by them."""
 

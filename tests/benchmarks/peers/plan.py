@@ -13,6 +13,9 @@ JOBS = 6_021
 REST = (0.01, 0.5)
 """Seconds at least and at most before each of those."""
 
+LIMIT = 60.0
+"""Seconds that each part of a round may take."""
+
 
 class Side(StrEnum):
     """What a process does."""
