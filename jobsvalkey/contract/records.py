@@ -45,6 +45,8 @@ class InconsistencyKind(StrEnum):
     """The recorded status is not that of the list."""
     WRONG_TYPE = "wrong_type"
     """A key of the job holds something that is not ours."""
+    NO_ID = "no_id"
+    """An entry of a list is no job id, a UUID in upper case: somebody else wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +54,5 @@ class Inconsistency:
     """One finding of `validate`."""
 
     kind: InconsistencyKind
-    job_id: JobID
+    job_id: JobID | str
+    """The text of the entry where it is no id."""

@@ -57,17 +57,17 @@ class ValkeyInspection(ValkeyBase):
             return False
         return b"aof_enabled:1" in told
 
-    async def _jobs(self, ids: Sequence[str], *, complete: bool) -> list[StoredJob | None]:
+    async def _jobs(self, ids: Sequence[Argument], *, complete: bool) -> list[StoredJob | None]:
         replies = await self._read(READ, ["1" if complete else "", *ids])
         return [wire.stored_job(reply) for reply in replies]
 
-    async def _pages(self, status: JobStatus) -> AsyncIterator[list[str]]:
+    async def _pages(self, status: JobStatus) -> AsyncIterator[list[bytes]]:
         position: list[Argument] = ["", ""]
         while True:
             reply: list[bytes] = await self._read(
                 PAGE, [status, "1" if status in FINISHED else "", PAGE_SIZE, *position]
             )
-            ids = [job_id.decode() for job_id in reply[::2]]
+            ids = reply[::2]
             if ids:
                 yield ids
             if len(ids) < PAGE_SIZE or status is JobStatus.PROCESSING:

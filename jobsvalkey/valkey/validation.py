@@ -24,10 +24,14 @@ class ValkeyValidation(ValkeyBase):
         found: dict[Inconsistency, None] = {}
         seen: set[str] = set()
         chunk: list[str] = []
-        async for job_id in self._everything():
-            if job_id not in seen and _is_id(job_id):
-                seen.add(job_id)
-                chunk.append(job_id)
+        async for text, is_listed in self._everything():
+            if not _is_id(text):
+                # A key may well be another queue's, but the lists are ours.
+                if is_listed:
+                    found[Inconsistency(InconsistencyKind.NO_ID, text)] = None
+            elif text not in seen:
+                seen.add(text)
+                chunk.append(text)
                 if len(chunk) == CHUNK:
                     found.update(await self._examine(chunk))
                     chunk = []
@@ -42,20 +46,20 @@ class ValkeyValidation(ValkeyBase):
             for kind in kinds
         }
 
-    async def _everything(self) -> AsyncIterator[str]:
-        """Every id, wherever it stands; some several times."""
+    async def _everything(self) -> AsyncIterator[tuple[str, bool]]:
+        """What stands where an id should, some several times, and whether that is an entry of a list."""
         queue = self._configuration.queue_key
         for name in _LISTS:
-            async for job_id in self._scan("ZSCAN", queue + name, step=2):
-                yield job_id
-        for job_id in await self._command("LRANGE", f"{queue}.processing", 0, -1):
-            yield job_id.decode(errors="replace")
-        async for job_id in self._scan("HSCAN", f"{queue}.metadata._claimed", step=2):
-            yield job_id
+            async for entry in self._scan("ZSCAN", queue + name, step=2):
+                yield entry, True
+        for entry in await self._command("LRANGE", f"{queue}.processing", 0, -1):
+            yield entry.decode(errors="replace"), True
+        async for entry in self._scan("HSCAN", f"{queue}.metadata._claimed", step=2):
+            yield entry, True
         prefix = f"{queue}/"
         pattern = "".join(f"\\{letter}" if letter in "*?[]^\\" else letter for letter in prefix) + "*"
         async for key in self._scan("SCAN", None, "MATCH", pattern, "COUNT", 1000):
-            yield key.removeprefix(prefix).removesuffix(".metadata")
+            yield key.removeprefix(prefix).removesuffix(".metadata"), False
 
     async def _scan(self, command: str, key: str | None, *options: Argument, step: int = 1) -> AsyncIterator[str]:
         cursor = b"0"

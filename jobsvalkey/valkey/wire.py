@@ -1,5 +1,8 @@
 """How values cross between Python and the scripts: times, settlements, claims, jobs."""
 
+import logging
+import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +25,9 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.valkey.line import Argument, Reply
 
+_logger = logging.getLogger(__name__)
+
+_ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
@@ -41,9 +47,29 @@ def due_argument(due: Due) -> str:
     return f"+{microseconds(due)}" if isinstance(due, timedelta) else str(microseconds(due))
 
 
-def from_microseconds(value: bytes) -> datetime:
-    """The time that a number of microseconds since 1970 stands for, or the nearest that there is."""
-    return _EPOCH + timedelta(microseconds=min(max(float(value), _FIRST * 1_000_000), _LAST * 1_000_000))
+def from_microseconds(value: bytes) -> datetime | None:
+    """The time that a number of microseconds since 1970 stands for, or the nearest; `None` where it is no number."""
+    number = _number(value)
+    if number is None:
+        return None
+    return _EPOCH + timedelta(microseconds=min(max(number, _FIRST * 1_000_000), _LAST * 1_000_000))
+
+
+def _number(value: bytes | None) -> float | None:
+    """A field of a job's metadata, which others write, too: `None` where it is no number."""
+    try:
+        number = float(value or b"nan")
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
+
+
+def _count(value: bytes | None) -> int | None:
+    """The same for a number of times."""
+    try:
+        return int(value or b"0")
+    except ValueError:
+        return None
 
 
 def from_score(value: bytes) -> datetime:
@@ -82,7 +108,7 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
 
 
 def exchanged(reply: Reply) -> Exchanged:
-    """The answer of `exchange`."""
+    """The answer of `exchange`. What others have spoiled of a job's metadata has its default."""
     letters: bytes = reply[0]
     until_next: bytes | None = reply[1]
     flat: list[bytes] = reply[2:-1]
@@ -90,13 +116,19 @@ def exchanged(reply: Reply) -> Exchanged:
     for n in range(0, len(flat), 4):
         due = from_score(flat[n + 3])
         claims.append(Claim(JobID.from_wire(flat[n]), flat[n + 1], flat[n + 2], due, due))
-    exceptions: list[Reply] = reply[-1]
+    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None]] = reply[-1]
     for number, stored, recoveries, reset, error in exceptions:
-        plain = claims[int(number)]
-        claims[int(number)] = replace(
+        if number < 0:
+            _logger.warning("%r among the pending jobs is no job id, and was removed", stored)
+            continue
+        plain = claims[number]
+        count = _count(recoveries)
+        claims[number] = replace(
             plain,
-            stored_at=from_microseconds(stored) if stored else plain.due,
-            recoveries=int(recoveries),
+            # Where nobody can count how many workers a job has killed, it is not to kill one more.
+            request=None if count is None else plain.request,
+            stored_at=from_microseconds(stored) or plain.due,
+            recoveries=count or 0,
             reset_attempt=reset == b"1",
             error=error,
         )
@@ -106,8 +138,8 @@ def exchanged(reply: Reply) -> Exchanged:
 
 
 def stored_job(reply: Reply) -> StoredJob | None:
-    """One job, as `read` returns it; `None` for one that is absent."""
-    if not reply:
+    """One job, as `read` returns it; `None` for one that is absent, and for an entry that is no job id."""
+    if not reply or not _ID.fullmatch(reply[0]):
         return None
     job_id, state, request, where, due, started, stored, recoveries, reset, error = reply
     status = JobStatus(state.decode())
@@ -117,7 +149,7 @@ def stored_job(reply: Reply) -> StoredJob | None:
     ended_at = None if waiting or running else from_score(where)
     claimed_at = from_microseconds(started) if started else None
     # What was due at once was stored when it was due; for a job that Swift stored, the nearest time that is known.
-    stored_at = from_microseconds(stored) if stored else due_at or ended_at or claimed_at or _EPOCH
+    stored_at = (from_microseconds(stored) if stored else None) or due_at or ended_at or claimed_at or _EPOCH
     return StoredJob(
         job_id=JobID.from_wire(job_id),
         status=status,
@@ -125,9 +157,9 @@ def stored_job(reply: Reply) -> StoredJob | None:
         stored_at=stored_at,
         due=due_at,
         claimed_at=claimed_at,
-        worker=where.decode() if running else None,
+        worker=where.decode(errors="replace") if running else None,
         ended_at=ended_at,
-        recoveries=int(recoveries or 0),
+        recoveries=_count(recoveries) or 0,
         reset_attempt=reset == b"1",
         error=error,
     )

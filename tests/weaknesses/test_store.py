@@ -45,16 +45,18 @@ async def test_weakness_11_each_kind_of_finding_is_told_apart(
     await client.hset(f"{queue_key}/{wrong_status}.metadata", "status", "completed")
     await client.delete(f"{queue_key}/{wrong_type}")
     await client.rpush(f"{queue_key}/{wrong_type}", "x")
+    await client.zadd(f"{queue_key}.pending", {"garbage": 1})
     expected = {
         Inconsistency(InconsistencyKind.MISSING_PAYLOAD, missing),
         Inconsistency(InconsistencyKind.UNLISTED_PAYLOAD, unlisted),
         Inconsistency(InconsistencyKind.SEVERAL_STATES, several),
         Inconsistency(InconsistencyKind.WRONG_STATUS, wrong_status),
         Inconsistency(InconsistencyKind.WRONG_TYPE, wrong_type),
+        Inconsistency(InconsistencyKind.NO_ID, "garbage"),
     }
-    assert len(expected) == len(set(InconsistencyKind)) == 5
+    assert len(expected) == len(set(InconsistencyKind)) == 6
     found = await driver.validate()
-    assert (set(found), len(found)) == (expected, 5)
+    assert (set(found), len(found)) == (expected, 6)
 
 
 class Story:

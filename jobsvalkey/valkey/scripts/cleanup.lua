@@ -34,7 +34,7 @@ if wanted == 'processing' then
     entries[#entries + 1] = { claims[i], tonumber(started), true, 1 }
   end
   for _, id in ipairs(redis.call('LRANGE', PROCESSING, 0, -1)) do
-    local started = fields(id, 'processingStarted')[1]
+    local started = tonumber(fields(id, 'processingStarted')[1])
     entries[#entries + 1] = { id, started and micro(started) or now, true, 1 }
   end
   sort()

@@ -9,8 +9,11 @@ local ids = redis.call('SMEMBERS', claims_key)
 redis.call('ZREM', WORKERS, worker)
 redis.call('DEL', claims_key, key)
 for _, id in ipairs(ids) do
-  local _, _, score = parts_of(redis.call('HGET', CLAIMED, id) or '')
-  redis.call('HDEL', CLAIMED, id)
-  if score then release(id, score) end
+  local claim = redis.call('HGET', CLAIMED, id)
+  if claim then
+    redis.call('HDEL', CLAIMED, id)
+    local _, _, score = parts_of(claim)
+    release(id, score)
+  end
 end
 return #ids

@@ -21,7 +21,7 @@ for i = FIRST, #ARGV do
   if claim then
     local _, _, _, worker = parts_of(claim)
     -- A claim that its worker's set does not have could never be recovered.
-    local is_set = worker and redis.call('SISMEMBER', claims_of(worker), id) == 1
+    local is_set = redis.call('SISMEMBER', claims_of(worker), id) == 1
     states[#states + 1] = is_set and 'processing' or 'claimed by nobody'
   end
 

@@ -7,8 +7,10 @@
 --   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
 -- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due, then
 -- the claims, each id, token, request, score of its due time; last a list of what some of them have kept: number of the
--- claim (from 0), time stored (microseconds), recoveries, `1` where the attempt is reset, error.
+-- claim (from 0), time stored (microseconds), recoveries, `1` where the attempt is reset, error. An entry that is no id
+-- has the number -1 there, and stands in the place of the time: it was dropped.
 -- Cost: O(log n) for each job.
+local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
 local worker, sequence = ARGV[FIRST], tonumber(ARGV[FIRST + 1])
 local limit, call, is_repeat = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3], ARGV[FIRST + 4] == '1'
 local record_key, claims_key = worker_of(worker), claims_of(worker)
@@ -28,13 +30,10 @@ local function kept_of(id) return fields(id, 'stored', 'recoveries', 'reset', 'e
 
 -- Add a claim to the reply. A job whose metadata is not ours has no request that could be trusted.
 local function report(id, token, request, score, kept)
-  local number = (#reply - 2) / 4
-  reply[#reply + 1] = id
-  reply[#reply + 1] = token
-  reply[#reply + 1] = request
-  reply[#reply + 1] = score
+  local at = #reply
+  reply[at + 1], reply[at + 2], reply[at + 3], reply[at + 4] = id, token, request, score
   if kept and (kept[1] or kept[2] or kept[3] or kept[4]) then
-    exceptions[#exceptions + 1] = { number, kept[1] or '', kept[2] or '0', kept[3] or '', kept[4] or false }
+    exceptions[#exceptions + 1] = { (at - 2) / 4, kept[1] or '', kept[2] or '0', kept[3] or '', kept[4] or false }
   end
 end
 local function answer(letters, next_due)
@@ -53,7 +52,7 @@ if sequence == last then
   local prefix = ARGV[FIRST + 1] .. '.'
   for _, id in ipairs(redis.call('SMEMBERS', claims_key)) do
     local token, _, score = parts_of(redis.call('HGET', CLAIMED, id) or '')
-    if token and token:sub(1, #prefix) == prefix then
+    if token:sub(1, #prefix) == prefix then
       local request = redis.call('MGET', payload_of(id))[1]
       if is_broken(meta_of(id), 'hash') then request = false end
       claims[#claims + 1] = { tonumber(token:sub(#prefix + 1)), id, token, request, score }
@@ -145,9 +144,15 @@ end
 local claimed_now = 0
 if limit > 0 and expires > now then
   local entries = redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
+  if #entries > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, #entries / 2 - 1) end
+  for i = #entries - 1, 1, -2 do
+    if not entries[i]:find(ID) then
+      table.remove(entries, i + 1)
+      exceptions[#exceptions + 1] = { -1, table.remove(entries, i), '', '', false }
+    end
+  end
   claimed_now = #entries / 2
   if claimed_now > 0 then
-    redis.call('ZREMRANGEBYRANK', PENDING, 0, claimed_now - 1)
     local keys, requests, made, ids = {}, {}, {}, {}
     metas, some_kept = {}, false
     for i = 1, #entries, 2 do

@@ -99,9 +99,10 @@ local function first_kept(policy)
 end
 
 -- The parts of a claim as it stands in CLAIMED: token, when it was made (microseconds), the score of its due time, worker,
--- whether the id is a user's.
+-- whether the id is a user's. One that is not ours is nobody's, and as if it were made now.
 local function parts_of(claim)
-  local token, started, score, own, worker = claim:match('^(%S+) (%S+) (%S+) (%S) (.*)$')
+  local token, started, score, own, worker = claim:match('^(%S+) (%d+) (%S+) (%S) (.*)$')
+  if not tonumber(score) then return '', whole(now), seconds(now), '', false end
   return token, started, score, worker, own == '!'
 end
 

@@ -21,7 +21,7 @@ for i = FIRST + 1, #ARGV do
         local token
         token, started, score, where = parts_of(where)
       else
-        local since = fields(id, 'processingStarted')[1]
+        local since = tonumber(fields(id, 'processingStarted')[1])
         where, started = swift_worker, since and whole(micro(since))
       end
     end

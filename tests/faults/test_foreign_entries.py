@@ -1,0 +1,183 @@
+"""What somebody else has written into the queue's own keys: it stops no worker, and costs no other job anything."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from jobsvalkey import InconsistencyKind, JobQueue, ProcessorOptions
+from jobsvalkey.contract import Inconsistency, JobCleanup, JobStatus, new_job_id
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.faults.steps import orphaned, pending
+from tests.faults.support import Work, claims_of, counting, new_job, running, until
+
+NO_IDS = [
+    "garbage",
+    "ABC",
+    "",
+    "é",
+    b"\xff\x00\n",
+    "0195F3A0-5C1E-7D5A-9D8E-0A1B2C3D4E5G",
+    "-" * 36,
+    "A" * 36,
+    "A" * 32,
+]
+LISTS = {
+    JobStatus.PENDING: ".pending",
+    JobStatus.PAUSED: ".paused",
+    JobStatus.COMPLETED: ".completed",
+    JobStatus.FAILED: ".failed",
+    JobStatus.CANCELLED: ".cancelled",
+}
+
+
+def text_of(entry: str | bytes) -> str:
+    return entry if isinstance(entry, str) else entry.decode(errors="replace")
+
+
+@pytest.mark.parametrize("with_payload", [False, True])
+async def test_entries_that_are_no_ids_are_dropped_and_the_jobs_claimed(
+    with_payload: bool,
+    direct: ValkeyJobQueue,
+    valkey_client: Any,
+    queue_key: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job = new_job()
+    await direct.push([job])
+    for entry in NO_IDS:
+        await valkey_client.zadd(f"{queue_key}.pending", {entry: 1.0})
+        if with_payload:
+            key = entry if isinstance(entry, bytes) else entry.encode()
+            await valkey_client.set(f"{queue_key}/".encode() + key, b"{}")
+    found = await direct.validate()
+    assert {Inconsistency(InconsistencyKind.NO_ID, text_of(entry)) for entry in NO_IDS} == set(found)
+    (claim,) = await claims_of(direct, 100)
+    assert (claim.job_id, claim.request, claim.token) == (job.job_id, job.request, b"1.0")
+    assert await valkey_client.zcard(f"{queue_key}.pending") == 0
+    assert await valkey_client.hkeys(f"{queue_key}.metadata._claimed") == [str(job.job_id).encode()]
+    assert caplog.text.count("is no job id, and was removed") == len(NO_IDS)
+    assert "b'garbage' among the pending jobs" in caplog.text
+    assert await direct.validate() == []
+
+
+async def test_a_worker_gets_past_more_of_them_than_it_has_slots(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    ran = counting(queue)
+    await valkey_client.zadd(f"{queue_key}.pending", {f"garbage {number}": 1.0 for number in range(50)})
+    await queue.push_many([Work(number) for number in range(5)])
+    async with running(queue.processor(ProcessorOptions(num_workers=2))):
+        await until(lambda: len(ran) == 5)
+        await valkey_client.zadd(f"{queue_key}.pending", {"more": 1.0})
+        await queue.push(Work(5))
+        await until(lambda: len(ran) == 6)
+    assert sorted(ran) == list(range(6))
+    assert await direct.validate() == []
+
+
+async def test_a_uuid_in_lower_case_runs_and_is_reported(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    ran = counting(queue)
+    job_id = str(new_job_id()).lower()
+    await valkey_client.set(f"{queue_key}/{job_id}", b'{"Work":{"p":{"number":7},"q":1.0,"a":1}}')
+    await valkey_client.zadd(f"{queue_key}.pending", {job_id: 1.0})
+    assert await direct.validate() == [Inconsistency(InconsistencyKind.NO_ID, job_id)]
+    async with running(queue.processor(ProcessorOptions())):
+        await until(lambda: ran == [7])
+    assert await valkey_client.zscore(f"{queue_key}.completed", job_id)
+
+
+@pytest.mark.parametrize("entry", ["garbage", b"\xff\x00\n"])
+@pytest.mark.parametrize("status", LISTS)
+async def test_no_look_and_no_cleanup_stops_at_an_entry_that_is_no_id(
+    status: JobStatus, entry: str | bytes, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    await valkey_client.zadd(f"{queue_key}{LISTS[status]}", {entry: 1.0})
+    assert [job async for job in direct.jobs(status)] == []
+    assert (await direct.counts())[status] == 1
+    assert await direct.validate() == [Inconsistency(InconsistencyKind.NO_ID, text_of(entry))]
+    if status not in (JobStatus.PENDING, JobStatus.PAUSED):
+        assert await direct.cleanup_step(status, JobCleanup.RERUN, max_jobs=9) == 0
+    assert await direct.cleanup_step(status, JobCleanup.remove(), max_jobs=9) == 1
+    assert await direct.validate() == []
+
+
+async def test_swifts_list_may_hold_what_is_no_id(direct: ValkeyJobQueue, valkey_client: Any, queue_key: str) -> None:
+    await valkey_client.rpush(f"{queue_key}.processing", "garbage")
+    await valkey_client.hset(f"{queue_key}/garbage.metadata", mapping={"workerID": b"\xff", "processingStarted": "x"})
+    job_id = new_job_id()
+    await valkey_client.rpush(f"{queue_key}.processing", str(job_id))
+    await valkey_client.hset(f"{queue_key}/{job_id}.metadata", mapping={"workerID": b"\xff", "processingStarted": "x"})
+    (job,) = [job async for job in direct.jobs(JobStatus.PROCESSING)]
+    assert (job.job_id, job.worker, job.claimed_at) == (job_id, "�", None)
+    assert Inconsistency(InconsistencyKind.NO_ID, "garbage") in await direct.validate()
+    assert await direct.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=9) == 2
+    assert await direct.validate() == []
+
+
+@pytest.mark.parametrize("value", ["x", "", "nan", "1e999", b"\xff"])
+@pytest.mark.parametrize("field", ["stored", "recoveries", "reset", "error"])
+async def test_a_field_that_cannot_be_read_spoils_no_claim_and_no_look(
+    field: str, value: str | bytes, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    scene = await pending(direct)
+    bad = scene.ids[1]
+    await valkey_client.hset(f"{queue_key}/{bad}.metadata", field, value)
+    assert [job.job_id async for job in direct.jobs(JobStatus.PENDING)] == scene.ids
+    claims = await claims_of(direct, 9)
+    assert [claim.job_id for claim in claims] == scene.ids
+    spoiled = claims[1]
+    # How many workers it has killed cannot be told: it is not run.
+    assert (spoiled.request is None) == (field == "recoveries" and value != "")
+    assert spoiled.recoveries == 0
+    if field == "stored" and value != "1e999":
+        assert spoiled.stored_at == spoiled.due
+    assert [job.job_id async for job in direct.jobs(JobStatus.PROCESSING)].count(bad) == 1
+
+
+@pytest.mark.parametrize("field", ["stored", "recoveries"])
+async def test_a_processor_goes_on_beside_a_job_with_a_spoiled_field(
+    field: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    ran = counting(queue)
+    ids = await queue.push_many([Work(number) for number in range(5)])
+    await valkey_client.hset(f"{queue_key}/{ids[2]}.metadata", field, "x")
+    ended = JobStatus.FAILED if field == "recoveries" else JobStatus.COMPLETED
+
+    async def has_ended() -> bool:
+        return await queue.status(ids[2]) is ended
+
+    async with running(queue.processor(ProcessorOptions())):
+        await until(lambda: len(ran) >= 4)
+        await until(has_ended)
+        if ended is JobStatus.FAILED:
+            assert await queue.rerun(ids[2])  # which forgets the count
+        await until(lambda: len(ran) == 5)
+
+
+ENDS: dict[str, Callable[[ValkeyJobQueue], Awaitable[object]]] = {
+    "recovery": lambda driver: driver.recover(),
+    "the worker's end": lambda driver: driver.close_worker("worker"),
+    "a cleanup": lambda driver: driver.cleanup_step(JobStatus.PROCESSING, JobCleanup.RERUN, max_jobs=9),
+}
+
+
+@pytest.mark.parametrize("claim", ["x", "", "1.0 x 1.0 - worker", "1.0 1 x - worker"])
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+async def test_a_claim_that_cannot_be_read_ends_like_the_others(
+    end: Callable[[ValkeyJobQueue], Awaitable[object]],
+    claim: str,
+    direct: ValkeyJobQueue,
+    valkey_client: Any,
+    queue_key: str,
+) -> None:
+    scene = await orphaned(direct)
+    await valkey_client.hset(f"{queue_key}.metadata._claimed", str(scene.ids[0]), claim)
+    assert {job.job_id async for job in direct.jobs(JobStatus.PROCESSING)} == set(scene.ids)
+    await end(direct)
+    assert [await direct.status(job_id) for job_id in scene.ids] == [JobStatus.PENDING] * 3
