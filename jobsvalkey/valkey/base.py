@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 from weakref import WeakKeyDictionary
 
-from valkey.asyncio import Valkey
+from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import (
     Capability,
@@ -47,11 +47,11 @@ class ValkeyBase:
     ) -> None:
         self._configuration = configuration or ValkeyConfiguration()
         if not isinstance(client, Valkey):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise (
-                ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
-                if has_hash_tag(self._configuration.queue_key)
-                else cluster_key(self._configuration.queue_key)
-            )
+            if not isinstance(client, ValkeyCluster):
+                raise ConfigurationError(f"give a valkey.asyncio.Valkey, not {type(client)}")
+            if not has_hash_tag(self._configuration.queue_key):
+                raise cluster_key(self._configuration.queue_key)
+            raise ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
         self._client = client
         self._injected = clock
         self._clock: Clock = clock or SystemClock()

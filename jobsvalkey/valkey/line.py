@@ -108,6 +108,8 @@ class Line:
                 except (ValkeyError, OSError, TimeoutError) as error:
                     refusal = explain(error, self._queue_key) if isinstance(error, ValkeyError) else None
                     if refusal is not None:
+                        if not sent:
+                            await self._drop()  # else the next call would find it open, and not greet
                         raise refusal from error
                     await self._drop()
                     unanswered = unanswered or (sent and not isinstance(error, ResponseError))

@@ -20,7 +20,7 @@ class ValkeyJobQueue(ValkeyControl, ValkeyCleaning, ValkeyInspection, ValkeyVali
     With `clock` the time of all that it does comes from there, and nothing expires by the server's own: for tests.
 
     Raises:
-        ConfigurationError: the client is one of a cluster.
+        ConfigurationError: the client is one of a cluster, or no `valkey.asyncio.Valkey` at all.
     """
 
     def __init__(

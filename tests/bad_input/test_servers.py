@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+import valkey
 from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey import (
@@ -175,6 +176,33 @@ async def test_a_client_of_a_cluster(queue_key: str, text: str) -> None:
     client: Any = cast(Any, ValkeyCluster)(host="127.0.0.1", port=free_port())
     with pytest.raises(ConfigurationError, match=text):
         ValkeyJobQueue(client, ValkeyConfiguration(queue_key=queue_key))
+
+
+@pytest.mark.parametrize(
+    ("client", "name"),
+    [
+        (cast(Any, valkey.Valkey)(), r"valkey\.client\.Valkey"),
+        ("valkey://localhost:6379", "str"),
+        (None, "NoneType"),
+    ],
+    ids=["synchronous", "url", "none"],
+)
+def test_a_client_of_another_kind(client: Any, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^give a valkey\.asyncio\.Valkey, not <class '{name}'>$"):
+        ValkeyJobQueue(client)
+
+
+async def test_a_layout_that_cannot_be_read_is_refused_each_time(start_server: StartServer) -> None:
+    server = start_server()
+    client: Any = cast(Any, Valkey).from_url(server.url)
+    async with client, driver_at(server.url) as driver:
+        await client.sadd("jobQueue.metadata._layout", "not ours")
+        for _ in range(2):
+            for step in STEPS.values():
+                await refused(step(driver), ConfigurationError, "in use for something else")
+        assert await client.keys() == [b"jobQueue.metadata._layout"]
+        await client.delete("jobQueue.metadata._layout")
+        await STEPS["push"](driver)
 
 
 async def test_a_queue_of_a_newer_version(start_server: StartServer) -> None:
