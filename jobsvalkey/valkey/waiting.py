@@ -5,11 +5,12 @@ A blocked pop costs the server nothing, is answered as soon as a script has left
 
 import asyncio
 import logging
+import math
 from collections import deque
 
 from valkey.asyncio import Valkey
 
-from jobsvalkey.contract import JobsError
+from jobsvalkey.contract import ConfigurationError, JobsError
 from jobsvalkey.valkey.connection import read_timeout
 from jobsvalkey.valkey.line import Line
 from jobsvalkey.valkey.tasks import TaskSet
@@ -18,6 +19,8 @@ _logger = logging.getLogger(__name__)
 
 LONGEST_BLOCK = 4.0
 """Seconds that one pop blocks at most; less where the client's read timeout is short."""
+REFUSED_PAUSE = 60.0
+"""Seconds without hints where the server has refused to give any: the user may not block, say."""
 
 
 class Waiter:
@@ -30,14 +33,16 @@ class Waiter:
         self._block = min(LONGEST_BLOCK, read_timeout(client) * 0.8)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._listening = False
+        self._refused_until = -math.inf
 
     async def wait(self, timeout: float) -> None:
         """Return at a hint, or after `timeout` seconds."""
         if timeout <= 0:
             return
-        hint = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        hint = loop.create_future()
         self._waiting.append(hint)
-        if not self._listening:
+        if not self._listening and loop.time() >= self._refused_until:
             self._listening = True
             self._tasks.start(self._listen())
         try:
@@ -59,6 +64,11 @@ class Waiter:
                 else:
                     # Nobody here has use for it any more: somebody elsewhere may.
                     await self._line.command("LPUSH", self._key, "1", patience=0)
+        except ConfigurationError as error:
+            # Whoever waits looks when its time is over. Woken now, it would find nothing, wait again, and so on.
+            if self._refused_until == -math.inf:
+                _logger.warning("jobs are found by polling only, the server gives no hints: %s", error)
+            self._refused_until = asyncio.get_running_loop().time() + REFUSED_PAUSE
         except JobsError as error:
             # Hints may have been lost: let everybody look for work, which also waits for the server to come back.
             _logger.debug("no hints for now: %s", error)

@@ -1,0 +1,143 @@
+"""What a user of the server needs the right to: what the guide says, no more and no less."""
+
+import logging
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from valkey.asyncio import Valkey
+
+from jobsvalkey import ConfigurationError, JobQueue, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue
+from tests.conftest import StartServer
+from tests.docs.pages import blocks
+from tests.faults.steps import STEPS, statuses
+from tests.faults.support import KEEP_ALL, Work, counting, running, until
+from tests.servers import Server, ServerKind, ServerOptions, found_kinds
+
+KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "the-queue-on-valkey.md"
+QUEUE_KEY = "MyJobQueue"
+SENT = {"blpop", "eval", "evalsha", "get", "hscan", "info", "lpush", "lrange", "scan", "select", "set", "zscan"}
+"""What the driver sends by itself; the other commands are those of its scripts."""
+
+
+def rights() -> list[str]:
+    """The rules in the guide."""
+    (rules,) = (block.text for block in blocks(GUIDE.read_text("utf-8")) if block.text.startswith(f"~{QUEUE_KEY}"))
+    return rules.split()
+
+
+@asynccontextmanager
+async def driver_at(url: str, **configuration: Any) -> AsyncGenerator[ValkeyJobQueue]:
+    client: Any = cast(Any, Valkey).from_url(url)
+    settings: dict[str, Any] = {"queue_key": QUEUE_KEY, "retention_policy": KEEP_ALL, **configuration}
+    async with client, ValkeyJobQueue(client, ValkeyConfiguration(**settings)) as driver:
+        yield driver
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.id)
+def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
+    """A server with a user of exactly these rights."""
+    kind: ServerKind = request.param
+    return start_server(ServerOptions(users={"me": f"on >secret {' '.join(rights())}"}), kind)
+
+
+def test_no_command_is_missing_and_none_is_needless() -> None:
+    commands = set[str]()
+    for script in (files("jobsvalkey.valkey") / "scripts").iterdir():
+        if script.name.endswith(".lua"):
+            commands.update(re.findall(r"(?:redis\.p?call|batch)\('(\w+)'", script.read_text("utf-8")))
+    needed = {command.lower() for command in commands} | SENT
+    assert {right[1:] for right in rights() if right.startswith("+")} == needed
+
+
+async def test_every_step_and_every_look(server: Server) -> None:
+    admin: Any = cast(Any, Valkey).from_url(server.url)
+    async with admin:
+        for name, step in STEPS.items():
+            async with driver_at(server.url_for("me", "secret", database=3)) as driver:
+                scene = await step.prepare(driver)
+                answer = await step.ask(driver, scene)
+                assert step.answer is None or answer == step.answer, name
+                await step.see(driver, scene)
+                await statuses(driver, scene)
+                assert await driver.validate() == []
+                for status, number in (await driver.counts()).items():
+                    assert len([job async for job in driver.jobs(status)]) == number
+                assert await driver.is_durable() is False
+            await admin.flushall()
+
+
+async def test_a_worker_at_work(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    async with driver_at(server.url_for("me", "secret"), poll_time=timedelta(hours=1)) as driver:
+        queue = JobQueue(driver)
+        ran = counting(queue)
+        async with running(queue.processor(ProcessorOptions())):
+            for number in range(3):
+                await queue.push(Work(number))
+                await until(lambda number=number: number in ran)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("other", ["MyJobQueue2", "OtherQueue"])
+async def test_another_queue(other: str, server: Server) -> None:
+    async with driver_at(server.url_for("me", "secret"), queue_key=other) as driver:
+        with pytest.raises(ConfigurationError, match="check password, user and rights"):
+            await JobQueue(driver).push(Work())
+
+
+async def test_a_user_who_may_not_block_polls(start_server: StartServer, caplog: pytest.LogCaptureFixture) -> None:
+    """One warning, and no more commands than a worker has that polls."""
+    server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -@blocking"}))
+    admin: Any = cast(Any, Valkey).from_url(server.url)
+
+    async def calls(command: str, kind: str = "calls") -> int:
+        return (await admin.info("commandstats")).get(f"cmdstat_{command}", {kind: 0})[kind]
+
+    poll_time = timedelta(milliseconds=50)
+    async with admin, driver_at(server.url_for("me", "secret"), poll_time=poll_time) as driver:
+        queue = JobQueue(driver)
+        ran = counting(queue)
+        async with running(queue.processor(ProcessorOptions())):
+            for number in range(5):
+                await queue.push(Work(number))
+                await until(lambda number=number: number in ran)
+            before = await calls("evalsha")
+
+            async def has_polled() -> bool:
+                return await calls("evalsha") >= before + 10
+
+            await until(has_polled)
+        assert await calls("blpop", "rejected_calls") == 1
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "jobs are found by polling only" in warnings[0]
+    assert "check password, user and rights" in warnings[0]
+
+
+async def test_the_right_to_block_is_asked_for_again(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsvalkey.valkey.waiting.REFUSED_PAUSE", 0.05)
+    server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -@blocking"}))
+    admin: Any = cast(Any, Valkey).from_url(server.url)
+
+    async def is_refused() -> bool:
+        return "cmdstat_blpop" in await admin.info("commandstats")
+
+    async def waits() -> bool:
+        return (await admin.info("clients"))["blocked_clients"] == 1
+
+    async with (
+        admin,
+        driver_at(server.url_for("me", "secret"), poll_time=timedelta(milliseconds=50)) as driver,
+        running(JobQueue(driver).processor(ProcessorOptions())),
+    ):
+        await until(is_refused)
+        await admin.execute_command("ACL", "SETUSER", "me", "+blpop")
+        await until(waits)
