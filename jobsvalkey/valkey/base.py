@@ -17,8 +17,10 @@ from jobsvalkey.contract import (
     Exchanged,
     NewJob,
     Operation,
+    OperationRefused,
     Settlement,
     SystemClock,
+    WorkerClosed,
     WorkerID,
     check_push,
     check_settlements,
@@ -109,9 +111,13 @@ class ValkeyBase:
         words = wire.settlement_arguments(settlements)
         session = self._session()
         start = [*self._context(), worker, sequence, limit, session.new_call()]
-        reply = await session.line(f"exchange {worker}").call(
-            EXCHANGE, [*start, "", *words], patience=None, repeat=[*start, "1", *words]
-        )
+        try:
+            reply = await session.line(f"exchange {worker}").call(
+                EXCHANGE, [*start, "", *words], patience=None, repeat=[*start, "1", *words]
+            )
+        except (WorkerClosed, OperationRefused):
+            await session.close_line(f"exchange {worker}")  # whoever runs goes on as another worker
+            raise
         return wire.exchanged(reply)
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
@@ -124,7 +130,11 @@ class ValkeyBase:
         Raises:
             WorkerClosed: the worker was closed or is not known.
         """
-        return frozenset(await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), ""]))
+        try:
+            return frozenset(await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), ""]))
+        except WorkerClosed:
+            await self._session().close_line(f"exchange {worker}")
+            raise
 
     async def close_worker(self, worker: WorkerID) -> None:
         """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers."""
@@ -136,8 +146,16 @@ class ValkeyBase:
         await self._session().waiter.wait(timeout.total_seconds())
 
     async def recover(self, max_jobs: int = 1000) -> int:
-        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was."""
-        return await self._upkeep(RECOVER, [max(max_jobs, 0), wire.microseconds(self._configuration.unowned_grace)])
+        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
+
+        Raises:
+            StoreUnavailable: no answer within `operation_timeout`.
+        """
+        session = self._session()
+        arguments = [max(max_jobs, 0), wire.microseconds(self._configuration.unowned_grace)]
+        # Not on the line of renewals, which are repeated for as long as it takes: users call this, too.
+        line = session.line("control")
+        return await line.call(RECOVER, [*self._context(), *arguments], patience=session.patience)
 
     async def aclose(self) -> None:
         """End this event loop's connections and background tasks. The user's client stays open."""

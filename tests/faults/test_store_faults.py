@@ -7,10 +7,21 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey import JobQueue, ProcessorOptions, StoreUnavailable
+from jobsvalkey import ActiveLock, JobQueue, ProcessorOptions, StoreUnavailable
 from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.support import Work, all_completed, client_of, counting, driver_at, new_job, running, until
+from tests.faults.support import (
+    HOUR,
+    Work,
+    all_completed,
+    claims_of,
+    client_of,
+    counting,
+    driver_at,
+    new_job,
+    running,
+    until,
+)
 from tests.servers import Server, ServerOptions
 
 StartServer = Callable[..., Server]
@@ -69,6 +80,26 @@ async def test_a_frozen_server_is_waited_for(start_server: StartServer, queue_ke
             await until(lambda: len(ran) >= JOBS)
         assert sorted(ran) == list(range(JOBS))
         await settled(driver)
+
+
+async def test_a_recovery_by_a_user_ends_where_the_server_is_away_and_the_workers_own_goes_on(
+    start_server: StartServer, queue_key: str
+) -> None:
+    server = start_server(DURABLE)
+    often = ActiveLock(every=timedelta(milliseconds=50), hold_for=HOUR)
+    async with driver_at(server.url, queue_key, operation_timeout=timedelta(milliseconds=200)) as driver:
+        queue = JobQueue(driver)
+        ran = counting(queue)
+        await queue.push(Work(1))
+        await claims_of(driver, 1, "dying")
+        async with running(queue.processor(ProcessorOptions(worker_active_lock=often))):
+            await asyncio.to_thread(server.kill)
+            async with asyncio.timeout(5):
+                with pytest.raises(StoreUnavailable):
+                    await driver.cleanup_orphaned_jobs()
+            await asyncio.to_thread(server.start)
+            await driver.renew("dying", timedelta(milliseconds=1))
+            await until(lambda: ran == [1])
 
 
 async def test_a_processor_that_starts_before_its_server(start_server: StartServer, queue_key: str) -> None:
