@@ -16,11 +16,13 @@ from jobsvalkey import (
     JobName,
     JobOptions,
     JobOutcome,
+    JobQueue,
     JobSleep,
     JobStatus,
     Middleware,
     NoRetry,
     PoppedJob,
+    Push,
     PushedJob,
     Release,
 )
@@ -30,6 +32,7 @@ from tests.unit.runtime.support import (
     claim_all,
     claim_one,
     counting,
+    make_driver,
     make_queue,
     options,
     run_all,
@@ -338,6 +341,17 @@ async def test_errors_of_the_other_hooks_are_logged(caplog: pytest.LogCaptureFix
     assert [record.getMessage() for record in caplog.records] == [
         f"Breaking.{hook} failed; the job goes on" for hook in ("on_pushed", "on_pop", "on_completed")
     ]
+
+
+async def test_a_push_in_chunks_tells_of_each_job_what_became_of_it() -> None:
+    recorder = Recorder()
+    queue = JobQueue(make_driver(max_atomic_push=2), middleware=[recorder])
+    known = await queue.push(Work(3))
+    recorder.pushed.clear()
+    jobs = [Push(Work(number), options=JobOptions(job_id=known if number == 3 else None)) for number in range(5)]
+    ids = await queue.push_many(jobs, atomic=False)
+    assert [job.job_id for job, _ in recorder.pushed] == ids
+    assert [stored for _, stored in recorder.pushed] == [True, True, True, False, True]
 
 
 class Nothing(Middleware):

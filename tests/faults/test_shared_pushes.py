@@ -1,0 +1,24 @@
+"""Pushes that share a round trip stay within what one step may take."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jobsvalkey.valkey.scripting import PUSH
+from tests.faults.proxy import Proxy, script
+from tests.faults.support import driver_at, new_job
+
+REQUEST = b"x" * 300
+
+
+@pytest.mark.parametrize("limit", [{"max_atomic_push_bytes": 1000}, {"max_atomic_push": 3}], ids=["bytes", "jobs"])
+async def test_no_step_is_larger_than_an_atomic_push(
+    limit: dict[str, Any], proxy: Proxy, queue_key: str, valkey_client: Any
+) -> None:
+    await valkey_client.script_load(PUSH.text)
+    async with driver_at(proxy.url, queue_key, max_payload=500, **limit) as driver:
+        stored = await asyncio.gather(*(driver.push([new_job(REQUEST)]) for _ in range(10)))
+    assert stored == [[True]] * 10
+    sizes = [command.arguments.count(REQUEST) for command in proxy.commands if script(PUSH.digest)(command)]
+    assert sizes == [1, 3, 3, 3]

@@ -1,0 +1,15 @@
+"""Waiting for a hint, where the connection that would bring it is lost."""
+
+import asyncio
+
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.faults.proxy import Proxy
+from tests.faults.support import HOUR, until
+
+
+async def test_all_who_wait_look_when_the_connection_is_lost(proxy: Proxy, driver: ValkeyJobQueue) -> None:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        for worker in ("one", "another"):
+            group.create_task(driver.wait(worker, HOUR))
+        await until(lambda: any(command.name == "BLPOP" for command in proxy.commands))
+        proxy.cut()
