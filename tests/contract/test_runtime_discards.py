@@ -27,7 +27,7 @@ async def queue(store: Store) -> Queue:
     ids=["garbled", "without parameters", "other parameters", "not registered"],
 )
 async def test_what_cannot_run_fails_and_is_kept_and_the_worker_goes_on(
-    queue: Queue, request_: bytes, reason: str
+    queue: Queue, request_: bytes, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran = counting(queue)
     bad = NewJob(new_job_id(), request_)
@@ -36,6 +36,7 @@ async def test_what_cannot_run_fails_and_is_kept_and_the_worker_goes_on(
     await burst(queue, num_workers=1)
     assert ran == [1]
     await assert_ended(queue, bad.job_id, JobStatus.FAILED, reason)
+    assert f"job {bad.job_id} is discarded: " in caplog.text
 
 
 @pytest.mark.parametrize("store", COMPLETE_DRIVERS, indirect=True)

@@ -184,7 +184,7 @@ async def check_that_a_lost_claim_cancels_its_handler(store: Store, queue: Queue
         ran.append(parameters.number)
 
     await queue.push(Work(1))
-    processor = queue.processor(options(num_workers=1))
+    processor = queue.processor(options(num_workers=1, graceful_shutdown_timeout=timedelta(0)))
     async with run_in_background(processor):
         await until(running.is_set)
         assert processor.state is not None

@@ -1,6 +1,7 @@
 """How a processor stops, over every driver."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -19,8 +20,10 @@ async def queue(store: Store) -> Queue:
 
 
 @pytest.fixture
-def handler(queue: Queue) -> Handler:
-    return Handler(queue)
+def handler(queue: Queue) -> Iterator[Handler]:
+    handler = Handler(queue)
+    yield handler
+    handler.go_on.set()  # or the loop waits for it, should the test have failed
 
 
 async def push_at_attempt_two(queue: Queue) -> JobID:
