@@ -8,13 +8,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.durations import parse_duration
-from jobsvalkey.cli.errors import CommandFailed, WrongUsage
+from jobsvalkey.cli.errors import WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
 from jobsvalkey.cli.output import console, print_json, print_table
 from jobsvalkey.contract import CleanupParameters, JobCleanup, JobStatus
-
-RECOVERY_TIMEOUT = 30.0
-"""Seconds: the driver itself repeats a recovery for as long as the server is away."""
 
 WHAT = "remove, rerun, or either with an age: remove:7d"
 Removal: TypeAlias = Annotated[str | None, typer.Option(metavar="remove[:AGE]", show_default=False)]
@@ -93,11 +90,7 @@ async def _clean(
     async with open_queue(url, queue_key) as queue:
         counts = await queue.counts()
         if recover:
-            try:
-                async with asyncio.timeout(RECOVERY_TIMEOUT):
-                    recovered = await queue.driver.cleanup_orphaned_jobs()
-            except TimeoutError:
-                raise CommandFailed("the server stopped answering: some jobs may be recovered; run it again") from None
+            recovered = await queue.driver.cleanup_orphaned_jobs()
             counts = await queue.counts()
         with Progress(*columns, console=watched, disable=not watched.is_terminal, transient=True) as progress:
             for status, cleanup in wanted.items():

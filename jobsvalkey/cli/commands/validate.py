@@ -23,7 +23,8 @@ def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson 
         console().print(f"queue {queue} is consistent")
     if found:
         raise CommandFailed(
-            f"{len(found):,} inconsistencies: `jobs show ID` shows a job, `jobs remove ID` removes what is left of it"
+            f"{len(found):,} inconsistencies: `jobs show ID` shows a job, `jobs remove ID` removes what is left of it; "
+            "what is no id goes with a cleanup of its state"
         )
 
 
