@@ -8,7 +8,10 @@ from uuid import uuid4
 import pytest
 from valkey.asyncio import Valkey
 
-from tests.servers import Server, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
+from jobsvalkey.valkey import ValkeyJobQueue
+from tests.support.drivers import driver_at
+from tests.support.proxy import Proxy
+from tests.support.servers import Server, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
 
 StartServer: TypeAlias = Callable[..., Server]
 
@@ -91,3 +94,17 @@ async def server_client(server: Server, queue_key: str) -> AsyncIterator[Valkey]
     """A client of each server in turn; afterwards the keys that begin with `queue_key` are removed."""
     async for client in _client(server, queue_key):
         yield client
+
+
+@pytest.fixture
+async def proxy(default_server: Server) -> AsyncIterator[Proxy]:
+    """Stands before the default server."""
+    async with Proxy(default_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def direct(default_server: Server, queue_key: str, valkey_client: Any) -> AsyncIterator[ValkeyJobQueue]:
+    """A driver of the same queue that goes around the proxy."""
+    async with driver_at(default_server.url, queue_key) as driver:
+        yield driver

@@ -4,7 +4,7 @@ import pytest
 
 from jobsvalkey.cli.benchmarks.measures import measure
 from jobsvalkey.cli.commands.bench import print_lines
-from tests.servers import ServerOptions, local_kind
+from tests.support.servers import ServerOptions, local_kind
 
 
 @pytest.mark.timeout(600)

@@ -7,7 +7,7 @@ import pytest
 from jobsvalkey.cli.output import console, print_table
 from tests.benchmarks.peers.all import PEERS, versions
 from tests.benchmarks.peers.comparison import Figures, compare
-from tests.servers import ServerOptions, local_kind
+from tests.support.servers import ServerOptions, local_kind
 
 ROUNDS = 5
 RATES = ("push, jobs/s", "bulk push, jobs/s", "drain, jobs/s")

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from jobsvalkey import ActiveLock, JobQueue, OperationRefused, ProcessorOptions, ValkeyJobQueue, WorkerClosed
-from tests.faults.proxy import Proxy
-from tests.faults.support import HOUR, Work, counting, driver_at, open_worker, running, until
-from tests.servers import Server
+from tests.support.drivers import HOUR, driver_at, open_worker
+from tests.support.processors import run_in_background
+from tests.support.proxy import Proxy
+from tests.support.servers import Server
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 MOMENT = timedelta(milliseconds=20)
 LONG = timedelta(minutes=5)
@@ -76,7 +79,7 @@ async def test_a_processor_that_starts_anew_holds_no_more_connections(
         queue = JobQueue(driver)
         ran = counting(queue)
         await queue.push(Work(-1))
-        async with running(queue.processor(ProcessorOptions(worker_active_lock=lock))):
+        async with run_in_background(queue.processor(ProcessorOptions(worker_active_lock=lock))):
             await until(lambda: ran == [-1] and any(command.name == "BLPOP" for command in proxy.commands))
             before = proxy.connections
             for number in range(5):

@@ -8,11 +8,11 @@ from typing import Any, cast
 from valkey.asyncio import Valkey
 
 from jobsvalkey import ActiveLock, JobQueue, NewJob, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue, new_job_id
-from tests.bad_input.contents import contents
-from tests.faults.proxy import Proxy
-from tests.servers import Server
-from tests.unit.runtime.support import run_in_background, until
-from tests.weaknesses.waiting import until_server
+from tests.support.contents import contents
+from tests.support.processors import run_in_background
+from tests.support.proxy import Proxy
+from tests.support.servers import Server
+from tests.support.waiting import until
 
 WATCHED = 4
 """Seconds that the worker is watched."""
@@ -63,4 +63,4 @@ async def until_it_asks(client: Any, times: int) -> None:
     async def has_asked() -> bool:
         return await calls() >= enough
 
-    await until_server(has_asked)
+    await until(has_asked)

@@ -14,10 +14,13 @@ from valkey.asyncio import Valkey
 
 from jobsvalkey import ConfigurationError, JobQueue, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue
 from tests.conftest import StartServer
-from tests.docs.pages import blocks
-from tests.faults.steps import STEPS, statuses
-from tests.faults.support import KEEP_ALL, Work, counting, running, until
-from tests.servers import Server, ServerKind, ServerOptions, found_kinds
+from tests.support.pages import blocks
+from tests.support.processors import run_in_background
+from tests.support.retention import KEEP_ALL
+from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds
+from tests.support.steps import STEPS, statuses
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "the-queue-on-valkey.md"
@@ -77,7 +80,7 @@ async def test_a_worker_at_work(server: Server, caplog: pytest.LogCaptureFixture
     async with driver_at(server.url_for("me", "secret"), poll_time=timedelta(hours=1)) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)
-        async with running(queue.processor(ProcessorOptions())):
+        async with run_in_background(queue.processor(ProcessorOptions())):
             for number in range(3):
                 await queue.push(Work(number))
                 await until(lambda number=number: number in ran)
@@ -103,7 +106,7 @@ async def test_a_user_who_may_not_block_polls(start_server: StartServer, caplog:
     async with admin, driver_at(server.url_for("me", "secret"), poll_time=poll_time) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)
-        async with running(queue.processor(ProcessorOptions())):
+        async with run_in_background(queue.processor(ProcessorOptions())):
             for number in range(5):
                 await queue.push(Work(number))
                 await until(lambda number=number: number in ran)
@@ -136,7 +139,7 @@ async def test_the_right_to_block_is_asked_for_again(
     async with (
         admin,
         driver_at(server.url_for("me", "secret"), poll_time=timedelta(milliseconds=50)) as driver,
-        running(JobQueue(driver).processor(ProcessorOptions())),
+        run_in_background(JobQueue(driver).processor(ProcessorOptions())),
     ):
         await until(is_refused)
         await admin.execute_command("ACL", "SETUSER", "me", "+blpop")

@@ -11,27 +11,26 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import (
-    RETAIN,
     ExponentialJitter,
     JobContext,
     JobID,
     JobOptions,
     JobQueue,
     JobStatus,
-    RetentionPolicy,
     SystemClock,
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
 from jobsvalkey_memory import ManualClock
-from tests.unit.runtime.support import Work, counting, options
+from tests.support.processors import options
+from tests.support.retention import KEEP_ALL
+from tests.support.work import Work, counting
 
 ID = "3F2504E0-4F89-41D3-9A0C-0305E82C3301"
 QUEUED = datetime(2025, 1, 1, 11, 59, 30, tzinfo=UTC)
 SINCE_2001 = 757425570.0
 """`QUEUED` as Swift writes it."""
 REQUEST = b'{"Work":{"p":{"number":7},"q":757425570.0,"a":1}}'
-POLICY = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
 GRACE = timedelta(seconds=5)
 
 
@@ -83,7 +82,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def driver(server_client: Valkey, queue_key: str, clock: ManualClock) -> AsyncIterator[ValkeyJobQueue]:
-    configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=POLICY, unowned_grace=GRACE)
+    configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=KEEP_ALL, unowned_grace=GRACE)
     async with ValkeyJobQueue(server_client, configuration, clock=clock) as driver:
         yield driver
 

@@ -22,9 +22,10 @@ from jobsvalkey import (
     ValkeyJobQueue,
 )
 from tests.conftest import StartServer
-from tests.servers import Server, ServerKind, ServerOptions, found_kinds, local_kind
-from tests.unit.runtime.support import QUICK_LOCK, Work, options, run_in_background
-from tests.weaknesses.waiting import until_server
+from tests.support.processors import QUICK_LOCK, options, run_in_background
+from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds, local_kind
+from tests.support.waiting import until
+from tests.support.work import Work
 
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
 WAKE_UP = 0.1
@@ -117,14 +118,14 @@ async def test_the_whole_life_of_a_job(way: Way, admin: tuple[Server, Any]) -> N
         waited: list[float] = []
         async with run_in_background(queue.processor(options(worker_active_lock=QUICK_LOCK))):
             for number in range(3):
-                await until_server(lambda: has_blocked_client(watcher))
+                await until(lambda: has_blocked_client(watcher))
                 pushed_at = now()
                 job_id = await queue.push(Work(number))
                 async with asyncio.timeout(10):
                     (first, started), (second, _) = await attempts.get(), await attempts.get()
                 waited.append(started - pushed_at)
                 assert (first, second) == (1, 2)
-                await until_server(lambda job_id=job_id: is_completed(queue, job_id))
+                await until(lambda job_id=job_id: is_completed(queue, job_id))
         assert min(waited) < WAKE_UP
         assert await driver.validate() == []
         assert (await queue.counts())[JobStatus.COMPLETED] == 3

@@ -1,26 +1,10 @@
-"""A store of each of our own drivers, for which no test of the suite may be left out, but for what a class allows."""
+"""For drivers of our own no test of the suite may be left out, but for what a class allows."""
 
-from collections.abc import AsyncIterator, Generator
-from contextlib import AsyncExitStack
+from collections.abc import Generator
 
 import pytest
 from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.report import NOT_RUN
-
-from tests.conftest import Servers
-from tests.contract.every_driver import EVERY_DRIVER, Store, harness_of
-
-
-@pytest.fixture(params=EVERY_DRIVER)
-async def store(request: pytest.FixtureRequest, shared_servers: Servers, queue_key: str) -> AsyncIterator[Store]:
-    """A store of each of our drivers in turn. Tests may choose some of them by an indirect parameter."""
-    harness = harness_of(request.param, shared_servers)
-    await harness.start()
-    try:
-        async with AsyncExitStack() as drivers:
-            yield Store(harness, queue_key, drivers)
-    finally:
-        await harness.stop()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

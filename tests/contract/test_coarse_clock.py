@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import Clock, DriverConfiguration, QueueDriver, StoredJob
 from jobsvalkey_memory import ManualClock
-from tests.contract.harnesses import AskingTwice, MemoryHarness
+from tests.support.harnesses import AskingTwice, MemoryHarness
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

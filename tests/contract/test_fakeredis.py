@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from jobsvalkey_conformance import DriverConformance, Hook
 
-from tests.contract.harnesses import FakeServerHarness
+from tests.support.harnesses import FakeServerHarness
 
 
 class TestFakeredis(DriverConformance):

@@ -4,8 +4,8 @@ import pytest
 from jobsvalkey_conformance.history_area import check_history
 from jobsvalkey_conformance.history_calls import Change, Exchange, Push
 
-from tests.contract.broken_twins import BROKEN, CancelDeletesRunning, Twin, harness_of
-from tests.contract.harnesses import MemoryHarness
+from tests.support.broken_twins import BROKEN, CancelDeletesRunning, Twin, harness_of
+from tests.support.harnesses import MemoryHarness
 
 
 async def first_failure(broken: type[Twin]) -> None:

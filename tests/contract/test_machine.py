@@ -8,8 +8,8 @@ import pytest
 from jobsvalkey_conformance.machine import LockstepMachine
 from jobsvalkey_conformance.machine_area import machine_for, run_machine
 
-from tests.contract.broken_twins import BROKEN, LatestFirstHarness, Twin, harness_of
-from tests.contract.harnesses import MemoryHarness
+from tests.support.broken_twins import BROKEN, LatestFirstHarness, Twin, harness_of
+from tests.support.harnesses import MemoryHarness
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)

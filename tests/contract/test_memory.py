@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from jobsvalkey_conformance import DriverConformance, Hook
 
-from tests.contract.harnesses import MemoryHarness
+from tests.support.harnesses import MemoryHarness
 
 
 class TestMemory(DriverConformance):

@@ -9,8 +9,8 @@ from jobsvalkey_conformance.areas.retention import RetentionTests
 from jobsvalkey_conformance.areas.retry import RetryTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
 
-from tests.contract.harnesses import ValkeyHarness
-from tests.servers import Server
+from tests.support.harnesses import ValkeyHarness
+from tests.support.servers import Server
 
 
 class RealTimeHarness(ValkeyHarness):

@@ -7,8 +7,8 @@ from typing import ClassVar, cast
 import pytest
 from jobsvalkey_conformance import DriverConformance, Hook
 
-from tests.contract.harnesses import ValkeyHarness
-from tests.servers import ServerKind, ServerOptions, found_kinds
+from tests.support.harnesses import ValkeyHarness
+from tests.support.servers import ServerKind, ServerOptions, found_kinds
 
 
 class OnServer(DriverConformance):

@@ -15,8 +15,8 @@ from valkey import Valkey
 from valkey.asyncio import Valkey as AsyncValkey
 
 from jobsvalkey import JobName, JobQueue, ValkeyJobQueue
-from tests.docs.pages import as_script, as_test_module, blocks, run_page
-from tests.servers import Server, ServerOptions, default_kind, local_kind
+from tests.support.pages import as_script, as_test_module, blocks, run_page
+from tests.support.servers import Server, ServerOptions, default_kind, local_kind
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

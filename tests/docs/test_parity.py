@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.docs.pages import blocks
+from tests.support.pages import blocks
 
 PAGE = Path(__file__).parents[2] / "docs/guide/the-queue-on-valkey.md"
 SECTIONS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import as_script, as_test_module, blocks, run_page
+from tests.support.pages import as_script, as_test_module, blocks, run_page
 
 PAGE = Path("guide/a-page.md")
 

@@ -1,20 +1,20 @@
-"""A proxy in front of the default server, and drivers on both sides of it."""
+"""A proxy in front of the default server, drivers on both sides of it, and a look at whether a call stored anything."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeAlias
 
 import pytest
+from valkey.asyncio import Valkey
 
+from jobsvalkey import JobQueue, ValkeyConfiguration
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
-from tests.faults.proxy import Proxy
-from tests.faults.support import driver_at
-from tests.servers import Server
+from tests.support.contents import contents
+from tests.support.drivers import driver_at
+from tests.support.proxy import Proxy
 
-
-@pytest.fixture
-async def proxy(default_server: Server) -> AsyncIterator[Proxy]:
-    async with Proxy(default_server.url) as proxy:
-        yield proxy
+QueueOnValkey: TypeAlias = JobQueue[ValkeyJobQueue]
+Unchanged: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
@@ -28,7 +28,21 @@ async def driver(proxy: Proxy, queue_key: str, valkey_client: Any) -> AsyncItera
 
 
 @pytest.fixture
-async def direct(default_server: Server, queue_key: str, valkey_client: Any) -> AsyncIterator[ValkeyJobQueue]:
-    """A driver of the same queue that goes around the proxy."""
-    async with driver_at(default_server.url, queue_key) as driver:
-        yield driver
+async def queue(valkey_client: Valkey, queue_key: str) -> AsyncIterator[QueueOnValkey]:
+    """A queue on the default server that has been used before, so that what only its first use writes is there."""
+    async with ValkeyJobQueue(valkey_client, ValkeyConfiguration(queue_key=queue_key)) as driver:
+        await driver.counts()
+        yield JobQueue(driver)
+
+
+@pytest.fixture
+def unchanged(valkey_client: Valkey) -> Unchanged:
+    """`async with unchanged():` fails where the block changes any key of the database."""
+
+    @asynccontextmanager
+    async def check() -> AsyncGenerator[None]:
+        before = await contents(valkey_client)
+        yield
+        assert await contents(valkey_client) == before
+
+    return check

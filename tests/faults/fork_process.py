@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.support import HOUR, driver_at, new_job
+from tests.support.drivers import HOUR, driver_at, new_job
 
 PUSHES = 10
 

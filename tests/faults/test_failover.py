@@ -6,9 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobsvalkey import JobQueue, ProcessorOptions
-from tests.faults.proxy import Proxy
-from tests.faults.support import Work, all_completed, client_of, counting, driver_at, running, until
-from tests.servers import Server, ServerOptions
+from tests.support.drivers import all_completed, client_of, driver_at
+from tests.support.processors import run_in_background
+from tests.support.proxy import Proxy
+from tests.support.servers import Server, ServerOptions
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 JOBS = 300
 AT_ONCE = ServerOptions(settings={"repl-diskless-sync-delay": "0"})
@@ -43,7 +46,7 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(
             for number in range(JOBS):
                 await queue.push(Work(number))
 
-        async with running(queue.processor(ProcessorOptions(num_workers=8))), asyncio.TaskGroup() as group:
+        async with run_in_background(queue.processor(ProcessorOptions(num_workers=8))), asyncio.TaskGroup() as group:
             pushing = group.create_task(push())
             await until(lambda: len(ran) >= JOBS // 3)
             await primary.execute_command("FAILOVER")

@@ -8,8 +8,11 @@ import pytest
 from jobsvalkey import InconsistencyKind, JobQueue, ProcessorOptions
 from jobsvalkey.contract import Inconsistency, JobCleanup, JobStatus, new_job_id
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.steps import orphaned, pending
-from tests.faults.support import Work, claims_of, counting, new_job, running, until
+from tests.support.drivers import claims_of, new_job
+from tests.support.processors import run_in_background
+from tests.support.steps import orphaned, pending
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 NO_IDS = [
     "garbage",
@@ -68,7 +71,7 @@ async def test_a_worker_gets_past_more_of_them_than_it_has_slots(
     ran = counting(queue)
     await valkey_client.zadd(f"{queue_key}.pending", {f"garbage {number}": 1.0 for number in range(50)})
     await queue.push_many([Work(number) for number in range(5)])
-    async with running(queue.processor(ProcessorOptions(num_workers=2))):
+    async with run_in_background(queue.processor(ProcessorOptions(num_workers=2))):
         await until(lambda: len(ran) == 5)
         await valkey_client.zadd(f"{queue_key}.pending", {"more": 1.0})
         await queue.push(Work(5))
@@ -86,7 +89,7 @@ async def test_a_uuid_in_lower_case_runs_and_is_reported(
     await valkey_client.set(f"{queue_key}/{job_id}", b'{"Work":{"p":{"number":7},"q":1.0,"a":1}}')
     await valkey_client.zadd(f"{queue_key}.pending", {job_id: 1.0})
     assert await direct.validate() == [Inconsistency(InconsistencyKind.NO_ID, job_id)]
-    async with running(queue.processor(ProcessorOptions())):
+    async with run_in_background(queue.processor(ProcessorOptions())):
         await until(lambda: ran == [7])
     assert await valkey_client.zscore(f"{queue_key}.completed", job_id)
 
@@ -152,7 +155,7 @@ async def test_a_processor_goes_on_beside_a_job_with_a_spoiled_field(
     async def has_ended() -> bool:
         return await queue.status(ids[2]) is ended
 
-    async with running(queue.processor(ProcessorOptions())):
+    async with run_in_background(queue.processor(ProcessorOptions())):
         await until(lambda: len(ran) >= 4)
         await until(has_ended)
         if ended is JobStatus.FAILED:

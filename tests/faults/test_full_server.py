@@ -10,21 +10,12 @@ from jobsvalkey import JobQueue, ProcessorOptions, StoreFull
 from jobsvalkey.contract import Fail, Finish, JobStatus, Outcome, Release, Retry, Settlement
 from jobsvalkey.valkey import ValkeyJobQueue
 from jobsvalkey.valkey.scripting import PUSH
-from tests.faults.proxy import Proxy, script
-from tests.faults.support import (
-    HOUR,
-    Work,
-    all_completed,
-    claims_of,
-    client_of,
-    counting,
-    driver_at,
-    new_job,
-    open_worker,
-    running,
-    until,
-)
-from tests.servers import Server
+from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job, open_worker
+from tests.support.processors import run_in_background
+from tests.support.proxy import Proxy, script
+from tests.support.servers import Server
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 Fill = Callable[[], Awaitable[None]]
 
@@ -135,7 +126,7 @@ async def test_a_processor_drains_the_queue(driver: ValkeyJobQueue, fill: Fill) 
     ran = counting(queue, 0.001)
     await queue.push_many([Work(number) for number in range(200)])
     await fill()
-    async with running(queue.processor(ProcessorOptions(num_workers=8))):
+    async with run_in_background(queue.processor(ProcessorOptions(num_workers=8))):
         await until(lambda: len(ran) == 200)
         with pytest.raises(StoreFull):
             await queue.push(Work(200))

@@ -10,10 +10,12 @@ import pytest
 
 from jobsvalkey import JobQueue, JobStatus
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.processes import PATIENCE, WorkerProcess, worker_process
-from tests.faults.support import Work, all_completed, driver_at, until
-from tests.faults.tasks import Killer
-from tests.servers import Server
+from tests.support.drivers import all_completed, driver_at
+from tests.support.processes import WorkerProcess, worker_process
+from tests.support.servers import Server
+from tests.support.tasks import Killer
+from tests.support.waiting import PATIENCE, until
+from tests.support.work import Work
 
 JOBS = 5000
 WORKERS = 3

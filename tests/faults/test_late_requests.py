@@ -11,9 +11,9 @@ from jobsvalkey import StoreUnavailable
 from jobsvalkey.contract import Finish, JobStatus, Outcome
 from jobsvalkey.valkey import ValkeyJobQueue
 from jobsvalkey.valkey.scripting import EXCHANGE, PUSH
-from tests.faults.proxy import Fault, Proxy, script
-from tests.faults.steps import STEPS
-from tests.faults.support import HOUR, claims_of, driver_at, new_job, open_worker
+from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
+from tests.support.proxy import Fault, Proxy, script
+from tests.support.steps import STEPS
 
 Arrive = Callable[[Fault], Awaitable[Any]]
 NUMBERED = sorted(

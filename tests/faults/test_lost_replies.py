@@ -10,10 +10,13 @@ import pytest
 from jobsvalkey import ActiveLock, JobQueue, ProcessorOptions
 from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.proxy import Fault, Proxy, script
-from tests.faults.steps import STEPS, Step, claiming
-from tests.faults.support import Work, all_completed, counting, driver_at, running, until
-from tests.servers import Server
+from tests.support.drivers import all_completed, driver_at
+from tests.support.processors import run_in_background
+from tests.support.proxy import Fault, Proxy, script
+from tests.support.servers import Server
+from tests.support.steps import STEPS, Step, claiming
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 JOBS = 200
 LOCK = ActiveLock(every=timedelta(milliseconds=20), hold_for=timedelta(seconds=30))
@@ -76,7 +79,7 @@ async def run_with(lose: Lose, nth: int, url: str, queue_key: str, direct: Valke
         fault = proxy.drop_request(nth=nth) if lose == "request" else proxy.swallow_reply(nth=nth)
         queue = JobQueue(driver)
         ran = counting(queue)
-        async with running(queue.processor(ProcessorOptions(num_workers=16, worker_active_lock=LOCK))):
+        async with run_in_background(queue.processor(ProcessorOptions(num_workers=16, worker_active_lock=LOCK))):
             for first in range(0, JOBS, 50):
                 await queue.push_many([Work(number) for number in range(first, first + 50)])
             await until(lambda: len(ran) >= JOBS)

@@ -14,10 +14,14 @@ from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import PUSH
 from tests.faults.fork_process import PUSHES
-from tests.faults.processes import PATIENCE, ROOT
-from tests.faults.proxy import Proxy, script
-from tests.faults.support import KEEP_ALL, Work, counting, driver_at, new_job, running, until
-from tests.servers import Server
+from tests.support.drivers import driver_at, new_job
+from tests.support.processes import ROOT
+from tests.support.processors import run_in_background
+from tests.support.proxy import Proxy, script
+from tests.support.retention import KEEP_ALL
+from tests.support.servers import Server
+from tests.support.waiting import PATIENCE, until
+from tests.support.work import Work, counting
 
 
 def test_two_event_loops_one_after_the_other(default_server: Server, queue_key: str) -> None:
@@ -28,7 +32,7 @@ def test_two_event_loops_one_after_the_other(default_server: Server, queue_key: 
 
     async def push_and_run(number: int) -> None:
         await queue.push(Work(number))
-        async with running(queue.processor(ProcessorOptions())):
+        async with run_in_background(queue.processor(ProcessorOptions())):
             await until(lambda: number in ran)
         await driver.aclose()
 
@@ -102,7 +106,7 @@ async def test_closing_a_driver_ends_its_connections(proxy: Proxy, queue_key: st
     async with driver_at(proxy.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)
-        async with running(queue.processor(ProcessorOptions())):
+        async with run_in_background(queue.processor(ProcessorOptions())):
             await queue.push(Work(1))
             await until(lambda: ran == [1])
         assert proxy.connections > 0

@@ -8,9 +8,9 @@ import pytest
 from jobsvalkey import OperationRefused
 from jobsvalkey.contract import Exchanged, Finish, JobCleanup, JobID, JobStatus, Operation, Outcome, PushedIf, Release
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.proxy import Proxy
-from tests.faults.steps import STEPS, Prepare, failed, paused, pending
-from tests.faults.support import HOUR, claims_of, driver_at, new_job, open_worker
+from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
+from tests.support.proxy import Proxy
+from tests.support.steps import STEPS, Prepare, failed, paused, pending
 
 Ask: TypeAlias = Callable[[ValkeyJobQueue, JobID, Operation], Awaitable[Any]]
 JOB = new_job()

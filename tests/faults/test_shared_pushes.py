@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobsvalkey.valkey.scripting import PUSH
-from tests.faults.proxy import Proxy, script
-from tests.faults.support import driver_at, new_job
+from tests.support.drivers import driver_at, new_job
+from tests.support.proxy import Proxy, script
 
 REQUEST = b"x" * 300
 

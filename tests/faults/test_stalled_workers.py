@@ -5,10 +5,11 @@ import signal
 from jobsvalkey import JobQueue, JobStatus
 from jobsvalkey.contract import Claim, Finish, Outcome
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.processes import worker_process
-from tests.faults.support import HOUR, open_worker, until
-from tests.faults.tasks import Long
-from tests.servers import Server
+from tests.support.drivers import HOUR, open_worker
+from tests.support.processes import worker_process
+from tests.support.servers import Server
+from tests.support.tasks import Long
+from tests.support.waiting import until
 
 
 async def finish(driver: ValkeyJobQueue, claim: Claim) -> list[Outcome]:

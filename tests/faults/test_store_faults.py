@@ -10,19 +10,11 @@ import pytest
 from jobsvalkey import ActiveLock, JobQueue, ProcessorOptions, StoreUnavailable
 from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.support import (
-    HOUR,
-    Work,
-    all_completed,
-    claims_of,
-    client_of,
-    counting,
-    driver_at,
-    new_job,
-    running,
-    until,
-)
-from tests.servers import Server, ServerOptions
+from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job
+from tests.support.processors import run_in_background
+from tests.support.servers import Server, ServerOptions
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 StartServer = Callable[..., Server]
 
@@ -49,7 +41,7 @@ async def test_a_server_that_restarts_with_its_data_loses_nothing(
     async with driver_at(server.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue, 0.001)
-        async with running(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
+        async with run_in_background(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
             group.create_task(push_slowly(queue))
             for part in (1, 2):
                 await until(lambda reached=part * JOBS // 3: len(ran) >= reached)
@@ -68,7 +60,7 @@ async def test_a_frozen_server_is_waited_for(start_server: StartServer, queue_ke
     async with driver_at(server.url, queue_key, read_timeout=0.2) as driver:
         queue = JobQueue(driver)
         ran = counting(queue, 0.001)
-        async with running(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
+        async with run_in_background(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
             pushing = group.create_task(push_slowly(queue))
             await until(lambda: len(ran) >= JOBS // 3)
             server.freeze()
@@ -92,7 +84,7 @@ async def test_a_recovery_by_a_user_ends_where_the_server_is_away_and_the_worker
         ran = counting(queue)
         await queue.push(Work(1))
         await claims_of(driver, 1, "dying")
-        async with running(queue.processor(ProcessorOptions(worker_active_lock=often))):
+        async with run_in_background(queue.processor(ProcessorOptions(worker_active_lock=often))):
             await asyncio.to_thread(server.kill)
             async with asyncio.timeout(5):
                 with pytest.raises(StoreUnavailable):
@@ -109,7 +101,7 @@ async def test_a_processor_that_starts_before_its_server(start_server: StartServ
         queue = JobQueue(driver)
         ran = counting(queue)
         processor = queue.processor(OPTIONS)
-        async with running(processor), asyncio.TaskGroup() as group:
+        async with run_in_background(processor), asyncio.TaskGroup() as group:
             group.create_task(push_slowly(queue, 1))
             await until(lambda: processor.state)
             await asyncio.to_thread(server.start)
@@ -177,7 +169,7 @@ async def test_pushes_made_while_the_server_is_away_are_stored_when_it_is_back(
     async with driver_at(server.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)
-        async with running(queue.processor(OPTIONS)):
+        async with run_in_background(queue.processor(OPTIONS)):
             server.kill()
             async with asyncio.TaskGroup() as group:
                 for number in range(50):
@@ -196,7 +188,7 @@ async def test_a_server_that_is_a_replica_for_a_while(start_server: StartServer,
     async with driver_at(server.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue, 0.001)
-        async with running(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
+        async with run_in_background(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
             pushing = group.create_task(push_slowly(queue))
             await until(lambda: len(ran) >= JOBS // 3)
             await client.execute_command("REPLICAOF", "127.0.0.1", "1")
@@ -224,7 +216,7 @@ async def test_connections_that_are_killed_again_and_again(start_server: StartSe
                 await client.script_flush()
                 await asyncio.sleep(0.01)
 
-        async with running(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
+        async with run_in_background(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
             group.create_task(kill_connections())
             for first in range(0, JOBS, 20):
                 await asyncio.gather(*(queue.push(Work(number)) for number in range(first, first + 20)))

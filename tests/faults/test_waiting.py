@@ -3,8 +3,9 @@
 import asyncio
 
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.proxy import Proxy
-from tests.faults.support import HOUR, until
+from tests.support.drivers import HOUR
+from tests.support.proxy import Proxy
+from tests.support.waiting import until
 
 
 async def test_all_who_wait_look_when_the_connection_is_lost(proxy: Proxy, driver: ValkeyJobQueue) -> None:

@@ -8,8 +8,11 @@ import pytest
 from jobsvalkey import ConfigurationError, InconsistencyKind, JobQueue, ProcessorOptions
 from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, NewJob, Outcome
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.steps import STEPS, claimed, pending
-from tests.faults.support import Work, claims_of, counting, new_job, open_worker, running, until
+from tests.support.drivers import claims_of, new_job, open_worker
+from tests.support.processors import run_in_background
+from tests.support.steps import STEPS, claimed, pending
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 QUEUE_KEYS = (
     *(".pending", ".paused", ".processing", ".completed", ".failed", ".cancelled", ".metadata._workers"),
@@ -73,7 +76,7 @@ async def test_a_running_processor_waits_for_the_repair_of_a_key(
     queue = JobQueue(direct)
     ran = counting(queue)
     processor = queue.processor(ProcessorOptions())
-    async with running(processor):
+    async with run_in_background(processor):
         await queue.push(Work(1))
         await until(lambda: ran == [1])
         await spoil(valkey_client, f"{queue_key}.pending")
@@ -93,7 +96,7 @@ async def test_fault_6_a_pending_jobs_key_spoils_that_job_alone(
     ran = counting(queue)
     ids = await queue.push_many([Work(number) for number in range(5)])
     await spoil(valkey_client, f"{queue_key}/{ids[2]}{key}")
-    async with running(queue.processor(ProcessorOptions())):
+    async with run_in_background(queue.processor(ProcessorOptions())):
         await until(lambda: len(ran) == 4)
 
         async def has_failed() -> bool:

@@ -10,7 +10,7 @@ import pytest
 from tests.mutants import runs
 from tests.mutants.catalogue import __name__ as catalogue
 from tests.mutants.mutant import Mutant, Search
-from tests.servers import ServerOptions, local_kind
+from tests.support.servers import ServerOptions, local_kind
 
 KILLED = "killed by"
 """The property of a report that says which mutant was killed, and by what."""

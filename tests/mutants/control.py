@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import JobID, JobStatus, NewJob, Operation, PushedIf
 from jobsvalkey_memory.store import Value
-from tests.contract.broken_twins import CancelDeletesRunning, ResumeForgetsDelay
 from tests.mutants.mutant import Search, Twin, mutant
+from tests.support.broken_twins import CancelDeletesRunning, ResumeForgetsDelay
 
 FOR_EVER = timedelta(days=3650)
 

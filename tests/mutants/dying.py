@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import Exchanged, JobStatus, Settlement, StoredJob, WorkerClosed, WorkerID
 from jobsvalkey_memory.store import WORKER_MEMORY, Worker
-from tests.contract.broken_twins import OrphansOfTheLiving
 from tests.mutants.mutant import Search, Twin, mutant
+from tests.support.broken_twins import OrphansOfTheLiving
 
 mutant("test_worker_a_live_workers_job_is_never_touched", chapter=__name__)(OrphansOfTheLiving)
 

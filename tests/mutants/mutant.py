@@ -11,7 +11,7 @@ from jobsvalkey_conformance import DriverHarness
 
 from jobsvalkey.contract import Clock, DriverConfiguration, QueueDriver, SystemClock
 from jobsvalkey_memory import MemoryJobQueue
-from tests.contract.harnesses import AskingTwice, MemoryHarness
+from tests.support.harnesses import AskingTwice, MemoryHarness
 
 Twin = MemoryJobQueue[Clock]
 

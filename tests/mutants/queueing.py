@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from jobsvalkey.contract import Exchanged, JobStatus, NewJob, Operation, Settlement, StoredJob, WorkerID
-from tests.contract.broken_twins import EarlyDelivery, LatestFirst, LostPush
 from tests.mutants.mutant import Search, Twin, mutant
+from tests.support.broken_twins import EarlyDelivery, LatestFirst, LostPush
 
 PENDING = JobStatus.PENDING
 

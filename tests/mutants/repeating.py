@@ -7,8 +7,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from jobsvalkey.contract import Exchanged, NewJob, Operation, Outcome, Settlement, WorkerID
-from tests.contract.broken_twins import ForgetfulExchange, UnnumberedPush
 from tests.mutants.mutant import Twin, mutant
+from tests.support.broken_twins import ForgetfulExchange, UnnumberedPush
 
 mutant("test_repeat_a_claim_is_not_forgotten", weakness=13, chapter=__name__)(ForgetfulExchange)
 mutant("test_repeat_a_push_after_its_job_has_run_and_gone", chapter=__name__)(UnnumberedPush)

@@ -8,11 +8,11 @@ from jobsvalkey_conformance.history_area import check_history
 from jobsvalkey_conformance.machine_area import run_machine
 from jobsvalkey_conformance.run import run
 
-from tests.contract.harnesses import ValkeyHarness
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import Search
-from tests.servers import ServerOptions
-from tests.servers.remote import RemoteServer
+from tests.support.harnesses import ValkeyHarness
+from tests.support.servers import ServerOptions
+from tests.support.servers.remote import RemoteServer
 
 PATIENCE = 2.0
 """Seconds that the kit waits here for what does not come: a fifth of what it grants a stranger's store."""

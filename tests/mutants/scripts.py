@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from jobsvalkey.valkey import scripting
 from jobsvalkey.valkey.scripting import Script
-from tests.contract.harnesses import ValkeyHarness
 from tests.mutants.mutant import Mutant, enter
+from tests.support.harnesses import ValkeyHarness
 
 
 class ScriptHarness(ValkeyHarness):

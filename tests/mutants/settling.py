@@ -17,8 +17,8 @@ from jobsvalkey.contract import (
     WorkerID,
 )
 from jobsvalkey_memory.store import Worker
-from tests.contract.broken_twins import RetryThenDelete, UnfencedSettle
 from tests.mutants.mutant import Search, Twin, mutant
+from tests.support.broken_twins import RetryThenDelete, UnfencedSettle
 
 mutant("test_settle_a_late_settle_is_fenced", weakness=3, chapter=__name__)(UnfencedSettle)
 mutant("test_retry_it_stays_stored", weakness=18, chapter=__name__)(RetryThenDelete)

@@ -7,11 +7,11 @@ import pytest
 from jobsvalkey_conformance.history_area import check_history
 from jobsvalkey_conformance.machine_area import run_machine
 
-from tests.contract.harnesses import MemoryHarness
 from tests.mutants.catalogue import PAGE, page_with, tables
 from tests.mutants.conftest import KILLED, Jury
 from tests.mutants.mutant import MUTANTS, Mutant, Search
 from tests.mutants.scripts import ScriptHarness, scripts_with
+from tests.support.harnesses import MemoryHarness
 
 Record = Callable[[str, object], None]
 by_name = pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
@@ -42,7 +42,7 @@ def test_found_without_a_test_for_it(mutant: Mutant, how: Search, jury: Jury, re
 @pytest.mark.parametrize("harness", ["MemoryHarness", "ValkeyHarness"])
 def test_a_driver_without_a_bug_lives(harness: str, jury: Jury) -> None:
     asked = sorted({mutant.selection for mutant in MUTANTS.values()})
-    verdict = jury.judge(f"tests.contract.harnesses:{harness}", " or ".join(asked)).result()
+    verdict = jury.judge(f"tests.support.harnesses:{harness}", " or ".join(asked)).result()
     assert verdict.failed == {}
     assert verdict.errors == []
     assert len(verdict.passed) > 300

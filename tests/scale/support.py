@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from jobsvalkey.contract import Clock, Finish, NewJob, RetentionPolicy, new_job_id
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
-from tests.faults.support import client_of
-from tests.servers import Server
+from tests.support.drivers import client_of
+from tests.support.servers import Server
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import ValkeyJobQueue
 from jobsvalkey.valkey.scripting import CLEANUP
 from tests.conftest import StartServer
-from tests.faults.support import running, until
 from tests.scale.support import ProcessorTime, Work, opened, store_completed_jobs
-from tests.servers import Server
+from tests.support.processors import run_in_background
+from tests.support.servers import Server
+from tests.support.waiting import until
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ async def check(server: Server, number: int) -> None:
 
         queue.register_job(Work, work)
         await queue.push(Work())
-        async with running(queue.processor(ProcessorOptions(num_workers=4))):
+        async with run_in_background(queue.processor(ProcessorOptions(num_workers=4))):
             await until(lambda: ran)
             before = len(ran)
             cleaned = await driver.cleanup(completed_jobs=JobCleanup.remove())

@@ -13,7 +13,7 @@ from jobsvalkey.valkey import ValkeyJobQueue
 from jobsvalkey_memory import ManualClock
 from tests.conftest import StartServer
 from tests.scale.support import Work, opened
-from tests.servers import Server
+from tests.support.servers import Server
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -59,6 +59,23 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
     assert [name for name, text in files("tests/*.py", "docs/*.py") if marks.search(text)] == []
 
 
+SHARED = ("tests.support", "tests.conftest")
+"""Whence the tests of any folder import."""
+EXAMPLE = "tests.contract.test_sqlite_example"
+"""Shown by the documentation as it stands there; `tests.support` runs the same driver."""
+
+
+def test_folders_of_tests_import_from_each_other_nothing_but_what_is_shared() -> None:
+    imports = re.compile(r"(?:from|import) (tests\.[\w.]+)")
+    across = {
+        (name, module)
+        for name, text in files("tests/*.py")
+        for module in imports.findall(text)
+        if not module.startswith((name.rpartition("/")[0].replace("/", "."), *SHARED)) and module != EXAMPLE
+    }
+    assert across == set()
+
+
 def test_each_script_says_what_it_takes_returns_and_costs() -> None:
     for name, text in files("jobsvalkey/valkey/scripts/*.lua"):
         header = "".join(re.match(r"((?:--.*\n)*)", text).groups())  # pyright: ignore[reportOptionalMemberAccess]

@@ -8,11 +8,9 @@ from typing import Any, Protocol, cast
 import pytest
 from valkey.asyncio import Valkey
 
-from jobsvalkey import RETAIN, Clock, JobQueue, RetentionPolicy, ValkeyConfiguration, ValkeyJobQueue
-from tests.faults.proxy import Proxy
-from tests.servers import Server
-
-RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
+from jobsvalkey import Clock, JobQueue, ValkeyConfiguration, ValkeyJobQueue
+from tests.support.retention import KEEP_ALL
+from tests.support.servers import Server
 
 
 class MakeDriver(Protocol):
@@ -32,7 +30,7 @@ async def make_driver(default_server: Server, queue_key: str, valkey_client: Val
             stack.push_async_callback(cast(Any, client).aclose)
             settings: dict[str, Any] = {
                 "queue_key": queue_key,
-                "retention_policy": RETAIN_ALL,
+                "retention_policy": KEEP_ALL,
                 "poll_time": timedelta(milliseconds=50),
                 **changes,
             }
@@ -53,10 +51,3 @@ def driver(make_driver: MakeDriver) -> ValkeyJobQueue:
 def queue(driver: ValkeyJobQueue) -> JobQueue[ValkeyJobQueue]:
     """A queue on that driver."""
     return JobQueue(driver)
-
-
-@pytest.fixture
-async def proxy(default_server: Server) -> AsyncIterator[Proxy]:
-    """Stands before the default server."""
-    async with Proxy(default_server.url) as proxy:
-        yield proxy

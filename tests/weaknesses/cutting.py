@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Literal
 
 from jobsvalkey import JobsError
-from tests.faults.proxy import Proxy
+from tests.support.proxy import Proxy
 
 Lost = Literal["request", "reply"]
 MOST = 30

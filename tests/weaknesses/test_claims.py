@@ -25,8 +25,10 @@ from jobsvalkey import (
 )
 from jobsvalkey.valkey.scripting import RECOVER
 from jobsvalkey_memory import ManualClock
-from tests.faults.proxy import Proxy
-from tests.unit.runtime.support import Work, counting, options, run_in_background, until
+from tests.support.processors import options, run_in_background
+from tests.support.proxy import Proxy
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 from tests.weaknesses.conftest import MakeDriver
 
 HOLD = timedelta(seconds=30)

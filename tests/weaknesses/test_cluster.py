@@ -20,10 +20,11 @@ from jobsvalkey import (
     ValkeyJobQueue,
     new_job_id,
 )
-from tests.servers import Server, ServerOptions, found_kinds
-from tests.unit.runtime.support import Work, counting, options
-from tests.weaknesses.conftest import RETAIN_ALL
-from tests.weaknesses.waiting import until_server
+from tests.support.processors import options
+from tests.support.retention import KEEP_ALL
+from tests.support.servers import Server, ServerOptions, found_kinds
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 
 MINUTE = timedelta(minutes=1)
 
@@ -48,7 +49,7 @@ async def cluster(node: Server) -> AsyncIterator[Valkey]:
 
     if not await is_up():
         await client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        await until_server(is_up)
+        await until(is_up)
     await client.flushall()
     yield client
     await client.aclose()
@@ -60,7 +61,7 @@ async def test_weakness_17_all_keys_of_a_queue_with_a_tag_lie_in_one_slot(cluste
     Here a queue key in braces works on a cluster, with every kind of step.
     """
     client = cast(Any, cluster)
-    configuration = ValkeyConfiguration(queue_key="{mail}", retention_policy=RETAIN_ALL)
+    configuration = ValkeyConfiguration(queue_key="{mail}", retention_policy=KEEP_ALL)
     async with ValkeyJobQueue(cluster, configuration) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)

@@ -7,9 +7,10 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import ActiveLock, JobQueue, JobStatus, NewJob, ValkeyJobQueue, new_job_id
-from tests.unit.runtime.support import Work, counting, options, run_in_background, until
+from tests.support.processors import options, run_in_background
+from tests.support.waiting import until
+from tests.support.work import Work, counting
 from tests.weaknesses.conftest import MakeDriver
-from tests.weaknesses.waiting import until_server
 
 LONG_LOCK = ActiveLock(every=timedelta(minutes=10), hold_for=timedelta(hours=1))
 POLLS = 20
@@ -36,7 +37,7 @@ async def test_weakness_06_an_idle_worker_writes_nothing(
     async with run_in_background(queue.processor(options(worker_active_lock=LONG_LOCK))):
         await queue.push(Work())
         await until(lambda: ran)
-        await until_server(lambda: has_completed(queue))
+        await until(lambda: has_completed(queue))
         await until_it_polls(valkey_client, 3)
         changes, _ = await changes_and_polls(valkey_client)
         await until_it_polls(valkey_client, POLLS)
@@ -50,7 +51,7 @@ async def until_it_polls(client: Any, times: int) -> None:
     async def polled() -> bool:
         return (await changes_and_polls(client))[1] >= before + times
 
-    await until_server(polled)
+    await until(polled)
 
 
 async def has_completed(queue: JobQueue[ValkeyJobQueue]) -> bool:
@@ -70,7 +71,7 @@ async def test_weakness_16_a_job_does_not_wait_for_the_poll(
     queue = JobQueue(make_driver(poll_time=timedelta(hours=1)))
     ran = counting(queue)
     async with run_in_background(queue.processor(options(worker_active_lock=LONG_LOCK))):
-        await until_server(lambda: is_waiting(valkey_client))
+        await until(lambda: is_waiting(valkey_client))
         await make_driver().push([NewJob(new_job_id(), b'{"Work":{"p":{"number":1},"q":0,"a":1}}', delay)])
         await until(lambda: ran == [1])
 

@@ -22,7 +22,8 @@ from jobsvalkey import (
     ValkeyJobQueue,
     new_job_id,
 )
-from tests.unit.runtime.support import Work, options
+from tests.support.processors import options
+from tests.support.work import Work
 from tests.weaknesses.conftest import MakeDriver
 
 QueueOnValkey = JobQueue[ValkeyJobQueue]

@@ -23,8 +23,10 @@ from jobsvalkey import (
 )
 from jobsvalkey.valkey.scripting import EXCHANGE
 from jobsvalkey_memory import ManualClock
-from tests.faults.proxy import Proxy, script
-from tests.unit.runtime.support import Work, options, run_in_background, until
+from tests.support.processors import options, run_in_background
+from tests.support.proxy import Proxy, script
+from tests.support.waiting import until
+from tests.support.work import Work
 from tests.weaknesses.conftest import MakeDriver
 from tests.weaknesses.cutting import Lost, cut_at_every_command
 

@@ -9,7 +9,7 @@ from jobsvalkey.cli.connection import EVERYTHING
 from jobsvalkey.cli.options import URL_VARIABLE
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
-from tests.servers import Server
+from tests.support.servers import Server
 from tests.unit.cli.shell import Shell
 
 

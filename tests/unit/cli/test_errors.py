@@ -8,7 +8,7 @@ import pytest
 from valkey.asyncio import Valkey
 
 from tests.conftest import StartServer
-from tests.servers import ServerOptions
+from tests.support.servers import ServerOptions
 from tests.unit.cli.shell import Shell
 
 ID = "01A20E1A-8CD3-70FF-9221-40EC08865C76"

@@ -9,7 +9,7 @@ from jobsvalkey.contract import JobName
 from jobsvalkey.runtime import JobOptions, JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.conftest import StartServer
-from tests.servers import Server, ServerOptions
+from tests.support.servers import Server, ServerOptions
 from tests.unit.cli.shell import Shell
 
 NAME = JobName("N", int)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from jobsvalkey.contract import JobName, JobStatus
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
+from tests.support.waiting import until
 from tests.unit.cli.shell import Result, Shell
 
 MODULE = """
@@ -53,13 +54,6 @@ def broken():
 number = 5
 """
 WRITE, REST = JobName("write", str), JobName("rest", str)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - it is another process that makes it true
-            await asyncio.sleep(0.02)
 
 
 def done(file: Path) -> bool:

@@ -30,7 +30,6 @@ from jobsvalkey_conformance.history_checks import (
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
-    RETAIN,
     Claim,
     DriverConfiguration,
     Exchanged,
@@ -42,15 +41,14 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     Outcome,
-    RetentionPolicy,
     Retry,
     StoredJob,
 )
+from tests.support.retention import KEEP_ALL
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
 A, B = JobID(int=0xA), JobID(int=0xB)
 HOUR = timedelta(hours=1)
-EVERYTHING_KEPT = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
 
 
 def operation(number: int) -> Operation:
@@ -77,7 +75,7 @@ def settled(*outcomes: Outcome) -> Exchanged:
 def history(*calls: tuple[AnyCall, Any], times: tuple[datetime, ...] = (NOW,)) -> History:
     """One call after the other; `UNANSWERED` for an answer that never came."""
     return History(
-        DriverConfiguration(retention_policy=EVERYTHING_KEPT),
+        DriverConfiguration(retention_policy=KEEP_ALL),
         [
             Event("client", call, 2 * place, None if answer is UNANSWERED else 2 * place + 1, answer, times)
             for place, (call, answer) in enumerate(calls)

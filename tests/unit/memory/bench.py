@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from jobsvalkey.contract import (
-    RETAIN,
     Claim,
     DriverConfiguration,
     Due,
@@ -20,17 +19,17 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
+from tests.support.retention import KEEP_ALL
 
 SECOND = timedelta(seconds=1)
 HOLD = 30 * SECOND
-RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
 WORKER = "worker-1"
 
 
 class Bench:
     """`queue` is the driver; `worker-1` is open from the start of the first exchange on."""
 
-    def __init__(self, policy: RetentionPolicy = RETAIN_ALL, store: MemoryStore | None = None) -> None:
+    def __init__(self, policy: RetentionPolicy = KEEP_ALL, store: MemoryStore | None = None) -> None:
         self.clock = ManualClock()
         self.queue = MemoryJobQueue(DriverConfiguration(retention_policy=policy), self.clock, store)
         self._sequence = 0

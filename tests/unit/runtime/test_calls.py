@@ -13,15 +13,9 @@ from jobsvalkey import (
 )
 from jobsvalkey.runtime.context import RunControl
 from jobsvalkey.runtime.failure import decode_error
-from tests.unit.runtime.support import (
-    Queue,
-    Work,
-    claim_one,
-    make_queue,
-    raising,
-    settle,
-    until,
-)
+from tests.support.waiting import until
+from tests.support.work import Work, raising
+from tests.unit.runtime.support import Queue, claim_one, make_queue, settle
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from jobsvalkey import Capability, JobOptions, JobQueue, JobStatus, UnsupportedOperation
 from jobsvalkey_memory import MemoryJobQueue
-from tests.unit.runtime.support import Work
+from tests.support.work import Work
 
 JOB = uuid4()
 

@@ -17,7 +17,9 @@ from jobsvalkey import (
     ProcessorOptions,
 )
 from jobsvalkey.runtime.failure import decode_error
-from tests.unit.runtime.support import Queue, Work, claim_all, claim_one, make_queue, raising, record_of, run_all
+from tests.support.drivers import claim_all, record_of
+from tests.support.work import Work, raising
+from tests.unit.runtime.support import Queue, claim_one, make_queue, run_all
 
 
 @pytest.fixture

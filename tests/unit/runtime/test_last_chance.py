@@ -6,7 +6,11 @@ from datetime import timedelta
 import pytest
 
 from jobsvalkey import JobContext, JobStatus
-from tests.unit.runtime.support import Queue, Work, claim_all, make_queue, options, run_in_background, until
+from tests.support.drivers import claim_all
+from tests.support.processors import options, run_in_background
+from tests.support.waiting import until
+from tests.support.work import Work
+from tests.unit.runtime.support import Queue, make_queue
 
 JOBS = 5
 

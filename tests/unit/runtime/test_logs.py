@@ -19,7 +19,10 @@ from jobsvalkey import (
 )
 from jobsvalkey.contract import ConfigurationError, StoreUnavailable
 from jobsvalkey.runtime import watchdog, workers
-from tests.unit.runtime.support import Work, make_queue, options, run_in_background, until
+from tests.support.processors import options, run_in_background
+from tests.support.waiting import until
+from tests.support.work import Work
+from tests.unit.runtime.support import make_queue
 
 NEVER = timedelta(days=1)
 ENDS = {

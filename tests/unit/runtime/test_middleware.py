@@ -27,18 +27,11 @@ from jobsvalkey import (
     Release,
 )
 from jobsvalkey.runtime.context import RunControl
-from tests.unit.runtime.support import (
-    Work,
-    claim_all,
-    claim_one,
-    counting,
-    make_driver,
-    make_queue,
-    options,
-    run_all,
-    status_of,
-    until,
-)
+from tests.support.drivers import claim_all, status_of
+from tests.support.processors import options
+from tests.support.waiting import until
+from tests.support.work import Work, counting
+from tests.unit.runtime.support import claim_one, make_driver, make_queue, run_all
 
 
 class Recorder(Middleware):

@@ -24,21 +24,11 @@ from jobsvalkey import (
 )
 from jobsvalkey.runtime import watchdog, worker_run
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
-from tests.unit.runtime.support import (
-    Handler,
-    Queue,
-    Work,
-    claim_all,
-    counting,
-    make_driver,
-    make_queue,
-    options,
-    record_of,
-    run_in_background,
-    second_driver,
-    status_of,
-    until,
-)
+from tests.support.drivers import claim_all, record_of, status_of
+from tests.support.processors import options, run_in_background
+from tests.support.waiting import until
+from tests.support.work import Handler, Work, counting
+from tests.unit.runtime.support import Queue, make_driver, make_queue, second_driver
 
 HOUR = timedelta(hours=1)
 

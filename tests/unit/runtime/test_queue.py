@@ -27,7 +27,9 @@ from jobsvalkey import (
     StoreUnavailable,
 )
 from jobsvalkey_memory import MemoryJobQueue
-from tests.unit.runtime.support import Queue, Work, make_driver, make_queue, record_of, run_all, status_of
+from tests.support.drivers import record_of, status_of
+from tests.support.work import Work
+from tests.unit.runtime.support import Queue, make_driver, make_queue, run_all
 
 TEXT = JobName("Print String", str)
 

@@ -21,17 +21,9 @@ from jobsvalkey import (
 from jobsvalkey.runtime.codec import read_request
 from jobsvalkey.runtime.context import RunControl
 from jobsvalkey.runtime.failure import decode_error
-from tests.unit.runtime.support import (
-    Queue,
-    Work,
-    claim_one,
-    make_queue,
-    raising,
-    record_of,
-    run_all,
-    settle,
-    status_of,
-)
+from tests.support.drivers import record_of, status_of
+from tests.support.work import Work, raising
+from tests.unit.runtime.support import Queue, claim_one, make_queue, run_all, settle
 
 SECOND = timedelta(seconds=1)
 EXACT = ExponentialJitter(min_jitter=0, max_jitter=0)

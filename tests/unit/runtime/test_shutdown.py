@@ -18,18 +18,11 @@ from jobsvalkey import (
     StoreUnavailable,
 )
 from jobsvalkey.runtime import worker_run
-from tests.unit.runtime.support import (
-    Driver,
-    Handler,
-    Queue,
-    Work,
-    make_driver,
-    make_queue,
-    record_of,
-    start,
-    status_of,
-    until,
-)
+from tests.support.drivers import record_of, status_of
+from tests.support.processors import start
+from tests.support.waiting import until
+from tests.support.work import Handler, Work
+from tests.unit.runtime.support import Driver, Queue, make_driver, make_queue
 
 NOTHING = timedelta(0)
 SHORT = timedelta(milliseconds=20)

@@ -22,7 +22,10 @@ from jobsvalkey import (
     WorkerClosed,
 )
 from jobsvalkey.runtime import workers
-from tests.unit.runtime.support import Driver, Work, counting, make_driver, options, run_in_background, until
+from tests.support.processors import options, run_in_background
+from tests.support.waiting import until
+from tests.support.work import Work, counting
+from tests.unit.runtime.support import Driver, make_driver
 
 
 class Faulty(Driver):  # type: ignore[misc, valid-type]

@@ -15,16 +15,11 @@ from jobsvalkey import (
     SystemClock,
 )
 from jobsvalkey_memory import MemoryJobQueue
-from tests.unit.runtime.support import (
-    Work,
-    counting,
-    make_driver,
-    make_queue,
-    options,
-    run_in_background,
-    status_of,
-    until,
-)
+from tests.support.drivers import status_of
+from tests.support.processors import options, run_in_background
+from tests.support.waiting import until
+from tests.support.work import Work, counting
+from tests.unit.runtime.support import make_driver, make_queue
 
 HOUR = timedelta(hours=1)
 

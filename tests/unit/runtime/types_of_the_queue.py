@@ -9,7 +9,7 @@ from typing import Any, assert_type
 
 from jobsvalkey import JobContext, JobName, JobOptions, JobQueue, JobStatus, Push, QueueDriver, ValkeyJobQueue
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
-from tests.unit.runtime.support import Work
+from tests.support.work import Work
 
 TEXT = JobName("text", str)
 

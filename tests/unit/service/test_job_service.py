@@ -26,6 +26,7 @@ from jobsvalkey.runtime import JobContext, JobOptions, ProcessorOptions, watchdo
 from jobsvalkey.scheduling import Accuracy, DuplicateSchedule, ExclusiveLock, Schedule, SchedulerOptions
 from jobsvalkey.service import CleanupOptions, JobService, ServiceHealth
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
+from tests.support.waiting import until
 
 SECOND = timedelta(seconds=1)
 OFTEN = SchedulerOptions(lock=ExclusiveLock(every=timedelta(milliseconds=1), hold_for=SECOND))
@@ -53,13 +54,6 @@ class World:
         self.started.set()
         await self.go.wait()
         self.greeted.append(parameters.name)
-
-
-async def until(condition: Any) -> None:
-    """Wait for a state of the store, which tells nobody that it has changed."""
-    async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110 - nobody says so
-            await asyncio.sleep(0.001)
 
 
 async def answer(value: Any) -> Any:

@@ -1,7 +1,0 @@
-"""Real servers for tests: where they come from, how they are started, stopped, killed and frozen."""
-
-from tests.servers.kinds import ServerKind, default_kind, found_kinds, local_kind
-from tests.servers.options import ServerOptions
-from tests.servers.server import Server, ServerError
-
-__all__ = ["Server", "ServerError", "ServerKind", "ServerOptions", "default_kind", "found_kinds", "local_kind"]

@@ -1,0 +1,242 @@
+"""How the suite gets our own drivers: the twin, the Valkey driver on each server, and the same on fakeredis."""
+
+import asyncio
+import dataclasses
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, ClassVar, cast
+
+import fakeredis
+from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob
+from valkey.asyncio import Valkey
+
+from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, PAGE, READ
+from jobsvalkey_memory import MemoryJobQueue, MemoryStore
+from tests.support.proxy import Command, Proxy
+from tests.support.servers import Server
+
+NUMBERED = {
+    "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
+    "release_lock",
+}  # fmt: skip
+"""The steps that an operation numbers."""
+WRITING = NUMBERED | {"exchange", "open_worker", "renew", "close_worker", "recover"}
+
+
+class LostReplies:
+    """Whether the next reply is lost."""
+
+    def __init__(self) -> None:
+        self.armed = False
+
+    def lose_one(self) -> bool:
+        """Whether this reply is lost; the one after it is not."""
+        lost, self.armed = self.armed, False
+        return lost
+
+
+class AskingTwice(MemoryJobQueue[Clock]):
+    """The twin as it would be with a network in between: after a lost reply the step is asked for again."""
+
+    def __init__(
+        self, configuration: DriverConfiguration, clock: Clock, store: MemoryStore, replies: LostReplies
+    ) -> None:
+        super().__init__(configuration, clock, store)
+        self.replies = replies
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return self._asked_for(name, found) if name in WRITING else found
+
+    def _asked_for(self, name: str, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def asked(*args: Any, **kwargs: Any) -> Any:
+            lost = self.replies.lose_one()
+            if lost and name in NUMBERED and kwargs.get("operation") is None:
+                kwargs["operation"] = Operation(secrets.token_hex(8), 1)
+            if lost:
+                await step(*args, **kwargs)
+            return await step(*args, **kwargs)
+
+        return asked
+
+
+class MemoryHarness(DriverHarness):
+    """The twin."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.replies = LostReplies()
+
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        """A twin on the store of this harness."""
+        return AskingTwice(configuration, clock or SystemClock(), self.store, self.replies)
+
+    async def observe(self, configuration: DriverConfiguration) -> Observation:
+        """The lines, the jobs and the workers' claims."""
+        state = self.store.queues[configuration.queue_key]
+        lines = {job_id: status for status, line in state.lines.items() for _, job_id in line}
+        lines |= {job_id: JobStatus.FAILED for _, job_id in state.kept_line}
+        return Observation(
+            {
+                job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)
+                for job_id, status in lines.items()
+            },
+            {worker: frozenset(each.claims.values()) for worker, each in state.workers.items()},
+        )
+
+    async def fingerprint(self, configuration: DriverConfiguration) -> object:
+        """Jobs, claims, producers and metadata; not what only serves to wake workers."""
+        state = self.store.queues[configuration.queue_key]
+        workers = {name: (each.expires, dict(each.claims), each.sequence) for name, each in state.workers.items()}
+        return (dict(state.jobs), dict(state.remembered), workers, dict(state.producers), dict(state.metadata))
+
+    async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
+        """Through the store's back door."""
+        request = GARBLED if how is Damage.GARBLED_REQUEST else None
+        self.store.damage(configuration.queue_key, job_id, request, wrong_type=how is Damage.WRONG_TYPE)
+
+    @asynccontextmanager
+    async def drop_reply(self) -> AsyncGenerator[None]:
+        """The next step is made twice, as after a lost reply."""
+        self.replies.armed = True
+        try:
+            yield
+        finally:
+            self.replies.armed = False
+
+
+READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, PAGE, READ)}
+STATES = ("pending", "paused", "completed", "failed", "cancelled")
+
+
+def writes(command: Command) -> bool:
+    """Whether a command is a step that writes."""
+    return command.digest is not None and command.digest not in READS
+
+
+class KeysHarness(DriverHarness):
+    """What is the same wherever the Valkey driver's keys lie."""
+
+    client: Any
+    """Looks at the keys without the driver; the client has no complete types."""
+
+    def __init__(self) -> None:
+        self._queue_keys: set[str] = set()
+        self._resources = AsyncExitStack()
+
+    def drivers_client(self) -> Valkey:
+        """The client that a driver is made with."""
+        raise NotImplementedError
+
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        """A driver with the client of this harness."""
+        self._queue_keys.add(configuration.queue_key)
+        settings = {field.name: getattr(configuration, field.name) for field in dataclasses.fields(DriverConfiguration)}
+        return ValkeyJobQueue(self.drivers_client(), ValkeyConfiguration(**settings), clock=clock)
+
+    async def stop(self) -> None:
+        """Remove the keys, end the connections."""
+        async with self._resources:
+            for queue_key in self._queue_keys:
+                keys = [key async for key in self.client.scan_iter(match=f"{queue_key}*", count=1000)]
+                if keys:
+                    await self.client.unlink(*keys)
+
+    async def observe(self, configuration: DriverConfiguration) -> Observation:
+        """The lists, the claims and the payloads."""
+        queue_key, client = configuration.queue_key, self.client
+        states: dict[JobID, set[JobStatus]] = {}
+        claims: dict[str, frozenset[JobID]] = {}
+        for state in STATES:
+            for job_id in await client.zrange(f"{queue_key}.{state}", 0, -1):
+                states.setdefault(JobID.parse(job_id), set()).add(JobStatus(state))
+        for job_id in await client.zrange(f"{queue_key}.metadata._kept", 0, -1):
+            states.setdefault(JobID.parse(job_id), set()).add(JobStatus.FAILED)
+        prefix = f"{queue_key}.metadata._claims."
+        async for key in client.scan_iter(match=f"{prefix}*", count=1000):
+            held = frozenset(JobID.parse(job_id) for job_id in await client.smembers(key))
+            claims[key.decode().removeprefix(prefix)] = held
+        for job_id in await client.hkeys(f"{queue_key}.metadata._claimed"):
+            states.setdefault(JobID.parse(job_id), set()).add(JobStatus.PROCESSING)
+        async for key in client.scan_iter(match=f"{queue_key}/*", count=1000, _type="string"):
+            # One that is on no list has no state.
+            states.setdefault(JobID.parse(key.decode().rpartition("/")[2]), set())
+        jobs: dict[JobID, ObservedJob] = {}
+        for job_id, found in states.items():
+            has_request = await client.type(f"{queue_key}/{job_id}") == b"string"
+            jobs[job_id] = ObservedJob(frozenset(found), has_request)
+        return Observation(jobs, claims)
+
+    async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
+        """Spoil the payload's key."""
+        key = f"{configuration.queue_key}/{job_id}"
+        await self.client.delete(key)
+        if how is Damage.GARBLED_REQUEST:
+            await self.client.set(key, GARBLED)
+        elif how is Damage.WRONG_TYPE:
+            await self.client.rpush(key, b"a list")
+
+
+class ValkeyHarness(KeysHarness):
+    """The Valkey driver on a real server, by way of a proxy that cuts connections and loses replies."""
+
+    server: ClassVar[Server]
+
+    async def start(self) -> None:
+        """Start the proxy, open a way around it."""
+        self.client = cast(Any, Valkey).from_url(self.server.url)
+        self._resources.push_async_callback(self.client.aclose)
+        self.proxy = await self._resources.enter_async_context(Proxy(self.server.url))
+        self._drivers_client: Valkey = cast(Any, Valkey).from_url(self.proxy.url)
+        self._resources.push_async_callback(cast(Any, self._drivers_client).aclose)
+
+    def drivers_client(self) -> Valkey:
+        """One whose connections go by way of the proxy."""
+        return self._drivers_client
+
+    async def fingerprint(self, configuration: DriverConfiguration) -> object:
+        """The server's own count of changes."""
+        return (await self.client.info("persistence"))["rdb_changes_since_last_save"]
+
+    async def kill_connections(self) -> None:
+        """Cut all that the drivers have."""
+        self.proxy.cut()
+
+    async def restart_store(self) -> None:
+        """Stop the server and start it again."""
+        await asyncio.to_thread(self.server.restart)
+
+    @asynccontextmanager
+    async def drop_reply(self) -> AsyncGenerator[None]:
+        """Lose the reply of the next script that writes."""
+        self.proxy.swallow_reply(writes)
+        try:
+            yield
+        finally:
+            self.proxy.clear()
+
+    @property
+    def hooks(self) -> frozenset[Hook]:
+        """All, but for restarts of a server that is not ours."""
+        return super().hooks - (frozenset() if self.server.controllable else {Hook.RESTART_STORE})
+
+
+class FakeServerHarness(KeysHarness):
+    """The Valkey driver on fakeredis."""
+
+    async def start(self) -> None:
+        """Make a server of its own."""
+        self._server = fakeredis.FakeServer(server_type="valkey")
+        self.client = fakeredis.FakeAsyncValkey(server=self._server)
+        self._resources.push_async_callback(self.client.aclose)
+
+    def drivers_client(self) -> Valkey:
+        """One of the same server."""
+        return cast(Valkey, fakeredis.FakeAsyncValkey(server=self._server))

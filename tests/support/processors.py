@@ -1,0 +1,36 @@
+"""Processors of tests."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from jobsvalkey import ActiveLock, JobQueue, Processor, ProcessorOptions
+from tests.support.waiting import PATIENCE
+
+QUICK_LOCK = ActiveLock(every=timedelta(milliseconds=10), hold_for=timedelta(seconds=30))
+
+
+def options(**changes: Any) -> ProcessorOptions:
+    """Options of a processor that renews and recovers all the time."""
+    settings: dict[str, Any] = {"worker_active_lock": QUICK_LOCK, **changes}
+    return ProcessorOptions(**settings)
+
+
+def start(queue: JobQueue[Any], **changes: Any) -> "tuple[Processor, asyncio.Task[None]]":
+    """A processor that runs, to be stopped by the test."""
+    processor = queue.processor(options(**changes))
+    return processor, asyncio.create_task(processor.run())
+
+
+@asynccontextmanager
+async def run_in_background(processor: Processor) -> AsyncGenerator["asyncio.Task[None]"]:
+    """Run a processor beside the block, and stop it at the end."""
+    task = asyncio.create_task(processor.run())
+    try:
+        yield task
+    finally:
+        processor.stop()
+        async with asyncio.timeout(PATIENCE):
+            await task

@@ -1,0 +1,97 @@
+"""A server that is a child process of the tests."""
+
+import atexit
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.support.servers.options import ServerOptions
+from tests.support.servers.server import Server, ServerError
+from tests.support.servers.tls import TlsFront
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.create_server((HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+class ProcessServer(Server):
+    """Runs a server's binary, with its data in a temporary directory."""
+
+    def __init__(self, kind: str, source: str, binary: Path, options: ServerOptions) -> None:
+        super().__init__(kind, source, options)
+        self._binary = binary
+        self._directory = tempfile.TemporaryDirectory(prefix="jobsvalkey-")
+        self._path = Path(self._directory.name)
+        self._port = 0 if options.unix_socket else free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._front = TlsFront(self._path, HOST, self._port) if options.tls else None
+
+    @property
+    def address(self) -> str:
+        """The URL without user, password and database."""
+        if self.options.unix_socket:
+            return f"unix://{self._path / 'server.sock'}"
+        if self._front is not None:
+            return f"valkeys://{HOST}:{self._front.port}?ssl_ca_certs={self._front.certificate}"
+        return f"valkey://{HOST}:{self._port}"
+
+    def _launch(self) -> None:
+        where = ["--port", str(self._port), "--bind", HOST, "--dir", str(self._path)]
+        if self.options.unix_socket:
+            where += ["--unixsocket", str(self._path / "server.sock")]
+        with (self._path / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binary, *where, *self.options.arguments()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        atexit.register(self.close)
+        if self._front is not None:
+            self._front.start()
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _log(self) -> str:
+        return (self._path / "log").read_text(errors="replace")[-2000:]
+
+    def _signal(self, *signals: signal.Signals) -> None:
+        if self._process is None:
+            raise ServerError(f"{self.kind} is not running")
+        for each in signals:
+            self._process.send_signal(each)
+
+    def _end(self, *signals: signal.Signals) -> None:
+        if self._process is not None:
+            self._signal(*signals)
+            self._process.wait(10)
+            self._process = None
+
+    def stop(self) -> None:
+        """End it in order, as an operator would. `start` brings it back at the same address."""
+        self._end(signal.SIGCONT, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL). `start` brings it back at the same address."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop it from running (SIGSTOP): connections stay, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it run again after `freeze`."""
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it, whatever its state, and remove its data."""
+        atexit.unregister(self.close)
+        self.kill()
+        if self._front is not None:
+            self._front.stop()
+        self._directory.cleanup()
