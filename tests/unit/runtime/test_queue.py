@@ -178,7 +178,7 @@ async def test_the_ways_of_a_job_that_has_not_run(queue: Queue) -> None:
     assert (await record_of(queue, job_id)).due == due
     assert await queue.cancel(job_id)
     assert not await queue.cancel(job_id)
-    assert await status_of(queue, job_id) is None
+    assert await status_of(queue, job_id) is JobStatus.CANCELLED
     for method in (queue.cancel, queue.pause, queue.resume, queue.rerun, queue.remove):
         with pytest.raises(ValueError, match="a job id is a UUID"):
             await method("no-uuid")
