@@ -1,16 +1,15 @@
 """The queue on the server that a command is about."""
 
 import os
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from valkey.asyncio import Valkey
 
 from jobsvalkey.cli.errors import WrongUsage
+from jobsvalkey.cli.server_url import check_url, refused
 from jobsvalkey.contract import RETAIN, RetentionPolicy
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
@@ -21,25 +20,20 @@ EVERYTHING = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelle
 
 
 def make_client(url: str) -> Valkey:
-    """A client of the server at `url`; it connects when it is first used.
+    """Return a client of the server at `url`; it connects when it is first used.
 
     Raises:
         WrongUsage: the URL is not one of a server.
     """
+    check_url(url)
     try:
-        parts = urlsplit(url)
-        database = parts.path.strip("/")
-        if parts.scheme != "unix" and database and not database.isdecimal():
-            raise ValueError(f"{database!r} is not the number of a database")
         # The client has no complete types. It looks at the URL's options when it connects, which is too late here.
         client = cast(Any, Valkey).from_url(url)
         client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
         return client
     except (TypeError, ValueError) as error:
-        raise WrongUsage(
-            f"{redacted(url)!r} is not the URL of a server ({error}): write valkey://HOST:PORT, "
-            "valkeys://HOST:PORT for TLS, or unix:///PATH"
-        ) from error
+        # Not from it: its message may hold a piece of a password.
+        raise refused(url, error) from None
 
 
 def make_configuration(queue_key: str) -> ValkeyConfiguration:
@@ -80,19 +74,6 @@ async def remove_keys(client: Valkey, prefix: str) -> None:
             await anything.unlink(*keys)
         if not cursor:
             return
-
-
-def redacted(url: str) -> str:
-    """The URL without its password, which may also stand among the options."""
-    url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return url.rpartition("@")[2]
-    if password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
 def debugging() -> bool:

@@ -1,4 +1,4 @@
-"""What ends a command: one line that says what to do, and an exit code."""
+"""The errors that end a command: one line that says what to do, and an exit code."""
 
 from valkey.exceptions import ValkeyError
 
@@ -18,7 +18,7 @@ class WrongUsage(CommandFailed):
 
 
 def describe(error: Exception) -> str:
-    """An error of the library, with what can be done about it from a shell."""
+    """Return what an error of the library says, with what can be done about it from a shell."""
     if isinstance(error, StoreUnavailable):
         return f"{error}; start a server, or name another one with --url or JOBSVALKEY_URL"
     if isinstance(error, JobsError):
@@ -29,5 +29,5 @@ def describe(error: Exception) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks."""
+    """Return the text without line breaks."""
     return " ".join(text.split())

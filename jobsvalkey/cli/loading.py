@@ -6,9 +6,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
+from urllib import parse
+
+import valkey
 
 from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
+from jobsvalkey.cli.server_url import ENCODE
 
 
 def load(target: str, *kinds: type[Any]) -> Any:
@@ -61,9 +65,18 @@ def _call(target: str, function: Callable[[], Any]) -> Any:
 
 
 def _broken(what: str, error: Exception) -> CommandFailed:
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((frame for frame in reversed(frames) if not _is_of_a_url(frame.filename)), frames[-1])
     place = f"{os.path.basename(where.filename)}, line {where.lineno}"
     if isinstance(error, SyntaxError) and error.filename is not None:
         place = f"{os.path.basename(error.filename)}, line {error.lineno}"
+    if isinstance(error, ValueError) and _is_of_a_url(frames[-1].filename):
+        # Its message may hold a piece of a password, and so would the traceback.
+        error.__cause__ = error.__context__ = None
+        error.args = (f"a URL cannot be read; {ENCODE}",)
     hint = "" if debugging() else "; JOBSVALKEY_DEBUG=1 shows the traceback"
     return CommandFailed(f"{what} ({type(error).__name__}: {error}, {place}): correct it{hint}")
+
+
+def _is_of_a_url(filename: str) -> bool:
+    return filename == parse.__file__ or filename.startswith(os.path.dirname(valkey.__file__) + os.sep)

@@ -1,8 +1,9 @@
 """`jobsvalkey`: the commands, and how each of them ends."""
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, cast
 
@@ -10,10 +11,19 @@ import typer
 
 from jobsvalkey.cli.commands import bench, cleanup, demo, info, jobs, push, schedule, validate, worker
 from jobsvalkey.cli.connection import debugging
-from jobsvalkey.cli.errors import CommandFailed, describe, one_line
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage, describe, one_line
+from jobsvalkey.cli.server_url import redacted_text
+from jobsvalkey.cli.standard_streams import give_up_output, prepare_streams
+from jobsvalkey.cli.terminal import shown
 
 app: typer.Typer = typer.Typer(
-    name="jobsvalkey", help="A job queue on Valkey.", add_completion=False, rich_markup_mode=None, no_args_is_help=False
+    name="jobsvalkey",
+    help="A job queue on Valkey.",
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=False,
+    # Tracebacks are Python's own: others would show local variables, which may hold a password.
+    pretty_exceptions_enable=False,
 )
 app.command()(demo.demo)
 app.command()(worker.worker)
@@ -31,6 +41,8 @@ _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
+_NOT_WRITTEN = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.ENOSPC})
+"""What the system says if what is printed cannot be written."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,12 +62,15 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0 done, 1 failed, 2 wrong usage."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    prepare_streams()
     try:
-        code: object = app(arguments, prog_name="jobsvalkey", standalone_mode=False)
+        _check_words(words)
+        code: object = app(words, prog_name="jobsvalkey", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read what we print has seen enough; what is still in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read what we print has seen enough.
+        give_up_output()
         return 1
     except CommandFailed as error:
         return _fail(str(error), error.exit_code, error)
@@ -66,14 +81,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 1, None)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NOT_WRITTEN:
+            give_up_output()
+            return _fail(
+                f"the output cannot be written ({error.strerror}): the command may have done its work", 1, None
+            )
         return _fail(describe(error), 1, error)
     if code == INTERRUPTED:
         return _fail("interrupted", 1, None)
     return code if isinstance(code, int) else 0
 
 
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what is not UTF-8, but for the name of a folder, which may be any bytes."""
+    if words[:1] == ["demo"]:
+        return
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise WrongUsage(f"{redacted_text(word)!r} is not UTF-8: write all arguments in UTF-8") from None
+
+
 def _fail(message: str, code: int, error: Exception | None) -> int:
     if error is not None and debugging():
         raise error
-    print(f"jobsvalkey: {one_line(message)}", file=sys.stderr)  # noqa: T201
+    with suppress(OSError):
+        print(f"jobsvalkey: {shown(one_line(redacted_text(message)))}", file=sys.stderr, flush=True)  # noqa: T201
     return code

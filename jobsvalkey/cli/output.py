@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs."""
+"""Printing: tables for people, JSON for programs. Whatever is printed is safe for a terminal."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from jobsvalkey.cli.terminal import shown, shown_json, shown_lines
 from jobsvalkey.runtime import JobRecord
 
 UNLIMITED = 10_000
@@ -15,7 +16,7 @@ UNLIMITED = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where a command prints. What it prints is other people's: brackets and colons in it are no markup.
+    """Return where a command prints. Brackets and colons in what it prints are no markup.
 
     A pipe or a file gets lines as long as they are.
     """
@@ -25,9 +26,19 @@ def console(*, stderr: bool = False) -> Console:
     return out
 
 
+def say(text: str, *, stderr: bool = False) -> None:
+    """Print one line."""
+    console(stderr=stderr).print(shown(text))
+
+
+def print_lines(text: str) -> None:
+    """Print a text that has line breaks of its own."""
+    console().print(shown_lines(text), end="")
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    console().print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    console().print(shown_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
@@ -41,26 +52,26 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
 
 
 def print_fields(rows: Iterable[tuple[str, object]]) -> None:
-    """Print names and what they are."""
+    """Print names, each with its value."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, plain(value))
+        table.add_row(shown(name), plain(value))
     console().print(table, soft_wrap=False)
 
 
 def plain(cell: object) -> str:
-    """A value as a cell of a table."""
+    """Return a value as a cell of a table."""
     if cell is None:
         return ""
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M:%S}"
-    return str(cell)
+    return shown(str(cell))
 
 
 def as_json(record: JobRecord) -> dict[str, Any]:
-    """A job, for `print_json`."""
+    """Return a job for `print_json`."""
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
     fields["id"] = str(record.id)
     if record.parameters is not None:

@@ -12,6 +12,7 @@ from jobsvalkey.cli.embedded import server_at
 from jobsvalkey.cli.errors import CommandFailed
 from jobsvalkey.cli.options import AsJson, OptionalUrl
 from jobsvalkey.cli.output import console, print_fields, print_json
+from jobsvalkey.cli.terminal import shown
 
 
 def demo(
@@ -31,7 +32,7 @@ def demo(
     out = console(stderr=json)
     found = find_files(path or default_folder())
     passed_over = f" ({found.passed_over:,} that cannot be one are passed over)" if found.passed_over else ""
-    out.print(f"{len(found.files):,} files below {found.folder}{passed_over}")
+    out.print(shown(f"{len(found.files):,} files below {found.folder}{passed_over}"))
     with server_at(url) as server:
         report = asyncio.run(run_demo(server, found, out))
     if json:

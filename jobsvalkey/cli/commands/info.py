@@ -4,9 +4,10 @@ import asyncio
 from datetime import timedelta
 from typing import Any, cast
 
-from jobsvalkey.cli.connection import make_client, open_queue, redacted
+from jobsvalkey.cli.connection import make_client, open_queue
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
 from jobsvalkey.cli.output import print_fields, print_json
+from jobsvalkey.cli.server_url import redacted
 from jobsvalkey.contract import JobStatus
 
 

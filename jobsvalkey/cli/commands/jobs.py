@@ -9,7 +9,7 @@ import typer
 from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
-from jobsvalkey.cli.output import as_json, console, print_fields, print_json, print_table
+from jobsvalkey.cli.output import as_json, print_fields, print_json, print_lines, print_table, say
 from jobsvalkey.contract import JobID, JobStatus
 from jobsvalkey.runtime import JobQueue, JobRecord
 from jobsvalkey.valkey import ValkeyJobQueue
@@ -39,7 +39,7 @@ def list_jobs(
         columns = ("id", "name", "status", "attempt", "time (UTC)", "error")
         print_table(columns, [_row(record) for record in found], right=("attempt",))
     else:
-        console().print("no jobs")
+        say("no jobs")
 
 
 @app.command()
@@ -54,9 +54,9 @@ def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, js
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "error"}
     print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
     if record.error is not None:
-        out = console()
-        out.print(f"\nerror of attempt {record.error.attempt}: {record.error.type}: {record.error.message}")
-        out.print(record.error.traceback, end="")
+        print_lines("\n")
+        say(f"error of attempt {record.error.attempt}: {record.error.type}: {record.error.message}")
+        print_lines(record.error.traceback)
 
 
 @app.command()
@@ -96,7 +96,7 @@ def _change(done: str, wanted: str, change: Change, ids: list[str], url: str, qu
     else:
         for job_id, status in outcomes:
             if status is None:
-                console().print(f"{job_id} {done}")
+                say(f"{job_id} {done}")
     refused = [f"{job_id} is {status}" for job_id, status in outcomes if status is not None]
     if refused:
         raise CommandFailed(f"not {done}, since the job is not {wanted}: {', '.join(refused)}")

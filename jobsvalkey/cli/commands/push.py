@@ -11,7 +11,7 @@ from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.durations import parse_duration
 from jobsvalkey.cli.errors import WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
-from jobsvalkey.cli.output import console, print_json
+from jobsvalkey.cli.output import print_json, say
 from jobsvalkey.contract import JobID, JobName
 from jobsvalkey.runtime import JobOptions
 
@@ -34,7 +34,7 @@ def push(
 ) -> None:
     """Store one job and print its id."""
     if parameters == "-":
-        parameters = sys.stdin.read()
+        parameters = _read_input()
     options = _options(delay, job_id)
     raw = _checked(parameters)
     if not name:
@@ -43,7 +43,16 @@ def push(
     if json:
         print_json({"job_id": str(pushed)})
     else:
-        console().print(str(pushed))
+        say(str(pushed))
+
+
+def _read_input() -> str:
+    try:
+        text = sys.stdin.read()
+        text.encode()  # if the locale is C, Python lets bytes pass that are no text
+        return text
+    except UnicodeError as error:
+        raise WrongUsage(f"standard input is not UTF-8 ({error}): write the parameters in UTF-8") from error
 
 
 def _options(delay: str | None, job_id: str | None) -> JobOptions:

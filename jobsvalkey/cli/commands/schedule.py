@@ -10,7 +10,7 @@ import typer
 
 from jobsvalkey.cli.loading import load
 from jobsvalkey.cli.options import AsJson, Target
-from jobsvalkey.cli.output import console, print_json, print_table
+from jobsvalkey.cli.output import print_json, print_table, say
 from jobsvalkey.contract import SystemClock
 from jobsvalkey.scheduling import JobSchedule, ScheduledJob
 from jobsvalkey.service import JobService
@@ -63,7 +63,7 @@ def _print(rows: list[dict[str, Any]], json: bool) -> None:
         cells = [[_time(value) for value in row.values()] for row in rows]
         print_table(tuple(rows[0]), cells)
     else:
-        console().print("nothing is scheduled")
+        say("nothing is scheduled")
 
 
 def _time(value: object) -> object:

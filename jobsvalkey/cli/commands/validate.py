@@ -5,7 +5,7 @@ import asyncio
 from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.errors import CommandFailed
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
-from jobsvalkey.cli.output import console, print_json, print_table
+from jobsvalkey.cli.output import print_json, print_table, say
 from jobsvalkey.contract import Inconsistency
 
 
@@ -20,7 +20,7 @@ def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson 
     elif found:
         print_table(("kind", "job id"), [(each.kind, each.job_id) for each in found])
     else:
-        console().print(f"queue {queue} is consistent")
+        say(f"queue {queue} is consistent")
     if found:
         raise CommandFailed(
             f"{len(found):,} inconsistencies: `jobs show ID` shows a job, `jobs remove ID` removes what is left of it; "

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 
 from jobsvalkey.cli.errors import CommandFailed
+from jobsvalkey.cli.options import URL_VARIABLE
 from jobsvalkey.cli.supervisor import SUPERVISED
 from jobsvalkey.contract import WorkerID
 
@@ -52,14 +53,15 @@ async def worker_process(url: str, queue_key: str, number: int, pause: float) ->
     Raises:
         CommandFailed: it does not start.
     """
-    arguments = [sys.executable, "-m", "jobsvalkey.cli.demo.worker", url, queue_key, str(number), str(pause)]
+    arguments = [sys.executable, "-m", "jobsvalkey.cli.demo.worker", queue_key, str(number), str(pause)]
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, SUPERVISED: "1"},
+            # The URL may have a password, and everybody can see the command line of a process.
+            env={**os.environ, SUPERVISED: "1", URL_VARIABLE: url},
             process_group=0,
         )
         try:

@@ -1,12 +1,14 @@
-"""A worker process of the demo: `python -m jobsvalkey.cli.demo.worker URL QUEUE NUMBER PAUSE`."""
+"""A worker process of the demo: `python -m jobsvalkey.cli.demo.worker QUEUE NUMBER PAUSE`; the URL is a variable."""
 
 import asyncio
 import logging
+import os
 import sys
 from datetime import timedelta
 
 from jobsvalkey.cli.connection import make_client
 from jobsvalkey.cli.demo.job import DescribeFile, Results, make_handler, make_queue
+from jobsvalkey.cli.options import URL_VARIABLE
 from jobsvalkey.cli.supervisor import leave_with_supervisor
 from jobsvalkey.runtime import ActiveLock, ProcessorOptions
 
@@ -34,4 +36,4 @@ if __name__ == "__main__":
     # Files that cannot be read are counted; nobody wants their tracebacks.
     logging.getLogger("jobsvalkey.worker").setLevel(logging.CRITICAL)
     leave_with_supervisor()
-    asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(run(os.environ[URL_VARIABLE], sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

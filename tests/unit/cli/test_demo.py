@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import psutil
@@ -16,6 +17,8 @@ from valkey.asyncio import Valkey
 from jobsvalkey.cli.demo.display import Display
 from jobsvalkey.cli.demo.files import default_folder, find_files
 from jobsvalkey.cli.demo.job import describe
+from tests.conftest import StartServer
+from tests.servers import ServerOptions
 from tests.unit.cli.shell import Shell, keys_of
 
 
@@ -158,3 +161,22 @@ def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
     assert "4/10" in shown
     assert "worker [2] was killed" in shown
     assert "jobs completed" not in shown
+
+
+async def test_the_password_is_on_no_command_line(
+    shell: Shell, tmp_path: Path, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 3)
+    server = start_server(ServerOptions(password="hush-hush"))
+    lines: list[list[str]] = []
+
+    async def note(*words: str, **options: Any) -> asyncio.subprocess.Process:
+        process = await create(*words, **options)
+        lines.append(psutil.Process(process.pid).cmdline())
+        return process
+
+    create = asyncio.create_subprocess_exec
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", note)
+    assert (await shell("demo", str(tmp_path), "--url", server.url, queue=False)).code == 0
+    assert len(lines) == 2
+    assert "hush-hush" not in repr(lines)

@@ -32,7 +32,7 @@ async def test_info_shows_no_password(shell: Shell, start_server: StartServer) -
     server = start_server(ServerOptions(password="secret"))
     shown = await shell("info", "--url", server.url)
     assert shown.code == 0
-    assert ":***@" in shown.out
+    assert "valkey://***@" in shown.out
     assert "secret" not in shown.out
 
 

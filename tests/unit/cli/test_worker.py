@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -225,3 +226,17 @@ async def test_waits_for_its_server(workers: Workers) -> None:
         process.terminate()
         result = await ended(process)
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+@pytest.mark.parametrize("where", ["at once", "in a function"])
+async def test_the_url_of_a_service_shows_no_piece_of_its_password(workers: Workers, where: str, debug: str) -> None:
+    line = "Valkey.from_url(os.environ['ITS_URL'])"
+    body = f"service = {line}" if where == "at once" else f"def service():\n    return {line}"
+    (workers.folder / "wrong.py").write_text(f"import os\nfrom valkey.asyncio import Valkey\n{body}\n")
+    workers.environment |= {"JOBSVALKEY_DEBUG": debug, "ITS_URL": "valkey://me:red#blue@localhost"}
+    result = await workers.run("wrong:service")
+    assert result.code == 1
+    assert "percent-encode user and password" in result.err
+    assert "wrong.py, line" in result.err
+    assert not re.search(r"\bred\b|blue", result.err), result
