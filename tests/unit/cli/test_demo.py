@@ -18,7 +18,7 @@ from jobsvalkey.cli.demo.display import Display
 from jobsvalkey.cli.demo.files import default_folder, find_files
 from jobsvalkey.cli.demo.job import describe
 from tests.conftest import StartServer
-from tests.servers import ServerOptions
+from tests.support.servers import ServerOptions
 from tests.unit.cli.shell import Shell, keys_of
 
 

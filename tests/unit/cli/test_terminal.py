@@ -12,7 +12,7 @@ from jobsvalkey.contract import Fail, JobName
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.runtime.failure import encode_error
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.faults.support import claims_of
+from tests.support.drivers import claims_of
 from tests.unit.cli.shell import Shell
 
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
