@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from jobsvalkey.contract import FINISHED, ConfigurationError, JobID, JobStatus, StoredJob
+from jobsvalkey.contract import FINISHED, JobID, JobStatus, StoredJob
 from jobsvalkey.valkey import wire
+from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.line import Argument
 from jobsvalkey.valkey.scripting import COUNTS, PAGE, READ
 
 PAGE_SIZE = 250
@@ -47,15 +47,6 @@ class ValkeyInspection(ValkeyBase):
                         left -= 1
                         if left == 0:
                             return
-
-    async def is_durable(self) -> bool:
-        """Whether the server writes each change to its append-only file; `False` where it does not tell."""
-        session = self._session()
-        try:
-            told: bytes = await session.line("read").command("INFO", "persistence", patience=session.patience)
-        except ConfigurationError:
-            return False
-        return b"aof_enabled:1" in told
 
     async def _jobs(self, ids: Sequence[Argument], *, complete: bool) -> list[StoredJob | None]:
         replies = await self._read(READ, ["1" if complete else "", *ids])

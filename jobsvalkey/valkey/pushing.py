@@ -3,45 +3,23 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import TypeAlias
 
 from jobsvalkey.contract import DriverConfiguration, NewJob, StoreUnavailable
-from jobsvalkey.valkey.line import Argument
-from jobsvalkey.valkey.producer import Producer
+from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.tasks import TaskSet
-from jobsvalkey.valkey.wire import due_argument
-
-Context: TypeAlias = Callable[[], list[Argument]]
-"""Makes the arguments that all scripts take, the time among them, when a step is about to be sent."""
-
-
-def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
-    """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
-    arguments: list[Argument] = []
-    for item in items:
-        if item.due is None and not item.remember:
-            arguments += (str(item.job_id), item.request)
-        else:
-            own = "!" if item.remember else " "
-            arguments += (f"{item.job_id}{own}{due_argument(item.due)}", item.request)
-    return arguments
-
-
-def _flags(answer: bytes) -> list[bool]:
-    return [flag == ord("1") for flag in answer]
+from jobsvalkey.valkey.wire import push_arguments, push_flags
 
 
 class _Waiting:
-    __slots__ = ("context", "done", "end", "items", "size", "was_sent")
+    __slots__ = ("done", "end", "items", "size", "was_sent")
 
-    def __init__(self, items: Sequence[NewJob], size: int, context: Context, patience: float) -> None:
+    def __init__(self, items: Sequence[NewJob], size: int, patience: float) -> None:
         loop = asyncio.get_running_loop()
         self.items = items
         self.size = size
-        self.context = context
         self.end = loop.time() + patience if patience else math.inf
         self.was_sent = False
         self.done: asyncio.Future[list[bool]] = loop.create_future()
@@ -61,8 +39,10 @@ class _Waiting:
 class Pusher:
     """Gathers pushes into steps of at most the size of one atomic push; no push is divided."""
 
-    def __init__(self, producer: Producer, tasks: TaskSet, configuration: DriverConfiguration, patience: float) -> None:
-        self._producer = producer
+    def __init__(
+        self, writer: NumberedWriter, tasks: TaskSet, configuration: DriverConfiguration, patience: float
+    ) -> None:
+        self._writer = writer
         self._patience = patience
         self._tasks = tasks
         self._most_jobs = configuration.max_atomic_push
@@ -72,22 +52,22 @@ class Pusher:
         self._running = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def push(self, items: Sequence[NewJob], size: int, context: Context) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], size: int) -> list[bool]:
         """Store `items`, of `size` bytes, together with what else is pushed now.
 
         A caller that is cancelled leaves the others' round trip alone; what it pushed may or may not be stored.
         """
         if not self._running:
-            return await self._push_alone(items, context)
-        waiting = _Waiting(items, size, context, self._patience)
+            return await self._push_alone(items)
+        waiting = _Waiting(items, size, self._patience)
         self._queue.append(waiting)
         return await waiting.done
 
-    async def _push_alone(self, items: Sequence[NewJob], context: Context) -> list[bool]:
+    async def _push_alone(self, items: Sequence[NewJob]) -> list[bool]:
         """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in ours."""
         self._running = True
         try:
-            return _flags(await self._producer.run(PUSH, context(), push_arguments(items)))
+            return push_flags(await self._writer.run(PUSH, push_arguments(items)))
         finally:
             self._running = False
             if self._queue:
@@ -150,10 +130,10 @@ class Pusher:
             waiting.was_sent = True
         # The last one may wait for the longest; `_watch` sees to the others.
         left = max(batch[-1].end - asyncio.get_running_loop().time(), 0.001) if self._patience else 0
-        answer = await self._producer.run(PUSH, batch[0].context(), arguments, patience=left)
+        answer = await self._writer.run(PUSH, arguments, patience=left)
         at = 0
         for waiting in batch:
             end = at + len(waiting.items)
             if not waiting.done.done():
-                waiting.done.set_result(_flags(answer[at:end]))
+                waiting.done.set_result(push_flags(answer[at:end]))
             at = end

@@ -2,15 +2,28 @@
 
 from valkey.asyncio import Valkey
 
-from jobsvalkey.contract import CleanupLoops, Clock
-from jobsvalkey.valkey.cleaning import ValkeyCleaning
+from jobsvalkey.contract import Clock
+from jobsvalkey.valkey.cleanup import ValkeyCleanup
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
-from jobsvalkey.valkey.control import ValkeyControl
+from jobsvalkey.valkey.durability import ValkeyDurability
 from jobsvalkey.valkey.inspection import ValkeyInspection
+from jobsvalkey.valkey.jobs import ValkeyJobs
+from jobsvalkey.valkey.metadata import ValkeyMetadata
+from jobsvalkey.valkey.queueing import ValkeyQueueing
+from jobsvalkey.valkey.scheduling import ValkeyScheduling
 from jobsvalkey.valkey.validation import ValkeyValidation
 
 
-class ValkeyJobQueue(ValkeyControl, ValkeyCleaning, ValkeyInspection, ValkeyValidation, CleanupLoops):
+class ValkeyJobQueue(
+    ValkeyQueueing,
+    ValkeyJobs,
+    ValkeyMetadata,
+    ValkeyScheduling,
+    ValkeyInspection,
+    ValkeyValidation,
+    ValkeyCleanup,
+    ValkeyDurability,
+):
     """A queue on a Valkey (or Redis) server, with every capability.
 
     The driver opens connections of its own, on first use, from the settings of `client`, which it leaves alone: host,

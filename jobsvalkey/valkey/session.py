@@ -1,4 +1,4 @@
-"""What a driver holds in one event loop of one process: connections, producers, background tasks."""
+"""What a driver holds in one event loop of one process: connections, numbers, background tasks."""
 
 import asyncio
 import contextlib
@@ -9,11 +9,13 @@ from typing import cast
 from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError
 
-from jobsvalkey.contract import ConfigurationError
+from jobsvalkey.contract import ConfigurationError, WorkerID
+from jobsvalkey.valkey.arguments import Reply
+from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
+from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
-from jobsvalkey.valkey.line import Line, Reply
-from jobsvalkey.valkey.producer import Producer
+from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.pushing import Pusher
 from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.waiting import Waiter
@@ -23,73 +25,92 @@ LAYOUT = b"1"
 
 
 class Session:
-    """Lines are made on first use; each serves one purpose, so that no call waits behind one of another kind."""
+    """Each channel serves one purpose, so that no call waits behind one of another kind; it connects on first use."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, client: Valkey, configuration: ValkeyConfiguration) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: Valkey,
+        configuration: ValkeyConfiguration,
+        context: ScriptContext,
+    ) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.process: int = os.getpid()
-        self._client = client
-        self._configuration = configuration
-        self._lines: dict[str, Line] = {}
         self.patience: float = configuration.operation_timeout.total_seconds()
+        self._client = client
+        self._context = context
         self._name = secrets.token_hex(8)
         self._calls = 0
-        self.tasks: TaskSet = TaskSet()
-        self.producer: Producer = Producer(self.line("control"), self.patience)
+        self._tasks = TaskSet()
+
+        self.control: Channel = self._channel()
+        """For numbered steps of users, and recovery."""
+        self.reads: Channel = self._channel()
+        self.upkeep: Channel = self._channel()
+        """For the locks of workers."""
+        self._exchanges: dict[WorkerID, Channel] = {}
+        self._pushes = self._channel()
+        self._waits = self._channel()
+        self.control_writer: NumberedWriter = NumberedWriter(self.control, self.patience)
         self.pusher: Pusher = Pusher(
-            Producer(self.line("push"), self.patience), self.tasks, configuration, self.patience
+            NumberedWriter(self._pushes, self.patience), self._tasks, configuration, self.patience
         )
-        self.waiter: Waiter = Waiter(client, self.line("wait"), f"{configuration.queue_key}.metadata._wake", self.tasks)
+        self.waiter: Waiter = Waiter(client, self._waits, f"{context.queue_key}.metadata._wake", self._tasks)
 
     def new_call(self) -> str:
         """A name for one call, however often it is sent."""
         self._calls += 1
         return f"{self._name}{self._calls}"
 
-    def line(self, purpose: str) -> Line:
-        """The line for a purpose."""
-        found = self._lines.get(purpose)
+    def exchanges(self, worker: WorkerID) -> Channel:
+        """The channel for a worker's exchanges."""
+        found = self._exchanges.get(worker)
         if found is None:
-            found = self._lines[purpose] = Line(self._client, self._configuration.queue_key, self._greet)
+            found = self._exchanges[worker] = self._channel()
         return found
 
-    async def close_line(self, purpose: str) -> None:
-        """Close a line that is needed no more."""
-        line = self._lines.pop(purpose, None)
-        if line is not None:
-            await line.close()
+    async def end_exchanges(self, worker: WorkerID) -> None:
+        """Close the channel of a worker that needs it no more."""
+        channel = self._exchanges.pop(worker, None)
+        if channel is not None:
+            await channel.close()
 
     async def aclose(self) -> None:
         """End tasks and connections."""
-        await self.tasks.aclose()
-        await asyncio.gather(*(line.close() for line in self._lines.values()))
-        self._lines.clear()
+        await self._tasks.aclose()
+        channels = (self.control, self.reads, self.upkeep, self._pushes, self._waits, *self._exchanges.values())
+        await asyncio.gather(*(channel.close() for channel in channels))
+        self._exchanges.clear()
 
-    async def _greet(self, line: Line) -> None:
-        if not has_hash_tag(self._configuration.queue_key):
-            await self._refuse_cluster(line)
-        await self._check_layout(line)
+    def _channel(self) -> Channel:
+        return Channel(self._client, self._context, self._greet)
 
-    async def _refuse_cluster(self, line: Line) -> None:
+    async def _greet(self, channel: Channel) -> None:
+        if not has_hash_tag(self._context.queue_key):
+            await self._refuse_cluster(channel)
+        await self._check_layout(channel)
+
+    async def _refuse_cluster(self, channel: Channel) -> None:
         """Before any script is sent: servers differ in what they make of one whose keys lie in several slots."""
         greeting: Reply = None
         with contextlib.suppress(ResponseError):
-            greeting = await line.send("HELLO")
+            greeting = await channel.send("HELLO")
         if isinstance(greeting, list):  # a flat one in RESP2, a map in RESP3
             flat = cast("list[Reply]", greeting)
             greeting = dict(zip(flat[::2], flat[1::2], strict=True))
         if greeting is not None and greeting[b"mode"] == b"cluster":
-            raise cluster_key(self._configuration.queue_key)
+            raise cluster_key(self._context.queue_key)
 
-    async def _check_layout(self, line: Line) -> None:
-        key = f"{self._configuration.queue_key}.metadata._layout"
-        found = await line.send("GET", key)
+    async def _check_layout(self, channel: Channel) -> None:
+        queue_key = self._context.queue_key
+        key = f"{queue_key}.metadata._layout"
+        found = await channel.send("GET", key)
         if found is None:
             # A full server refuses this, and so it does for a user who may only read: the next connection tries again.
             with contextlib.suppress(ResponseError):
-                await line.send("SET", key, LAYOUT, "NX")
+                await channel.send("SET", key, LAYOUT, "NX")
         elif found != LAYOUT:
             raise ConfigurationError(
-                f"queue {self._configuration.queue_key!r} was written by a newer version of jobsvalkey (layout "
+                f"queue {queue_key!r} was written by a newer version of jobsvalkey (layout "
                 f"{found.decode(errors='replace')}): upgrade this one"
             )

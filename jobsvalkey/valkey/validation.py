@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 from jobsvalkey.contract import Inconsistency, InconsistencyKind, JobID
+from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.line import Argument, Reply
 from jobsvalkey.valkey.scripting import EXAMINE
 
 CHUNK = 250
@@ -73,7 +73,7 @@ class ValkeyValidation(ValkeyBase):
 
     async def _command(self, *words: Argument) -> Reply:
         session = self._session()
-        return await session.line("read").command(*words, patience=session.patience)
+        return await session.reads.command(*words, patience=session.patience)
 
 
 def _is_id(text: str) -> bool:

@@ -11,8 +11,8 @@ from collections import deque
 from valkey.asyncio import Valkey
 
 from jobsvalkey.contract import ConfigurationError, JobsError
+from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.connection import read_timeout
-from jobsvalkey.valkey.line import Line
 from jobsvalkey.valkey.tasks import TaskSet
 
 _logger = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ REFUSED_PAUSE = 60.0
 class Waiter:
     """Hands hints to the workers of one event loop that wait, first come, first served."""
 
-    def __init__(self, client: Valkey, line: Line, key: str, tasks: TaskSet) -> None:
-        self._line = line
+    def __init__(self, client: Valkey, channel: Channel, key: str, tasks: TaskSet) -> None:
+        self._channel = channel
         self._key = key
         self._tasks = tasks
         self._block = min(LONGEST_BLOCK, read_timeout(client) * 0.8)
@@ -63,7 +63,7 @@ class Waiter:
                     self._wake_one()
                 else:
                     # Nobody here has use for it any more: somebody elsewhere may.
-                    await self._line.command("LPUSH", self._key, "1", patience=0)
+                    await self._channel.command("LPUSH", self._key, "1", patience=0)
         except ConfigurationError as error:
             # Whoever waits looks when its time is over. Woken now, it would find nothing, wait again, and so on.
             if self._refused_until == -math.inf:
@@ -78,7 +78,7 @@ class Waiter:
             self._listening = False
 
     async def _pop(self) -> object:
-        return await self._line.command("BLPOP", self._key, f"{self._block:.3f}", patience=0, blocking=self._block)
+        return await self._channel.command("BLPOP", self._key, f"{self._block:.3f}", patience=0, blocking=self._block)
 
     def _wake_one(self) -> None:
         hint = self._waiting.popleft()

@@ -16,6 +16,7 @@ from jobsvalkey.contract import (
     Finish,
     JobID,
     JobStatus,
+    NewJob,
     Outcome,
     Retention,
     RetentionPolicy,
@@ -23,7 +24,7 @@ from jobsvalkey.contract import (
     Settlement,
     StoredJob,
 )
-from jobsvalkey.valkey.line import Argument, Reply
+from jobsvalkey.valkey.arguments import Argument, Reply
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +46,23 @@ def due_argument(due: Due) -> str:
     if due is None:
         return ""
     return f"+{microseconds(due)}" if isinstance(due, timedelta) else str(microseconds(due))
+
+
+def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
+    """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
+    arguments: list[Argument] = []
+    for item in items:
+        if item.due is None and not item.remember:
+            arguments += (str(item.job_id), item.request)
+        else:
+            own = "!" if item.remember else " "
+            arguments += (f"{item.job_id}{own}{due_argument(item.due)}", item.request)
+    return arguments
+
+
+def push_flags(answer: bytes) -> list[bool]:
+    """The answer of `push`: for each job, whether it was stored."""
+    return [flag == ord("1") for flag in answer]
 
 
 def from_microseconds(value: bytes) -> datetime | None:

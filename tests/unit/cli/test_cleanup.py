@@ -83,7 +83,7 @@ async def test_only_orphans_spares_the_living(shell: Shell, queue: JobQueue[Valk
 
 
 async def test_goes_in_chunks(shell: Shell, queue: JobQueue[ValkeyJobQueue], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobsvalkey.valkey.cleaning.CHUNK", 3)
+    monkeypatch.setattr("jobsvalkey.valkey.cleanup.CHUNK", 3)
     await queue.push_many([NAME.with_parameters(number) for number in range(10)])
     assert (await shell("cleanup", "--pending", "remove", "--json")).json["pending"] == 10
     assert (await queue.counts())[JobStatus.PENDING] == 0

@@ -1,4 +1,4 @@
-"""A line on a connection that the test holds in its hands."""
+"""A channel on a connection that the test holds in its hands."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,10 +9,13 @@ from valkey.asyncio import Valkey
 from valkey.exceptions import ConnectionError as NotConnected
 from valkey.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
-from jobsvalkey import ConfigurationError, StoreUnavailable
-from jobsvalkey.valkey import line as module
-from jobsvalkey.valkey.line import Line
+from jobsvalkey import ConfigurationError, StoreUnavailable, ValkeyConfiguration
+from jobsvalkey.valkey import channel as module
+from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.scripting import COUNTS
+
+CONTEXT = ScriptContext(ValkeyConfiguration(queue_key="q"), None)
 
 
 class Connection:
@@ -58,29 +61,29 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
-def make_line(monkeypatch: pytest.MonkeyPatch, connection: Connection, timeout: float = 5.0) -> Line:
+def make_channel(monkeypatch: pytest.MonkeyPatch, connection: Connection, timeout: float = 5.0) -> Channel:
     monkeypatch.setattr(module, "new_connection", lambda _client: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    return Line(Valkey(socket_timeout=timeout), "q")
+    return Channel(Valkey(socket_timeout=timeout), CONTEXT)
 
 
 async def test_a_script_is_called_by_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(b"answer")
-    assert await make_line(monkeypatch, connection).call(COUNTS, [1, "a", b"b"], patience=0) == b"answer"
+    assert await make_channel(monkeypatch, connection).call(COUNTS, [1, "a", b"b"], patience=0) == b"answer"
     (sent,) = connection.sent
-    assert sent.startswith(b"*7\r\n$7\r\nEVALSHA\r\n$40\r\n" + COUNTS.digest.encode() + b"\r\n$1\r\n1\r\n$1\r\nq\r\n")
+    assert sent.startswith(b"*15\r\n$7\r\nEVALSHA\r\n$40\r\n" + COUNTS.digest.encode() + b"\r\n$1\r\n1\r\n$1\r\nq\r\n")
     assert sent.endswith(b"$1\r\n1\r\n$1\r\na\r\n$1\r\nb\r\n")
 
 
 async def test_a_script_that_was_forgotten_is_sent_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(NoScriptError("No matching script"), b"answer")
-    assert await make_line(monkeypatch, connection).call(COUNTS, [], patience=0) == b"answer"
+    assert await make_channel(monkeypatch, connection).call(COUNTS, [], patience=0) == b"answer"
     assert COUNTS.text.encode() in connection.sent[1]
     assert connection.connects == 1
 
 
 async def test_pauses_grow_up_to_a_second(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(*[NotConnected("reset")] * 12, b"answer")
-    assert await make_line(monkeypatch, connection).command("PING", patience=None) == b"answer"
+    assert await make_channel(monkeypatch, connection).command("PING", patience=None) == b"answer"
     longest = [min(0.01 * 2**number, 1.0) for number in range(12)]
     assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
     assert connection.connects == 13
@@ -90,8 +93,8 @@ async def test_a_repeat_may_differ_from_what_was_sent_in_vain(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     connection = Connection(ReadOnlyError("a replica"), NotConnected("reset"), b"answer")
-    line = make_line(monkeypatch, connection)
-    await line.call(COUNTS, ["first"], patience=None, repeat=["again"])
+    channel = make_channel(monkeypatch, connection)
+    await channel.call(COUNTS, ["first"], patience=None, repeat=["again"])
     # A refusal is an answer: nothing was done. A lost connection is none.
     assert [b"again" in sent for sent in connection.sent] == [False, False, True]
 
@@ -100,7 +103,7 @@ async def test_what_could_not_be_sent_was_not_done(monkeypatch: pytest.MonkeyPat
     connection = Connection()
     connection.refuses = [NotConnected("refused"), OSError("no route")] * 50
     with pytest.raises(StoreUnavailable, match=r"cannot be reached .*: nothing was done") as raised:
-        await make_line(monkeypatch, connection).command("PING", patience=0.03)
+        await make_channel(monkeypatch, connection).command("PING", patience=0.03)
     assert raised.value.outcome == "not_done"
     assert connection.sent == []
 
@@ -108,52 +111,52 @@ async def test_what_could_not_be_sent_was_not_done(monkeypatch: pytest.MonkeyPat
 async def test_what_was_sent_in_vain_may_have_been_done(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(NotConnected("reset"))
     connection.refuses = []
-    line = make_line(monkeypatch, connection)
+    channel = make_channel(monkeypatch, connection)
     with pytest.raises(StoreUnavailable, match=r"did not answer .*: it may have been done") as raised:
-        await line.command("PING", patience=0)
+        await channel.command("PING", patience=0)
     assert raised.value.outcome == "unknown"
 
 
 async def test_no_answer_counts_as_lost_after_the_clients_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(..., b"answer")
-    line = make_line(monkeypatch, connection, timeout=0.01)
+    channel = make_channel(monkeypatch, connection, timeout=0.01)
     async with asyncio.timeout(5):
-        assert await line.command("PING", patience=None) == b"answer"
+        assert await channel.command("PING", patience=None) == b"answer"
     assert connection.connects == 2
 
 
 async def test_a_refusal_is_raised_at_once(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(ResponseError("WRONGTYPE Operation against a key"))
-    line = make_line(monkeypatch, connection)
+    channel = make_channel(monkeypatch, connection)
     with pytest.raises(ConfigurationError, match="a key of queue 'q' is in use"):
-        await line.command("GET", "key", patience=None)
+        await channel.command("GET", "key", patience=None)
     assert pauses == []
 
 
 async def test_a_cancelled_call_leaves_no_reply_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(..., b"answer")
-    line = make_line(monkeypatch, connection)
+    channel = make_channel(monkeypatch, connection)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(line.command("PING", patience=None), 0.01)
+        await asyncio.wait_for(channel.command("PING", patience=None), 0.01)
     assert not connection.is_connected
-    assert await line.command("PING", patience=None) == b"answer"
+    assert await channel.command("PING", patience=None) == b"answer"
     assert connection.connects == 2
 
 
 async def test_commands_go_one_by_one_in_the_order_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(*range(5))
-    line = make_line(monkeypatch, connection)
-    answers = await asyncio.gather(*(line.command("ECHO", n, patience=None) for n in range(5)))
+    channel = make_channel(monkeypatch, connection)
+    answers = await asyncio.gather(*(channel.command("ECHO", n, patience=None) for n in range(5)))
     assert answers == list(range(5))
     assert [sent[-3:-2] for sent in connection.sent] == [b"%d" % n for n in range(5)]
 
 
 async def test_a_closed_line_gives_up(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(NotConnected("closed"))
-    line = make_line(monkeypatch, connection)
-    await line.close()
+    channel = make_channel(monkeypatch, connection)
+    await channel.close()
     with pytest.raises(StoreUnavailable, match="the driver was closed"):
-        await line.command("PING", patience=None)
+        await channel.command("PING", patience=None)
 
 
 async def test_the_greeting_comes_with_each_connection(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
@@ -161,8 +164,8 @@ async def test_the_greeting_comes_with_each_connection(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "new_connection", lambda _client: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     greetings: list[Any] = []
 
-    async def greet(line: Line) -> None:
-        greetings.append(await line.send("HELLO"))
+    async def greet(channel: Channel) -> None:
+        greetings.append(await channel.send("HELLO"))
 
-    assert await Line(Valkey(), "q", greet).command("PING", patience=None) == b"answer"
+    assert await Channel(Valkey(), CONTEXT, greet).command("PING", patience=None) == b"answer"
     assert greetings == [b"hello", b"hello again"]

@@ -5,26 +5,26 @@ import secrets
 from collections.abc import Sequence
 
 from jobsvalkey.contract import Operation
-from jobsvalkey.valkey.line import Argument, Line, Reply
+from jobsvalkey.valkey.arguments import Argument, Reply
+from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.scripting import Script
 
 
-class Producer:
-    """A line whose writing steps are numbered, so that a repeat is never done twice.
+class NumberedWriter:
+    """Numbers the writing steps of one channel, so that a repeat is never done twice.
 
-    A line sends in the order of the calls, so the numbers arrive in order.
+    A channel sends in the order of the calls, so the numbers arrive in order.
     """
 
-    def __init__(self, line: Line, patience: float) -> None:
-        self._line = line
+    def __init__(self, channel: Channel, patience: float) -> None:
+        self._channel = channel
         self._patience = patience
-        self._name = secrets.token_hex(16)
+        self._producer = secrets.token_hex(16)
         self._sequence = 0
 
     async def run(
         self,
         script: Script,
-        context: Sequence[Argument],
         arguments: Sequence[Argument],
         operation: Operation | None = None,
         asked: Sequence[Argument] | None = None,
@@ -32,16 +32,16 @@ class Producer:
     ) -> Reply:
         """Do one step, under the caller's number or, without one, the next of our own.
 
-        `asked` is what the digest of a caller's number covers, where that is not the arguments.
-        `patience`, in seconds, is the driver's where none is given.
+        `asked` is what the digest of a caller's number covers, if that is not the arguments.
+        `patience`, in seconds, is the driver's if none is given.
         """
         if operation is None:
             self._sequence += 1
-            number: list[Argument] = [self._name, self._sequence, ""]
+            number: list[Argument] = [self._producer, self._sequence, ""]
         else:
             parts = (script.name, *(arguments if asked is None else asked))
             text = b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
             number = [operation.producer, operation.sequence, hashlib.sha256(text).hexdigest()]
-        return await self._line.call(
-            script, [*context, *number, *arguments], patience=self._patience if patience is None else patience
+        return await self._channel.call(
+            script, [*number, *arguments], patience=self._patience if patience is None else patience
         )

@@ -1,30 +1,19 @@
-"""Rerun and removal: of one job, and in chunks by state and age."""
+"""The capability `CLEANUP`: rerun and removal in chunks, by state and age."""
 
 from collections.abc import AsyncGenerator
 
-from jobsvalkey.contract import JobCleanup, JobID, JobStatus, Operation
+from jobsvalkey.contract import CleanupLoops, JobCleanup, JobStatus, Operation
 from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import wire
+from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.line import Argument
-from jobsvalkey.valkey.scripting import CHANGE, CLEANUP
+from jobsvalkey.valkey.scripting import CLEANUP
 
 _START = b"0:0"
 
 
-class ValkeyCleaning(ValkeyBase):
-    """The single steps of the capability `CLEANUP`."""
-
-    async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a finished job back into the queue, due now; `False` where it has not ended or is a tombstone.
-
-        Its error is cleared, `recoveries` is 0, and `reset_attempt` is set.
-        """
-        return await self._write(CHANGE, ["rerun", str(job_id)], operation) == b"1"
-
-    async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Remove a job in any state but processing; `False` where it is processing or not there."""
-        return await self._write(CHANGE, ["remove", str(job_id)], operation) == b"1"
+class ValkeyCleanup(ValkeyBase, CleanupLoops):
+    """The capability `CLEANUP`; the steps of single jobs are in `ValkeyJobs`, and `CleanupLoops` has the rest."""
 
     async def cleanup_step(
         self,

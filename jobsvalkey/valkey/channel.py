@@ -4,22 +4,20 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import cast
 
 import libvalkey
 from valkey.asyncio import Valkey
 from valkey.exceptions import NoScriptError, ResponseError, ValkeyError
 
 from jobsvalkey.contract import StoreUnavailable
+from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.connection import new_connection, read_timeout
+from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import explain
 from jobsvalkey.valkey.scripting import Script
 
 _logger = logging.getLogger(__name__)
-
-Argument: TypeAlias = bytes | str | int
-Reply: TypeAlias = Any
-"""What the client made of a reply; each caller knows its own."""
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1.0
 """Seconds between attempts: doubled each time, with jitter."""
@@ -27,14 +25,14 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1.0
 _pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
 
 
-class Line:
+class Channel:
     """Sends commands over a connection of its own, one at a time, in the order of the calls."""
 
     def __init__(
-        self, client: Valkey, queue_key: str, on_connect: Callable[["Line"], Awaitable[None]] | None = None
+        self, client: Valkey, context: ScriptContext, on_connect: Callable[["Channel"], Awaitable[None]] | None = None
     ) -> None:
         self._connection = new_connection(client)
-        self._queue_key = queue_key
+        self._context = context
         self._timeout = read_timeout(client)
         self._on_connect = on_connect
         self._lock = asyncio.Lock()
@@ -57,13 +55,15 @@ class Line:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
         """
 
+        key, context = self._context.queue_key, self._context.arguments()
+
         async def attempt(again: bool) -> Reply:
             words = repeat if again and repeat is not None else arguments
             try:
-                return await self.send("EVALSHA", script.digest, 1, self._queue_key, *words)
+                return await self.send("EVALSHA", script.digest, 1, key, *context, *words)
             except NoScriptError:
                 # A restart, a failover or a flush has made the server forget it; this runs it and loads it.
-                return await self.send("EVAL", script.text, 1, self._queue_key, *words)
+                return await self.send("EVAL", script.text, 1, key, *context, *words)
 
         return await self._persist(attempt, patience, self._timeout)
 
@@ -106,7 +106,7 @@ class Line:
                         sent = True
                         return await attempt(unanswered)
                 except (ValkeyError, OSError, TimeoutError) as error:
-                    refusal = explain(error, self._queue_key) if isinstance(error, ValkeyError) else None
+                    refusal = explain(error, self._context.queue_key) if isinstance(error, ValkeyError) else None
                     if refusal is not None:
                         if not sent:
                             await self._drop()  # else the next call would find it open, and not greet

@@ -1,0 +1,7 @@
+"""The types of what goes to the server and of what comes back."""
+
+from typing import Any, TypeAlias
+
+Argument: TypeAlias = bytes | str | int
+Reply: TypeAlias = Any
+"""What the client made of a reply; each caller knows its own."""

@@ -1,0 +1,42 @@
+"""The capability `METADATA`: small values, and locks."""
+
+from datetime import timedelta
+
+from jobsvalkey.contract import Operation, check_expiry, check_metadata_key
+from jobsvalkey.valkey import wire
+from jobsvalkey.valkey.arguments import Argument
+from jobsvalkey.valkey.base import ValkeyBase
+from jobsvalkey.valkey.scripting import ACQUIRE_LOCK, GET_METADATA, RELEASE_LOCK, SET_METADATA
+
+
+class ValkeyMetadata(ValkeyBase):
+    """The capability `METADATA`."""
+
+    async def get_metadata(self, key: str) -> bytes | None:
+        """The value, or the holder where `key` is a lock that is held; `None` where there is neither."""
+        return await self._read(GET_METADATA, [check_metadata_key(key)])
+
+    async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
+        """Store a value.
+
+        Raises:
+            ConfigurationError: `key` is a lock that is held.
+        """
+        await self._write(SET_METADATA, [check_metadata_key(key), value], operation)
+
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        """Take the lock for `expires_in` from now, if it is free, expired or `holder`'s; whether `holder` has it now.
+
+        Raises:
+            ConfigurationError: `key` holds plain metadata.
+            ValueError: `expires_in` is not above zero, or beyond 36,500 days.
+        """
+        check_expiry(expires_in)
+        arguments: list[Argument] = [check_metadata_key(key), holder, wire.microseconds(expires_in)]
+        return await self._write(ACQUIRE_LOCK, arguments, operation) == b"1"
+
+    async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
+        """Free the lock where `holder` has it; whether it had."""
+        return await self._write(RELEASE_LOCK, [check_metadata_key(key), holder], operation) == b"1"

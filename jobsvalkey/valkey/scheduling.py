@@ -1,0 +1,30 @@
+"""The capability `SCHEDULING`: a push that happens once, however many schedulers try."""
+
+from jobsvalkey.contract import NewJob, Operation, PushedIf, check_metadata_key, check_push
+from jobsvalkey.valkey import wire
+from jobsvalkey.valkey.arguments import Argument
+from jobsvalkey.valkey.base import ValkeyBase
+from jobsvalkey.valkey.scripting import PUSH_IF
+
+_PUSHED_IF = {b"p": PushedIf.PUSHED, b"d": PushedIf.DUPLICATE, b"u": PushedIf.UNEXPECTED}
+
+
+class ValkeyScheduling(ValkeyBase):
+    """The capability `SCHEDULING`."""
+
+    async def push_if(
+        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
+    ) -> PushedIf:
+        """If metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job.
+
+        Raises:
+            ConfigurationError: `key` is a lock that is held.
+        """
+        check_push([item], self._configuration)
+        condition: list[Argument] = [
+            check_metadata_key(key),
+            "" if expected is None else "1",
+            expected or b"",
+            value,
+        ]
+        return _PUSHED_IF[await self._write(PUSH_IF, condition + wire.push_arguments([item]), operation)]
