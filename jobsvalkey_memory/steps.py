@@ -200,7 +200,7 @@ class Steps(Generic[ClockT_co]):
         return holder
 
     def _value(self, key: str, now: datetime) -> Value | None:
-        found = self.state.metadata.get(check_metadata_key(key))
+        found = self.state.metadata.get(check_metadata_key(key, self.configuration.queue_key))
         return None if found and found.expires and found.expires <= now else found
 
     def _plain(self, key: str, now: datetime) -> bytes | None:

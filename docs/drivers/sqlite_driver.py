@@ -239,13 +239,13 @@ class SQLiteJobQueue:
 
     async def get_metadata(self, key: str) -> bytes | None:
         """The value, or the holder of the lock."""
-        check_metadata_key(key)
+        check_metadata_key(key, self.configuration.queue_key)
         with self._transaction() as now:
             return self._value(key, now)[0]
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         """Store a value, but not over a lock that is held."""
-        check_metadata_key(key)
+        check_metadata_key(key, self.configuration.queue_key)
 
         def store(now: int) -> None:
             if self._value(key, now)[1] is not None:
@@ -258,7 +258,7 @@ class SQLiteJobQueue:
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
         """Take a lock that is free or expired, or extend one's own."""
-        check_metadata_key(key)
+        check_metadata_key(key, self.configuration.queue_key)
         check_expiry(expires_in)
 
         def acquire(now: int) -> bool:
@@ -275,7 +275,7 @@ class SQLiteJobQueue:
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free one's own lock."""
-        check_metadata_key(key)
+        check_metadata_key(key, self.configuration.queue_key)
         mine = "DELETE FROM metadata WHERE key = ? AND value = ? AND expires > ?"
         return self._numbered(
             operation, ("release_lock", key, holder), lambda now: self._do(mine, key, holder, now) == 1

@@ -94,13 +94,20 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
             check_due(settlement.due)
 
 
-def check_metadata_key(key: str) -> str:
-    """`key`, where it is one that a user may use.
+OWN_KEYS = ("worker.", "_claims.", "_job.", "_producer.", "_worker.")
+"""The beginnings of drivers' own keys that end in the name of something else."""
+
+
+def check_metadata_key(key: str, queue_key: str) -> str:
+    """Return `key` if a user may use it.
+
+    A scheduler may bear its queue's key, whatever that begins with.
 
     Raises:
         ValueError: it is empty or one of ours.
     """
-    if not key or key.startswith(("_", "worker.")):
+    is_schedulers = key.startswith(f"{queue_key}.") and key.endswith((".jobSchedulerLock", ".jobScheduleLastDate"))
+    if not key or key.startswith(OWN_KEYS if is_schedulers else ("_", "worker.")):
         raise ValueError(f"{key!r} is not a metadata key: it must not be empty or begin with '_' or 'worker.'")
     return key
 

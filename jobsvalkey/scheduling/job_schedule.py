@@ -84,14 +84,16 @@ class JobSchedule:
         return len(self._jobs)
 
     def scheduler(
-        self, queue: JobQueue[SchedulerDriver], name: str = "default", options: SchedulerOptions | None = None
+        self, queue: JobQueue[SchedulerDriver], name: str | None = None, options: SchedulerOptions | None = None
     ) -> Scheduler:
-        """What pushes these jobs, as they come due, to `queue`; `await scheduler.run()` runs it.
+        """Make a scheduler that pushes these jobs to `queue` as they come due; `await scheduler.run()` runs it.
 
-        Schedulers of one name on one queue, in any number of processes, do the work of one.
+        Schedulers of one name on one queue, in any number of processes, do the work of one. The name is `name`, else
+        that of the options, else the queue's key, else `default`.
 
         Raises:
-            ValueError: the name is empty, `worker`, or begins with `worker.` or `_`.
+            ValueError: the name is empty, or would meet keys of the driver's own: `worker`, `worker.…`, or `_…` if it
+                is not the queue's key.
             UnsupportedOperation: the driver cannot schedule.
         """
         return Scheduler(self, queue, name=name, options=options or SchedulerOptions())

@@ -29,12 +29,14 @@ class ExclusiveLock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerOptions:
-    """How a scheduler works.
+    """The settings of a scheduler.
 
     Raises:
         ValueError: a value is out of range.
     """
 
+    name: str | None = None
+    """Names the scheduler, if `scheduler(name=...)` does not; `None` is the queue's key, as for Swift's services."""
     lock: ExclusiveLock = field(default_factory=ExclusiveLock)
     """The lock between the schedulers of one name."""
     batch_size: int = 500

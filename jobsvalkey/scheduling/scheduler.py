@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     SchedulingDriver,
     StoreUnavailable,
 )
+from jobsvalkey.contract.checks import OWN_KEYS
 from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue
 from jobsvalkey.runtime.capabilities import require
 from jobsvalkey.runtime.codec import from_reference_date, to_reference_date
@@ -72,26 +73,32 @@ class Scheduler:
     trigger is overdue by the lock's `hold_for`.
 
     Raises:
-        ValueError: the name is empty, `worker`, or begins with `worker.` or `_`.
+        ValueError: the name is empty, or would meet keys of the driver's own.
         UnsupportedOperation: the driver cannot schedule.
     """
 
     def __init__(
-        self, jobs: Iterable[ScheduledJob], queue: JobQueue[SchedulerDriver], *, name: str, options: SchedulerOptions
+        self,
+        jobs: Iterable[ScheduledJob],
+        queue: JobQueue[SchedulerDriver],
+        *,
+        name: str | None,
+        options: SchedulerOptions,
     ) -> None:
-        if not name or name == "worker" or name.startswith(("worker.", "_")):
-            raise ValueError(f"{name!r} is not a scheduler's name: it must not be empty, 'worker', 'worker.…' or '_…'")
         driver = queue.driver
         for capability in (Capability.SCHEDULING, Capability.METADATA):
             require(driver, driver.capabilities, capability)
-        self._name = name
+        queue_key: str | None = getattr(driver.configuration, "queue_key", None)
+        names = (name, options.name, queue_key, "default")
+        self._name: str = next(each for each in names if each is not None)
+        keys = _beginning_of_keys(self._name, queue_key)
         self._queue = queue
         self._driver = driver
         self._options = options
-        self._lock = f"{name}.jobSchedulerLock"
+        self._lock = f"{keys}.jobSchedulerLock"
         self._holder = uuid4().hex.encode()
         self._has_lock = False
-        self._jobs = [_Progress(job, f"{name}.{job.id}.jobScheduleLastDate") for job in jobs]
+        self._jobs = [_Progress(job, f"{keys}.{job.id}.jobScheduleLastDate") for job in jobs]
 
     async def run(self) -> NoReturn:
         """Push what is due, as it comes due, until cancelled.
@@ -232,6 +239,28 @@ class Scheduler:
         fields = {"scheduler": self._name, "schedule_id": progress.job.id if progress else None}
         who = f"job {progress.job.id!r} of scheduler {self._name!r}" if progress else f"scheduler {self._name!r}"
         _LOGGER.log(level, "%s: %s", who, message, extra=fields, exc_info=error)
+
+
+def _beginning_of_keys(name: str, queue_key: str | None) -> str:
+    """What the metadata keys of a scheduler begin with: no two schedulers of a queue share a key, whatever their ids.
+
+    A service of Swift names its scheduler after the queue, so that name stays as it is. In any other a dot is escaped,
+    and the whole is marked if the queue's key begins with it.
+
+    Raises:
+        ValueError: the keys would meet the driver's own.
+    """
+    if name == queue_key:
+        if f"{name}.".startswith(OWN_KEYS):
+            raise ValueError(f"a scheduler cannot be named after queue {name!r}: use SchedulerOptions(name=...)")
+        return name
+    if not name or name == "worker" or name.startswith(("worker.", "_")):
+        raise ValueError(
+            f"{name!r} is not a scheduler's name: it must not be empty, 'worker', 'worker.…', or '_…' if it is not the "
+            "queue's key"
+        )
+    escaped = name.replace("%", "%25").replace(".", "%2E")
+    return f"%_{escaped}" if f"{queue_key}.".startswith(f"{escaped}.") else escaped
 
 
 def _trigger_id(key: str, trigger: datetime) -> UUID:

@@ -14,7 +14,7 @@ class ValkeyMetadata(ValkeyBase):
 
     async def get_metadata(self, key: str) -> bytes | None:
         """The value, or the holder where `key` is a lock that is held; `None` where there is neither."""
-        return await self._read(GET_METADATA, [check_metadata_key(key)])
+        return await self._read(GET_METADATA, [check_metadata_key(key, self._configuration.queue_key)])
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         """Store a value.
@@ -22,7 +22,7 @@ class ValkeyMetadata(ValkeyBase):
         Raises:
             ConfigurationError: `key` is a lock that is held.
         """
-        await self._write(SET_METADATA, [check_metadata_key(key), value], operation)
+        await self._write(SET_METADATA, [check_metadata_key(key, self._configuration.queue_key), value], operation)
 
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
@@ -34,9 +34,16 @@ class ValkeyMetadata(ValkeyBase):
             ValueError: `expires_in` is not above zero, or beyond 36,500 days.
         """
         check_expiry(expires_in)
-        arguments: list[Argument] = [check_metadata_key(key), holder, wire.microseconds(expires_in)]
+        arguments: list[Argument] = [
+            check_metadata_key(key, self._configuration.queue_key),
+            holder,
+            wire.microseconds(expires_in),
+        ]
         return await self._write(ACQUIRE_LOCK, arguments, operation) == b"1"
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free the lock where `holder` has it; whether it had."""
-        return await self._write(RELEASE_LOCK, [check_metadata_key(key), holder], operation) == b"1"
+        return (
+            await self._write(RELEASE_LOCK, [check_metadata_key(key, self._configuration.queue_key), holder], operation)
+            == b"1"
+        )

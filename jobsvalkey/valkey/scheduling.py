@@ -22,7 +22,7 @@ class ValkeyScheduling(ValkeyBase):
         """
         check_push([item], self._configuration)
         condition: list[Argument] = [
-            check_metadata_key(key),
+            check_metadata_key(key, self._configuration.queue_key),
             "" if expected is None else "1",
             expected or b"",
             value,

@@ -1,11 +1,11 @@
 """Bugs of cancelling, pausing and resuming, of metadata, locks and `push_if`."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import JobID, JobStatus, NewJob, Operation, PushedIf
+from jobsvalkey.contract import JobID, JobStatus, NewJob, Operation, PushedIf, check_metadata_key
 from jobsvalkey_memory.store import Value
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.support.broken_twins import CancelDeletesRunning, ResumeForgetsDelay
@@ -207,3 +207,23 @@ class PushIfInTwoSteps(Twin):
         [stored] = await self.push([item])
         await self.set_metadata(key, value)
         return PushedIf.PUSHED if stored else PushedIf.DUPLICATE
+
+
+@mutant("test_metadata_a_scheduler_may_bear_its_queues_key")
+class SchedulerWithoutItsQueuesKey(Twin):
+    """A scheduler cannot be named after a queue whose key begins with `_`."""
+
+    def _value(self, key: str, now: datetime) -> Value | None:
+        check_metadata_key(key, "")
+        return super()._value(key, now)
+
+
+@mutant("test_metadata_a_scheduler_may_bear_its_queues_key")
+class EveryKeyOfTheQueuesName(Twin):
+    """Any key that begins with the queue's is the user's."""
+
+    def _value(self, key: str, now: datetime) -> Value | None:
+        if not key.startswith(f"{self.configuration.queue_key}."):
+            check_metadata_key(key, self.configuration.queue_key)
+        found = self.state.metadata.get(key)
+        return None if found and found.expires and found.expires <= now else found

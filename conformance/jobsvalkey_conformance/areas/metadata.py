@@ -65,6 +65,24 @@ class MetadataTests(Suite):
             with pytest.raises(ValueError, match="key"):
                 await step
 
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_a_scheduler_may_bear_its_queues_key(self, kit: Kit) -> None:
+        """A scheduler's two keys may begin with its queue's key, even if that begins with `_`; no other key may."""
+        name = f"_{kit.configuration.queue_key}"
+        driver = await kit.driver(queue_key=name)
+        lock, date = f"{name}.jobSchedulerLock", f"{name}.a.b.jobScheduleLastDate"
+        assert await driver.acquire_lock(lock, b"holder", HOUR) is True
+        await driver.set_metadata(date, b"value")
+        assert await driver.get_metadata(lock) == b"holder"
+        assert await driver.get_metadata(date) == b"value"
+        assert await driver.release_lock(lock, b"holder") is True
+        for key in (f"{name}.key", f"{lock}.more", f"_x{lock}", name):
+            with pytest.raises(ValueError, match="key"):
+                await driver.set_metadata(key, b"value")
+        other = await kit.driver(queue_key=f"{name}x")
+        with pytest.raises(ValueError, match="key"):
+            await other.set_metadata(date, b"value")
+
     @pytest.mark.parametrize("key", ["worker", "workers", "a.b/c:d", "key with spaces", "schlüssel", "x" * 200])
     @conformance_test(Capability.METADATA)
     async def test_metadata_all_other_keys_are_the_users(self, kit: Kit, key: str) -> None:

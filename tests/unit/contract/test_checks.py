@@ -93,13 +93,31 @@ def test_one_job_of_a_push_is_too_large_or_naive() -> None:
 
 @pytest.mark.parametrize("key", ["key", "a b", "workers", "default.tick.jobScheduleLastDate", "worker", "é"])
 def test_keys_that_a_user_may_use(key: str) -> None:
-    assert check_metadata_key(key) == key
+    assert check_metadata_key(key, "jobQueue") == key
 
 
 @pytest.mark.parametrize("key", ["", "_", "_locks", "worker.", "worker.1"])
 def test_keys_that_are_ours(key: str) -> None:
     with pytest.raises(ValueError, match="is not a metadata key"):
-        check_metadata_key(key)
+        check_metadata_key(key, "jobQueue")
+
+
+SCHEDULERS = ["{}.jobSchedulerLock", "{}.Tick.jobScheduleLastDate", "{}._Jobs_Cleanup.with.dots.jobScheduleLastDate"]
+
+
+@pytest.mark.parametrize("queue_key", ["_hbJobQueue", "jobQueue", "_", "_.x", "_claims", "_workers", "worker_"])
+@pytest.mark.parametrize("pattern", SCHEDULERS)
+def test_a_scheduler_bears_its_queues_key_but_where_it_would_meet_the_drivers_own(queue_key: str, pattern: str) -> None:
+    key = pattern.format(queue_key)
+    if queue_key == "_claims":
+        with pytest.raises(ValueError, match="is not a metadata key"):
+            check_metadata_key(key, queue_key)
+        return
+    assert check_metadata_key(key, queue_key) == key
+    if queue_key.startswith("_"):
+        for other in (f"{key}.more", f"{queue_key}.other", queue_key, f"x{key[1:]}".replace("x", "_x")):
+            with pytest.raises(ValueError, match="is not a metadata key"):
+                check_metadata_key(other, queue_key)
 
 
 @pytest.mark.parametrize("expires_in", [timedelta(0), timedelta(seconds=-1), timedelta(days=36_501), timedelta.max])

@@ -3,7 +3,15 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from jobsvalkey.contract import Capability, InvalidParameters, JobName, JobsError, UnsupportedOperation
+from jobsvalkey.contract import (
+    Capability,
+    DriverConfiguration,
+    InvalidParameters,
+    JobName,
+    JobsError,
+    UnsupportedOperation,
+    check_metadata_key,
+)
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.scheduling import Accuracy, DuplicateSchedule, ExclusiveLock, JobSchedule, Schedule, SchedulerOptions
 from jobsvalkey_memory import MemoryJobQueue
@@ -60,6 +68,62 @@ def test_what_is_no_job_or_no_schedule_is_refused() -> None:
 def test_names_that_are_ours_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a scheduler's name"):
         JobSchedule().scheduler(JobQueue(MemoryJobQueue()), name)
+
+
+def keys_of(queue_key: str, name: str | None, *ids: str, options: SchedulerOptions | None = None) -> list[str]:
+    """The metadata keys of a scheduler of these jobs: its lock, and the last date of each job."""
+    jobs = JobSchedule()
+    for each in ids:
+        jobs.add_job(Report(), DAILY, id=each)
+    driver = MemoryJobQueue(DriverConfiguration(queue_key=queue_key))
+    scheduler: Any = jobs.scheduler(JobQueue(driver), name, options)
+    return [scheduler._lock, *(progress.key for progress in scheduler._jobs)]
+
+
+@pytest.mark.parametrize("queue_key", ["mail", "_hbJobQueue", "{mail}", "a.b", "_", "default", "a b%2E"])
+def test_a_scheduler_is_named_after_its_queue_as_swifts_is(queue_key: str) -> None:
+    expected = [f"{queue_key}.jobSchedulerLock", f"{queue_key}.Tick.jobScheduleLastDate"]
+    assert keys_of(queue_key, None, "Tick") == expected
+    assert keys_of(queue_key, queue_key, "Tick") == expected
+    for key in expected:
+        assert check_metadata_key(key, queue_key) == key
+
+
+def test_a_name_that_is_given_wins() -> None:
+    options = SchedulerOptions(name="reports")
+    assert keys_of("mail", None, options=options) == ["reports.jobSchedulerLock"]
+    assert keys_of("mail", "nightly", options=options) == ["nightly.jobSchedulerLock"]
+    with pytest.raises(ValueError, match="is not a scheduler's name"):
+        keys_of("mail", None, options=SchedulerOptions(name=""))
+
+
+def test_without_a_queues_key_it_is_named_default() -> None:
+    class Nameless(MemoryJobQueue[Any]):
+        configuration: Any = None
+
+    driver = Nameless()
+    driver.configuration = object()
+    scheduler: Any = JobSchedule().scheduler(JobQueue(driver))
+    assert scheduler._lock == "default.jobSchedulerLock"
+
+
+@pytest.mark.parametrize("queue_key", ["worker", "worker.1", "_claims", "_worker.x", "_producer"])
+def test_a_queue_whose_key_meets_the_drivers_own_is_refused_with_advice(queue_key: str) -> None:
+    with pytest.raises(ValueError, match="use SchedulerOptions"):
+        keys_of(queue_key, None)
+    assert keys_of(queue_key, "default") == ["default.jobSchedulerLock"]
+
+
+PARTS = ["a", "b", "c", "a.b", "b.c", "a.b.c", "a%2Eb", "a%252Eb", "%_a", "_a", "%", "a%", ".", "a."]
+
+
+@pytest.mark.parametrize("queue_key", PARTS)
+def test_no_two_schedulers_of_a_queue_share_a_key(queue_key: str) -> None:
+    owners = dict[str, str]()
+    for name in {queue_key, *(part for part in PARTS if not part.startswith("_"))}:
+        for key in keys_of(queue_key, name, *PARTS):
+            assert owners.setdefault(key, name) == name, (key, name)
+            assert check_metadata_key(key, queue_key) == key
 
 
 @pytest.mark.parametrize("missing", [Capability.SCHEDULING, Capability.METADATA])

@@ -83,8 +83,8 @@ async def test_thousands_of_missed_triggers_go_in_batches_with_a_log(
     assert waits == [timedelta(0), timedelta(0), LOCK.every]
     assert (await world.driver.counts())[JobStatus.PENDING] == 1200
     assert [record.getMessage().split(" at ")[0] for record in caplog.records] == [
-        "job 'tick' of scheduler 'default': catches up on missed triggers, has come to 2024-01-01 20:20:00+00:00",
-        "job 'tick' of scheduler 'default': catches up on missed triggers, has come to 2024-01-02 04:40:00+00:00",
+        "job 'tick' of scheduler 'jobQueue': catches up on missed triggers, has come to 2024-01-01 20:20:00+00:00",
+        "job 'tick' of scheduler 'jobQueue': catches up on missed triggers, has come to 2024-01-02 04:40:00+00:00",
     ]
     assert {record.__dict__["schedule_id"] for record in caplog.records} == {"tick"}
 
@@ -176,7 +176,7 @@ async def test_the_loop_survives_a_store_that_is_away(
     running.cancel()
     assert await world.pending() == ["12:01"]
     assert len(caplog.records) == 99
-    assert "scheduler 'default': cannot schedule (the store is away), tries again in" in caplog.text
+    assert "scheduler 'jobQueue': cannot schedule (the store is away), tries again in" in caplog.text
 
 
 class RefuseTick(Middleware):
@@ -201,7 +201,7 @@ async def test_a_job_that_cannot_be_pushed_does_not_hold_up_the_others(
     assert timedelta(seconds=1) <= wait <= timedelta(seconds=3)
     (job,) = [job async for job in world.driver.jobs(JobStatus.PENDING)]
     assert read_request(job.request or b"")[0] == "tock"
-    assert "job 'tick' of scheduler 'default': cannot push, tries again in" in caplog.text
+    assert "job 'tick' of scheduler 'jobQueue': cannot push, tries again in" in caplog.text
     assert "not today" in caplog.text
     refuse.refuses = False
     world.clock.advance(wait)
@@ -260,7 +260,7 @@ async def test_a_clock_that_was_far_ahead_does_not_stop_the_schedule(
     assert await world.run_and_forget() == 1
     world.clock.set(START)
     await world.driver.release_lock(
-        "default.jobSchedulerLock", await world.driver.get_metadata("default.jobSchedulerLock") or b""
+        "jobQueue.jobSchedulerLock", await world.driver.get_metadata("jobQueue.jobSchedulerLock") or b""
     )
     await scheduler.trigger_due()
     assert "which is to come: starts from now" in caplog.text

@@ -106,7 +106,7 @@ async def test_a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing(
 
         await driver.open_worker("worker", timedelta(days=1))
         running = asyncio.create_task(jobs.scheduler(JobQueue(pushing), options=often).run())
-        await until(lambda: driver.get_metadata("default.tick.jobScheduleLastDate"))
+        await until(lambda: driver.get_metadata(f"{queue_key}.tick.jobScheduleLastDate"))
         clock.advance(timedelta(seconds=1000))
         await wait_for(100)
         await run_jobs()

@@ -2,17 +2,19 @@
 
 import logging
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import Finish
+from jobsvalkey.contract import DriverConfiguration, Finish, JobName, JobStatus
+from jobsvalkey.runtime import JobQueue
 from jobsvalkey.runtime.codec import read_request, to_reference_date
-from jobsvalkey.scheduling import Accuracy, Schedule, Scheduler
-from tests.unit.scheduling.world import KEY, LOCK, MINUTE, START, World
+from jobsvalkey.scheduling import Accuracy, JobSchedule, Schedule, Scheduler, SchedulerOptions
+from jobsvalkey_memory import ManualClock, MemoryJobQueue
+from tests.unit.scheduling.world import EVERY_MINUTE, KEY, LOCK, MINUTE, START, World
 
-SAYS = "job 'tock' of scheduler 'default': the scheduler with the lock does not push this job: does so from now on"
+SAYS = "job 'tock' of scheduler 'jobQueue': the scheduler with the lock does not push this job: does so from now on"
 SECOND = timedelta(seconds=1)
 
 
@@ -124,7 +126,7 @@ async def test_it_leaves_the_job_as_soon_as_another_one_is_first(rollout: Rollou
     await rollout.go(old, new, until=START + 10 * MINUTE)
     # The old version ends, and another process of the new one is the quickest to take the lock.
     await rollout.driver.release_lock(
-        "default.jobSchedulerLock", await rollout.driver.get_metadata("default.jobSchedulerLock") or b""
+        "jobQueue.jobSchedulerLock", await rollout.driver.get_metadata("jobQueue.jobSchedulerLock") or b""
     )
     another = rollout.scheduler(names="tick tock")
     counted.calls.clear()
@@ -163,3 +165,20 @@ async def test_a_last_date_that_is_far_ahead_is_watched_from_now(rollout: Rollou
     await rollout.driver.set_metadata(KEY, f"{to_reference_date(START + timedelta(days=300))}".encode())
     await rollout.go(rollout.scheduler(names=""), rollout.scheduler(Accuracy.ALL), until=START + 5 * MINUTE)
     assert rollout.ran["tick"] == [START + 30 * SECOND + minutes * MINUTE for minutes in range(5)]
+
+
+@pytest.mark.parametrize("stored", [b"725803260.0", b"725803260", b"725803260.25"])
+async def test_a_date_that_swift_left_is_taken_over(stored: bytes) -> None:
+    clock = ManualClock(START)
+    driver = MemoryJobQueue(DriverConfiguration(queue_key="_hbJobQueue"), clock=clock)
+    await driver.set_metadata("_hbJobQueue.Tick.jobScheduleLastDate", stored)  # 12:01
+    jobs = JobSchedule()
+    jobs.add_job(JobName("Tick", str), "text", EVERY_MINUTE, accuracy=Accuracy.ALL)
+    scheduler = jobs.scheduler(JobQueue(driver), options=SchedulerOptions(lock=LOCK))
+    clock.set(datetime(2024, 1, 1, 12, 2, 10, tzinfo=UTC))
+    assert await driver.acquire_lock("_hbJobQueue.jobSchedulerLock", b"swift's", LOCK.hold_for)
+    assert await scheduler.trigger_due() == LOCK.every
+    assert [job async for job in driver.jobs(JobStatus.PENDING)] == []  # Swift's has the lock
+    clock.set(datetime(2024, 1, 1, 12, 3, 5, tzinfo=UTC))
+    await scheduler.trigger_due()
+    assert [f"{job.due:%H:%M}" async for job in driver.jobs(JobStatus.PENDING)] == ["12:02", "12:03"]

@@ -10,7 +10,7 @@ from jobsvalkey.scheduling import Accuracy, ExclusiveLock, JobSchedule, Schedule
 from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
 
 START = datetime(2024, 1, 1, 12, 0, 30, tzinfo=UTC)
-KEY = "default.tick.jobScheduleLastDate"
+KEY = "jobQueue.tick.jobScheduleLastDate"
 MINUTE = timedelta(minutes=1)
 EVERY_MINUTE = Schedule.every_minute()
 LOCK = ExclusiveLock(every=timedelta(seconds=10), hold_for=timedelta(seconds=30))

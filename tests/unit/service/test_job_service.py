@@ -160,7 +160,7 @@ async def test_a_burst_pushes_all_that_is_due_first(world: World) -> None:
     await on_a_schedule(world).run(burst=True)
     world.clock.advance(25 * SECOND)
     # Somebody else has the lock, or died with it.
-    assert await world.driver.acquire_lock("default.jobSchedulerLock", b"dead", timedelta(hours=1))
+    assert await world.driver.acquire_lock("jobQueue.jobSchedulerLock", b"dead", timedelta(hours=1))
     await on_a_schedule(world, batch_size=10).run(burst=True)
     assert world.greeted == ["now and then"] * 25
 
@@ -194,13 +194,13 @@ async def test_scheduled_jobs_run(world: World) -> None:
     world.service.add_scheduled_job(Greet("now and then"), Schedule.crontab("* * * * * *"))
     world.go.set()
     async with world.service:
-        key = "default.Greet.jobScheduleLastDate"
+        key = "jobQueue.Greet.jobScheduleLastDate"
         await until(lambda: world.driver.get_metadata(key))
         world.clock.advance(SECOND)
         await until(lambda: answer(world.greeted))
     assert world.greeted == ["now and then"]
     # Its lock is free: another service need not wait for it.
-    assert await world.driver.get_metadata("default.jobSchedulerLock") is None
+    assert await world.driver.get_metadata("jobQueue.jobSchedulerLock") is None
 
 
 async def test_it_cleans_up_on_a_schedule() -> None:
@@ -213,7 +213,7 @@ async def test_it_cleans_up_on_a_schedule() -> None:
     async with world.service as service:
         job_id = await service.push(Greet())
         await until(lambda: answer(world.greeted))
-        await until(lambda: world.driver.get_metadata("default._Jobs_MemoryCleanup_jobQueue.jobScheduleLastDate"))
+        await until(lambda: world.driver.get_metadata("jobQueue._Jobs_MemoryCleanup_jobQueue.jobScheduleLastDate"))
         world.clock.advance(timedelta(hours=1))
 
         async def is_gone() -> bool:
