@@ -1,41 +1,98 @@
-"""Calls a handler that takes more than an `await`: one with a timeout, or one that blocks and gets a thread."""
+"""Calls a handler: a coroutine in the event loop, a plain function in a thread, both within their timeout."""
 
 import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncContextDecorator, ContextDecorator, suppress
+from functools import partial
+from types import FunctionType, MethodType, TracebackType
 from typing import Any
 
 from jobsvalkey.contract import JobTimeout
-from jobsvalkey.runtime.context import JobContext, RunControl
+from jobsvalkey.runtime.context import JobContext
+from jobsvalkey.runtime.job import JobFail
+from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.registry import RegisteredJob
 
+_NOT_RUN = (Generator, AsyncGenerator, ContextDecorator, AsyncContextDecorator, FunctionType, MethodType, partial)
+"""What a handler returns that was called, and of which nothing ran: what is left is to iterate, enter or call it."""
 
-async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext, control: RunControl) -> None:
+
+class NoThread(Exception):
+    """The process cannot start another thread, so the handler was not called."""
+
+
+async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> None:
     """Call the handler, within its timeout.
 
     Raises:
-        JobTimeout: it took longer.
+        JobTimeout: its time was up before it ended, whatever it did then.
+        JobFail: it returned something that has still to be run, such as a coroutine.
+        NoThread: it was not called.
     """
-    if job.is_coroutine:
-        await _await_in_time(job, job.handler(parameters, context))
+    if job.timeout is None:
+        await _call(job, parameters, context, run)
     else:
-        await _call_in_thread(job, parameters, context, control)
+        with _TimeLimit(job, job.timeout, run):
+            await _call(job, parameters, context, run)
 
 
-async def _await_in_time(job: RegisteredJob, call: Awaitable[None]) -> None:
-    limit = asyncio.timeout(job.timeout)
-    try:
-        async with limit:
-            await call
-    except TimeoutError as error:
-        if limit.expired():
-            raise _timeout(job) from error
-        raise
+async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> None:
+    if job.is_coroutine:
+        result = await job.handler(parameters, context)
+    else:
+        result = await _call_in_thread(job, parameters, context, run)
+        if inspect.isawaitable(result) and not run.timed_out:  # a coroutine function behind a plain decorator
+            result = await result
+    if result is not None:
+        _refuse_unrun(job, result)
 
 
-async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobContext, control: RunControl) -> None:
+def _refuse_unrun(job: RegisteredJob, result: Any) -> None:
+    if inspect.isawaitable(result) or isinstance(result, _NOT_RUN):
+        if inspect.iscoroutine(result):
+            result.close()  # else Python warns as well
+        raise JobFail(
+            f"the handler of job {job.name!r} returned a {type(result).__qualname__}, which nobody runs: "
+            "await or call it in the handler, or look at the decorators around it"
+        )
+
+
+class _TimeLimit:
+    """Asks the handler to end when its time is up, and makes a `JobTimeout` of whatever it does after that."""
+
+    def __init__(self, job: RegisteredJob, seconds: float, run: JobRun) -> None:
+        self._job = job
+        self._seconds = seconds
+        self._run = run
+        self._task = asyncio.current_task()
+        self._has_cancelled = False
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._run_out)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._has_cancelled and self._task is not None:
+            self._task.uncancel()
+        if self._run.timed_out:
+            message = f"job {self._job.name!r} ran longer than its timeout of {self._seconds:g} s"
+            raise JobTimeout(message) from error
+
+    def _run_out(self) -> None:
+        if self._run.called_off:
+            return  # it ends already, and its job goes back
+        self._run.timed_out = self._run.cancelled = True
+        if not self._run.in_thread and self._task is not None:
+            self._has_cancelled = True
+            self._task.cancel()
+
+
+async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> Any:
     """Call a plain function. A thread cannot be stopped, so whatever happens meanwhile, this waits for its end.
 
     Each call has a thread of its own, a daemon: a handler that never ends cannot keep the process from leaving, as
@@ -50,38 +107,41 @@ async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobConte
             outcome = copied.run(job.handler, parameters, context), None
         except BaseException as error:
             outcome = None, error
-        # The loop may be closed by the time a handler ends that was left behind.
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop may be closed by the time a handler ends that was left behind
             loop.call_soon_threadsafe(_set, ended, outcome)
 
-    control.in_thread = True
-    threading.Thread(target=work, name=f"job {context.job_id}", daemon=True).start()
-    deadline = None if job.timeout is None else loop.time() + job.timeout
-    timed_out = False
-    while not ended.done():
-        try:
-            wait_for = None if deadline is None or timed_out else max(0.0, deadline - loop.time())
-            await asyncio.wait([ended], timeout=wait_for)
-        except asyncio.CancelledError:
-            if control.abandoned or not control.cancelled:
-                raise
-            continue
-        if not ended.done():
-            timed_out = control.cancelled = True
-    control.in_thread = False
+    if run.in_thread:
+        await thread_ended(run)  # middleware calls the handler once more, and has not waited
+    try:
+        threading.Thread(target=work, name=f"job {context.job_id}", daemon=True).start()
+    except (RuntimeError, MemoryError) as error:
+        raise NoThread(f"no thread for job {job.name!r}: {error}") from error
+    run.thread = ended
+    await thread_ended(run)
     result, error = ended.result()
-    if timed_out:
-        raise _timeout(job) from error
     if error is not None:
         raise error
-    if inspect.isawaitable(result):  # a coroutine function behind a plain decorator
-        await _await_in_time(job, result)
+    return result
+
+
+async def thread_ended(run: JobRun) -> None:
+    """Wait for the end of the handler's thread, unless it is abandoned.
+
+    A cancellation by anybody but the worker, such as a timeout of middleware, is raised then, and not before.
+    """
+    interrupted = False
+    while (thread := run.thread) is not None and not thread.done():
+        try:
+            await asyncio.wait([thread])
+        except asyncio.CancelledError:
+            if run.abandoned:
+                raise
+            interrupted = interrupted or not run.called_off
+            run.cancelled = True
+    if interrupted:
+        raise asyncio.CancelledError
 
 
 def _set(future: "asyncio.Future[Any]", value: Any) -> None:
     if not future.done():
         future.set_result(value)
-
-
-def _timeout(job: RegisteredJob) -> JobTimeout:
-    return JobTimeout(f"job {job.name!r} ran longer than its timeout of {job.timeout:g} s")

@@ -1,6 +1,5 @@
 """What a handler is told about the job that it runs."""
 
-import asyncio
 import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
@@ -9,47 +8,11 @@ from typing import Any
 
 from jobsvalkey.contract import JobID
 from jobsvalkey.runtime.codec import Request, from_reference_date
+from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.retry import RetryStrategy
 
 _LOGGER = logging.getLogger("jobsvalkey.job")
 _NO_TRACE: Mapping[str, str] = MappingProxyType({})
-
-
-class RunControl:
-    """The strings by which a worker holds one running job. Threads may read it, the event loop alone writes it."""
-
-    __slots__ = ("abandoned", "attempt", "cancelled", "claim_lost", "in_thread", "job_id", "job_name", "task", "worker")
-
-    def __init__(self, job_id: JobID | None = None, worker: str | None = None) -> None:
-        self.job_id: JobID | None = job_id
-        self.worker: str | None = worker
-        """The worker's id, where a worker runs the job."""
-        self.job_name: str | None = None
-        """The job's name, once it has been read; so is `attempt`."""
-        self.attempt: int = 0
-        self.task: asyncio.Task[Any] | None = None
-        self.cancelled: bool = False
-        """Whether the handler was asked to end."""
-        self.claim_lost: bool = False
-        self.in_thread: bool = False
-        """Whether the handler sits in a thread now, where no cancellation reaches it."""
-        self.abandoned: bool = False
-        """Whether the worker leaves without waiting for the thread."""
-
-    def fields(self) -> dict[str, object]:
-        """What log records about the job carry."""
-        return {
-            "job_id": str(self.job_id),
-            "job_name": self.job_name,
-            "attempt": self.attempt,
-            "worker": self.worker,
-        }
-
-    def cancel(self) -> None:
-        """Ask the handler to end."""
-        self.cancelled = True
-        if self.task is not None:
-            self.task.cancel()
 
 
 class _JobLogger(logging.LoggerAdapter[logging.Logger]):
@@ -62,7 +25,7 @@ class _JobLogger(logging.LoggerAdapter[logging.Logger]):
 class JobContext:
     """What a handler is told about its job. Made by the library; safe to read from a handler's thread."""
 
-    __slots__ = ("_control", "_logger", "_request", "_retry_strategy", "attempt", "job_id", "name")
+    __slots__ = ("_logger", "_request", "_retry_strategy", "_run", "attempt", "job_id", "name")
 
     def __init__(
         self,
@@ -71,7 +34,7 @@ class JobContext:
         attempt: int,
         request: Request[Any],
         retry_strategy: RetryStrategy,
-        control: RunControl,
+        run: JobRun,
     ) -> None:
         self.job_id: JobID = job_id
         """The job's id."""
@@ -81,7 +44,7 @@ class JobContext:
         """Which run of the job this is; counts from 1."""
         self._request = request
         self._retry_strategy = retry_strategy
-        self._control = control
+        self._run = run
         self._logger: logging.LoggerAdapter[logging.Logger] | None = None
 
     @property
@@ -119,7 +82,7 @@ class JobContext:
 
         A coroutine is cancelled as well. A handler in a thread has to look here, or at `cancelled`.
         """
-        return self._control.claim_lost
+        return self._run.claim_lost
 
     @property
     def cancelled(self) -> bool:
@@ -127,11 +90,11 @@ class JobContext:
 
         A coroutine is cancelled as well. A long handler in a thread should look here now and then.
         """
-        return self._control.cancelled
+        return self._run.cancelled
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """Logs to `jobsvalkey.job`, with `job_id`, `job_name`, `attempt` and `worker` as extra fields."""
         if self._logger is None:
-            self._logger = _JobLogger(_LOGGER, self._control.fields())
+            self._logger = _JobLogger(_LOGGER, self._run.fields())
         return self._logger

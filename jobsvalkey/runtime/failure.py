@@ -1,6 +1,12 @@
-"""The error of a job's last failure, as it is stored beside the job."""
+"""The error of a job's last failure, as it is stored beside the job and as it is logged.
 
+An error is the user's own object: any part of it may raise anything when it is looked at. Nothing here does.
+"""
+
+import logging
 import traceback
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -8,7 +14,9 @@ import msgspec
 MAX_MESSAGE = 2_000
 """Characters of a message that are kept, from its beginning."""
 MAX_TRACEBACK = 8_000
-"""Characters of a traceback that are kept, from its end, which names the place of the error."""
+"""Characters of a traceback that are kept: the last calls, which name the place of the error, and the message."""
+MAX_LINE = 1_000
+"""Characters of one entry of a traceback that are kept: source lines, and messages of causes, may be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +27,14 @@ class JobError:
     """The name of the exception's class."""
     message: str
     traceback: str
-    """Empty where the job did not run."""
+    """Empty if the job did not run."""
     attempt: int
-    """The attempt that failed; 0 where the job's request could not be read."""
+    """The attempt that failed; 0 if the job's request could not be read."""
 
 
 def encode_error(error: BaseException, attempt: int) -> bytes:
     """The record of `error`, as JSON of bounded size."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    try:
-        message = str(error)
-    except Exception as broken:
-        message = f"<its message raised {type(broken).__name__}>"
-    trace = "".join(traceback.format_exception(error)) if error.__traceback__ is not None else ""
-    record = JobError(name, _encodable(message[:MAX_MESSAGE]), _encodable(trace[-MAX_TRACEBACK:]), attempt)
-    return msgspec.json.encode(record)
+    return msgspec.json.encode(JobError(type_of(error), message_of(error), traceback_of(error), attempt))
 
 
 def decode_error(record: bytes) -> JobError:
@@ -45,6 +45,68 @@ def decode_error(record: bytes) -> JobError:
         return JobError("", record.decode("utf-8", "replace"), "", 0)
 
 
-def _encodable(text: str) -> str:
-    # Lone surrogates, as in undecodable file names, are no UTF-8.
-    return text.encode("utf-8", "backslashreplace").decode()
+def type_of(error: BaseException) -> str:
+    """The name of the error's class, with its module."""
+    kind = type(error)
+    try:
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        return _bounded(name, MAX_MESSAGE)
+    except BaseException:
+        return type.__dict__["__qualname__"].__get__(kind)
+
+
+def message_of(error: BaseException) -> str:
+    """The error's own message, of bounded length."""
+    try:
+        return _bounded(str(error), MAX_MESSAGE)
+    except BaseException as broken:
+        return f"<its message raised {type_of(broken)}>"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The error's traceback, of bounded length; empty if it was not raised."""
+    try:
+        if error.__traceback__ is None:
+            return ""
+        entries = [_bounded(entry, MAX_LINE) for entry in traceback.format_exception(error)]
+        # The calls of an error come before its message, those of the members of a group after it.
+        last = 0 if isinstance(error, BaseExceptionGroup) else len(traceback.format_exception_only(error))
+        message = _bounded("".join(entries[len(entries) - last :]), MAX_MESSAGE)
+        calls = "".join(entries[: len(entries) - last])
+        return calls[max(0, len(calls) + len(message) - MAX_TRACEBACK) :] + message
+    except BaseException:
+        return _calls_of(error) + f"{type_of(error)}: {message_of(error)}\n"
+
+
+def log_error(
+    logger: logging.Logger,
+    level: int,
+    text: str,
+    *arguments: object,
+    error: BaseException,
+    fields: Mapping[str, object],
+) -> None:
+    """Log `text` with the error, whatever that does to the handlers of the log.
+
+    Args:
+        fields: extra fields of the record.
+    """
+    try:
+        logger.log(level, text, *arguments, exc_info=error, extra=fields)
+    except BaseException:
+        # It cannot be formatted by others, or a handler of the log is broken: then at least the job goes on.
+        with suppress(BaseException):
+            logger.log(level, "%s\n%s", text % arguments, traceback_of(error), extra=fields)
+
+
+def _calls_of(error: BaseException) -> str:
+    try:
+        found = BaseException.__dict__["__traceback__"].__get__(error)
+        return _bounded("".join(traceback.format_tb(found, limit=-20)), MAX_TRACEBACK - 2 * MAX_MESSAGE)
+    except BaseException:
+        return ""
+
+
+def _bounded(text: str, length: int) -> str:
+    """The beginning of a text, as a plain string without what UTF-8 cannot hold, such as lone surrogates."""
+    return str.encode(str.__getitem__(text, slice(length)), "utf-8", "backslashreplace").decode()[:length]

@@ -83,7 +83,7 @@ class Processor:
         return ProcessorState(
             worker=run.worker.id,
             connected=run.access.connected,
-            running=run.running,
+            running=run.jobs.running,
             last_claim_at=run.last_claim_at,
             lag=run.watchdog.lag,
         )

@@ -7,8 +7,8 @@ from typing import Any
 from jobsvalkey.contract import JobID, JobsError, NewJob, PushIncomplete, QueueDriver, check_request, new_job_id
 from jobsvalkey.middleware import PushedJob
 from jobsvalkey.runtime.codec import RequestEncoder
-from jobsvalkey.runtime.hooks import Hooks
 from jobsvalkey.runtime.job import JobOptions
+from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 
 
 def _id_of(options: JobOptions) -> JobID:
@@ -19,21 +19,21 @@ def _id_of(options: JobOptions) -> JobID:
 class Producer:
     """Encodes jobs and gives them to the driver."""
 
-    def __init__(self, driver: QueueDriver, encode: RequestEncoder, hooks: Hooks) -> None:
+    def __init__(self, driver: QueueDriver, encode: RequestEncoder, chain: MiddlewareChain) -> None:
         self._driver = driver
         self._encode = encode
-        self._hooks = hooks
+        self._chain = chain
 
     async def prepare(
         self, name: str, parameters: Any, options: JobOptions, next_scheduled_at: datetime | None = None
     ) -> tuple[NewJob, PushedJob | None]:
         """The job to store, and what the middleware is told of it, where there is any."""
         job_id = _id_of(options)
-        if not self._hooks.at_push:
+        if not self._chain.at_push:
             return self._new(job_id, name, parameters, options, self._driver.clock.now(), None, next_scheduled_at), None
         trace = dict[str, str]()
         pushed = PushedJob(job_id=job_id, name=name, parameters=parameters, due=options.due, trace=trace)
-        await self._hooks.push(pushed)
+        await self._chain.push(pushed)
         now = self._driver.clock.now()
         return self._new(job_id, name, parameters, options, now, trace, next_scheduled_at), pushed
 
@@ -52,20 +52,20 @@ class Producer:
 
     async def push(self, name: str, parameters: Any, options: JobOptions) -> JobID:
         """Store one job; its id."""
-        if not self._hooks.at_push:
+        if not self._chain.at_push:
             job_id = _id_of(options)
             await self._driver.push((self._new(job_id, name, parameters, options, self._driver.clock.now()),))
             return job_id
         item, pushed = await self.prepare(name, parameters, options)
         (stored,) = await self._driver.push((item,))
         if pushed is not None:
-            await self._hooks.pushed(pushed, stored)
+            await self._chain.pushed(pushed, stored)
         return item.job_id
 
     async def push_many(self, jobs: Sequence[tuple[str, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
         """Store many jobs, in one step or in chunks; their ids."""
         prepared: list[tuple[NewJob, PushedJob | None]] = []
-        if self._hooks.at_push:
+        if self._chain.at_push:
             prepared = [await self.prepare(*job) for job in jobs]
             items = [item for item, _ in prepared]
         else:
@@ -92,7 +92,7 @@ class Producer:
     async def _tell(self, prepared: Sequence[tuple[NewJob, PushedJob | None]], stored: Sequence[bool]) -> None:
         for (_, pushed), was_stored in zip(prepared, stored, strict=False):
             if pushed is not None:
-                await self._hooks.pushed(pushed, was_stored)
+                await self._chain.pushed(pushed, was_stored)
 
     def _chunks(self, items: Sequence[NewJob]) -> Iterator[list[NewJob]]:
         """As few pushes as the limits of one allow."""

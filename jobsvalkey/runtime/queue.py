@@ -29,8 +29,8 @@ from jobsvalkey.runtime.capabilities import (
 )
 from jobsvalkey.runtime.codec import Dates, RequestEncoder
 from jobsvalkey.runtime.context import JobContext
-from jobsvalkey.runtime.hooks import Hooks
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, name_and_parameters
+from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
 from jobsvalkey.runtime.producer import Producer
@@ -82,10 +82,10 @@ class JobQueue(Generic[D_co]):
         self._driver = driver
         # Asked once: a driver does not change what it can do.
         self._capabilities = driver.capabilities
-        self._hooks = Hooks(middleware)
+        self._chain = MiddlewareChain(middleware)
         self._dates: Dates = dates
         self._registry = JobRegistry(default_retry_strategy, dates)
-        self._producer = Producer(driver, RequestEncoder(dates), self._hooks)
+        self._producer = Producer(driver, RequestEncoder(dates), self._chain)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
             for service_job in driver.service_jobs:
                 self._registry.add(JobDefinition(service_job.job, _service_handler(service_job)))
@@ -274,7 +274,7 @@ class JobQueue(Generic[D_co]):
         item, pushed = await self._producer.prepare(name, parameters, options, next_scheduled_at)
         done = await self._driver.push_if(item, key, expected, value)
         if pushed is not None and done is not PushedIf.UNEXPECTED:
-            await self._hooks.pushed(pushed, done is PushedIf.PUSHED)
+            await self._chain.pushed(pushed, done is PushedIf.PUSHED)
         return done
 
     # Jobs that have not run, or have ended.
@@ -341,7 +341,7 @@ class JobQueue(Generic[D_co]):
 
     def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> JobRunner:
         """What runs a single claim, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
-        return JobRunner(self._registry, self._driver, self._hooks, options)
+        return JobRunner(self._registry, self._driver, self._chain, options)
 
 
 def _service_handler(job: AnyServiceJob) -> Handler[Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from jobsvalkey.contract import (
@@ -19,13 +20,14 @@ from jobsvalkey.contract import (
     UnknownJob,
 )
 from jobsvalkey.contract.checks import LONGEST_DELAY
-from jobsvalkey.middleware import CompletedJob, JobOutcome, PoppedJob
-from jobsvalkey.runtime.calls import call_handler
+from jobsvalkey.middleware import CallNext, CompletedJob, JobOutcome, PoppedJob
+from jobsvalkey.runtime.calls import NoThread, call_handler, thread_ended
 from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt
-from jobsvalkey.runtime.context import JobContext, RunControl
-from jobsvalkey.runtime.failure import encode_error
-from jobsvalkey.runtime.hooks import Hooks
+from jobsvalkey.runtime.context import JobContext
+from jobsvalkey.runtime.failure import encode_error, log_error, message_of
 from jobsvalkey.runtime.job import JobFail, JobSleep
+from jobsvalkey.runtime.job_run import JobRun
+from jobsvalkey.runtime.middleware_chain import MiddlewareChain, is_current
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.registry import JobRegistry, RegisteredJob
 
@@ -33,6 +35,8 @@ _LOGGER = logging.getLogger("jobsvalkey.worker")
 
 _ZERO = timedelta(0)
 _LONGEST_UNKNOWN_DELAY = timedelta(seconds=60)
+NO_THREAD_DELAY = timedelta(seconds=10)
+"""How long a job goes back for that could not be given a thread."""
 
 
 class JobRunner:
@@ -42,60 +46,90 @@ class JobRunner:
     the settlement to the driver.
     """
 
-    def __init__(self, registry: JobRegistry, driver: QueueDriver, hooks: Hooks, options: ProcessorOptions) -> None:
+    def __init__(
+        self, registry: JobRegistry, driver: QueueDriver, chain: MiddlewareChain, options: ProcessorOptions
+    ) -> None:
         self._registry = registry
         self._clock = driver.clock
-        self._hooks = hooks
+        self._chain = chain
         self._max_recoveries = options.max_recoveries
         self._unknown_job = options.unknown_job
 
-    async def run(self, claim: Claim, control: RunControl | None = None) -> Settlement:
+    async def run(self, claim: Claim, job_run: JobRun | None = None) -> Settlement:
         """Run one claim in the calling task; the settlement that ends it.
 
-        Errors of the handler end up in the settlement. With a `control`, by which its worker can cancel the job, so
+        Errors of the handler end up in the settlement. With a `job_run`, by which its worker can cancel the job, so
         does every cancellation; without one, a cancellation of the calling task is raised.
         """
-        held = RunControl() if control is None else control
-        held.job_id = claim.job_id
+        run = JobRun() if job_run is None else job_run
+        run.job_id = claim.job_id
         try:
             job, request = self._read(claim)
         except (InvalidParameters, UnknownJob, JobAbandoned) as error:
-            return await self._discard(claim, error, held)
-        held.job_name = job.name
-        held.attempt = attempt = 1 if claim.reset_attempt else request.attempt
-        context = JobContext(claim.job_id, job.name, attempt, request, job.retry_strategy, held)
-        began = _log_start(held) if _LOGGER.isEnabledFor(logging.DEBUG) else None
-        settlement: Settlement = Finish(claim.job_id, claim.token)
-        outcome = JobOutcome.SUCCEEDED
-        if self._hooks.at_run:
-            settlement, outcome = await self._run_with_hooks(claim, job, request, context, held, control)
-        else:
+            return await self._discard(claim, error, run)
+        run.job_name = job.name
+        run.attempt = 1 if claim.reset_attempt else request.attempt
+        context = JobContext(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run)
+        if logged := _LOGGER.isEnabledFor(logging.DEBUG):
+            _LOGGER.debug("job %r starts, attempt %d", run.job_name, run.attempt, extra=run.fields())
+        now, task = asyncio.get_running_loop().time, asyncio.current_task()
+        started, failure = None, None
+        ended: tuple[Settlement, JobOutcome] | None = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
+        try:
+            call: CallNext = partial(call_handler, job, request.parameters, context, run)
+            if self._chain.at_run:
+                popped = self._popped(claim, request, context)
+                await self._chain.pop(popped)
+                call = self._chain.around(popped, call)
+            started = now()
+            await call()
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not is_current(task):
+                raise  # nobody goes on with this coroutine: its event loop was closed
+            failure = error
+            given_up = task is not None and task.cancelling() > 0 if job_run is None else run.abandoned
+            if given_up and isinstance(error, asyncio.CancelledError):
+                ended = None  # nothing is settled: the caller gives up, or the worker leaves without the thread
+            else:
+                ended = self._after_error(claim, job, request, run, error)
+        if run.in_thread and not run.abandoned:
             try:
-                if job.is_coroutine and job.timeout is None:
-                    await job.handler(request.parameters, context)
-                else:
-                    await call_handler(job, request.parameters, context, held)
-            except BaseException as error:
-                settlement, outcome = self._after_error(claim, job, request, held, error, control)
-        if began is not None:
-            _log_end(held, outcome, began)
-        return settlement
+                await thread_ended(run)  # middleware has not: the slot is free when the thread is
+            except asyncio.CancelledError:
+                if job_run is None or run.abandoned:
+                    ended = None
+        duration = 0.0 if started is None else now() - started
+        outcome = JobOutcome.CANCELLED if ended is None else ended[1]
+        if logged:
+            fields = {**run.fields(), "outcome": outcome.value, "duration": duration}
+            _LOGGER.debug("job %r %s after %.3f s", run.job_name, outcome.value, duration, extra=fields)
+        if self._chain.at_run:
+            completed = CompletedJob(
+                job_id=claim.job_id,
+                name=job.name,
+                attempt=context.attempt,
+                outcome=outcome,
+                error=failure,
+                duration=duration,
+                trace=context.trace,
+            )
+            await self._completed(completed, job_run)
+        if ended is None:
+            raise asyncio.CancelledError
+        return ended[0]
 
-    async def _run_with_hooks(
-        self,
-        claim: Claim,
-        job: RegisteredJob,
-        request: Request[Any],
-        context: JobContext,
-        held: RunControl,
-        control: RunControl | None,
-    ) -> tuple[Settlement, JobOutcome]:
-        now = asyncio.get_running_loop().time
-        started: float | None = None
-        failure: BaseException | None = None
-        popped = PoppedJob(
+    async def _completed(self, completed: CompletedJob, job_run: JobRun | None) -> None:
+        try:
+            await self._chain.completed(completed)
+        except asyncio.CancelledError:
+            # What became of the job is decided: a cancellation that comes now must not make it run again.
+            if job_run is None:
+                raise
+
+    def _popped(self, claim: Claim, request: Request[Any], context: JobContext) -> PoppedJob:
+        return PoppedJob(
             job_id=claim.job_id,
-            name=job.name,
+            name=context.name,
             parameters=request.parameters,
             attempt=context.attempt,
             is_last_attempt=context.is_last_attempt,
@@ -104,36 +138,6 @@ class JobRunner:
             waited=max(0.0, (self._clock.now() - claim.due).total_seconds()),
             trace=context.trace,
         )
-        ended: tuple[Settlement, JobOutcome] | None = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
-        try:
-            await self._hooks.pop(popped)
-            started = now()
-            await self._hooks.around(popped, lambda: call_handler(job, request.parameters, context, held))()
-        except BaseException as error:
-            failure = error
-            try:
-                ended = self._after_error(claim, job, request, held, error, control)
-            except asyncio.CancelledError:
-                # Nothing is settled: the caller gives up, or the worker leaves without the thread.
-                ended = None
-        completed = CompletedJob(
-            job_id=claim.job_id,
-            name=job.name,
-            attempt=context.attempt,
-            outcome=JobOutcome.CANCELLED if ended is None else ended[1],
-            error=failure,
-            duration=0.0 if started is None else now() - started,
-            trace=context.trace,
-        )
-        try:
-            await self._hooks.completed(completed)
-        except asyncio.CancelledError:
-            # What became of the job is decided: a cancellation that comes now must not make it run again.
-            if control is None or not control.cancelled:
-                raise
-        if ended is None:
-            raise asyncio.CancelledError
-        return ended
 
     def _read(self, claim: Claim) -> tuple[RegisteredJob, Request[Any]]:
         if self._max_recoveries is not None and claim.recoveries > self._max_recoveries:
@@ -147,26 +151,25 @@ class JobRunner:
         job = self._registry.find(name)
         try:
             return job, job.decode(body)
-        except Exception as error:
-            raise InvalidParameters(f"the request of job {name!r} does not fit its parameters: {error}") from error
+        except BaseException as error:  # the parameters' own code runs here
+            raise InvalidParameters(
+                f"the request of job {name!r} does not fit its parameters: {message_of(error)}"
+            ) from error
 
     async def _discard(
-        self, claim: Claim, error: InvalidParameters | UnknownJob | JobAbandoned, held: RunControl
+        self, claim: Claim, error: InvalidParameters | UnknownJob | JobAbandoned, run: JobRun
     ) -> Settlement:
-        """The job cannot run."""
-        held.job_name, held.attempt = name, attempt = _name_and_attempt(claim)
-        extra = held.fields()
+        """Settle a job that cannot run."""
+        run.job_name, run.attempt = name, attempt = _name_and_attempt(claim)
         if isinstance(error, UnknownJob) and name is not None and self._unknown_job == "retry":
             # Twice as late each time: the delay is the age of the job, from a second to a minute.
             age = self._clock.now() - claim.stored_at
             delay = min(max(age, timedelta(seconds=1)), _LONGEST_UNKNOWN_DELAY)
-            # Its next worker will not be told that it was rerun, so the request has to say it.
-            request = with_attempt(claim.request, 1) if claim.reset_attempt and claim.request else None
-            _LOGGER.warning("%s; job %s goes back for %s", error, claim.job_id, delay, extra=extra)
-            return Retry(claim.job_id, claim.token, request, delay)
-        _LOGGER.error("job %s is discarded: %s", claim.job_id, error, extra=extra)
+            _LOGGER.warning("%s; job %s goes back for %s", error, claim.job_id, delay, extra=run.fields())
+            return _put_off(claim, delay)
+        _LOGGER.error("job %s is discarded: %s", claim.job_id, error, extra=run.fields())
         settlement = Fail(claim.job_id, claim.token, encode_error(error.with_traceback(None), attempt), keep=True)
-        if self._hooks.at_run:
+        if self._chain.at_run:
             completed = CompletedJob(
                 job_id=claim.job_id,
                 name=name,
@@ -176,72 +179,58 @@ class JobRunner:
                 duration=0.0,
                 trace={},
             )
-            await self._hooks.completed(completed)
+            await self._completed(completed, run)
         return settlement
 
     def _after_error(
-        self,
-        claim: Claim,
-        job: RegisteredJob,
-        request: Request[Any],
-        held: RunControl,
-        error: BaseException,
-        control: RunControl | None,
+        self, claim: Claim, job: RegisteredJob, request: Request[Any], run: JobRun, error: BaseException
     ) -> tuple[Settlement, JobOutcome]:
-        """What becomes of a job whose handler raised `error`, which is raised again where it is not the handler's."""
-        if isinstance(error, KeyboardInterrupt | GeneratorExit):
-            raise error
-        if isinstance(error, asyncio.CancelledError):
-            if control is not None and control.abandoned:
-                raise error
-            if control is not None and control.cancelled:
-                return Release(claim.job_id, claim.token), JobOutcome.CANCELLED
-            task = asyncio.current_task()
-            if control is None and task is not None and task.cancelling():
-                raise error
-        attempt = held.attempt
-        if isinstance(error, JobSleep):
-            following = {"keep": attempt, "reset": 1, "increment": attempt + 1}[error.attempts]
-            return self._again(claim, request, following, error.due), JobOutcome.SLEPT
+        """Decide what becomes of a job whose run ended with `error`."""
+        attempt = run.attempt
+        if isinstance(error, NoThread):
+            _LOGGER.error("%s; it goes back for %s", error, NO_THREAD_DELAY, extra=run.fields())
+            return _put_off(claim, NO_THREAD_DELAY), JobOutcome.CANCELLED
+        if run.called_off and not isinstance(error, JobFail | JobSleep):
+            # However the handler answers its cancellation, its worker is what ended it.
+            return Release(claim.job_id, claim.token), JobOutcome.CANCELLED
         try:
-            retried = not isinstance(error, JobFail) and job.retry_strategy.should_retry(attempt, error)
+            if isinstance(error, JobSleep):
+                following = {"keep": attempt, "reset": 1, "increment": attempt + 1}[error.attempts]
+                return _again(claim, request, following, error.due), JobOutcome.SLEPT
+            retried = not isinstance(error, JobFail) and bool(job.retry_strategy.should_retry(attempt, error))
             delay = min(max(job.retry_strategy.delay(attempt), _ZERO), LONGEST_DELAY) if retried else _ZERO
-        except Exception as broken:
-            _LOGGER.exception("the retry strategy of job %r failed, and the job with it", job.name, extra=held.fields())
-            broken.__cause__, error, retried, delay = error, broken, False, _ZERO
-        record, extra = encode_error(error, attempt), held.fields()
+        except BaseException as broken:
+            text = "the retry strategy of job %r failed, and the job with it"
+            log_error(_LOGGER, logging.ERROR, text, job.name, error=broken, fields=run.fields())
+            error, retried, delay = broken, False, _ZERO
+        record = encode_error(error, attempt)
         if not retried:
-            _LOGGER.error("job %r failed, attempt %d", job.name, attempt, exc_info=error, extra=extra)
+            text = "job %r failed, attempt %d"
+            log_error(_LOGGER, logging.ERROR, text, job.name, attempt, error=error, fields=run.fields())
             return Fail(claim.job_id, claim.token, record), JobOutcome.FAILED
-        _LOGGER.warning(
-            "job %r failed, attempt %d, and runs again in %s", job.name, attempt, delay, exc_info=error, extra=extra
-        )
-        return self._again(claim, request, attempt + 1, delay, record), JobOutcome.RETRIED
+        text = "job %r failed, attempt %d, and runs again in %s"
+        log_error(_LOGGER, logging.WARNING, text, job.name, attempt, delay, error=error, fields=run.fields())
+        return _again(claim, request, attempt + 1, delay, record), JobOutcome.RETRIED
 
-    def _again(
-        self, claim: Claim, request: Request[Any], attempt: int, due: Due, error: bytes | None = None
-    ) -> Settlement:
-        changed = None
-        if attempt != request.attempt and claim.request is not None:
-            changed = with_attempt(claim.request, attempt)
-        return Retry(claim.job_id, claim.token, changed, due, error)
+
+def _again(claim: Claim, request: Request[Any], attempt: int, due: Due, error: bytes | None = None) -> Settlement:
+    changed = None
+    if attempt != request.attempt and claim.request is not None:
+        changed = with_attempt(claim.request, attempt)
+    return Retry(claim.job_id, claim.token, changed, due, error)
+
+
+def _put_off(claim: Claim, delay: timedelta) -> Settlement:
+    """Put a job that has not run back, to run later as it would have run now."""
+    # Its next worker will not be told that it was rerun, so the request has to say it.
+    request = with_attempt(claim.request, 1) if claim.reset_attempt and claim.request else None
+    return Retry(claim.job_id, claim.token, request, delay)
 
 
 def _name_and_attempt(claim: Claim) -> tuple[str | None, int]:
-    """What can be read of a job that cannot run."""
+    """Read what can be read of a job that cannot run."""
     try:
         name, request = read_request(claim.request or b"")
     except InvalidParameters:
         return None, 0
     return name, 1 if claim.reset_attempt else request.attempt
-
-
-def _log_start(held: RunControl) -> float:
-    _LOGGER.debug("job %r starts, attempt %d", held.job_name, held.attempt, extra=held.fields())
-    return asyncio.get_running_loop().time()
-
-
-def _log_end(held: RunControl, outcome: JobOutcome, began: float) -> None:
-    duration = asyncio.get_running_loop().time() - began
-    fields = {**held.fields(), "outcome": outcome.value, "duration": duration}
-    _LOGGER.debug("job %r %s after %.3f s", held.job_name, outcome.value, duration, extra=fields)

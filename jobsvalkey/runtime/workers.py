@@ -1,4 +1,4 @@
-"""One worker as its driver knows it: an id, an active lock, and exchanges that are numbered."""
+"""One worker as its driver knows it: an id, an active lock, and numbered exchanges."""
 
 import asyncio
 import logging
@@ -32,7 +32,9 @@ LONGEST_ANSWER = 2.0
 """Seconds that a step may take before its worker counts as not connected."""
 
 STORE_FAULTS = (StoreUnavailable, OSError)
-"""What a driver raises where its store cannot be reached; the system's own errors are for one that lets them pass."""
+"""What a driver raises if its store cannot be reached; the system's own errors are for one that lets them pass."""
+LEAVING_FAULTS = (*STORE_FAULTS, ConfigurationError)
+"""What a step of a worker may raise when the worker leaves. Before that, the step is repeated."""
 
 
 class StoreAccess:
@@ -53,7 +55,7 @@ class StoreAccess:
         oldest = min(list(self._asked.values()), default=math.inf)
         return self._answered and self._loop.time() - oldest < LONGEST_ANSWER
 
-    async def insist(self, step: Callable[[], Awaitable[T]], fields: Mapping[str, object]) -> T:
+    async def retry_until_answered(self, step: Callable[[], Awaitable[T]], fields: Mapping[str, object]) -> T:
         """Do a step that may be repeated; log records about it carry `fields`.
 
         Raises:
@@ -109,10 +111,25 @@ class Worker:
         self._hold_for = hold_for
         self._access = access
         self._sequence = 0
+        self._now = asyncio.get_running_loop().time
+        self._renewed_at = -math.inf
+        self.lapsed: bool = False
+        """Whether the last renewal was answered only after the lock had run out."""
+
+    @property
+    def since_renewal(self) -> float:
+        """Seconds since the store was asked for the lock that the worker has now."""
+        return self._now() - self._renewed_at
 
     async def open(self) -> None:
         """Become known."""
-        await self._access.insist(lambda: self._driver.open_worker(self.id, self._hold_for), self.fields)
+
+        async def step() -> None:
+            asked_at = self._now()
+            await self._driver.open_worker(self.id, self._hold_for)
+            self._renewed_at = asked_at
+
+        await self._access.retry_until_answered(step, self.fields)
 
     async def exchange(self, settlements: Sequence[Settlement], limit: int) -> Exchanged:
         """Settle and claim, in one step. One at a time.
@@ -122,7 +139,7 @@ class Worker:
         """
         self._sequence += 1
         sequence = self._sequence
-        return await self._access.insist(
+        return await self._access.retry_until_answered(
             lambda: self._driver.exchange(self.id, sequence, settlements, limit), self.fields
         )
 
@@ -132,7 +149,15 @@ class Worker:
         Raises:
             WorkerClosed: the worker is not known any more.
         """
-        return await self._access.insist(lambda: self._driver.renew(self.id, self._hold_for), self.fields)
+
+        async def step() -> frozenset[bytes]:
+            asked_at = self._now()
+            tokens = await self._driver.renew(self.id, self._hold_for)
+            self.lapsed = self.since_renewal >= self._hold_for.total_seconds()
+            self._renewed_at = asked_at
+            return tokens
+
+        return await self._access.retry_until_answered(step, self.fields)
 
     async def wait(self, timeout: float) -> None:
         """Wait for a hint that there is work, for `timeout` seconds at the longest."""
@@ -145,4 +170,4 @@ class Worker:
 
     async def close(self) -> None:
         """Be forgotten, and release what is held. For a worker none of whose handlers runs."""
-        await self._access.insist(lambda: self._driver.close_worker(self.id), self.fields)
+        await self._access.retry_until_answered(lambda: self._driver.close_worker(self.id), self.fields)

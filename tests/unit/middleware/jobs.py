@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from jobsvalkey import JobQueue, Middleware, PoppedJob, ProcessorOptions
 from jobsvalkey.contract import Claim
-from jobsvalkey.runtime.context import RunControl
+from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 MemoryQueue = JobQueue[MemoryJobQueue[ManualClock]]
@@ -26,7 +26,7 @@ class Jobs:
         (claim,) = (await self.queue.driver.exchange("worker", self._sequence, (), 1)).claims
         return claim
 
-    async def run(self, claim: Claim | None = None, control: RunControl | None = None) -> None:
+    async def run(self, claim: Claim | None = None, control: JobRun | None = None) -> None:
         """Run a claim, by default that of the one job that is due, and settle it."""
         settlement = await self._runner.run(claim or await self.claim(), control)
         self._sequence += 1

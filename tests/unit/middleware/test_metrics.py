@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from jobsvalkey import JobContext, JobFail, JobName, JobOptions, JobOutcome, JobQueue, JobSleep, MetricsMiddleware
 from jobsvalkey.middleware.metrics import DURATION, PROCESSING, QUEUED, RUNS, UNREADABLE, WAIT
-from jobsvalkey.runtime.context import RunControl
+from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
 
@@ -119,7 +119,7 @@ async def test_a_run_that_was_cancelled_before_it_was_counted_is_not_counted_dow
     @outer.job(JobName("Outer", str))
     async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
         await inner.push(GREET, "Ada")
-        control = RunControl()
+        control = JobRun()
         control.cancelled = True
         await Jobs(inner).run(control=control)
         assert measured.values(PROCESSING) == {("Outer",): 1}

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from jobsvalkey import JobContext, JobFail, JobName, JobQueue, JobSleep, NoRetry, TracingMiddleware
 from jobsvalkey.contract import PushedIf
-from jobsvalkey.runtime.context import RunControl
+from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
 
@@ -202,7 +202,7 @@ async def test_a_job_that_is_cancelled_has_not_failed_and_its_span_ends(queue: M
         await asyncio.Event().wait()
 
     await queue.push(GREET, "Ada")
-    control = RunControl()
+    control = JobRun()
     control.task = asyncio.create_task(Jobs(queue).run(control=control))
     await started.wait()
     control.cancel()
@@ -254,7 +254,7 @@ async def test_a_job_that_was_cancelled_before_its_span_began_ends_no_other(trac
     @outer.job(JobName("Outer", str))
     async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
         await inner.push(GREET, "Ada")
-        control = RunControl()
+        control = JobRun()
         control.cancelled = True
         await Jobs(inner).run(control=control)
         assert trace.get_current_span().is_recording()

@@ -11,8 +11,8 @@ from jobsvalkey import (
     JobContext,
     NoRetry,
 )
-from jobsvalkey.runtime.context import RunControl
 from jobsvalkey.runtime.failure import decode_error
+from jobsvalkey.runtime.job_run import JobRun
 from tests.support.waiting import until
 from tests.support.work import Work, raising
 from tests.unit.runtime.support import Queue, claim_one, make_queue, settle
@@ -90,7 +90,7 @@ async def test_a_thread_that_takes_too_long_keeps_its_claim_until_it_ends(queue:
 
     queue.register_job(Work, handler, timeout=timedelta(milliseconds=5), retry_strategy=NoRetry())
     await queue.push(Work())
-    control = RunControl()
+    control = JobRun()
     task = asyncio.create_task(queue.runner().run(await claim_one(queue), control))
     await until(lambda: control.cancelled)
     assert not task.done()

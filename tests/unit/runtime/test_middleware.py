@@ -26,7 +26,7 @@ from jobsvalkey import (
     PushedJob,
     Release,
 )
-from jobsvalkey.runtime.context import RunControl
+from jobsvalkey.runtime.job_run import JobRun
 from tests.support.drivers import claim_all, status_of
 from tests.support.processors import options
 from tests.support.waiting import until
@@ -192,7 +192,7 @@ async def test_a_cancelled_job_is_told_as_such_and_what_is_decided_stays() -> No
 
     await queue.push(Work())
     (claim,) = (await claim_all(queue.driver)).claims
-    control = RunControl()
+    control = JobRun()
     control.task = asyncio.create_task(queue.runner().run(claim, control))
     assert isinstance(await control.task, Release)
     assert [job.outcome for job in recorder.completed] == [JobOutcome.CANCELLED]
@@ -230,7 +230,7 @@ async def test_a_job_that_its_worker_cancels_when_it_has_ended_does_not_run_agai
     queue = make_queue(middleware=[telling])
     counting(queue)
     await queue.push(Work())
-    claim, control = await claim_one(queue), RunControl()
+    claim, control = await claim_one(queue), JobRun()
     control.task = running = asyncio.create_task(queue.runner().run(claim, control))
     await telling.told.wait()
     control.cancel()
@@ -368,8 +368,8 @@ async def test_an_error_around_the_handler_fails_the_job() -> None:
 
 
 def test_only_what_is_overridden_is_called() -> None:
-    from jobsvalkey.runtime.hooks import Hooks
+    from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 
-    hooks = Hooks([Nothing(), Refusing()])
+    hooks = MiddlewareChain([Nothing(), Refusing()])
     assert (hooks.at_push, hooks.at_run) == (True, False)
     assert len(hooks._on_push) == 1  # pyright: ignore[reportPrivateUsage]

@@ -22,7 +22,7 @@ from jobsvalkey import (
     RetentionPolicy,
     Settlement,
 )
-from jobsvalkey.runtime import watchdog, worker_run
+from jobsvalkey.runtime import recovery, watchdog
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.support.drivers import claim_all, record_of, status_of
 from tests.support.processors import options, run_in_background
@@ -172,7 +172,7 @@ async def test_weakness_9_the_jobs_of_a_dead_worker_are_taken_over() -> None:
 
 
 async def test_recovery_goes_on_at_once_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_run, "RECOVER_AT_ONCE", 2)
+    monkeypatch.setattr(recovery, "RECOVER_AT_ONCE", 2)
     queue = make_queue()
     ran = counting(queue)
     await queue.push_many(Work(number) for number in range(5))

@@ -19,8 +19,8 @@ from jobsvalkey import (
     Retry,
 )
 from jobsvalkey.runtime.codec import read_request
-from jobsvalkey.runtime.context import RunControl
 from jobsvalkey.runtime.failure import decode_error
+from jobsvalkey.runtime.job_run import JobRun
 from tests.support.drivers import record_of, status_of
 from tests.support.work import Work, raising
 from tests.unit.runtime.support import Queue, claim_one, make_queue, run_all, settle
@@ -259,7 +259,7 @@ async def test_a_cancelled_job_is_released_unchanged(queue: Queue) -> None:
 
     queue.register_job(Work, handler)
     await queue.push(Work())
-    claim, control = await claim_one(queue), RunControl()
+    claim, control = await claim_one(queue), JobRun()
     task = asyncio.create_task(queue.runner().run(claim, control))
     control.task = task
     await running.wait()

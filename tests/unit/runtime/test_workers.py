@@ -23,7 +23,7 @@ async def test_the_pause_doubles_up_to_its_bound_while_a_store_is_away() -> None
             raise StoreUnavailable("away", outcome="not_done")
         return "answer"
 
-    assert await access.insist(step, {}) == "answer"
+    assert await access.retry_until_answered(step, {}) == "answer"
     expected = [min(FIRST_PAUSE * 2**repeats, LONGEST_PAUSE) for repeats in range(10)]
     # Each is up to a quarter shorter or longer, so that workers do not come back together.
     assert access.pauses == [pytest.approx(pause, rel=0.25) for pause in expected]

@@ -1,15 +1,17 @@
 """Calls the hooks of the middleware: of each, those that override it, in order."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from jobsvalkey.middleware import CallNext, CompletedJob, Middleware, PoppedJob, PushedJob
+from jobsvalkey.runtime.failure import log_error
 
 _LOGGER = logging.getLogger("jobsvalkey.middleware")
 
 
-class Hooks:
+class MiddlewareChain:
     """The middleware of one queue, sorted by hook, so that a hook which nobody overrides costs nothing."""
 
     def __init__(self, middleware: Sequence[Middleware]) -> None:
@@ -37,9 +39,9 @@ class Hooks:
             await _quietly(each.on_pushed, job, stored)
 
     async def pop(self, job: PoppedJob) -> None:
-        """Call `on_pop`."""
+        """Call `on_pop`; a cancellation is raised, whoever it came from: the job does not run then."""
         for each in self._on_pop:
-            await _quietly(each.on_pop, job)
+            await _quietly(each.on_pop, job, may_cancel=True)
 
     async def completed(self, job: CompletedJob) -> None:
         """Call `on_completed`, the innermost first."""
@@ -57,10 +59,29 @@ def _bind(middleware: Middleware, job: PoppedJob, call_next: CallNext) -> CallNe
     return lambda: middleware.handle(job, call_next)
 
 
-async def _quietly(hook: Callable[..., Awaitable[None]], job: PushedJob | PoppedJob | CompletedJob, *more: Any) -> None:
+async def _quietly(
+    hook: Callable[..., Awaitable[None]],
+    job: PushedJob | PoppedJob | CompletedJob,
+    *more: Any,
+    may_cancel: bool = False,
+) -> None:
     # The job matters more than what is said about it.
+    task = asyncio.current_task()
     try:
         await hook(job, *more)
-    except Exception:
+    except BaseException as error:
+        if isinstance(error, GeneratorExit) and not is_current(task):
+            raise  # nobody goes on with this coroutine: its event loop was closed
+        if isinstance(error, asyncio.CancelledError) and (may_cancel or (task is not None and task.cancelling())):
+            raise
         fields = {"job_id": str(job.job_id), "job_name": job.name}
-        _LOGGER.exception("%s failed; the job goes on", getattr(hook, "__qualname__", hook), extra=fields)
+        name = getattr(hook, "__qualname__", hook)
+        log_error(_LOGGER, logging.ERROR, "%s failed; the job goes on", name, error=error, fields=fields)
+
+
+def is_current(task: "asyncio.Task[Any] | None") -> bool:
+    """Whether `task` is the one that runs now."""
+    try:
+        return asyncio.current_task() is task
+    except RuntimeError:
+        return False

@@ -1,0 +1,80 @@
+"""What a worker has in flight: the runs of its claims, and what those ended with."""
+
+import asyncio
+from collections.abc import Iterable
+
+from jobsvalkey.contract import Claim, Release, Settlement
+from jobsvalkey.runtime.job_run import JobRun
+
+
+class InFlight:
+    """The runs that have not ended, and the settlements of those that have."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, JobRun] = {}
+        self._lost: set[JobRun] = set()
+        """Runs that have not ended yet, although their claims are lost."""
+        self._suspect = b""
+        self.finished: list[Settlement] = []
+        """What runs ended with, for the next exchange."""
+        self.idle: asyncio.Event = asyncio.Event()
+        """Set while nothing runs."""
+        self.idle.set()
+
+    @property
+    def running(self) -> int:
+        """How many runs have not ended."""
+        return len(self._held) + len(self._lost)
+
+    @property
+    def runs(self) -> list[JobRun]:
+        """Those that have not ended."""
+        return [*self._held.values(), *self._lost]
+
+    @property
+    def held(self) -> dict[bytes, JobRun]:
+        """The runs whose claims are held, by their tokens, as it is now."""
+        return dict(self._held)
+
+    @property
+    def runs_suspect(self) -> bool:
+        """Whether a job runs that is given up should this worker die."""
+        return self._suspect in self._held
+
+    def isolate_suspect(self, suspects: list[Claim]) -> None:
+        """Of jobs that are given up should their worker die once more, keep the first, and give the others back."""
+        self._suspect = suspects[0].token
+        for claim in suspects[1:]:
+            self.give_back(claim)
+
+    def give_back(self, claim: Claim) -> None:
+        """Release a claim that has not run."""
+        self.finished.append(Release(claim.job_id, claim.token))
+
+    def begin(self, claim: Claim, run: JobRun) -> None:
+        """Note a run."""
+        self._held[claim.token] = run
+        self.idle.clear()
+
+    def end(self, claim: Claim, run: JobRun, settlement: Settlement) -> None:
+        """Note what a run ended with, which goes to the store unless the claim was lost."""
+        if run.claim_lost:
+            self._lost.discard(run)
+        else:
+            del self._held[claim.token]
+            self.finished.append(settlement)
+        if not self.running:
+            self.idle.set()
+
+    def lose(self, tokens: Iterable[bytes]) -> list[JobRun]:
+        """Note that claims are not held any more; their runs."""
+        runs = [self._held.pop(token) for token in tokens if token in self._held]
+        for run in runs:
+            run.claim_lost = True
+            self._lost.add(run)
+        return runs
+
+    def forget(self) -> None:
+        """Start anew, as another worker: settle nothing of the last one's."""
+        self.finished.clear()
+        self._suspect = b""

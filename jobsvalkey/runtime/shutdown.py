@@ -1,0 +1,32 @@
+"""The end of the handlers when their worker leaves."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from jobsvalkey.runtime.in_flight import InFlight
+from jobsvalkey.runtime.loops import wait_for
+
+_LOGGER = logging.getLogger("jobsvalkey.worker")
+
+
+async def end_handlers(jobs: InFlight, grace: float, fields: Mapping[str, object]) -> None:
+    """Cancel the handlers that still run, and leave those behind that do not end within `grace` seconds."""
+    for run in jobs.runs:
+        run.cancel()
+    if jobs.running:
+        await wait_for(jobs.idle, grace)
+    abandoned = [run for run in jobs.runs if run.in_thread]
+    for run in abandoned:
+        run.abandoned = True
+        run.cancel()
+    if left := jobs.running:
+        _LOGGER.error(
+            "%d handlers do not end: their jobs stay with this worker until its lock runs out, and are then "
+            "recovered by another",
+            left,
+            extra=fields,
+        )
+    # Their waiting for the threads ends, and the middleware is told.
+    if waiting := [run.task for run in abandoned if run.task is not None]:
+        await asyncio.wait(waiting, timeout=grace)
