@@ -185,18 +185,18 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             for job_id in holder.claims.values():
                 self._pend(self.state.jobs[job_id])
 
-    async def recover(self, max_jobs: int = 1000) -> int:
-        """Processing, the worker's lock gone → pending, with one more recovery."""
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        """Processing, the worker's lock gone → pending, with one more recovery; but not for the worker that asks."""
         now, recovered = self.now(), 0
-        for worker, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
-            if holder.expires > now:
+        for each, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
+            if holder.expires > now or each == worker:
                 continue
             for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
                 job = self.state.jobs[holder.claims.pop(token)]
                 self._pend(replace(job, recoveries=job.recoveries + 1))
                 recovered += 1
             if not holder.claims and now - holder.expires >= WORKER_MEMORY:
-                del self.state.workers[worker]
+                del self.state.workers[each]
         return recovered
 
     async def wait(self, worker: WorkerID, timeout: timedelta) -> None:

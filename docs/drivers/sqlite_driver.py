@@ -189,11 +189,11 @@ class SQLiteJobQueue:
             self._release("worker = ?", worker)
             self._do("DELETE FROM workers WHERE id = ?", worker)
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Release what workers hold whose lock has run out."""
         with self._transaction() as now:
-            orphans = "SELECT jobs.id FROM workers JOIN jobs ON worker = workers.id WHERE expires <= ? LIMIT ?"
-            recovered = self._all(orphans, now, max(max_jobs, 0))
+            dead = "SELECT jobs.id FROM workers JOIN jobs ON worker = workers.id WHERE expires <= ? AND workers.id != ?"
+            recovered = self._all(f"{dead} LIMIT ?", now, worker or "", max(max_jobs, 0))
             for row in recovered:
                 self._do("UPDATE jobs SET recoveries = recoveries + 1 WHERE id = ?", *row)
                 self._release("id = ?", *row)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from jobsvalkey.contract.claims import Operation
+from jobsvalkey.contract.claims import Operation, WorkerID
 from jobsvalkey.contract.names import AnyServiceJob, JobName, ServiceJob
 from jobsvalkey.contract.options import CleanupParameters, JobCleanup
 from jobsvalkey.contract.states import JobStatus
@@ -30,7 +30,7 @@ class CleanupLoops(Protocol):
     """What they end with: the queue's key, so that two queues in one process keep theirs apart."""
 
     @abstractmethod
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """See `QueueDriver`."""
 
     @abstractmethod

@@ -97,10 +97,12 @@ class QueueDriver(Protocol):
         """Return at a hint that there may be work, at a reconnection, or after `timeout`. Changes no job."""
         ...
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
 
-        Each is due when it was due before, with `recoveries` one higher. A live worker's job is never touched.
+        Each is due when it was due before, with `recoveries` one higher. A live worker's job is never touched. `worker`
+        is the one that asks, if one does. It lives, so its own jobs are never touched either: its lock may have run
+        out while the store or the network was stalled.
         """
         ...
 

@@ -4,11 +4,11 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextlib import AsyncContextDecorator, ContextDecorator, suppress
 from functools import partial
-from types import FunctionType, MethodType, TracebackType
-from typing import Any
+from types import CoroutineType, FunctionType, MethodType, TracebackType
+from typing import Any, cast
 
 from jobsvalkey.contract import JobTimeout
 from jobsvalkey.runtime.context import JobContext
@@ -16,8 +16,17 @@ from jobsvalkey.runtime.job import JobFail
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.registry import RegisteredJob
 
-_NOT_RUN = (Generator, AsyncGenerator, ContextDecorator, AsyncContextDecorator, FunctionType, MethodType, partial)
-"""What a handler returns that was called, and of which nothing ran: what is left is to iterate, enter or call it."""
+_NOT_RUN: tuple[type[Any], ...] = (
+    Awaitable,
+    Generator,
+    AsyncGenerator,
+    ContextDecorator,
+    AsyncContextDecorator,
+    FunctionType,
+    MethodType,
+    partial,
+)
+"""What a handler returns if nothing of it has run yet: somebody has to await, iterate, enter or call it."""
 
 
 class NoThread(Exception):
@@ -51,11 +60,12 @@ async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: J
 
 
 def _refuse_unrun(job: RegisteredJob, result: Any) -> None:
-    if inspect.isawaitable(result) or isinstance(result, _NOT_RUN):
-        if inspect.iscoroutine(result):
+    kind = cast("type[Any]", type(result))
+    if issubclass(kind, _NOT_RUN):
+        if issubclass(kind, CoroutineType):
             result.close()  # else Python warns as well
         raise JobFail(
-            f"the handler of job {job.name!r} returned a {type(result).__qualname__}, which nobody runs: "
+            f"the handler of job {job.name!r} returned a {kind.__qualname__}, which nobody runs: "
             "await or call it in the handler, or look at the decorators around it"
         )
 

@@ -70,7 +70,8 @@ def traceback_of(error: BaseException) -> str:
             return ""
         entries = [_bounded(entry, MAX_LINE) for entry in traceback.format_exception(error)]
         # The calls of an error come before its message, those of the members of a group after it.
-        last = 0 if isinstance(error, BaseExceptionGroup) else len(traceback.format_exception_only(error))
+        is_group = issubclass(type(error), BaseExceptionGroup)
+        last = 0 if is_group else len(traceback.format_exception_only(error))
         message = _bounded("".join(entries[len(entries) - last :]), MAX_MESSAGE)
         calls = "".join(entries[: len(entries) - last])
         return calls[max(0, len(calls) + len(message) - MAX_TRACEBACK) :] + message

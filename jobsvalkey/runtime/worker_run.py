@@ -54,7 +54,7 @@ class WorkerRun:
         self.last_claim_at: datetime | None = None
         self._rest = Rest(lambda timeout: self.worker.wait(timeout))
         self._lock = LockKeeper(options.worker_active_lock.every.total_seconds(), self._renew)
-        self._recovery = Recovery(driver, lambda: self._fields)
+        self._recovery = Recovery(driver, lambda: self.worker)
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()

@@ -87,14 +87,20 @@ class ValkeyQueueing(ValkeyBase):
         """Return at a hint that there may be work, at the loss of the connection, or after `timeout`."""
         await self._session().waiter.wait(timeout.total_seconds())
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
+
+        Those of `worker`, which asks, stay.
 
         Raises:
             StoreUnavailable: no answer within `operation_timeout`.
         """
         session = self._session()
-        arguments: list[Argument] = [max(max_jobs, 0), wire.microseconds(self._configuration.unowned_grace)]
+        arguments: list[Argument] = [
+            max(max_jobs, 0),
+            wire.microseconds(self._configuration.unowned_grace),
+            worker or "",
+        ]
         # Not on the channel of renewals, which are repeated for as long as it takes: users call this, too.
         return await session.control.call(RECOVER, arguments, patience=session.patience)
 

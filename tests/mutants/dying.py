@@ -87,19 +87,27 @@ class RecoveryFailsJobs(Twin):
 class RecoveryUnbounded(Twin):
     """Recovery takes all at once, however many it was asked for."""
 
-    async def recover(self, max_jobs: int = 1000) -> int:
-        return await super().recover(1_000_000)
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        return await super().recover(1_000_000, worker=worker)
+
+
+@mutant("test_worker_recovery_passes_over_the_worker_that_asks")
+class RecoveryOfItsOwn(Twin):
+    """A worker that was stalled recovers its own jobs."""
+
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        return await super().recover(max_jobs)
 
 
 @mutant("test_worker_recovery_takes_the_claims_not_the_worker", found_by=[Search.MACHINE])
 class RecoveryForgetsWorker(Twin):
     """Recovery forgets the worker with its claims: one that stalled cannot go on."""
 
-    async def recover(self, max_jobs: int = 1000) -> int:
-        recovered = await super().recover(max_jobs)
-        for worker, holder in list(self.state.workers.items()):
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        recovered = await super().recover(max_jobs, worker=worker)
+        for each, holder in list(self.state.workers.items()):
             if holder.expires <= self.clock.now() and not holder.claims:
-                del self.state.workers[worker]
+                del self.state.workers[each]
         return recovered
 
 
@@ -107,11 +115,11 @@ class RecoveryForgetsWorker(Twin):
 class JobsForgottenWithTheirWorker(Twin):
     """A worker's record goes after a day, with the claims that nobody recovered by then."""
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         for holder in self.state.workers.values():
             if self.clock.now() - holder.expires >= WORKER_MEMORY:
                 holder.claims.clear()
-        return await super().recover(max_jobs)
+        return await super().recover(max_jobs, worker=worker)
 
 
 @mutant("test_worker_a_worker_is_forgotten_after_a_day")
@@ -123,9 +131,9 @@ class WorkersNeverForgotten(Twin):
             raise WorkerClosed(worker)
         return self.state.workers[worker]
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         workers = dict(self.state.workers)
-        recovered = await super().recover(max_jobs)
+        recovered = await super().recover(max_jobs, worker=worker)
         self.state.workers.update(workers)
         return recovered
 

@@ -102,14 +102,14 @@ class UnnumberedPush(Twin):
 class OrphansOfTheLiving(Twin):
     """Recovery takes the jobs of live workers too."""
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         now = self.clock.now()
         locks = {worker: holder.expires for worker, holder in self.state.workers.items()}
         for holder in self.state.workers.values():
             holder.expires = now
-        recovered = await super().recover(max_jobs)
-        for worker, expires in locks.items():
-            self.state.workers[worker].expires = expires
+        recovered = await super().recover(max_jobs, worker=worker)
+        for each, expires in locks.items():
+            self.state.workers[each].expires = expires
         return recovered
 
 

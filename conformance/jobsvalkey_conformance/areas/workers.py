@@ -151,6 +151,20 @@ class WorkerTests(Suite):
         await worker.finish(claim)
 
     @conformance_test()
+    async def test_worker_recovery_passes_over_the_worker_that_asks(self, kit: Kit) -> None:
+        """recover(worker=…): a worker that was stalled past its lock lives, and its own jobs stay."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 2)
+        worker, dead = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
+        claim = await worker.claim_one()
+        await dead.claim_one()
+        await kit.advance(kit.unit)
+        assert await driver.recover(worker=worker.id) == 1
+        assert await driver.recover(worker=worker.id) == 0
+        assert await driver.recover(worker="another") == 1
+        assert await worker.settle(Finish(claim.job_id, claim.token)) == [Outcome.CLAIM_LOST]
+
+    @conformance_test()
     async def test_worker_recovery_takes_the_claims_not_the_worker(self, kit: Kit) -> None:
         """Recovery takes the claims, never the worker's record: the worker may renew and go on."""
         driver = await kit.driver()

@@ -1,5 +1,6 @@
 -- Put the jobs of workers whose lock has run out back into the queue.
--- [FIRST] how many at most, [+1] microseconds for which an id that a Swift worker popped may lack a worker.
+-- [FIRST] how many at most, [+1] microseconds for which an id that a Swift worker popped may lack a worker,
+-- [+2] the worker that asks, whose own jobs stay, or nothing.
 -- Result: how many jobs it was. Cost: O(log n) for each job, and O(1) for each dead worker.
 local UNOWNED = META .. '_unowned' -- zset: ids on PROCESSING without a worker, since when
 TYPES[UNOWNED] = 'zset'
@@ -15,7 +16,8 @@ for _, worker in ipairs(workers) do
   if wrong then return wrong end
 end
 for _, worker in ipairs(workers) do
-  local ids = redis.call('SMEMBERS', claims_of(worker))
+  local own = worker == ARGV[FIRST + 2]
+  local ids = own and {} or redis.call('SMEMBERS', claims_of(worker))
   for n = 1, math.min(#ids, left) do
     local claim = redis.call('HGET', CLAIMED, ids[n])
     redis.call('SREM', claims_of(worker), ids[n])
@@ -28,7 +30,7 @@ for _, worker in ipairs(workers) do
   done = done + math.min(#ids, left)
   if #ids > left then return done end
   left = left - #ids
-  redis.call('ZREM', WORKERS, worker) -- a renewal brings it back
+  if not own then redis.call('ZREM', WORKERS, worker) end -- a renewal brings it back
 end
 
 -- Swift workers: a list of ids, and a lock for each worker. They pop first and write the worker in a second step, so an

@@ -120,7 +120,7 @@ async def test_a_run_that_was_cancelled_before_it_was_counted_is_not_counted_dow
     async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
         await inner.push(GREET, "Ada")
         control = JobRun()
-        control.cancelled = True
+        control.cancel()
         await Jobs(inner).run(control=control)
         assert measured.values(PROCESSING) == {("Outer",): 1}
 

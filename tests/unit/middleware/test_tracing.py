@@ -255,7 +255,7 @@ async def test_a_job_that_was_cancelled_before_its_span_began_ends_no_other(trac
     async def run_another(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
         await inner.push(GREET, "Ada")
         control = JobRun()
-        control.cancelled = True
+        control.cancel()
         await Jobs(inner).run(control=control)
         assert trace.get_current_span().is_recording()
 

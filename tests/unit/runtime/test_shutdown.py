@@ -250,9 +250,9 @@ class Away(Driver):  # type: ignore[misc, valid-type]
         self._check()
         return await super().exchange(worker, sequence, settlements, limit)
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: str | None = None) -> int:
         self._check()
-        return await super().recover(max_jobs)
+        return await super().recover(max_jobs, worker=worker)
 
     async def renew(self, worker: str, hold_for: timedelta) -> frozenset[bytes]:
         self._check()

@@ -62,9 +62,9 @@ class Faulty(Driver):  # type: ignore[misc, valid-type]
         self.before("wait")
         await super().wait(worker, timeout)
 
-    async def recover(self, max_jobs: int = 1000) -> int:
+    async def recover(self, max_jobs: int = 1000, *, worker: str | None = None) -> int:
         self.before("recover")
-        return await super().recover(max_jobs)
+        return await super().recover(max_jobs, worker=worker)
 
 
 def _nothing(step: str) -> None: ...
