@@ -6,14 +6,26 @@ from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from valkey.asyncio import Valkey
 
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import driver_at
+from tests.support.parallel import spread
 from tests.support.proxy import Proxy
 from tests.support.servers import Server, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
 
 StartServer: TypeAlias = Callable[..., Server]
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Use several processes, if there is enough for them to do."""
+    spread(config)
 
 
 def pytest_report_header() -> list[str]:

@@ -24,6 +24,7 @@ from jobsvalkey import (
 from jobsvalkey_memory import ManualClock
 from tests.support.processors import options
 from tests.support.retention import KEEP_ALL
+from tests.support.waiting import PATIENCE
 from tests.support.work import Work, counting
 
 ID = "3F2504E0-4F89-41D3-9A0C-0305E82C3301"
@@ -112,7 +113,7 @@ async def test_the_poll_finds_what_swift_pushes(server_client: Valkey, queue_key
         queue = JobQueue(driver)
         ran = counting(queue)
         processor = queue.processor(options())
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             group.create_task(processor.run())
             await driver.counts()
             await Swift(server_client, queue_key).push(SystemClock().now())

@@ -24,7 +24,8 @@ from jobsvalkey import (
 from tests.conftest import StartServer
 from tests.support.processors import QUICK_LOCK, options, run_in_background
 from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds, local_kind
-from tests.support.waiting import until
+from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import PATIENCE, until
 from tests.support.work import Work
 
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
@@ -105,7 +106,8 @@ async def test_the_whole_life_of_a_job(way: Way, admin: tuple[Server, Any]) -> N
     )
     async with client, ValkeyJobQueue(client, configuration) as driver:
         queue = JobQueue(driver)
-        now = asyncio.get_running_loop().time
+        server_process = (await watcher.info("server"))["process_id"]
+        now = Stopwatch(lambda: [server_process]).seconds
         attempts: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
         strategy = ExponentialJitter(max_attempts=2, max_backoff=timedelta(0))
 
@@ -121,7 +123,7 @@ async def test_the_whole_life_of_a_job(way: Way, admin: tuple[Server, Any]) -> N
                 await until(lambda: has_blocked_client(watcher))
                 pushed_at = now()
                 job_id = await queue.push(Work(number))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     (first, started), (second, _) = await attempts.get(), await attempts.get()
                 waited.append(started - pushed_at)
                 assert (first, second) == (1, 2)

@@ -47,7 +47,7 @@ async def test_the_shortest_explanation_is_short() -> None:
     assert 1 <= len(steps) <= 5
 
 
-@pytest.mark.slow
+@pytest.mark.night
 @pytest.mark.timeout(600)
 async def test_the_twin_passes_two_hundred_histories() -> None:
     for seed in range(200):

@@ -13,6 +13,7 @@ from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import all_completed, driver_at
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.servers import Server
+from tests.support.stopwatch import Stopwatch
 from tests.support.tasks import Killer
 from tests.support.waiting import PATIENCE, until
 from tests.support.work import Work
@@ -64,10 +65,9 @@ async def held_by(driver: ValkeyJobQueue, worker: WorkerProcess) -> int:
     return len([job async for job in driver.jobs(JobStatus.PROCESSING) if job.worker == worker.id])
 
 
-async def seconds_until_recovered(driver: ValkeyJobQueue, worker: WorkerProcess) -> float:
-    """How long a killed worker keeps jobs; 0 where it held none."""
-    clock = asyncio.get_running_loop().time
-    killed = clock()
+async def seconds_until_recovered(driver: ValkeyJobQueue, worker: WorkerProcess, fleet: Fleet) -> float:
+    """How long a killed worker keeps jobs; 0 if it held none."""
+    watch = Stopwatch(lambda: [each.process.pid for each in fleet.workers])
 
     async def none_is_held() -> bool:
         return await held_by(driver, worker) == 0
@@ -75,7 +75,7 @@ async def seconds_until_recovered(driver: ValkeyJobQueue, worker: WorkerProcess)
     if await none_is_held():
         return 0.0
     await until(none_is_held, LONGEST + PATIENCE)
-    return clock() - killed
+    return watch.seconds()
 
 
 async def kill_some(fleet: Fleet, driver: ValkeyJobQueue, chance: random.Random, kills: int) -> list[float]:
@@ -85,7 +85,7 @@ async def kill_some(fleet: Fleet, driver: ValkeyJobQueue, chance: random.Random,
         for _ in range(kills):
             await asyncio.sleep(chance.uniform(0.0, 0.4))
             killed = await fleet.kill_one(chance)
-            task = group.create_task(seconds_until_recovered(driver, killed))
+            task = group.create_task(seconds_until_recovered(driver, killed, fleet))
             task.add_done_callback(lambda task: took.append(task.result()))
     return took
 

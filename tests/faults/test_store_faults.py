@@ -13,7 +13,8 @@ from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job
 from tests.support.processors import run_in_background
 from tests.support.servers import Server, ServerOptions
-from tests.support.waiting import until
+from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import PATIENCE, until
 from tests.support.work import Work, counting
 
 StartServer = Callable[..., Server]
@@ -86,7 +87,7 @@ async def test_a_recovery_by_a_user_ends_where_the_server_is_away_and_the_worker
         await claims_of(driver, 1, "dying")
         async with run_in_background(queue.processor(ProcessorOptions(worker_active_lock=often))):
             await asyncio.to_thread(server.kill)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 with pytest.raises(StoreUnavailable):
                     await driver.cleanup_orphaned_jobs()
             await asyncio.to_thread(server.start)
@@ -111,11 +112,10 @@ async def test_a_processor_that_starts_before_its_server(start_server: StartServ
 
 async def failing_push(driver: ValkeyJobQueue) -> tuple[str, float]:
     """With what outcome, and after how many seconds, a push gave up."""
-    clock = asyncio.get_running_loop().time
-    started = clock()
+    watch = Stopwatch()
     with pytest.raises(StoreUnavailable) as caught:
         await driver.push([new_job()])
-    return caught.value.outcome, clock() - started
+    return caught.value.outcome, watch.seconds()
 
 
 async def test_each_push_gives_up_in_time_while_the_server_is_down(start_server: StartServer, queue_key: str) -> None:

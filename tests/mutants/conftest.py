@@ -45,14 +45,17 @@ class Jury:
 
 @pytest.fixture(scope="session")
 def jury(request: pytest.FixtureRequest) -> Iterator[Jury]:
-    """Two processes, and a server for the mutants that need one."""
+    """Two processes, or one beside each process of a spread run, and a server for the mutants that need one."""
     spawn = multiprocessing.get_context("spawn")
+    alone = not hasattr(request.config, "workerinput")
     with (
         local_kind().make(ServerOptions()) as server,
-        ProcessPoolExecutor(2, mp_context=spawn, initializer=runs.prepare, initargs=(server.url,)) as processes,
+        ProcessPoolExecutor(
+            2 if alone else 1, mp_context=spawn, initializer=runs.prepare, initargs=(server.url,)
+        ) as processes,
     ):
         jury = Jury(processes)
-        for item in request.session.items:
+        for item in request.session.items if alone else ():
             arguments: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
             match arguments:
                 case {"mutant": Mutant() as mutant, "how": Search() as how}:

@@ -104,7 +104,7 @@ async def test_many_retained_jobs_are_removed_in_short_steps(start_server: Start
     await check(start_server(), 20_000)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 @pytest.mark.timeout(900)
 async def test_a_million_retained_jobs_are_removed_in_short_steps(start_server: StartServer) -> None:
     await check(start_server(), 1_000_000)

@@ -18,6 +18,7 @@ from tests.support.harnesses import FakeServerHarness, MemoryHarness, ValkeyHarn
 from tests.support.processors import options
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import found_kinds
+from tests.support.waiting import PATIENCE
 
 Queue: TypeAlias = JobQueue[AnyDriver]
 
@@ -62,7 +63,7 @@ def harness_of(name: str, servers: Servers) -> DriverHarness:
 
 async def burst(queue: Queue, **changes: Any) -> None:
     """Run what is due."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await queue.processor(options(burst=True, **changes)).run()
 
 

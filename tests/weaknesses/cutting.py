@@ -7,6 +7,7 @@ from typing import Literal
 
 from jobsvalkey import JobsError
 from tests.support.proxy import Proxy
+from tests.support.waiting import PATIENCE
 
 Lost = Literal["request", "reply"]
 MOST = 30
@@ -22,7 +23,7 @@ async def cut_at_every_command(proxy: Proxy, lost: Lost, step: Callable[[], Awai
         fault = (proxy.drop_request if lost == "request" else proxy.swallow_reply)(nth=number)
         running = asyncio.ensure_future(step())
         died = asyncio.ensure_future(fault.happened.wait())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.wait([running, died], return_when=asyncio.FIRST_COMPLETED)
         died.cancel()
         proxy.clear()

@@ -28,8 +28,9 @@ async def full(queue: JobQueue[ValkeyJobQueue]) -> JobQueue[ValkeyJobQueue]:
     claims = (await driver.exchange(living, 1, limit=4)).claims
     ended = [Finish(each.job_id, each.token) for each in claims[:2]]
     await driver.exchange(living, 2, [*ended, *(Fail(each.job_id, each.token, b"x") for each in claims[2:])])
-    await driver.open_worker(dead, timedelta(milliseconds=50))
+    await driver.open_worker(dead, timedelta(minutes=1))
     assert len((await driver.exchange(dead, 1, limit=2)).claims) == 2
+    await driver.renew(dead, timedelta(milliseconds=1))
     for job_id in await queue.push_many([NAME.with_parameters(number) for number in range(2)]):
         await queue.pause(job_id)
     for job_id in await queue.push_many([NAME.with_parameters(number) for number in range(2)]):

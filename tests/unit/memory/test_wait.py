@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from jobsvalkey.contract import Fail, JobID, JobStatus, Release, Retry
+from tests.support.waiting import PATIENCE
 from tests.unit.memory.bench import HOLD, SECOND, WORKER, Bench
 
 LONG = timedelta(minutes=1)
@@ -33,7 +34,7 @@ async def cancel(*tasks: asyncio.Task[None]) -> None:
 
 async def test_wait_returns_after_its_timeout(bench: Bench) -> None:
     await bench.queue.open_worker(WORKER, HOLD)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await bench.queue.wait(WORKER, timedelta(milliseconds=1))
     assert not bench.queue.state.waiting
 
@@ -41,7 +42,7 @@ async def test_wait_returns_after_its_timeout(bench: Bench) -> None:
 async def test_a_push_wakes_one_worker_that_waits(bench: Bench) -> None:
     first, second = await waiting(bench, *TWO)
     await bench.push()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await first
     assert not second.done()
     await cancel(second)
@@ -51,7 +52,7 @@ async def test_a_push_wakes_one_worker_that_waits(bench: Bench) -> None:
 async def test_a_hint_that_came_between_claim_and_wait_is_not_missed(bench: Bench) -> None:
     await bench.exchange(limit=1)
     await bench.push()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await bench.queue.wait(WORKER, LONG)
 
 
@@ -103,7 +104,7 @@ async def test_whatever_makes_a_job_pending_wakes_a_worker(bench: Bench, name: s
     await bench.settle(Fail(failed, first.token, b"an error"), worker="busy")
     (task,) = await waiting(bench, "idle")
     await EVENTS[name](bench)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await task
 
 
@@ -112,11 +113,11 @@ async def test_a_worker_that_leaves_jobs_wakes_the_next(bench: Bench) -> None:
     await bench.push(SECOND)
     first, second = await waiting(bench, *TWO)
     bench.clock.advance(SECOND)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await first
     assert not second.done()
     await bench.claim(1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await second
 
 
@@ -128,7 +129,7 @@ async def test_moving_the_clock_wakes_a_worker_when_a_job_is_due(bench: Bench) -
     await asyncio.sleep(0)
     assert not task.done()
     bench.clock.advance(SECOND)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await task
 
 
@@ -137,6 +138,6 @@ async def test_the_clock_may_be_moved_by_another_thread(bench: Bench) -> None:
     (task,) = await waiting(bench, WORKER)
     thread = threading.Thread(target=bench.clock.advance, args=(SECOND,))
     thread.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await task
     thread.join()

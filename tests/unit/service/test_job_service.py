@@ -26,7 +26,7 @@ from jobsvalkey.runtime import JobContext, JobOptions, ProcessorOptions, watchdo
 from jobsvalkey.scheduling import Accuracy, DuplicateSchedule, ExclusiveLock, Schedule, SchedulerOptions
 from jobsvalkey.service import CleanupOptions, JobService, ServiceHealth
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 SECOND = timedelta(seconds=1)
 OFTEN = SchedulerOptions(lock=ExclusiveLock(every=timedelta(milliseconds=1), hold_for=SECOND))
@@ -62,7 +62,7 @@ async def answer(value: Any) -> Any:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         yield World()
 
 

@@ -11,12 +11,13 @@ from valkey.exceptions import ConnectionError as NotConnected
 from valkey.exceptions import TimeoutError as NoAnswer
 
 from tests.support.servers import Server, ServerError, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
+from tests.support.waiting import PATIENCE
 
 Start = Callable[..., Server]
 
 
-def client(url: str) -> Any:
-    return cast(Any, Valkey).from_url(url, socket_timeout=0.5)
+def client(url: str, timeout: float = PATIENCE) -> Any:
+    return cast(Any, Valkey).from_url(url, socket_timeout=timeout)
 
 
 def test_a_server_of_each_kind_answers(server: Server) -> None:
@@ -60,13 +61,13 @@ def test_a_killed_server_is_away_and_comes_back_at_its_address(start_server: Sta
 
 def test_a_frozen_server_keeps_its_connections_and_answers_nothing(start_server: Start, kind: ServerKind) -> None:
     server = start_server(kind=kind)
-    with client(server.url) as valkey:
-        assert valkey.ping()
+    with client(server.url) as valkey, client(server.url, timeout=0.2) as impatient:
+        connection = valkey.client_id()
         server.freeze()
         with pytest.raises(NoAnswer):
-            valkey.ping()
+            impatient.ping()
         server.thaw()
-        assert valkey.ping()
+        assert valkey.client_id() == connection
 
 
 def test_a_frozen_server_can_be_closed(start_server: Start) -> None:

@@ -14,6 +14,7 @@ from jobsvalkey.valkey import channel as module
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.scripting import COUNTS
+from tests.support.waiting import PATIENCE
 
 CONTEXT = ScriptContext(ValkeyConfiguration(queue_key="q"), None)
 
@@ -120,7 +121,7 @@ async def test_what_was_sent_in_vain_may_have_been_done(monkeypatch: pytest.Monk
 async def test_no_answer_counts_as_lost_after_the_clients_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(..., b"answer")
     channel = make_channel(monkeypatch, connection, timeout=0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await channel.command("PING", patience=None) == b"answer"
     assert connection.connects == 2
 
