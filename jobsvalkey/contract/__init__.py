@@ -23,7 +23,8 @@ from jobsvalkey.contract.claims import (
     Settlement,
     WorkerID,
 )
-from jobsvalkey.contract.cleanup import CleanupLoops, OrphanedCleanupParameters
+from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup, OrphanedCleanupParameters
+from jobsvalkey.contract.cleanup import CleanupLoops
 from jobsvalkey.contract.clock import Clock, SystemClock, aware
 from jobsvalkey.contract.driver import (
     CAPABILITY_PROTOCOLS,
@@ -60,9 +61,7 @@ from jobsvalkey.contract.names import AnyServiceJob, JobName, JobParameters, Nam
 from jobsvalkey.contract.options import (
     DO_NOT_RETAIN,
     RETAIN,
-    CleanupParameters,
     DriverConfiguration,
-    JobCleanup,
     Retention,
     RetentionPolicy,
     retain_for,

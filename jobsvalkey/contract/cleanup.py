@@ -4,21 +4,13 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-import msgspec
-
 from jobsvalkey.contract.claims import Operation, WorkerID
+from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup, OrphanedCleanupParameters
 from jobsvalkey.contract.names import AnyServiceJob, JobName, ServiceJob
-from jobsvalkey.contract.options import CleanupParameters, JobCleanup
 from jobsvalkey.contract.states import JobStatus
 
 CHUNK = 100
 """Jobs in one step of a cleanup: about a millisecond of a server, which has others to serve."""
-
-
-class OrphanedCleanupParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters of a driver's `orphan_cleanup_job`."""
-
-    max_jobs: int | None = None
 
 
 class CleanupLoops(Protocol):

@@ -13,10 +13,11 @@ from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from jobsvalkey.contract.claims import Exchanged, NewJob, Operation, PushedIf, Settlement, WorkerID
+from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup
 from jobsvalkey.contract.clock import Clock
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.names import AnyServiceJob, JobName
-from jobsvalkey.contract.options import CleanupParameters, DriverConfiguration, JobCleanup
+from jobsvalkey.contract.options import DriverConfiguration
 from jobsvalkey.contract.records import Inconsistency, StoredJob
 from jobsvalkey.contract.states import JobStatus
 

@@ -1,10 +1,7 @@
-"""The settings that every driver takes: limits, retention, cleanup."""
+"""The settings that every driver takes: limits and retention."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Literal, Self, TypeAlias, get_args
-
-import msgspec
 
 _ZERO = timedelta(0)
 
@@ -56,72 +53,6 @@ class RetentionPolicy:
     completed_jobs: Retention = DO_NOT_RETAIN
     failed_jobs: Retention = RETAIN
     cancelled_jobs: Retention = DO_NOT_RETAIN
-
-
-_Action: TypeAlias = Literal["nothing", "rerun", "remove"]
-
-
-@dataclass(frozen=True, slots=True)
-class JobCleanup:
-    """What a cleanup does to the jobs of one state that are at least `max_age` old (`None`: to all of them).
-
-    Raises:
-        ValueError: the action is none of these, or the age is below zero.
-    """
-
-    action: _Action
-    max_age: timedelta | None = None
-
-    DO_NOTHING: ClassVar[Self]
-    """Leave them."""
-    RERUN: ClassVar[Self]
-    """Put them back into the queue, due now, at attempt 1."""
-
-    def __post_init__(self) -> None:
-        if self.action not in get_args(_Action):
-            raise ValueError(f"a cleanup's action is one of {', '.join(get_args(_Action))}, not {self.action!r}")
-        if self.max_age is not None and self.max_age < timedelta(0):
-            raise ValueError(f"max_age is how old a job is at least, not {self.max_age}: leave it out for all jobs")
-
-    @classmethod
-    def remove(cls, *, max_age: timedelta | None = None) -> Self:
-        """Remove them."""
-        return cls("remove", max_age)
-
-    @classmethod
-    def rerun(cls, *, max_age: timedelta | None = None) -> Self:
-        """Put those that are old enough back into the queue."""
-        return cls("rerun", max_age)
-
-
-JobCleanup.DO_NOTHING = JobCleanup("nothing")
-JobCleanup.RERUN = JobCleanup("rerun")
-
-
-class CleanupParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one cleanup does, state by state. Also the parameters of a driver's `cleanup_job`.
-
-    `only_orphans` limits `processing_jobs` to the jobs of workers whose lock has run out. Age counts from the end
-    of a finished job, from the claim of a running one, and from when it was stored for a pending or paused one.
-
-    Raises:
-        ValueError: pending or paused jobs are to be rerun.
-    """
-
-    pending_jobs: JobCleanup = JobCleanup.DO_NOTHING
-    processing_jobs: JobCleanup = JobCleanup.DO_NOTHING
-    completed_jobs: JobCleanup = JobCleanup.DO_NOTHING
-    failed_jobs: JobCleanup = JobCleanup.DO_NOTHING
-    cancelled_jobs: JobCleanup = JobCleanup.DO_NOTHING
-    paused_jobs: JobCleanup = JobCleanup.DO_NOTHING
-    only_orphans: bool = False
-
-    def __post_init__(self) -> None:
-        for state, cleanup in (("pending", self.pending_jobs), ("paused", self.paused_jobs)):
-            if cleanup.action == "rerun":
-                raise ValueError(
-                    f"{state} jobs cannot be rerun: they have not run; use JobCleanup.remove() or DO_NOTHING"
-                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

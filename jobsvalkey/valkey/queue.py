@@ -3,25 +3,21 @@
 from valkey.asyncio import Valkey
 
 from jobsvalkey.contract import Clock
-from jobsvalkey.valkey.cleanup import ValkeyCleanup
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.durability import ValkeyDurability
-from jobsvalkey.valkey.inspection import ValkeyInspection
-from jobsvalkey.valkey.jobs import ValkeyJobs
 from jobsvalkey.valkey.metadata import ValkeyMetadata
 from jobsvalkey.valkey.queueing import ValkeyQueueing
 from jobsvalkey.valkey.scheduling import ValkeyScheduling
+from jobsvalkey.valkey.service_jobs import ValkeyServiceJobs
 from jobsvalkey.valkey.validation import ValkeyValidation
 
 
 class ValkeyJobQueue(
     ValkeyQueueing,
-    ValkeyJobs,
     ValkeyMetadata,
     ValkeyScheduling,
-    ValkeyInspection,
     ValkeyValidation,
-    ValkeyCleanup,
+    ValkeyServiceJobs,
     ValkeyDurability,
 ):
     """A queue on a Valkey (or Redis) server, with every capability.

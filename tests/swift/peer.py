@@ -158,8 +158,10 @@ class Play:
     async def _command(self, command: Command) -> None:
         reply = await self._peer.client.execute_command(*self._words(command))
         name, key = command[:2]
-        if name in ("LREM", "RPOP", "ZPOPMIN") or (name, key) == ("LRANGE", "Q.processing"):
-            await self._went_through(command, reply)
+        if name == "LREM":
+            self._note_an_end(command)
+        elif name in ("RPOP", "ZPOPMIN") or (name, key) == ("LRANGE", "Q.processing"):
+            self._go_through(name, reply)
         elif name == "GET" and key.startswith("Q/") and reply is None:
             self._go_on_as_if_gone(key.removeprefix("Q/"))
         elif name == "HGET":
@@ -170,29 +172,22 @@ class Play:
         elif name == "SET" and "NX" in command and reply is None and self._is_anothers_lock(command):
             self._skip_to("swiftjobs_pop")
 
-    async def _went_through(self, command: Command, reply: Any) -> None:
-        name = command[0]
-        if name == "LREM":
-            # A settlement, or the library's own recovery: whatever follows it is done, whether or not this has.
-            following = self.steps[self.at].commands[0] if not self.is_over else ("",)
-            if (
-                following[0] in ("DEL", "ZADD")
-                and following[1] != "Q.pending"
-                and not following[1].endswith("metadata")
-            ):
-                self.ended.add(self.names[command[3]])
-        elif not reply:
-            if name == "LRANGE":
-                if not self.is_over and self.steps[self.at].commands[0][0] == "HGET":
-                    self._skip_to("swiftjobs_pop")
-            else:
-                self.steps = self.steps[: self.at]
-        else:
+    def _note_an_end(self, command: Command) -> None:
+        following = "" if self.is_over else str(self.steps[self.at])
+        if re.match(r"DEL Q/<id\d+> |ZADD Q\.(completed|failed) ", following):
+            self.ended.add(self.names[command[3]])
+
+    def _go_through(self, name: str, reply: Any) -> None:
+        """A list of ids: the recording goes on with the first one, or, if there is none, without."""
+        if reply:
             found = reply[0][0] if isinstance(reply[0], list | tuple) else reply[0]
-            later = (word for step in self.steps[self.at :] for each in step.commands for word in each)
-            name = next((match[0] for word in later if (match := _ID.search(word))), None)
-            if name is not None:
-                self.names.setdefault(name, found.decode())
+            later = (match[0] for step in self.steps[self.at :] if (match := _ID.search(str(step))))
+            if (placeholder := next(later, None)) is not None:
+                self.names.setdefault(placeholder, found.decode())
+        elif name != "LRANGE":
+            self.steps = self.steps[: self.at]
+        elif not self.is_over and self.steps[self.at].commands[0][0] == "HGET":
+            self._skip_to("swiftjobs_pop")
 
     def _is_anothers_lock(self, command: Command) -> bool:
         return cast("re.Match[str]", _ID.search(command[1]))[0] != self._worker()

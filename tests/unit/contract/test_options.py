@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobsvalkey import (
     DO_NOT_RETAIN,
@@ -70,9 +72,47 @@ def test_the_parameters_of_a_cleanup_can_be_stored_as_a_job() -> None:
     assert msgspec.json.decode(msgspec.json.encode(parameters), type=CleanupParameters) == parameters
 
 
+@given(age=st.timedeltas(min_value=timedelta(0)), action=st.sampled_from(["nothing", "rerun", "remove"]))
+def test_a_cleanup_is_read_as_it_was_written(age: timedelta, action: Any) -> None:
+    cleanup = JobCleanup(action, age)
+    assert (cleanup.action, cleanup.max_age) == (action, age)
+    assert msgspec.json.decode(msgspec.json.encode(cleanup), type=JobCleanup) == cleanup
+    assert repr(cleanup) == f"JobCleanup(action={action!r}, max_age={age!r})"
+
+
+@pytest.mark.parametrize(
+    ("age", "known"),
+    [
+        ("[195,2884905626637434880]", timedelta(hours=1)),
+        ("[32786,5048799358640717824]", timedelta(weeks=1)),
+        ("[0,1]", timedelta(0)),
+        ("[-1,16446744073709551616]", timedelta(0)),
+        ("[9223372036854775807,18446744073709551615]", timedelta.max),
+        ("null", None),
+    ],
+)
+def test_every_age_of_swift_can_be_read(age: str, known: timedelta | None) -> None:
+    """It is cut to what there is: jobs are neither younger than new nor older than all time."""
+    cleanup = msgspec.json.decode(f'{{"rawValue":{{"remove":{{"maxAge":{age}}}}}}}', type=JobCleanup)
+    assert cleanup.max_age == known
+
+
+@pytest.mark.parametrize(
+    "spelled", ["{}", '{"remove":{},"rerun":{}}', '{"other":{}}', '{"remove":{"age":1}}', '{"remove":{"maxAge":[1]}}']
+)
+def test_a_cleanup_that_says_anything_else_is_refused(spelled: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(f'{{"rawValue":{spelled}}}', type=JobCleanup)
+
+
+def test_no_limit_is_a_number_that_swift_can_read() -> None:
+    for parameters in (OrphanedCleanupParameters(), OrphanedCleanupParameters(max_jobs=None)):
+        assert msgspec.json.encode(parameters) == b'{"maxJobsToProcess":9223372036854775807}'
+
+
 @pytest.mark.parametrize("kind", [CleanupParameters, OrphanedCleanupParameters])
 def test_a_cleanup_that_is_written_otherwise_is_refused(kind: type[Any]) -> None:
-    """A job in Swift's spelling, say, must not be run as one that does nothing."""
+    """It must not be run as one that does nothing."""
     with pytest.raises(msgspec.ValidationError, match="completedJobs"):
         msgspec.json.decode(b'{"completedJobs":{"remove":{}}}', type=kind)
 

@@ -32,7 +32,7 @@ from jobsvalkey import (
     retain_for,
     retain_last,
 )
-from jobsvalkey.contract.cleanup import OrphanedCleanupParameters
+from jobsvalkey.contract import OrphanedCleanupParameters
 from tests.support.drivers import HOUR, claims_of
 from tests.support.processors import run_in_background
 from tests.support.retention import KEEP_ALL
