@@ -10,6 +10,7 @@ from typing import Self
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    CAPABILITY_PROTOCOLS,
     FINISHED,
     Capability,
     CleanupLoops,
@@ -23,14 +24,20 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     OperationRefused,
-    Outcome,
+    Pushed,
     PushedIf,
+    Renewed,
+    Report,
     Settlement,
+    SettleOutcome,
     StoredJob,
+    StoreOutcome,
     WorkerID,
     check_expiry,
     check_push,
+    check_reports,
     check_settlements,
+    refusals,
 )
 from jobsvalkey_memory.steps import ClockT_co, Steps, claim_of, numbered
 from jobsvalkey_memory.store import WORKER_MEMORY, Value, Worker
@@ -45,14 +52,14 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     """
 
     service_job_prefix = "_Jobs_Memory"
-    capabilities: frozenset[Capability] = frozenset(Capability)
+    capabilities: frozenset[Capability] = frozenset(CAPABILITY_PROTOCOLS)
 
     @numbered
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         """Absent → pending; an id that is present or remembered changes nothing."""
         check_push(items, self.configuration)
         now = self.now()
-        return [self._push(item, now) for item in items]
+        return refusals(items, self.capabilities) or [Pushed(self._push(item, now), item.job_id) for item in items]
 
     @numbered
     async def push_if(
@@ -61,10 +68,12 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         """Absent → pending, and `key` becomes `value`, where it holds `expected`; it moves for a duplicate as well."""
         check_push([item], self.configuration)
         now = self.now()
+        for refused in refusals([item], self.capabilities):
+            return PushedIf(refused.outcome, item.job_id, refused.reason)
         if self._plain(key, now) != expected:
-            return PushedIf.UNEXPECTED
+            return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
         self.state.metadata[key] = Value(value, None)
-        return PushedIf.PUSHED if self._push(item, now) else PushedIf.DUPLICATE
+        return PushedIf(self._push(item, now), item.job_id)
 
     @numbered
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
@@ -140,10 +149,17 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return len(chosen)
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
         check_settlements(settlements)
+        check_reports(reports, self.capabilities)
         now, pending = self.now(), self.state.lines[JobStatus.PENDING]
         holder = self._worker(worker, now)
         if holder.sequence is not None and sequence < holder.sequence:
@@ -158,25 +174,26 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(b"%d." % sequence))
         claims = [claim_of(self.state.jobs[job_id], token) for token, job_id in held]
-        if claims or Outcome.SETTLED in outcomes:
+        if claims or SettleOutcome.SETTLED in outcomes:
             holder.sequence, holder.outcomes = sequence, outcomes
         if claims and self._until_next(now) == 0:
             self.state.hint()  # more is due than this worker takes: the next one is woken
         if limit > 0:
             holder.hints = self.state.hints
-        return Exchanged(outcomes, claims, self._until_next(now))
+        is_expired = holder.expires <= now
+        return Exchanged(outcomes, [], claims, None if is_expired else self._until_next(now), is_expired)
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """The worker is known, with a lock."""
         now = self.now()
         self.state.workers.setdefault(worker, Worker(now, self.state.hints)).expires = now + hold_for
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         """The lock is extended, an expired one as well; what is still held."""
         now = self.now()
         holder = self._worker(worker, now)
         holder.expires = now + hold_for
-        return frozenset(holder.claims)
+        return Renewed(frozenset(holder.claims))
 
     async def close_worker(self, worker: WorkerID) -> None:
         """The worker is forgotten, and its claims are released."""
@@ -199,9 +216,12 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                 del self.state.workers[each]
         return recovered
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
-        """Returns at a hint, or where one came since the worker last looked; else after `timeout`."""
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        """Returns at a hint, or where one came since the worker last looked; else, or without `work`, at `timeout`."""
         now = self.now()
+        if not work:
+            await asyncio.sleep(timeout.total_seconds())
+            return
         holder = self.state.workers.get(worker) or Worker(now, self.state.hints)
         hint = asyncio.get_running_loop().create_future()
         self.state.waiting[hint] = None

@@ -25,12 +25,13 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     OperationRefused,
-    Outcome,
     Release,
     Retention,
     Retry,
     Settlement,
+    SettleOutcome,
     StoredJob,
+    StoreOutcome,
     SystemClock,
     WorkerClosed,
     WorkerID,
@@ -115,12 +116,12 @@ class Steps(Generic[ClockT_co]):
         first = next(iter(self.state.lines[JobStatus.PENDING]), None)
         return max(0.0, (first[0] - now).total_seconds()) if first else None
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         there = self.state.jobs.get(item.job_id)
         if there and not self._is_present(there, now):
             self._drop(there, now)
         if item.job_id in self.state.jobs or self.state.remembered.get(item.job_id, now) > now:
-            return False
+            return StoreOutcome.DUPLICATE
         self.state.remembered.pop(item.job_id, None)
         if item.remember:
             self.state.named.add(item.job_id)
@@ -128,7 +129,7 @@ class Steps(Generic[ClockT_co]):
         job = StoredJob(job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due)
         self.state.pushed.append(job)
         self._pend(job)
-        return True
+        return StoreOutcome.STORED
 
     def _pend(self, job: StoredJob) -> None:
         self.state.put(replace(job, status=JobStatus.PENDING, claimed_at=None, worker=None, ended_at=None))
@@ -137,11 +138,11 @@ class Steps(Generic[ClockT_co]):
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         self._pend(replace(job, due=now, error=None, recoveries=0, reset_attempt=True))
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         if holder.claims.get(settlement.token) != settlement.job_id:
-            return Outcome.CLAIM_LOST
+            return SettleOutcome.CLAIM_LOST
         if settlement.job_id in self.state.broken and not (isinstance(settlement, Fail) and settlement.keep):
-            return Outcome.BROKEN
+            return SettleOutcome.BROKEN
         job = self.state.jobs[holder.claims.pop(settlement.token)]
         match settlement:
             case Finish():
@@ -154,7 +155,7 @@ class Steps(Generic[ClockT_co]):
                 self._pend(replace(job, due=_resolve(due, now), recoveries=0, reset_attempt=False))
             case Release():
                 self._pend(job)
-        return Outcome.SETTLED
+        return SettleOutcome.SETTLED
 
     def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)

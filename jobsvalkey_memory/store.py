@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, Outcome, StoredJob, WorkerID
+from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, SettleOutcome, StoredJob, WorkerID
 from jobsvalkey_memory.line import Line, Place
 
 PRODUCER_MEMORY = timedelta(minutes=10)
@@ -31,7 +31,7 @@ class Worker:
     hints: int
     claims: dict[bytes, JobID] = field(default_factory=dict[bytes, JobID])
     sequence: int | None = None
-    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    outcomes: list[SettleOutcome] = field(default_factory=list[SettleOutcome])
 
 
 class Answer(NamedTuple):

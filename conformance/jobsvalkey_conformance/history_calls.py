@@ -21,6 +21,8 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Operation,
+    Pushed,
+    Renewed,
     Settlement,
     StoredJob,
     WorkerID,
@@ -86,19 +88,19 @@ AnyCall: TypeAlias = Call[Any]
 
 
 @dataclass(frozen=True)
-class Push(Call[list[bool]]):
+class Push(Call[list[Pushed]]):
     """`push`."""
 
     items: tuple[NewJob, ...]
     operation: Operation
 
-    async def on(self, driver: AnyDriver) -> list[bool]:
+    async def on(self, driver: AnyDriver) -> list[Pushed]:
         """Ask it."""
         return await driver.push(self.items, operation=self.operation)
 
     def part(
-        self, job_id: JobID, answer: list[bool] | Unanswered, tokens: Tokens
-    ) -> tuple[Call[list[bool]], list[bool] | Unanswered] | None:
+        self, job_id: JobID, answer: list[Pushed] | Unanswered, tokens: Tokens
+    ) -> tuple[Call[list[Pushed]], list[Pushed] | Unanswered] | None:
         """What concerns one job."""
         places = [place for place, item in enumerate(self.items) if item.job_id == job_id]
         if not places:
@@ -138,7 +140,7 @@ class Exchange(Call[Exchanged]):
                 for claim in answer.claims
                 if claim.job_id == job_id
             ]
-            limit, part = len(claims), Exchanged([answer.outcomes[place] for place in places], claims)
+            limit, part = len(claims), Exchanged([answer.outcomes[place] for place in places], [], claims)
         if not places and not limit:
             return None
         settlements = tuple(self._named(self.settlements[place], tokens) for place in places)
@@ -170,7 +172,7 @@ class OpenWorker(Call[None]):
 
 
 @dataclass(frozen=True)
-class Renew(Call[frozenset[bytes]]):
+class Renew(Call[Renewed]):
     """`renew`."""
 
     worker: WorkerID
@@ -178,21 +180,23 @@ class Renew(Call[frozenset[bytes]]):
     known: frozenset[bytes] = field(default=frozenset(), repr=False)
     """The claims of one job that the history shows; there may be others, whose answer was lost."""
 
-    async def on(self, driver: AnyDriver) -> frozenset[bytes]:
+    async def on(self, driver: AnyDriver) -> Renewed:
         """Ask it."""
         return await driver.renew(self.worker, self.hold_for)
 
     def part(
-        self, job_id: JobID, answer: frozenset[bytes] | Unanswered, tokens: Tokens
-    ) -> tuple[Call[frozenset[bytes]], frozenset[bytes] | Unanswered] | None:
+        self, job_id: JobID, answer: Renewed | Unanswered, tokens: Tokens
+    ) -> tuple[Call[Renewed], Renewed | Unanswered] | None:
         """What concerns one job."""
         named = {token: twin for token, (job, twin) in tokens.get(self.worker, {}).items() if job == job_id}
         call = replace(self, known=frozenset(named.values()))
-        return call, answer if answer is UNANSWERED else frozenset(named[token] for token in answer if token in named)
+        if answer is UNANSWERED:
+            return call, answer
+        return call, Renewed(frozenset(named[token] for token in answer.tokens if token in named))
 
-    def agrees(self, twin: frozenset[bytes], seen: frozenset[bytes]) -> bool:
+    def agrees(self, twin: Renewed, seen: Renewed) -> bool:
         """Whether a driver may have answered so."""
-        return twin & self.known == seen
+        return twin.tokens & self.known == seen.tokens
 
 
 @dataclass(frozen=True)

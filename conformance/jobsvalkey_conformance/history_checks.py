@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import inf
 
-from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Outcome, Retry, WorkerID
+from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Retry, SettleOutcome, StoreOutcome, WorkerID
 from jobsvalkey_conformance.history import Event, History
 from jobsvalkey_conformance.history_calls import (
     UNANSWERED,
@@ -65,8 +65,8 @@ def lost_or_unexpected(history: History) -> Iterator[str]:
     taken_out = {call.job_id for event, call in history.of(Change) if event.answer is not False}
     cleaned = _may_be_cleaned_unseen(history)
     for event, push in history.answered(Push):
-        for item, stored in zip(push.items, event.answer, strict=True):
-            if stored and item.job_id not in claimed | taken_out and not cleaned:
+        for item, pushed_now in zip(push.items, event.answer, strict=True):
+            if pushed_now.outcome is StoreOutcome.STORED and item.job_id not in claimed | taken_out and not cleaned:
                 yield f"job {item.job_id} is lost: it was acknowledged, and never claimed: {event}"
 
 
@@ -78,7 +78,7 @@ def settled_twice(history: History) -> Iterator[str]:
         taken = [
             settlement
             for settlement, outcome in zip(exchange.settlements, event.answer.outcomes, strict=True)
-            if outcome is Outcome.SETTLED
+            if outcome is SettleOutcome.SETTLED
         ]
         if not taken or (exchange.worker, exchange.sequence) in seen:
             continue  # A repeat tells what was settled before.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobsvalkey.contract import FINISHED, JobID, JobStatus, Outcome, WorkerID
+from jobsvalkey.contract import FINISHED, JobID, JobStatus, SettleOutcome, WorkerID
 from jobsvalkey_conformance.history import Event, History
 from jobsvalkey_conformance.history_calls import (
     UNANSWERED,
@@ -155,7 +155,7 @@ class _Life:
                     self._first.setdefault(worker, part.event.began)
                     # Its part in the job's life is over when it has settled it, and claims it no more.
                     answer = part.answer
-                    over = answer is not UNANSWERED and Outcome.SETTLED in answer.outcomes and not answer.claims
+                    over = answer is not UNANSWERED and SettleOutcome.SETTLED in answer.outcomes and not answer.claims
                     self._over[worker] = part.event.answered if over else None
                 case _:
                     pass
@@ -212,5 +212,5 @@ def _supersedes(later: Event, event: Event) -> bool:
     number, first = later.call.number, event.call.number
     if number is None or first is None or number[0] != first[0]:
         return False
-    done = not isinstance(later.call, Exchange) or later.answer.claims or Outcome.SETTLED in later.answer.outcomes
+    done = not isinstance(later.call, Exchange) or later.answer.claims or SettleOutcome.SETTLED in later.answer.outcomes
     return number[1] == first[1] or (number[1] > first[1] and bool(done))

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,11 +24,13 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Operation,
-    Outcome,
+    Pushed,
     QueueDriver,
     RetentionPolicy,
     Retry,
     Settlement,
+    SettleOutcome,
+    StoreOutcome,
     SystemClock,
     new_job_id,
 )
@@ -41,6 +43,15 @@ PATIENCE = 10.0
 """Seconds of real time after which something that should happen counts as not having happened."""
 DURATION_LIMIT = 60.0
 """Seconds of real time after which a test counts as hanging."""
+
+
+STORED = StoreOutcome.STORED
+DUPLICATE = StoreOutcome.DUPLICATE
+
+
+def outcomes(answer: Iterable[Pushed]) -> list[StoreOutcome]:
+    """What became of each job of a push."""
+    return [pushed.outcome for pushed in answer]
 
 
 class ConformanceWarning(UserWarning):
@@ -75,14 +86,14 @@ class Worker:
         assert claims, "a job is due, but none was claimed"
         return claims[0]
 
-    async def settle(self, *settlements: Settlement) -> list[Outcome]:
+    async def settle(self, *settlements: Settlement) -> list[SettleOutcome]:
         """Settle, and claim nothing."""
         return (await self.exchange(*settlements)).outcomes
 
     async def finish(self, *claims: Claim) -> None:
         """Finish claims that must be held."""
         outcomes = await self.settle(*(Finish(claim.job_id, claim.token) for claim in claims))
-        assert outcomes == [Outcome.SETTLED] * len(claims)
+        assert outcomes == [SettleOutcome.SETTLED] * len(claims)
 
 
 class Kit:
@@ -171,13 +182,13 @@ class Kit:
     ) -> JobID:
         """Push a new job."""
         job = self.job(request, due=due, remember=remember)
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]
         return job.job_id
 
     async def push_many(self, driver: QueueDriver, count: int) -> list[JobID]:
         """Push `count` new jobs in one step."""
         jobs = [self.job(b'{"n":%d}' % number) for number in range(count)]
-        assert await driver.push(jobs) == [True] * count
+        assert outcomes(await driver.push(jobs)) == [STORED] * count
         return [job.job_id for job in jobs]
 
     async def claimed(self, driver: QueueDriver, limit: int = 1000) -> list[JobID]:
@@ -205,7 +216,7 @@ class Kit:
             if status is JobStatus.COMPLETED:
                 await worker.finish(claim)
             elif status is JobStatus.FAILED:
-                assert await worker.settle(Fail(job_id, claim.token, b"error")) == [Outcome.SETTLED]
+                assert await worker.settle(Fail(job_id, claim.token, b"error")) == [SettleOutcome.SETTLED]
         return job_id
 
     async def claim_with_a_past(
@@ -217,11 +228,11 @@ class Kit:
         claim = await first.claim_one()
         if rerun:
             self.needs(Capability.CLEANUP)
-            assert await first.settle(Fail(job_id, claim.token, b"error", keep=True)) == [Outcome.SETTLED]
+            assert await first.settle(Fail(job_id, claim.token, b"error", keep=True)) == [SettleOutcome.SETTLED]
             assert await driver.rerun(job_id)
         else:
             retry = Retry(job_id, claim.token, b"attempt 2", self.now() - self.unit, b"error")
-            assert await first.settle(retry) == [Outcome.SETTLED]
+            assert await first.settle(retry) == [SettleOutcome.SETTLED]
         await first.claim_one()
         await self.advance(self.unit)
         assert await driver.recover() == 1

@@ -20,7 +20,7 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Operation,
-    Outcome,
+    SettleOutcome,
     WorkerID,
 )
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
@@ -132,7 +132,9 @@ class LockstepMachine(MachineBase):
         answer = self.run(pair.exchange(f"again {asked}" if repeat else f"{asked}", asked, repeat=repeat))
         if not repeat:
             self.exchanges[queue, asked.worker] = asked
-        if resent and not (isinstance(answer, Exchanged) and (answer.claims or Outcome.SETTLED in answer.outcomes)):
+        if resent and not (
+            isinstance(answer, Exchanged) and (answer.claims or SettleOutcome.SETTLED in answer.outcomes)
+        ):
             # The driver sent it again, and then may record it though it did nothing.
             self.exchanges.pop((queue, asked.worker), None)
 

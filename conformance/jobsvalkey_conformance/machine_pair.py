@@ -22,6 +22,7 @@ from jobsvalkey.contract import (
     JobStatus,
     QueueDriver,
     Release,
+    Renewed,
     Retry,
     StoredJob,
     WorkerID,
@@ -178,6 +179,7 @@ class Pair:
             same(what, tested, twin)
             return twin
         same(f"{what}, outcomes", tested.outcomes, twin.outcomes)
+        same(f"{what}, lock_expired", tested.lock_expired, twin.lock_expired)
         shown = [[_without_token(claim) for claim in one.claims] for one in (tested, twin)]
         same(f"{what}, claims", shown[0], shown[1])
         for ours, theirs in zip(tested.claims, twin.claims, strict=True):
@@ -200,7 +202,7 @@ class Pair:
         """Renew with both, and compare the claims that are held."""
         what = f"renew({worker!r})"
 
-        def call(driver: AnyDriver) -> Awaitable[frozenset[bytes]]:
+        def call(driver: AnyDriver) -> Awaitable[Renewed]:
             return driver.renew(worker, hold_for)
 
         tested = await self._answer_of_tested(call, repeatable=True)
@@ -211,10 +213,10 @@ class Pair:
         claims = [claim for claim in self.claims if claim.worker == worker]
         same(
             f"{what}, claims held",
-            [claim for claim in claims if claim.tested in tested],
-            [claim for claim in claims if claim.twin in twin],
+            [claim for claim in claims if claim.tested in tested.tokens],
+            [claim for claim in claims if claim.twin in twin.tokens],
         )
-        same(f"{what}, number of claims held", len(tested), len(twin))
+        same(f"{what}, number of claims held", len(tested.tokens), len(twin.tokens))
 
     async def _answer_of_tested(self, call: Call[T], repeatable: bool) -> T | Raised:
         if self.losing_reply and repeatable:

@@ -13,8 +13,8 @@ from jobsvalkey_conformance.plugin import about
 NOT_RUN = "not run: "
 """What the reason of every test begins with that needs what the driver or the harness has not."""
 
-Outcome = Literal["passed", "failed", "not run"]
-OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "not run")
+TestOutcome = Literal["passed", "failed", "not run"]
+OUTCOMES: tuple[TestOutcome, ...] = ("passed", "failed", "not run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Result:
     """The test class and its harness."""
     capability: Capability
     area: str
-    outcome: Outcome
+    outcome: TestOutcome
     reason: str = ""
     """Why it was not run, or how it failed."""
 
@@ -34,7 +34,7 @@ class Result:
     def of(cls, report: pytest.TestReport, text: str) -> "Result":
         """The result that a report stands for."""
         capability, area, subject = text.split(" ", 2)
-        outcome: Outcome = "failed" if report.failed else "not run" if report.skipped else "passed"
+        outcome: TestOutcome = "failed" if report.failed else "not run" if report.skipped else "passed"
         reason = ""
         if report.skipped and isinstance(report.longrepr, tuple):
             reason = report.longrepr[2].removeprefix("Skipped: ").removeprefix(NOT_RUN)

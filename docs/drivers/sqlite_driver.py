@@ -17,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from jobsvalkey.contract import (
+    FINISHED,
     Capability,
     Claim,
     Clock,
@@ -31,10 +32,14 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     OperationRefused,
-    Outcome,
+    Pushed,
+    Renewed,
+    Report,
     Retention,
     Retry,
     Settlement,
+    SettleOutcome,
+    StoreOutcome,
     StoreUnavailable,
     SystemClock,
     WorkerClosed,
@@ -42,7 +47,9 @@ from jobsvalkey.contract import (
     check_expiry,
     check_metadata_key,
     check_push,
+    check_reports,
     check_settlements,
+    refusals,
 )
 
 SCHEMA = """
@@ -81,54 +88,57 @@ class SQLiteJobQueue:
         self._window = self.configuration.idempotency_window // MICROSECOND
         self._opened: sqlite3.Connection | None = None
         policy = self.configuration.retention_policy
-        self._retention: dict[JobStatus, Retention] = {
-            JobStatus.COMPLETED: policy.completed_jobs,
-            JobStatus.FAILED: policy.failed_jobs,
-            JobStatus.CANCELLED: policy.cancelled_jobs,
-        }
+        self._retention: dict[JobStatus, Retention] = {state: getattr(policy, f"{state}_jobs") for state in FINISHED}
 
-    # Push.
-
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
-        """Store all items, or none; `False` for a duplicate."""
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        """Store all items, or none."""
         check_push(items, self.configuration)
-        return self._numbered(operation, ("push", *items), lambda now: [self._push(item, now) for item in items])
+        if refused := refusals(items, self.capabilities):
+            return refused
+        done = self._numbered(operation, ("push", *items), lambda now: [self._push(item, now) for item in items])
+        return [Pushed(StoreOutcome(outcome), item.job_id) for item, outcome in zip(items, done, strict=True)]
 
-    def _push(self, item: NewJob, now: int) -> bool:
+    def _push(self, item: NewJob, now: int) -> StoreOutcome:
         job_id = str(item.job_id)
         known = "SELECT id FROM jobs WHERE id = ? UNION SELECT id FROM remembered WHERE id = ?"
         if self._one(known, job_id, job_id):
-            return False
+            return StoreOutcome.DUPLICATE
         columns = "id, state, request, due, stored, named"
         self._do(
             f"INSERT INTO jobs ({columns}) VALUES (?, 'pending', ?, ?, ?, ?)",  # noqa: S608
             *(job_id, item.request, _resolve(item.due, now), now, item.remember),
         )
-        return True
-
-    # Workers.
+        return StoreOutcome.STORED
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         """Settle, then claim, in one transaction."""
         check_settlements(settlements)
+        check_reports(reports, self.capabilities)
         with self._transaction() as now:
             expires, last, recorded = self._worker(worker, now)
             if last is not None and sequence < last:
                 raise OperationRefused(f"exchange {sequence} is older than the worker's last one, {last}")
             if sequence == last:
-                outcomes = [Outcome(outcome) for outcome in json.loads(recorded)]
+                outcomes = [SettleOutcome(outcome) for outcome in json.loads(recorded)]
             else:
                 outcomes = [self._settle(worker, settlement, now) for settlement in settlements]
                 if expires > now:
                     self._claim(worker, sequence, limit, now)
             claims = self._claims(worker, sequence)
-            if claims or Outcome.SETTLED in outcomes:
+            if claims or SettleOutcome.SETTLED in outcomes:
                 record = "UPDATE workers SET sequence = ?, outcomes = ? WHERE id = ?"
                 self._do(record, sequence, json.dumps(outcomes), worker)
             (first,) = self._one("SELECT min(due) FROM jobs WHERE state = 'pending'")
-            return Exchanged(outcomes, claims, None if first is None else max(0, first - now) / 1e6)
+            until_next = None if first is None or expires <= now else max(0, first - now) / 1e6
+            return Exchanged(outcomes, [], claims, until_next, lock_expired=expires <= now)
 
     def _claim(self, worker: WorkerID, sequence: int, limit: int, now: int) -> None:
         due = "SELECT id FROM jobs WHERE state = 'pending' AND due <= ? ORDER BY due, id LIMIT ?"
@@ -145,11 +155,11 @@ class SQLiteJobQueue:
             if token.startswith(b"%d." % sequence)
         ]
 
-    def _settle(self, worker: WorkerID, settlement: Settlement, now: int) -> Outcome:
+    def _settle(self, worker: WorkerID, settlement: Settlement, now: int) -> SettleOutcome:
         job_id = str(settlement.job_id)
         held = "SELECT id FROM jobs WHERE id = ? AND worker = ? AND token = ?"
         if not self._one(held, job_id, worker, settlement.token):
-            return Outcome.CLAIM_LOST
+            return SettleOutcome.CLAIM_LOST
         match settlement:
             case Finish():
                 self._end(job_id, JobStatus.COMPLETED, now)
@@ -164,24 +174,24 @@ class SQLiteJobQueue:
                 self._release("id = ?", job_id)
             case _:
                 self._release("id = ?", job_id)
-        return Outcome.SETTLED
+        return SettleOutcome.SETTLED
 
     def _release(self, which: str, *values: object) -> None:
         self._do(f"UPDATE jobs SET state = 'pending', worker = NULL, token = NULL WHERE {which}", *values)  # noqa: S608
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """Make a worker known; one that is known is renewed."""
         with self._transaction() as now:
-            expires = now + hold_for // MICROSECOND
-            known = "ON CONFLICT (id) DO UPDATE SET expires = excluded.expires"
-            self._do(f"INSERT INTO workers (id, expires) VALUES (?, ?) {known}", worker, expires)  # noqa: S608
+            new = "INSERT INTO workers (id, expires) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET expires = ?2"
+            self._do(new, worker, now + hold_for // MICROSECOND)
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         """Extend the lock; what is held."""
         with self._transaction() as now:
             self._worker(worker, now)
             self._do("UPDATE workers SET expires = ? WHERE id = ?", now + hold_for // MICROSECOND, worker)
-            return frozenset(token for (token,) in self._all("SELECT token FROM jobs WHERE worker = ?", worker))
+            tokens = self._all("SELECT token FROM jobs WHERE worker = ?", worker)
+            return Renewed(frozenset(token for (token,) in tokens))
 
     async def close_worker(self, worker: WorkerID) -> None:
         """Release what is held, and forget the worker."""
@@ -193,15 +203,14 @@ class SQLiteJobQueue:
         """Release what workers hold whose lock has run out."""
         with self._transaction() as now:
             dead = "SELECT jobs.id FROM workers JOIN jobs ON worker = workers.id WHERE expires <= ? AND workers.id != ?"
-            recovered = self._all(f"{dead} LIMIT ?", now, worker or "", max(max_jobs, 0))
-            for row in recovered:
+            for row in (recovered := self._all(f"{dead} LIMIT ?", now, worker or "", max(max_jobs, 0))):
                 self._do("UPDATE jobs SET recoveries = recoveries + 1 WHERE id = ?", *row)
                 self._release("id = ?", *row)
             idle = "expires <= ? AND id NOT IN (SELECT worker FROM jobs WHERE worker IS NOT NULL)"
             self._do(f"DELETE FROM workers WHERE {idle}", now - WORKER_MEMORY)  # noqa: S608
             return len(recovered)
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         """SQLite sends no hints, so this sleeps. A shorter `poll_time` makes workers quicker to notice."""
         await asyncio.sleep(timeout.total_seconds())
 
@@ -210,8 +219,6 @@ class SQLiteJobQueue:
         if found is None or now - found[0] >= WORKER_MEMORY:
             raise WorkerClosed(f"worker {worker} was closed, never opened, or forgotten: open a new one")
         return found
-
-    # Cancel, pause, resume.
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Pending or paused becomes cancelled."""
@@ -234,8 +241,6 @@ class SQLiteJobQueue:
 
     def _move(self, job_id: JobID, old: str, new: str) -> bool:
         return self._do("UPDATE jobs SET state = ? WHERE id = ? AND state = ?", new, str(job_id), old) == 1
-
-    # Metadata and locks.
 
     async def get_metadata(self, key: str) -> bytes | None:
         """The value, or the holder of the lock."""

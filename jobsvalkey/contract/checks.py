@@ -1,11 +1,12 @@
 """Checks of what a caller passes that are the same for every driver, made before the store is asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from jobsvalkey.contract.claims import Due, Finish, NewJob, Release, Retry, Settlement
+from jobsvalkey.contract.claims import Due, Finish, NewJob, Release, Report, Retry, Settlement
 from jobsvalkey.contract.clock import aware
-from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge
+from jobsvalkey.contract.driver import Capability
+from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge, UnsupportedOperation
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.options import DriverConfiguration
 
@@ -92,6 +93,16 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
             raise ValueError(f"the error of job {settlement.job_id} is empty: a failure says why")
         if isinstance(settlement, Retry):
             check_due(settlement.due)
+
+
+def check_reports(reports: Sequence[Report], capabilities: Collection[Capability]) -> None:
+    """Nothing, where there are no reports, or the driver takes some.
+
+    Raises:
+        UnsupportedOperation: there are, and it does not.
+    """
+    if reports and Capability.REPORTS not in capabilities:
+        raise UnsupportedOperation("the driver does not support reports: use one that states the capability 'reports'")
 
 
 OWN_KEYS = ("worker.", "_claims.", "_job.", "_producer.", "_worker.")

@@ -6,7 +6,7 @@ These are `msgspec` structs where one is made per job, since they are made by th
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -27,14 +27,85 @@ class Operation:
     sequence: int
 
 
-class NewJob(msgspec.Struct, frozen=True, gc=False):
-    """A job to store."""
+class Unique(msgspec.Struct, frozen=True, gc=False):
+    """A name that one job holds at a time. A push while another job holds it is a duplicate, or replaces that job."""
 
+    key: str
+    until: Literal["end", "start"] | timedelta = "end"
+    """The name is held until the job ends, until it is claimed, or for a time from the push."""
+    otherwise: Literal["skip", "replace"] = "skip"
+
+
+class _Job(msgspec.Struct, frozen=True, gc=False):
     job_id: JobID
     request: bytes
     due: Due = None
     remember: bool = False
     """Whether the id came from a user, so that it is remembered once the job is gone."""
+
+
+class NewJob(_Job, frozen=True, gc=False, kw_only=True):
+    """A job to store. Each field that is given by keyword needs a capability, and is stored with the job."""
+
+    keep_for: timedelta | None = None
+    """How long the job is kept after its end, at least, whatever the retention policy says."""
+    expires: Due = None
+    """When the job is cancelled unless it runs; `None`: never."""
+    priority: int = 0
+    """From -100 to 100; higher goes first."""
+    lane: str | None = None
+    """Names the lane that the job waits in, with its limits and its turn."""
+    unique: Unique | None = None
+    after: tuple[JobID, ...] = ()
+    """Jobs that have to end before this one may run."""
+    if_failed: Literal["cancel", "run"] = "cancel"
+    """What becomes of the job if one of those does not complete."""
+    batch: JobID | None = None
+    """The callback of the batch that the job belongs to."""
+
+
+class StoreOutcome(StrEnum):
+    """What a push did with one job."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    """The id, or the unique name, is taken or remembered: nothing was stored."""
+    REPLACED = "replaced"
+    """The job that held the unique name has what this one asked for."""
+    REFUSED = "refused"
+    """Nothing of the push was stored; `reason` says why."""
+    UNEXPECTED = "unexpected"
+    """Of `push_if` alone: the metadata did not hold what was expected, and nothing changed."""
+
+
+class RefusalKind(StrEnum):
+    """What kind of error a refusal is to whoever pushed."""
+
+    UNKNOWN_PARENT = "unknown_parent"
+    UNSUPPORTED = "unsupported"
+    IMPOSSIBLE = "impossible"
+    """Anything else that will be refused again: a `ConfigurationError`."""
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """Why a push was refused."""
+
+    kind: RefusalKind
+    message: str
+    """What is wrong and what to do, in a sentence."""
+
+
+class Pushed(msgspec.Struct, frozen=True, gc=False):
+    """The answer to the push of one job."""
+
+    outcome: StoreOutcome
+    job_id: JobID
+    """The job that stands: the new one, or, for a duplicate and a replacement, the one that was there."""
+    reason: Refusal | None = None
+
+
+class PushedIf(Pushed, frozen=True, gc=False):
+    """The answer of `push_if`. For a duplicate the metadata moved all the same."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -97,8 +168,19 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 Settlement: TypeAlias = Finish | Fail | Retry | Release
 
 
-class Outcome(StrEnum):
-    """What became of one settlement."""
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """What a running handler says of its job; the claim stays."""
+
+    job_id: JobID
+    token: bytes
+    progress: bytes | None = None
+    """Replaces what a look at the job shows; `None` leaves it."""
+    state: bytes | None = None
+    """Replaces what the next claim of the job gets back; `None` leaves it."""
+
+
+class SettleOutcome(StrEnum):
+    """What became of one settlement or report."""
 
     SETTLED = "settled"
     CLAIM_LOST = "claim_lost"
@@ -110,19 +192,27 @@ class Outcome(StrEnum):
 class Exchanged(msgspec.Struct, frozen=True):
     """The answer of an exchange."""
 
-    outcomes: list[Outcome]
+    outcomes: list[SettleOutcome]
     """One for each settlement, in order."""
+    reported: list[SettleOutcome]
+    """One for each report, in order."""
     claims: list[Claim]
     """The new claims, earliest due first."""
     until_next: float | None = None
-    """Seconds until the next job that is still pending is due, 0 where one is; `None` where none is pending."""
+    """Seconds until an exchange that claims has something to do: 0 only if it has now, `None` if no job is pending.
+
+    Under an expired lock it is `None`, since nothing is claimed before a renewal.
+    """
+    lock_expired: bool = False
+    """Whether the worker's lock has run out, so that nothing was claimed."""
+    aborts: frozenset[bytes] = frozenset()
+    """The tokens of held claims whose end is asked for."""
 
 
-class PushedIf(StrEnum):
-    """What `push_if` did."""
+class Renewed(msgspec.Struct, frozen=True):
+    """The answer of a renewal."""
 
-    PUSHED = "pushed"
-    DUPLICATE = "duplicate"
-    """The id is there, or remembered: the metadata moved all the same."""
-    UNEXPECTED = "unexpected"
-    """The metadata did not hold what was expected: nothing changed."""
+    tokens: frozenset[bytes]
+    """The claims that the worker holds. One that is not among them was taken away."""
+    aborts: frozenset[bytes] = frozenset()
+    """Those of them whose end is asked for."""

@@ -12,7 +12,17 @@ from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from jobsvalkey.contract.claims import Exchanged, NewJob, Operation, PushedIf, Settlement, WorkerID
+from jobsvalkey.contract.claims import (
+    Exchanged,
+    NewJob,
+    Operation,
+    Pushed,
+    PushedIf,
+    Renewed,
+    Report,
+    Settlement,
+    WorkerID,
+)
 from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup
 from jobsvalkey.contract.clock import Clock
 from jobsvalkey.contract.job_id import JobID
@@ -23,7 +33,7 @@ from jobsvalkey.contract.states import JobStatus
 
 
 class Capability(StrEnum):
-    """What a driver states that it can do."""
+    """What a driver supports. One without an entry in `CAPABILITY_PROTOCOLS` cannot be supported yet."""
 
     QUEUE = "queue"
     CANCEL = "cancel"
@@ -33,6 +43,15 @@ class Capability(StrEnum):
     INSPECTION = "inspection"
     CLEANUP = "cleanup"
     DURABILITY = "durability"
+    RESULTS = "results"
+    ABORT = "abort"
+    PAUSE_QUEUE = "pause_queue"
+    REPORTS = "reports"
+    EXPIRY = "expiry"
+    UNIQUE = "unique"
+    LANES = "lanes"
+    FLOWS = "flows"
+    ACTIVITY = "activity"
 
 
 @runtime_checkable
@@ -54,8 +73,10 @@ class QueueDriver(Protocol):
         """What the driver can do; `CAPABILITY_PROTOCOLS` has the protocol of each."""
         ...
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
-        """Store all items, or none. For each: whether it was stored; `False` is a duplicate, which changes nothing.
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        """Store all items, or none, and say what became of each. A duplicate changes nothing.
+
+        A refusal is an answer, the same for all items: a field that the driver does not support, for one.
 
         Raises:
             PushTooLarge: more than `max_atomic_push` jobs or `max_atomic_push_bytes` bytes.
@@ -65,9 +86,15 @@ class QueueDriver(Protocol):
         ...
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        """Settle claims, and claim up to `limit` jobs that are due, in one step.
+        """Note what handlers report, settle claims, and claim up to `limit` jobs that are due, in one step.
 
         `sequence` rises with each exchange of the worker. A repeat of its last one returns what was recorded, and
         those of its claims that are still held. Under an expired lock nothing is claimed.
@@ -75,15 +102,16 @@ class QueueDriver(Protocol):
         Raises:
             WorkerClosed: the worker was closed or is not known.
             OperationRefused: a `sequence` below the last one.
+            UnsupportedOperation: there are reports, and the driver does not support `REPORTS`.
         """
         ...
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
-        """Make a worker known, with an active lock for `hold_for`."""
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        """Make a worker known, with an active lock for `hold_for`. `about` describes it; a driver need not keep it."""
         ...
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
-        """Extend the worker's lock to `hold_for` from now; the tokens of the claims that it holds.
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+        """Extend the worker's lock to `hold_for` from now; the claims that it holds.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
@@ -94,8 +122,12 @@ class QueueDriver(Protocol):
         """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers."""
         ...
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
-        """Return at a hint that there may be work, at a reconnection, or after `timeout`. Changes no job."""
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        """Return at a hint, at a reconnection, or after `timeout`. Changes no job.
+
+        A hint says that there may be work, or news of a claim that the worker holds. Without `work` only the news
+        count, so that a worker which is full takes no hint that an idle one needs.
+        """
         ...
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:

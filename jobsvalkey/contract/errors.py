@@ -5,8 +5,6 @@ from typing import Literal
 
 from jobsvalkey.contract.job_id import JobID
 
-Outcome = Literal["not_done", "unknown"]
-
 
 class JobsError(Exception):
     """The base of all errors of the library."""
@@ -21,7 +19,7 @@ class DuplicateJob(JobsError, ValueError):
 
 
 class UnsupportedOperation(JobsError):
-    """The driver does not state the capability that the operation needs."""
+    """The driver does not support the capability that the operation, or an option of the job, needs."""
 
 
 class StoreUnavailable(JobsError):
@@ -32,9 +30,9 @@ class StoreUnavailable(JobsError):
     done twice; a repeat by the caller is a new operation.
     """
 
-    def __init__(self, message: str, *, outcome: Outcome) -> None:
+    def __init__(self, message: str, *, outcome: Literal["not_done", "unknown"]) -> None:
         super().__init__(message)
-        self.outcome: Outcome = outcome
+        self.outcome: Literal["not_done", "unknown"] = outcome
 
 
 class StoreFull(StoreUnavailable):
@@ -54,6 +52,10 @@ class PushIncomplete(JobsError):
     def __init__(self, message: str, *, stored: Sequence[JobID]) -> None:
         super().__init__(message)
         self.stored: tuple[JobID, ...] = tuple(stored)
+
+
+class UnknownParent(JobsError, LookupError):
+    """A job is to run after one that the store does not hold; nothing was stored."""
 
 
 class PayloadTooLarge(JobsError, ValueError):

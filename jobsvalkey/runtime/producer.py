@@ -4,7 +4,21 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from jobsvalkey.contract import JobID, JobsError, NewJob, PushIncomplete, QueueDriver, check_request, new_job_id
+from jobsvalkey.contract import (
+    ConfigurationError,
+    JobID,
+    JobsError,
+    NewJob,
+    Pushed,
+    PushIncomplete,
+    QueueDriver,
+    RefusalKind,
+    StoreOutcome,
+    UnknownParent,
+    UnsupportedOperation,
+    check_request,
+    new_job_id,
+)
 from jobsvalkey.middleware import PushedJob
 from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.job import JobOptions
@@ -14,6 +28,19 @@ from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 def _id_of(options: JobOptions) -> JobID:
     given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
     return new_job_id() if given is None else given
+
+
+_REFUSED = {RefusalKind.UNKNOWN_PARENT: UnknownParent, RefusalKind.UNSUPPORTED: UnsupportedOperation}
+
+
+def check_refusal(pushed: Pushed) -> None:
+    """Nothing, where a job was not refused.
+
+    Raises:
+        UnknownParent, UnsupportedOperation, ConfigurationError: it was.
+    """
+    if pushed.reason is not None:
+        raise _REFUSED.get(pushed.reason.kind, ConfigurationError)(pushed.reason.message)
 
 
 class Producer:
@@ -54,13 +81,16 @@ class Producer:
         """Store one job; its id."""
         if not self._chain.at_push:
             job_id = _id_of(options)
-            await self._driver.push((self._new(job_id, name, parameters, options, self._driver.clock.now()),))
-            return job_id
+            item = self._new(job_id, name, parameters, options, self._driver.clock.now())
+            (done,) = await self._driver.push((item,))
+            check_refusal(done)
+            return done.job_id
         item, pushed = await self.prepare(name, parameters, options)
-        (stored,) = await self._driver.push((item,))
+        (done,) = await self._driver.push((item,))
+        check_refusal(done)
         if pushed is not None:
-            await self._chain.pushed(pushed, stored)
-        return item.job_id
+            await self._chain.pushed(pushed, done.outcome is StoreOutcome.STORED)
+        return done.job_id
 
     async def push_many(self, jobs: Sequence[tuple[str, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
         """Store many jobs, in one step or in chunks; their ids."""
@@ -72,27 +102,33 @@ class Producer:
             now = self._driver.clock.now()
             items = [self._new(_id_of(options), name, parameters, options, now) for name, parameters, options in jobs]
         if atomic:
-            stored = await self._driver.push(items)
-            await self._tell(prepared, stored)
-            return [item.job_id for item in items]
+            answer = await self._push(items)
+            await self._tell(prepared, answer)
+            return [pushed.job_id for pushed in answer]
         for item in items:
             check_request(item.request, item.job_id, self._driver.configuration)
         done: list[JobID] = []
         for chunk in self._chunks(items):
             try:
-                stored = await self._driver.push(chunk)
+                answer = await self._push(chunk)
             except JobsError as error:
                 raise PushIncomplete(
                     f"{len(done):,} of {len(items):,} jobs are stored, then the push broke off: {error}", stored=done
                 ) from error
-            await self._tell(prepared[len(done) :], stored)
-            done += [item.job_id for item in chunk]
+            await self._tell(prepared[len(done) :], answer)
+            done += [pushed.job_id for pushed in answer]
         return done
 
-    async def _tell(self, prepared: Sequence[tuple[NewJob, PushedJob | None]], stored: Sequence[bool]) -> None:
-        for (_, pushed), was_stored in zip(prepared, stored, strict=False):
+    async def _push(self, items: Sequence[NewJob]) -> list[Pushed]:
+        answer = await self._driver.push(items)
+        for pushed in answer[:1]:  # a push is refused as a whole
+            check_refusal(pushed)
+        return answer
+
+    async def _tell(self, prepared: Sequence[tuple[NewJob, PushedJob | None]], answer: Sequence[Pushed]) -> None:
+        for (_, pushed), done in zip(prepared, answer, strict=False):
             if pushed is not None:
-                await self._chain.pushed(pushed, was_stored)
+                await self._chain.pushed(pushed, done.outcome is StoreOutcome.STORED)
 
     def _chunks(self, items: Sequence[NewJob]) -> Iterator[list[NewJob]]:
         """As few pushes as the limits of one allow."""

@@ -17,6 +17,7 @@ from jobsvalkey.contract import (
     NamedParameters,
     PushedIf,
     QueueDriver,
+    StoreOutcome,
 )
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime.capabilities import (
@@ -33,7 +34,7 @@ from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, nam
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
-from jobsvalkey.runtime.producer import Producer
+from jobsvalkey.runtime.producer import Producer, check_refusal
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
@@ -273,8 +274,9 @@ class JobQueue(Generic[D_co]):
         name, parameters = name_and_parameters(job)
         item, pushed = await self._producer.prepare(name, parameters, options, next_scheduled_at)
         done = await self._driver.push_if(item, key, expected, value)
-        if pushed is not None and done is not PushedIf.UNEXPECTED:
-            await self._chain.pushed(pushed, done is PushedIf.PUSHED)
+        check_refusal(done)
+        if pushed is not None and done.outcome is not StoreOutcome.UNEXPECTED:
+            await self._chain.pushed(pushed, done.outcome is StoreOutcome.STORED)
         return done
 
     # Jobs that have not run, or have ended.

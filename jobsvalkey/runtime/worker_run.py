@@ -12,9 +12,9 @@ from jobsvalkey.contract import (
     Fail,
     JobsError,
     OperationRefused,
-    Outcome,
     QueueDriver,
     Release,
+    SettleOutcome,
     WorkerClosed,
 )
 from jobsvalkey.runtime.failure import encode_error
@@ -146,7 +146,7 @@ class WorkerRun:
         except (WorkerClosed, OperationRefused) as error:
             await self._replace(worker, error)
             return None
-        if exchanged.outcomes.count(Outcome.SETTLED) != len(settlements):
+        if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
             self.jobs.finished += settle_otherwise(settlements, exchanged.outcomes, self._fields)
         if exchanged.claims:
             self.last_claim_at = self._driver.clock.now()
@@ -169,12 +169,11 @@ class WorkerRun:
 
     async def _time_to_next(self, exchanged: Exchanged) -> float:
         """Seconds to wait for the next job, after an exchange that left slots free."""
-        if exchanged.until_next == 0:
-            if exchanged.claims:
-                return 0.0  # there is more, and the driver gave less than it was asked for
-            # Jobs are due and none was given: the lock has run out.
+        if exchanged.lock_expired:
             await self._renew()
             return min(self._poll_time, LOCK_PAUSE)
+        if exchanged.until_next == 0:
+            return 0.0  # there is more, and the driver gave less than it was asked for
         if self._options.burst and not self.jobs.running and not self.jobs.finished:
             self.stop()
         return self._poll_time if exchanged.until_next is None else min(self._poll_time, exchanged.until_next)
@@ -209,7 +208,7 @@ class WorkerRun:
         """Renew the lock, and end the runs whose claims are lost; the seconds since the store was asked to."""
         worker, held = self.worker, self.jobs.held
         try:
-            tokens = await worker.renew()
+            tokens = (await worker.renew()).tokens
         except WorkerClosed as error:
             await self._replace(worker, error)
         except LEAVING_FAULTS:

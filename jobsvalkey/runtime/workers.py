@@ -14,6 +14,7 @@ from jobsvalkey.contract import (
     Exchanged,
     JobsError,
     QueueDriver,
+    Renewed,
     Settlement,
     StoreUnavailable,
     WorkerID,
@@ -143,19 +144,19 @@ class Worker:
             lambda: self._driver.exchange(self.id, sequence, settlements, limit), self.fields
         )
 
-    async def renew(self) -> frozenset[bytes]:
-        """Extend the lock; the tokens that are still held.
+    async def renew(self) -> Renewed:
+        """Extend the lock; the claims that are still held.
 
         Raises:
             WorkerClosed: the worker is not known any more.
         """
 
-        async def step() -> frozenset[bytes]:
+        async def step() -> Renewed:
             asked_at = self._now()
-            tokens = await self._driver.renew(self.id, self._hold_for)
+            renewed = await self._driver.renew(self.id, self._hold_for)
             self.lapsed = self.since_renewal >= self._hold_for.total_seconds()
             self._renewed_at = asked_at
-            return tokens
+            return renewed
 
         return await self._access.retry_until_answered(step, self.fields)
 

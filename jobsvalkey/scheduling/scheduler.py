@@ -15,9 +15,9 @@ from jobsvalkey.contract import (
     ConfigurationError,
     JobsError,
     MetadataDriver,
-    PushedIf,
     QueueDriver,
     SchedulingDriver,
+    StoreOutcome,
     StoreUnavailable,
 )
 from jobsvalkey.contract.checks import OWN_KEYS
@@ -227,7 +227,7 @@ class Scheduler:
             value=value,
             next_scheduled_at=progress.job.schedule.next_after(trigger),
         )
-        if pushed is PushedIf.UNEXPECTED:
+        if pushed.outcome is StoreOutcome.UNEXPECTED:
             progress.is_ours = False
             self._log(logging.DEBUG, "another scheduler was first", progress)
         else:

@@ -9,13 +9,15 @@ from weakref import WeakKeyDictionary
 
 from valkey.asyncio import Valkey, ValkeyCluster
 
-from jobsvalkey.contract import Capability, Clock, ConfigurationError, Operation, SystemClock
+from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, Clock, ConfigurationError, Operation, SystemClock
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
 from jobsvalkey.valkey.scripting import Script
 from jobsvalkey.valkey.session import Session
+
+_CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS)
 
 # Sessions of a parent process. Their connections are the parent's: a child must neither use nor close them.
 _inherited: Final[list[Session]] = []
@@ -56,8 +58,8 @@ class ValkeyBase:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """All of them."""
-        return frozenset(Capability)
+        """All that there is a protocol of."""
+        return _CAPABILITIES
 
     async def aclose(self) -> None:
         """End this event loop's connections and background tasks. The user's client stays open."""

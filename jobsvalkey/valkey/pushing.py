@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import chain
 
-from jobsvalkey.contract import DriverConfiguration, NewJob, StoreUnavailable
+from jobsvalkey.contract import DriverConfiguration, NewJob, Pushed, StoreUnavailable
 from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.tasks import TaskSet
-from jobsvalkey.valkey.wire import push_arguments, push_flags
+from jobsvalkey.valkey.wire import push_arguments, pushed
 
 
 class _Waiting:
@@ -22,7 +22,7 @@ class _Waiting:
         self.size = size
         self.end = loop.time() + patience if patience else math.inf
         self.was_sent = False
-        self.done: asyncio.Future[list[bool]] = loop.create_future()
+        self.done: asyncio.Future[list[Pushed]] = loop.create_future()
 
     def give_up(self, reason: str) -> None:
         """Tell the caller that there will be no answer."""
@@ -52,7 +52,7 @@ class Pusher:
         self._running = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def push(self, items: Sequence[NewJob], size: int) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], size: int) -> list[Pushed]:
         """Store `items`, of `size` bytes, together with what else is pushed now.
 
         A caller that is cancelled leaves the others' round trip alone; what it pushed may or may not be stored.
@@ -63,11 +63,11 @@ class Pusher:
         self._queue.append(waiting)
         return await waiting.done
 
-    async def _push_alone(self, items: Sequence[NewJob]) -> list[bool]:
+    async def _push_alone(self, items: Sequence[NewJob]) -> list[Pushed]:
         """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in ours."""
         self._running = True
         try:
-            return push_flags(await self._writer.run(PUSH, push_arguments(items)))
+            return pushed(items, await self._writer.run(PUSH, push_arguments(items)))
         finally:
             self._running = False
             if self._queue:
@@ -135,5 +135,5 @@ class Pusher:
         for waiting in batch:
             end = at + len(waiting.items)
             if not waiting.done.done():
-                waiting.done.set_result(push_flags(answer[at:end]))
+                waiting.done.set_result(pushed(waiting.items, answer[at:end]))
             at = end

@@ -1,5 +1,6 @@
 """The capability `QUEUE`: jobs go in, workers claim them and settle the claims."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -8,11 +9,16 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     OperationRefused,
+    Pushed,
+    Renewed,
+    Report,
     Settlement,
     WorkerClosed,
     WorkerID,
     check_push,
+    check_reports,
     check_settlements,
+    refusals,
 )
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Argument, Reply
@@ -23,8 +29,8 @@ from jobsvalkey.valkey.scripting import CLOSE_WORKER, EXCHANGE, PUSH, RECOVER, R
 class ValkeyQueueing(ValkeyBase):
     """The capability `QUEUE`."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
-        """Store all items, or none. For each: whether it was stored; `False` is a duplicate, which changes nothing.
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        """Store all items, or none, and say what became of each. A duplicate changes nothing.
 
         Calls that come while another is under way share a round trip, but for those with an `operation`.
 
@@ -36,12 +42,20 @@ class ValkeyQueueing(ValkeyBase):
         size = check_push(items, self._configuration)
         if not items and operation is None:
             return []
+        if refused := refusals(items, self.capabilities):
+            return refused
         if operation is None:
             return await self._session().pusher.push(items, size)
-        return wire.push_flags(await self._write(PUSH, wire.push_arguments(items), operation))
+        return wire.pushed(items, await self._write(PUSH, wire.push_arguments(items), operation))
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         """Settle claims, and claim up to `limit` jobs that are due, in one step; repeated until there is an answer.
 
@@ -50,6 +64,7 @@ class ValkeyQueueing(ValkeyBase):
             OperationRefused: a `sequence` below the last one.
         """
         check_settlements(settlements)
+        check_reports(reports, self.capabilities)
         words = wire.settlement_arguments(settlements)
         session = self._session()
         start: list[Argument] = [worker, sequence, limit, session.new_call()]
@@ -62,18 +77,18 @@ class ValkeyQueueing(ValkeyBase):
             raise
         return wire.exchanged(reply)
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """Make a worker known, with an active lock for `hold_for`."""
         await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), "1"])
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
-        """Extend the worker's lock to `hold_for` from now; the tokens of the claims that it holds.
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+        """Extend the worker's lock to `hold_for` from now; the claims that it holds.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
         """
         try:
-            return frozenset(await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), ""]))
+            return Renewed(frozenset(await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), ""])))
         except WorkerClosed:
             await self._session().end_exchanges(worker)
             raise
@@ -83,8 +98,14 @@ class ValkeyQueueing(ValkeyBase):
         await self._upkeep(CLOSE_WORKER, [worker])
         await self._session().end_exchanges(worker)
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
-        """Return at a hint that there may be work, at the loss of the connection, or after `timeout`."""
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        """Return at a hint that there may be work, at the loss of the connection, or after `timeout`.
+
+        Without `work` no hint is taken, and there is no other news yet.
+        """
+        if not work:
+            await asyncio.sleep(timeout.total_seconds())
+            return
         await self._session().waiter.wait(timeout.total_seconds())
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:

@@ -1,12 +1,12 @@
 """The capability `SCHEDULING`: a push that happens once, however many schedulers try."""
 
-from jobsvalkey.contract import NewJob, Operation, PushedIf, check_metadata_key, check_push
+from jobsvalkey.contract import NewJob, Operation, PushedIf, StoreOutcome, check_metadata_key, check_push, refusals
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import PUSH_IF
 
-_PUSHED_IF = {b"p": PushedIf.PUSHED, b"d": PushedIf.DUPLICATE, b"u": PushedIf.UNEXPECTED}
+_OUTCOMES = {b"p": StoreOutcome.STORED, b"d": StoreOutcome.DUPLICATE, b"u": StoreOutcome.UNEXPECTED}
 
 
 class ValkeyScheduling(ValkeyBase):
@@ -21,10 +21,13 @@ class ValkeyScheduling(ValkeyBase):
             ConfigurationError: `key` is a lock that is held.
         """
         check_push([item], self._configuration)
+        for refused in refusals([item], self.capabilities):
+            return PushedIf(refused.outcome, item.job_id, refused.reason)
         condition: list[Argument] = [
             check_metadata_key(key, self._configuration.queue_key),
             "" if expected is None else "1",
             expected or b"",
             value,
         ]
-        return _PUSHED_IF[await self._write(PUSH_IF, condition + wire.push_arguments([item]), operation)]
+        answer = await self._write(PUSH_IF, condition + wire.push_arguments([item]), operation)
+        return PushedIf(_OUTCOMES[answer], item.job_id)

@@ -17,12 +17,14 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     NewJob,
-    Outcome,
+    Pushed,
     Retention,
     RetentionPolicy,
     Retry,
     Settlement,
+    SettleOutcome,
     StoredJob,
+    StoreOutcome,
 )
 from jobsvalkey.valkey.arguments import Argument, Reply
 
@@ -33,7 +35,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
-_OUTCOMES = {ord("s"): Outcome.SETTLED, ord("l"): Outcome.CLAIM_LOST, ord("b"): Outcome.BROKEN}
+_STORED = {ord("1"): StoreOutcome.STORED, ord("0"): StoreOutcome.DUPLICATE}
+_OUTCOMES = {ord("s"): SettleOutcome.SETTLED, ord("l"): SettleOutcome.CLAIM_LOST, ord("b"): SettleOutcome.BROKEN}
 
 
 def microseconds(value: datetime | timedelta) -> int:
@@ -60,9 +63,9 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     return arguments
 
 
-def push_flags(answer: bytes) -> list[bool]:
-    """The answer of `push`: for each job, whether it was stored."""
-    return [flag == ord("1") for flag in answer]
+def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
+    """The answer of `push`, for each job."""
+    return [Pushed(_STORED[letter], item.job_id) for item, letter in zip(items, answer, strict=True)]
 
 
 def from_microseconds(value: bytes) -> datetime | None:
@@ -150,9 +153,10 @@ def exchanged(reply: Reply) -> Exchanged:
             reset_attempt=reset == b"1",
             error=error,
         )
-    return Exchanged(
-        [_OUTCOMES[letter] for letter in letters], claims, None if until_next is None else float(until_next) / 1_000_000
-    )
+    lock_expired = until_next == b"expired"
+    outcomes = [_OUTCOMES[letter] for letter in letters]
+    seconds = None if until_next is None or lock_expired else float(until_next) / 1_000_000
+    return Exchanged(outcomes, [], claims, seconds, lock_expired)
 
 
 def stored_job(reply: Reply) -> StoredJob | None:

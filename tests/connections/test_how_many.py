@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey import ActiveLock, JobQueue, OperationRefused, ProcessorOptions, ValkeyJobQueue, WorkerClosed
+from jobsvalkey import ActiveLock, JobQueue, ProcessorOptions, ValkeyJobQueue
+from jobsvalkey.contract import OperationRefused, WorkerClosed
 from tests.support.drivers import HOUR, driver_at, open_worker
 from tests.support.processors import run_in_background
 from tests.support.proxy import Proxy

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from valkey.asyncio import Valkey
 
-from jobsvalkey import ActiveLock, JobQueue, NewJob, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue, new_job_id
+from jobsvalkey import ActiveLock, JobQueue, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue, new_job_id
+from jobsvalkey.contract import NewJob
 from tests.support.contents import contents
 from tests.support.processors import run_in_background
 from tests.support.proxy import Proxy

@@ -17,10 +17,10 @@ from jobsvalkey import (
     JobOptions,
     JobQueue,
     JobStatus,
-    SystemClock,
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
+from jobsvalkey.contract import SystemClock
 from jobsvalkey_memory import ManualClock
 from tests.support.processors import options
 from tests.support.retention import KEEP_ALL

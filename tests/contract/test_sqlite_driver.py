@@ -8,6 +8,7 @@ import pytest
 
 from docs.drivers.sqlite_driver import SQLiteJobQueue
 from jobsvalkey.contract import NewJob, Operation, StoreUnavailable, new_job_id
+from tests.support.pushes import STORED, outcomes
 
 
 async def test_a_file_that_is_locked_at_first_is_opened_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,11 +20,11 @@ async def test_a_file_that_is_locked_at_first_is_opened_later(tmp_path: Path, mo
         with pytest.raises(StoreUnavailable, match="locked"):
             await driver.push([job])
         other.close()
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]
 
 
 async def test_a_repeat_may_bring_its_jobs_in_another_sequence(tmp_path: Path) -> None:
     async with SQLiteJobQueue(tmp_path) as driver:
         job, operation = NewJob(new_job_id(), b"{}"), Operation("producer", 1)
-        assert await driver.push([job], operation=operation) == [True]
-        assert await driver.push((job,), operation=operation) == [True]
+        assert outcomes(await driver.push([job], operation=operation)) == [STORED]
+        assert outcomes(await driver.push((job,), operation=operation)) == [STORED]

@@ -9,13 +9,14 @@ from datetime import timedelta
 
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, driver_at, new_job
+from tests.support.pushes import STORED, outcomes
 
 PUSHES = 10
 
 
 async def push(driver: ValkeyJobQueue) -> None:
     for _ in range(PUSHES):
-        assert await driver.push([new_job()]) == [True]
+        assert outcomes(await driver.push([new_job()])) == [STORED]
 
 
 async def be_child(driver: ValkeyJobQueue) -> None:

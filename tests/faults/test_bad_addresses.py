@@ -12,11 +12,8 @@ from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey import (
     ConfigurationError,
-    Finish,
     JobQueue,
     JobsError,
-    NewJob,
-    Outcome,
     StoreFull,
     StoreUnavailable,
     ValkeyConfiguration,
@@ -25,6 +22,7 @@ from jobsvalkey import (
 )
 from jobsvalkey.cli.connection import make_client
 from jobsvalkey.cli.errors import WrongUsage
+from jobsvalkey.contract import Finish, NewJob, SettleOutcome
 from tests.conftest import StartServer
 from tests.support.contents import contents
 from tests.support.servers import ServerKind, ServerOptions, found_kinds
@@ -148,7 +146,9 @@ async def test_a_full_server(start_server: StartServer, kind: ServerKind) -> Non
             assert cast(StoreUnavailable, error).outcome == "not_done"
         assert await everything(server.url) == before
         # What makes room works.
-        assert (await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])).outcomes == [Outcome.SETTLED]
+        assert (await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])).outcomes == [
+            SettleOutcome.SETTLED
+        ]
         assert await driver.cancel(new_job_id()) is False
         assert await driver.cancel(jobs[1].job_id)
         assert await driver.remove(jobs[2].job_id)

@@ -10,7 +10,6 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import (
-    Fail,
     InvalidParameters,
     JobCleanup,
     JobName,
@@ -18,16 +17,15 @@ from jobsvalkey import (
     JobQueue,
     JobSleep,
     JobStatus,
-    NewJob,
     PayloadTooLarge,
     Push,
     PushTooLarge,
-    Retry,
     Schedule,
     ValkeyConfiguration,
     ValkeyJobQueue,
     new_job_id,
 )
+from jobsvalkey.contract import Fail, NewJob, Retry
 from tests.faults.conftest import QueueOnValkey, Unchanged
 from tests.support.work import Work
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobsvalkey import JobQueue, ProcessorOptions, StoreFull
-from jobsvalkey.contract import Fail, Finish, JobStatus, Outcome, Release, Retry, Settlement
+from jobsvalkey.contract import Fail, Finish, JobStatus, Release, Retry, Settlement, SettleOutcome
 from jobsvalkey.valkey import ValkeyJobQueue
 from jobsvalkey.valkey.scripting import PUSH
 from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job, open_worker
@@ -95,13 +95,13 @@ async def test_claims_are_made_and_settled(driver: ValkeyJobQueue, fill: Fill, n
     (claim,) = await claims_of(driver, 1)
     await fill()
     exchanged = await driver.exchange("worker", 2, [settle(claim)], 1)
-    assert exchanged.outcomes == [Outcome.SETTLED]
+    assert exchanged.outcomes == [SettleOutcome.SETTLED]
     assert len(exchanged.claims) == 1
     if name != "release":
         assert await driver.status(claim.job_id) is status
     again = await driver.exchange("worker", 2, [settle(claim)], 1)
     assert (again.outcomes, again.claims) == (exchanged.outcomes, exchanged.claims)
-    assert await driver.renew("worker", HOUR) == {exchanged.claims[0].token}
+    assert (await driver.renew("worker", HOUR)).tokens == {exchanged.claims[0].token}
     await driver.close_worker("worker")
 
 

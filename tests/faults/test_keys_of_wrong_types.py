@@ -9,20 +9,15 @@ from valkey.asyncio import Valkey
 
 from jobsvalkey import (
     ConfigurationError,
-    Fail,
-    Finish,
     JobCleanup,
     JobID,
     JobQueue,
     JobStatus,
-    NewJob,
-    Outcome,
-    Retry,
     ValkeyConfiguration,
     ValkeyJobQueue,
     new_job_id,
 )
-from jobsvalkey.contract import Claim
+from jobsvalkey.contract import Claim, Fail, Finish, NewJob, Retry, SettleOutcome
 from tests.support.contents import contents
 from tests.support.processors import options, run_in_background
 from tests.support.retention import KEEP_ALL
@@ -151,7 +146,7 @@ async def test_a_jobs_key_of_the_wrong_type_is_the_fault_of_that_job_alone(
     await client.delete(f"{queue_key}/{broken.job_id}")
     await client.xadd(f"{queue_key}/{broken.job_id}", {"not": "ours"})
     settlements = [Finish(each.job_id, each.token) for each in (broken, sound)]
-    assert (await driver.exchange("worker", 3, settlements)).outcomes == [Outcome.BROKEN, Outcome.SETTLED]
+    assert (await driver.exchange("worker", 3, settlements)).outcomes == [SettleOutcome.BROKEN, SettleOutcome.SETTLED]
     assert await driver.status(sound.job_id) is JobStatus.COMPLETED
 
 

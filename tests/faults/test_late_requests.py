@@ -8,11 +8,12 @@ import pytest
 from valkey.exceptions import ResponseError
 
 from jobsvalkey import StoreUnavailable
-from jobsvalkey.contract import Finish, JobStatus, Outcome
+from jobsvalkey.contract import Finish, JobStatus, SettleOutcome
 from jobsvalkey.valkey import ValkeyJobQueue
 from jobsvalkey.valkey.scripting import EXCHANGE, PUSH
 from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
 from tests.support.proxy import Fault, Proxy, script
+from tests.support.pushes import STORED, outcomes
 from tests.support.steps import STEPS
 
 Arrive = Callable[[Fault], Awaitable[Any]]
@@ -43,7 +44,7 @@ async def test_a_late_claim_takes_nothing_that_its_repeat_has_not_told(
     claims = (await driver.exchange("worker", 1, (), 2)).claims
     assert len(claims) == 2
     await arrive(fault)
-    assert await driver.renew("worker", HOUR) == frozenset(claim.token for claim in claims)
+    assert (await driver.renew("worker", HOUR)).tokens == frozenset(claim.token for claim in claims)
     assert (await driver.counts())[JobStatus.PENDING] == 3
 
 
@@ -58,7 +59,7 @@ async def test_a_late_claim_whose_repeat_found_nothing_takes_nothing(
         assert (await driver.exchange("worker", 2 + poll, (), 2)).claims == []
     await driver.push([new_job()])
     await arrive(fault)
-    assert await driver.renew("worker", HOUR) == frozenset()
+    assert (await driver.renew("worker", HOUR)).tokens == frozenset()
     assert len((await driver.exchange("worker", 9, (), 2)).claims) == 1
 
 
@@ -70,7 +71,7 @@ async def test_a_late_claim_after_the_next_one_is_refused(proxy: Proxy, driver: 
     claims += (await driver.exchange("worker", 2, (), 1)).claims
     with pytest.raises(ResponseError, match="REFUSED"):
         await arrive(fault)
-    assert await driver.renew("worker", HOUR) == frozenset(claim.token for claim in claims)
+    assert (await driver.renew("worker", HOUR)).tokens == frozenset(claim.token for claim in claims)
 
 
 async def test_a_late_claim_of_a_worker_that_has_left_takes_nothing(
@@ -91,12 +92,12 @@ async def test_a_late_settlement_ends_no_later_claim(proxy: Proxy, driver: Valke
     (claim,) = await claims_of(driver, 1)
     fault = proxy.drop_request(script(EXCHANGE.digest))
     finish = Finish(claim.job_id, claim.token)
-    assert (await driver.exchange("worker", 2, [finish])).outcomes == [Outcome.SETTLED]
+    assert (await driver.exchange("worker", 2, [finish])).outcomes == [SettleOutcome.SETTLED]
     assert await driver.rerun(claim.job_id)
     (again,) = (await driver.exchange("worker", 3, (), 1)).claims
     with pytest.raises(ResponseError, match="REFUSED"):
         await arrive(fault)
-    assert await driver.renew("worker", HOUR) == {again.token}
+    assert (await driver.renew("worker", HOUR)).tokens == {again.token}
     assert await driver.status(claim.job_id) is JobStatus.PROCESSING
 
 
@@ -116,7 +117,7 @@ async def test_a_late_push_whose_job_has_run_and_gone_stores_nothing(
     proxy: Proxy, driver: ValkeyJobQueue, arrive: Arrive
 ) -> None:
     fault = proxy.drop_request(script(PUSH.digest))
-    assert await driver.push([new_job()]) == [True]
+    assert outcomes(await driver.push([new_job()])) == [STORED]
     (claim,) = await claims_of(driver, 1)
     await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])
     assert await driver.remove(claim.job_id)
@@ -129,12 +130,12 @@ async def test_a_late_push_after_the_next_one_is_refused(
 ) -> None:
     # This one is not even repeated: its caller was told that its outcome is not known.
     async with driver_at(proxy.url, queue_key, operation_timeout=timedelta(0)) as driver:
-        assert await driver.push([new_job()]) == [True]
+        assert outcomes(await driver.push([new_job()])) == [STORED]
         fault = proxy.drop_request(script(PUSH.digest))
         with pytest.raises(StoreUnavailable) as caught:
             await driver.push([new_job()])
         assert caught.value.outcome == "unknown"
-        assert await driver.push([new_job()]) == [True]
+        assert outcomes(await driver.push([new_job()])) == [STORED]
     with pytest.raises(ResponseError, match="REFUSED"):
         await arrive(fault)
     assert (await direct.counts())[JobStatus.PENDING] == 2
@@ -151,5 +152,5 @@ async def test_late_claims_take_nothing_where_several_repeats_found_nothing(
     await driver.push([new_job() for _ in range(5)])
     for fault in faults:
         await arrive(fault)
-    assert await driver.renew("worker", HOUR) == frozenset()
+    assert (await driver.renew("worker", HOUR)).tokens == frozenset()
     assert len((await driver.exchange("worker", 9, (), 9)).claims) == 5

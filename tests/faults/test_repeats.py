@@ -5,11 +5,24 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from jobsvalkey import OperationRefused
-from jobsvalkey.contract import Exchanged, Finish, JobCleanup, JobID, JobStatus, Operation, Outcome, PushedIf, Release
+from jobsvalkey.contract import (
+    Exchanged,
+    Finish,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    Operation,
+    OperationRefused,
+    Pushed,
+    PushedIf,
+    Release,
+    SettleOutcome,
+    StoreOutcome,
+)
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
 from tests.support.proxy import Proxy
+from tests.support.pushes import STORED, outcomes
 from tests.support.steps import STEPS, Prepare, failed, paused, pending
 
 Ask: TypeAlias = Callable[[ValkeyJobQueue, JobID, Operation], Awaitable[Any]]
@@ -17,8 +30,12 @@ JOB = new_job()
 REMOVE = JobCleanup.remove()
 
 NUMBERED: dict[str, tuple[Prepare, Ask, Any]] = {
-    "push": (pending, lambda d, _, o: d.push([JOB], operation=o), [True]),
-    "push_if": (pending, lambda d, _, o: d.push_if(JOB, "value", b"0", b"1", operation=o), PushedIf.PUSHED),
+    "push": (pending, lambda d, _, o: d.push([JOB], operation=o), [Pushed(STORED, JOB.job_id)]),
+    "push_if": (
+        pending,
+        lambda d, _, o: d.push_if(JOB, "value", b"0", b"1", operation=o),
+        PushedIf(STORED, JOB.job_id),
+    ),
     "cancel": (pending, lambda d, i, o: d.cancel(i, operation=o), True),
     "pause": (pending, lambda d, i, o: d.pause(i, operation=o), True),
     "resume": (paused, lambda d, i, o: d.resume(i, operation=o), True),
@@ -76,16 +93,16 @@ async def run_and_remove(driver: ValkeyJobQueue, job_id: JobID) -> None:
 async def test_a_push_again_when_its_job_has_run_and_gone(driver: ValkeyJobQueue, other: ValkeyJobQueue) -> None:
     await driver.push([JOB], operation=number(1))
     await run_and_remove(driver, JOB.job_id)
-    assert await driver.push([JOB], operation=number(1)) == [True]
-    assert await other.push([JOB], operation=number(1)) == [True]
+    assert outcomes(await driver.push([JOB], operation=number(1))) == [STORED]
+    assert outcomes(await other.push([JOB], operation=number(1))) == [STORED]
     assert sum((await driver.counts()).values()) == 0
-    assert await driver.push([JOB], operation=number(2)) == [True]
+    assert outcomes(await driver.push([JOB], operation=number(2))) == [STORED]
 
 
 async def test_a_push_if_again_when_its_job_has_run_and_gone(driver: ValkeyJobQueue, other: ValkeyJobQueue) -> None:
-    assert await driver.push_if(JOB, "key", None, b"1", operation=number(1)) is PushedIf.PUSHED
+    assert (await driver.push_if(JOB, "key", None, b"1", operation=number(1))).outcome is StoreOutcome.STORED
     await run_and_remove(driver, JOB.job_id)
-    assert await other.push_if(JOB, "key", None, b"1", operation=number(1)) is PushedIf.PUSHED
+    assert (await other.push_if(JOB, "key", None, b"1", operation=number(1))).outcome is StoreOutcome.STORED
     assert sum((await driver.counts()).values()) == 0
 
 
@@ -113,9 +130,9 @@ async def test_the_same_exchange_again(driver: ValkeyJobQueue, other: ValkeyJobQ
     one, two = first.claims
     settlements = [Finish(one.job_id, one.token), Release(two.job_id, two.token), Finish(one.job_id, b"0.0")]
     second, again = await exchange_twice(driver, other, 2, settlements, 1)
-    assert second.outcomes == [Outcome.SETTLED, Outcome.SETTLED, Outcome.CLAIM_LOST]
+    assert second.outcomes == [SettleOutcome.SETTLED, SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
     assert (again.outcomes, again.claims) == (second.outcomes, second.claims)
-    assert await driver.renew("worker", HOUR) == frozenset(claim.token for claim in second.claims)
+    assert (await driver.renew("worker", HOUR)).tokens == frozenset(claim.token for claim in second.claims)
     with pytest.raises(OperationRefused):
         await driver.exchange("worker", 1, settlements, 1)
 
@@ -126,12 +143,12 @@ async def test_the_same_exchange_again_when_its_job_has_run_and_gone(
     await driver.push([new_job()])
     (claim,) = await claims_of(driver, 1)
     release = [Release(claim.job_id, claim.token)]
-    assert (await driver.exchange("worker", 2, release)).outcomes == [Outcome.SETTLED]
+    assert (await driver.exchange("worker", 2, release)).outcomes == [SettleOutcome.SETTLED]
     (taken,) = await claims_of(driver, 1, "another worker")
     await driver.exchange("another worker", 2, [Finish(taken.job_id, taken.token)])
     assert await driver.remove(claim.job_id)
     again = await other.exchange("worker", 2, release, 5)
-    assert (again.outcomes, again.claims) == ([Outcome.SETTLED], [])
+    assert (again.outcomes, again.claims) == ([SettleOutcome.SETTLED], [])
     assert sum((await driver.counts()).values()) == 0
 
 

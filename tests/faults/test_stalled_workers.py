@@ -3,7 +3,7 @@
 import signal
 
 from jobsvalkey import JobQueue, JobStatus
-from jobsvalkey.contract import Claim, Finish, Outcome
+from jobsvalkey.contract import Claim, Finish, SettleOutcome
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, open_worker
 from tests.support.processes import worker_process
@@ -12,7 +12,7 @@ from tests.support.tasks import Long
 from tests.support.waiting import until
 
 
-async def finish(driver: ValkeyJobQueue, claim: Claim) -> list[Outcome]:
+async def finish(driver: ValkeyJobQueue, claim: Claim) -> list[SettleOutcome]:
     return (await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])).outcomes
 
 
@@ -35,7 +35,7 @@ async def test_weakness_3_a_worker_that_comes_back_loses_its_claim_and_goes_on(
         assert (claim.job_id, claim.recoveries) == (job_id, 1)
         stalled.process.send_signal(signal.SIGCONT)
         await stalled.said("cancelled")
-        assert await direct.renew("worker", HOUR) == {claim.token}
+        assert (await direct.renew("worker", HOUR)).tokens == {claim.token}
         # The worker itself lives on.
         other = await queue.push(Long(seconds=0))
 
@@ -43,6 +43,6 @@ async def test_weakness_3_a_worker_that_comes_back_loses_its_claim_and_goes_on(
             return await queue.status(other) is JobStatus.COMPLETED
 
         await until(is_completed)
-        assert await finish(direct, claim) == [Outcome.SETTLED]
+        assert await finish(direct, claim) == [SettleOutcome.SETTLED]
     assert await queue.status(job_id) is JobStatus.COMPLETED
     assert await direct.validate() == []

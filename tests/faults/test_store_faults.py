@@ -12,6 +12,7 @@ from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job
 from tests.support.processors import run_in_background
+from tests.support.pushes import STORED, outcomes
 from tests.support.servers import Server, ServerOptions
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import PATIENCE, until
@@ -129,18 +130,18 @@ async def test_each_push_gives_up_in_time_while_the_server_is_down(start_server:
             for _ in range(4):
                 pushes.append(group.create_task(failing_push(driver)))
                 await asyncio.sleep(timeout / 20)
-        outcomes, seconds = zip(*(push.result() for push in pushes), strict=True)
-        assert outcomes[0] == "not_done"
-        assert set(outcomes[1:]) <= {"not_done", "unknown"}  # their round trip was on its way when their time was up
+        ends, seconds = zip(*(push.result() for push in pushes), strict=True)
+        assert ends[0] == "not_done"
+        assert set(ends[1:]) <= {"not_done", "unknown"}  # their round trip was on its way when their time was up
         assert max(seconds) < timeout + 0.5
         await asyncio.to_thread(server.start)
-        assert await driver.push([new_job()]) == [True]
+        assert outcomes(await driver.push([new_job()])) == [STORED]
 
 
 async def test_a_push_to_a_frozen_server_has_an_unknown_outcome(start_server: StartServer, queue_key: str) -> None:
     server = start_server()
     async with driver_at(server.url, queue_key, operation_timeout=timedelta(seconds=0.4)) as driver:
-        assert await driver.push([new_job()]) == [True]
+        assert outcomes(await driver.push([new_job()])) == [STORED]
         server.freeze()
         outcome, seconds = await failing_push(driver)
         assert outcome == "unknown"
@@ -149,7 +150,7 @@ async def test_a_push_to_a_frozen_server_has_an_unknown_outcome(start_server: St
             await driver.counts()
         assert caught.value.outcome in {"unknown", "not_done"}
         server.thaw()
-        assert await driver.push([new_job()]) == [True]
+        assert outcomes(await driver.push([new_job()])) == [STORED]
         assert (await driver.counts())[JobStatus.PENDING] in {2, 3}
 
 

@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 import pytest
 
 from jobsvalkey import ConfigurationError, InconsistencyKind, JobQueue, ProcessorOptions
-from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, NewJob, Outcome
+from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, NewJob, SettleOutcome
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import claims_of, new_job, open_worker
 from tests.support.processors import run_in_background
+from tests.support.pushes import STORED, outcomes
 from tests.support.steps import STEPS, claimed, pending
 from tests.support.waiting import until
 from tests.support.work import Work, counting
@@ -116,10 +117,10 @@ async def test_fault_6_a_running_jobs_key_spoils_one_outcome(
     bad, good, _ = scene.claims
     await spoil(valkey_client, f"{queue_key}/{bad.job_id}{key}")
     exchanged = await direct.exchange("worker", 2, [Finish(claim.job_id, claim.token) for claim in (bad, good)])
-    assert exchanged.outcomes == [Outcome.BROKEN, Outcome.SETTLED]
+    assert exchanged.outcomes == [SettleOutcome.BROKEN, SettleOutcome.SETTLED]
     assert await direct.status(bad.job_id) is JobStatus.PROCESSING
     exchanged = await direct.exchange("worker", 3, [Fail(bad.job_id, bad.token, b"error", keep=True)])
-    assert exchanged.outcomes == [Outcome.SETTLED]
+    assert exchanged.outcomes == [SettleOutcome.SETTLED]
     assert await direct.status(bad.job_id) is JobStatus.FAILED
 
 
@@ -163,7 +164,7 @@ async def test_a_push_over_somebody_elses_key(
 ) -> None:
     job = new_job()
     await spoil(valkey_client, f"{queue_key}/{job.job_id}{key}")
-    assert await direct.push([job]) == [True]
+    assert outcomes(await direct.push([job])) == [STORED]
     (claim,) = await claims_of(direct, 1)
     assert claim.request == (None if key == ".metadata" else job.request)
 

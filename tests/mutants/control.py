@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import JobID, JobStatus, NewJob, Operation, PushedIf, check_metadata_key
+from jobsvalkey.contract import JobID, JobStatus, NewJob, Operation, PushedIf, StoreOutcome, check_metadata_key
 from jobsvalkey_memory.store import Value
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.support.broken_twins import CancelDeletesRunning, ResumeForgetsDelay
@@ -188,10 +188,21 @@ class PushIfStaysOnDuplicate(Twin):
     ) -> PushedIf:
         before = self.state.metadata.get(key)
         pushed = await super().push_if(item, key, expected, value, operation=operation)
-        if pushed is PushedIf.DUPLICATE:
+        if pushed.outcome is StoreOutcome.DUPLICATE:
             self.state.metadata.pop(key)
             self.state.metadata |= {key: before} if before else {}
         return pushed
+
+
+@mutant("test_scheduling_a_field_that_is_not_supported_is_refused")
+class PushIfDropsFields(Twin):
+    """`push_if` leaves out in silence what the driver does not support."""
+
+    async def push_if(
+        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
+    ) -> PushedIf:
+        plain = NewJob(item.job_id, item.request, item.due, item.remember)
+        return await super().push_if(plain, key, expected, value, operation=operation)
 
 
 @mutant("test_scheduling_one_of_many_schedulers_pushes", weakness=10)
@@ -202,11 +213,11 @@ class PushIfInTwoSteps(Twin):
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
     ) -> PushedIf:
         if await self.get_metadata(key) != expected:
-            return PushedIf.UNEXPECTED
+            return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
         await asyncio.sleep(0)
-        [stored] = await self.push([item])
+        [pushed] = await self.push([item])
         await self.set_metadata(key, value)
-        return PushedIf.PUSHED if stored else PushedIf.DUPLICATE
+        return PushedIf(pushed.outcome, item.job_id)
 
 
 @mutant("test_metadata_a_scheduler_may_bear_its_queues_key")

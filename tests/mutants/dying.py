@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import Exchanged, JobStatus, Settlement, StoredJob, WorkerClosed, WorkerID
+from jobsvalkey.contract import Exchanged, JobStatus, Renewed, Report, Settlement, StoredJob, WorkerClosed, WorkerID
 from jobsvalkey_memory.store import WORKER_MEMORY, Worker
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.support.broken_twins import OrphansOfTheLiving
@@ -17,10 +17,10 @@ mutant("test_worker_a_live_workers_job_is_never_touched", chapter=__name__)(Orph
 class WorkersNeverDie(Twin):
     """The lock of a worker never expires: the jobs of a dead one stay with it."""
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker, timedelta(days=3650))
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         return await super().renew(worker, timedelta(days=3650))
 
 
@@ -28,7 +28,7 @@ class WorkersNeverDie(Twin):
 class DeadForTwelveMinutes(Twin):
     """A lock is held for 450 seconds at least: the jobs of a dead worker wait that long."""
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker, max(hold_for, timedelta(seconds=450)))
 
 
@@ -37,9 +37,15 @@ class ClaimWithoutOwner(Twin):
     """A claim is booked in a second step, which the last job of a batch never sees: nobody recovers it."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         if len(answer.claims) > 2:
             self.state.workers[worker].claims.pop(answer.claims[-1].token, None)
         return answer
@@ -143,14 +149,20 @@ class ExpiredWorkerClaims(Twin):
     """A worker whose lock has expired goes on claiming."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         holder = self.state.workers.get(worker)
         if holder is None or self.clock.now() - holder.expires >= WORKER_MEMORY:
-            return await super().exchange(worker, sequence, settlements, limit)
+            return await super().exchange(worker, sequence, settlements, limit, reports=reports)
         expires, holder.expires = holder.expires, self.clock.now() + timedelta(seconds=1)
         try:
-            return await super().exchange(worker, sequence, settlements, limit)
+            return await super().exchange(worker, sequence, settlements, limit, reports=reports)
         finally:
             holder.expires = expires
 
@@ -190,7 +202,7 @@ class ClosingForgetsErrors(Twin):
 class ClosedWorkerRevived(Twin):
     """A renewal opens a worker again that was closed."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         await self.open_worker(worker, hold_for)
         return await super().renew(worker, hold_for)
 
@@ -199,27 +211,60 @@ class ClosedWorkerRevived(Twin):
 class RenewalTellsNothing(Twin):
     """A renewal does not say which claims are held: the worker takes them all for lost."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         await super().renew(worker, hold_for)
-        return frozenset()
+        return Renewed(frozenset())
 
 
 @mutant("test_worker_a_renewal_extends_the_lock")
 class RenewalExtendsNothing(Twin):
     """A renewal leaves the lock as it is: a worker that lives loses its jobs."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         expires = self._worker(worker, self.now()).expires
         held = await super().renew(worker, hold_for)
         self.state.workers[worker].expires = expires
         return held
 
 
+@mutant("test_worker_an_expired_lock_settles_but_claims_nothing", found_by=[Search.MACHINE])
+class ExpiryUnsaid(Twin):
+    """An exchange under an expired lock looks as if nothing were due: the worker waits for what it could have."""
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        return replace(await super().exchange(worker, sequence, settlements, limit), lock_expired=False)
+
+
+@mutant("test_worker_an_expired_lock_settles_but_claims_nothing", found_by=[Search.MACHINE])
+class DueUnderAnExpiredLock(Twin):
+    """An exchange under an expired lock says that a job is due, though it would claim none: the worker spins."""
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        exchanged = await super().exchange(worker, sequence, settlements, limit)
+        return replace(exchanged, until_next=self._until_next(self.clock.now()))
+
+
 @mutant("test_worker_a_renewal_may_shorten_the_lock")
 class RenewalNeverShortens(Twin):
     """A renewal for a shorter time leaves the lock as it is."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         holder = self._worker(worker, self.now())
         longest = max(holder.expires, self.clock.now() + hold_for)
         held = await super().renew(worker, hold_for)
@@ -231,7 +276,7 @@ class RenewalNeverShortens(Twin):
 class RenewalTooLate(Twin):
     """A renewal after the lock has expired is refused, though nothing has been recovered."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         if self._worker(worker, self.now()).expires <= self.clock.now():
             raise WorkerClosed(worker)
         return await super().renew(worker, hold_for)
@@ -241,6 +286,6 @@ class RenewalTooLate(Twin):
 class ReopeningLosesClaims(Twin):
     """Opening a worker again begins a new record: its claims are nobody's."""
 
-    async def open_worker(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         self.state.workers.pop(worker, None)
-        await super().open_worker(worker, hold_for)
+        await super().open_worker(worker, hold_for, about=about)

@@ -16,8 +16,9 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     Operation,
-    Outcome,
+    Report,
     Settlement,
+    SettleOutcome,
     StoredJob,
     WorkerID,
 )
@@ -115,9 +116,15 @@ class LostRequestStopsAll(Twin):
     """A job whose request is lost fails the exchange that claims it, and every one after it."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         if any(claim.request is None for claim in answer.claims):
             raise TypeError("a request is bytes")
         return answer
@@ -128,9 +135,15 @@ class LostRequestSkipped(Twin):
     """A job whose request is lost is claimed without a word, and stays with its worker."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return replace(answer, claims=[claim for claim in answer.claims if claim.request is not None])
 
 
@@ -138,9 +151,9 @@ class LostRequestSkipped(Twin):
 class OneBrokenJobStopsAll(Twin):
     """One job with a key of the wrong type fails the settlements of all others."""
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         outcome = super()._settle(holder, settlement, now)
-        if outcome is Outcome.BROKEN:
+        if outcome is SettleOutcome.BROKEN:
             raise ConfigurationError("a key holds the wrong type")
         return outcome
 

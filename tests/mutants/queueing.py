@@ -7,7 +7,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import Exchanged, JobStatus, NewJob, Operation, Settlement, StoredJob, WorkerID
+from jobsvalkey.contract import (
+    Exchanged,
+    JobStatus,
+    NewJob,
+    Operation,
+    Pushed,
+    Report,
+    Settlement,
+    StoredJob,
+    StoreOutcome,
+    WorkerID,
+)
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.support.broken_twins import EarlyDelivery, LatestFirst, LostPush
 
@@ -22,7 +33,7 @@ mutant("test_order_earliest_due_first", chapter=__name__)(LatestFirst)
 class PayloadCut(Twin):
     """A payload loses what is beyond 64 KiB."""
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         return super()._push(replace(item, request=item.request[:65_536]), now)
 
 
@@ -30,7 +41,7 @@ class PayloadCut(Twin):
 class PayloadAsText(Twin):
     """A payload is taken for text: bytes that are no UTF-8 are replaced."""
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         return super()._push(replace(item, request=item.request.decode("utf-8", "replace").encode()), now)
 
 
@@ -38,10 +49,10 @@ class PayloadAsText(Twin):
 class BatchHalfDone(Twin):
     """A push goes job by job: what is refused in the middle leaves the first half in the store."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         if operation is not None:
             return await super().push(items, operation=operation)
-        stored: list[bool] = []
+        stored: list[Pushed] = []
         for item in items:
             stored += await super().push([item])
         return stored
@@ -51,7 +62,7 @@ class BatchHalfDone(Twin):
 class DuplicateOverwrites(Twin):
     """A duplicate is reported, and its request stored all the same."""
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         there = self.state.jobs.get(item.job_id)
         if there is not None and there.status is PENDING:
             self.state.put(replace(there, request=item.request))
@@ -62,9 +73,9 @@ class DuplicateOverwrites(Twin):
 class DuplicateSpoilsBatch(Twin):
     """One duplicate keeps the other jobs of its push from being stored."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         if operation is None and any(item.job_id in self.state.jobs for item in items):
-            return [False] * len(items)
+            return [Pushed(StoreOutcome.DUPLICATE, item.job_id) for item in items]
         return await super().push(items, operation=operation)
 
 
@@ -72,11 +83,39 @@ class DuplicateSpoilsBatch(Twin):
 class PushInTwoSteps(Twin):
     """A push looks first and stores later: two that look at once both store the job."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         absent = [item.job_id not in self.state.jobs for item in items]
         await asyncio.sleep(0)
         stored = await super().push(items, operation=operation)
-        return [one or other for one, other in zip(stored, absent, strict=True)]
+        seen = zip(items, stored, absent, strict=True)
+        return [Pushed(StoreOutcome.STORED, item.job_id) if was_absent else one for item, one, was_absent in seen]
+
+
+@mutant("test_push_duplicates_leave_the_other_items_alone")
+class AnswersOutOfOrder(Twin):
+    """The answers of a push are right, but not in the order of its jobs."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        return sorted(await super().push(items, operation=operation), key=lambda pushed: pushed.outcome)
+
+
+@mutant("test_push_a_field_that_is_not_supported_is_refused")
+class FieldsDropped(Twin):
+    """What the driver does not support is left out in silence: the job runs without it."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        plain = [NewJob(item.job_id, item.request, item.due, item.remember) for item in items]
+        return await super().push(plain, operation=operation)
+
+
+@mutant("test_push_a_field_that_is_not_supported_is_refused")
+class RefusesOneByOne(Twin):
+    """Of a push with a field that is not supported the other jobs are stored."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        if operation is not None:
+            return await super().push(items, operation=operation)
+        return [pushed for item in items for pushed in await super(RefusesOneByOne, self).push([item])]
 
 
 @mutant("test_push_an_id_of_the_user_is_remembered")
@@ -112,7 +151,7 @@ class WindowFromThePush(Twin):
 class AllIdsRemembered(Twin):
     """Every id is remembered, the library's too: the store grows by each job that ever ran."""
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         return super()._push(replace(item, remember=True), now)
 
 
@@ -120,7 +159,7 @@ class AllIdsRemembered(Twin):
 class NegativeDelayAccepted(Twin):
     """A negative delay is taken for none."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         negative = [isinstance(item.due, timedelta) and item.due < timedelta(0) for item in items]
         items = [replace(item, due=None) if is_so else item for item, is_so in zip(items, negative, strict=True)]
         return await super().push(items, operation=operation)
@@ -140,9 +179,15 @@ class LimitIgnored(Twin):
     """A claim takes all that is due, whatever its limit."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        return await super().exchange(worker, sequence, settlements, 1000 if limit else 0)
+        return await super().exchange(worker, sequence, settlements, 1000 if limit else 0, reports=reports)
 
 
 @mutant("test_claim_the_time_until_the_next_job")
@@ -150,9 +195,15 @@ class NextDueForgotten(Twin):
     """Delayed jobs are not counted in the time until the next job: a worker sleeps past them."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return answer if answer.until_next == 0 else replace(answer, until_next=None)
 
 
@@ -161,9 +212,15 @@ class EnvelopeOfTheClaim(Twin):
     """A claim says that the job was stored when it was claimed."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return replace(answer, claims=[replace(claim, stored_at=self.clock.now()) for claim in answer.claims])
 
 
@@ -172,10 +229,32 @@ class UnknownWorkerOpened(Twin):
     """A worker that was never opened, or was closed, may claim: it is opened on the way."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         if worker not in self.state.workers:
             await self.open_worker(worker, timedelta(minutes=1))
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
+
+
+@mutant("test_claim_reports_that_are_not_supported_are_refused")
+class ReportsSwallowed(Twin):
+    """What handlers report is taken, and lost."""
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
         return await super().exchange(worker, sequence, settlements, limit)
 
 
@@ -184,7 +263,13 @@ class ClaimInTwoSteps(Twin):
     """A claim looks first and takes later: two workers that look at once both get the job."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         now = self.clock.now()
         seen = [due_id[1] for due_id in self.state.lines[PENDING] if due_id[0] <= now][:limit]
@@ -193,7 +278,7 @@ class ClaimInTwoSteps(Twin):
             job = self.state.jobs.get(job_id)
             if job is not None and job.status is JobStatus.PROCESSING:
                 self._pend(job)
-        return await super().exchange(worker, sequence, settlements, limit)
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
     def _drop(self, job: StoredJob, now: datetime) -> None:
         # The first of the two that ends the job takes it from the other.
@@ -210,7 +295,13 @@ class ChoosesWrongly(Twin):
         raise NotImplementedError
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         now, line = self.clock.now(), self.state.lines[PENDING]
         due = [place for place in line if place[0] <= now]
@@ -218,7 +309,7 @@ class ChoosesWrongly(Twin):
         for place in passed_over:
             line.remove(place)
         try:
-            answer = await super().exchange(worker, sequence, settlements, limit)
+            answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         finally:
             for place in passed_over:
                 line.add(place)
@@ -253,7 +344,7 @@ class LatestDueFirst(ChoosesWrongly):
 class PastIsNow(Twin):
     """A due time in the past becomes now: such a job waits behind those that were there."""
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         past = isinstance(item.due, datetime) and item.due < now
         return super()._push(replace(item, due=None) if past else item, now)
 
@@ -262,7 +353,7 @@ class PastIsNow(Twin):
 class TimesInMilliseconds(Twin):
     """Due times are cut to milliseconds: within one, the ids decide."""
 
-    def _push(self, item: NewJob, now: datetime) -> bool:
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
         due = item.due
         if isinstance(due, datetime):
             due = due.replace(microsecond=due.microsecond // 1000 * 1000)
@@ -274,9 +365,15 @@ class DelayedJobsRotate(Twin):
     """An idle poll takes the first delayed job out, and puts it back at the end."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         line = list(self.state.lines[PENDING])
         if limit and not answer.claims and len(line) > 1:
             self.state.put(replace(self.state.jobs[line[0][1]], due=line[-1][0] + timedelta(microseconds=1)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import Exchanged, NewJob, Operation, Outcome, Settlement, WorkerID
+from jobsvalkey.contract import Exchanged, NewJob, Operation, Pushed, Report, Settlement, SettleOutcome, WorkerID
 from tests.mutants.mutant import Twin, mutant
 from tests.support.broken_twins import ForgetfulExchange, UnnumberedPush
 
@@ -19,12 +19,18 @@ class RepeatedSettleIsLost(Twin):
     """A repeat of an exchange finds its claims settled, and reports them as lost."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         holder = self.state.workers.get(worker)
         is_repeat = holder is not None and holder.sequence == sequence
-        answer = await super().exchange(worker, sequence, settlements, limit)
-        return replace(answer, outcomes=[Outcome.CLAIM_LOST] * len(settlements)) if is_repeat else answer
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
+        return replace(answer, outcomes=[SettleOutcome.CLAIM_LOST] * len(settlements)) if is_repeat else answer
 
 
 @mutant("test_repeat_a_lower_exchange_is_refused")
@@ -32,12 +38,18 @@ class LowerExchangeAccepted(Twin):
     """An exchange that comes late, under a lower number, is done."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         holder = self.state.workers.get(worker)
         if holder is not None and sequence < (holder.sequence or 0):
             holder.sequence = None
-        return await super().exchange(worker, sequence, settlements, limit)
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
 
 @mutant("test_repeat_an_idle_exchange_is_not_recorded")
@@ -45,9 +57,15 @@ class IdleExchangeRecorded(Twin):
     """An exchange that settles and claims nothing is recorded: every idle poll writes."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         self.state.workers[worker].sequence = sequence
         return answer
 
@@ -66,9 +84,15 @@ class RecoveredClaimsReturned(Twin):
         self.answers: dict[tuple[WorkerID, int], Exchanged] = {}
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return self.answers.setdefault((worker, sequence), answer) if answer.claims else answer
 
 
@@ -76,7 +100,7 @@ class RecoveredClaimsReturned(Twin):
 class LowerSequenceAccepted(Twin):
     """A push that comes late, under a lower number than the producer's last one, is done."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         last = self.state.producers.get(operation.producer) if operation else None
         if last and operation and operation.sequence < last.sequence:
             del self.state.producers[operation.producer]
@@ -87,7 +111,7 @@ class LowerSequenceAccepted(Twin):
 class OtherContentAccepted(Twin):
     """A number that was used for another push is taken for a repeat of that: the new jobs are lost."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         last = self.state.producers.get(operation.producer) if operation else None
         if last and operation and operation.sequence == last.sequence:
             return last.answer
@@ -98,7 +122,7 @@ class OtherContentAccepted(Twin):
 class OneNumberForAll(Twin):
     """All producers share one line of numbers."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         return await super().push(items, operation=Operation("all", operation.sequence) if operation else None)
 
 
@@ -106,7 +130,7 @@ class OneNumberForAll(Twin):
 class MemoryOfTheDriver(Twin):
     """The driver remembers its producers, not the store: a repeat over another connection is done again."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         own = Operation(f"{operation.producer} {id(self)}", operation.sequence) if operation else None
         return await super().push(items, operation=own)
 
@@ -127,7 +151,7 @@ class ProducersForgottenEarly(Twin):
 class RepeatsProlongNothing(Twin):
     """A producer is remembered for ten minutes from its first use, though it asks again and again."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         last = self.state.producers.get(operation.producer) if operation else None
         stored = await super().push(items, operation=operation)
         if last and operation and last.sequence == operation.sequence:

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     Exchanged,
     JobStatus,
-    Outcome,
     Release,
+    Report,
     Retry,
     Settlement,
+    SettleOutcome,
     StoredJob,
     WorkerID,
 )
@@ -28,7 +29,7 @@ mutant("test_retry_it_stays_stored", weakness=18, chapter=__name__)(RetryThenDel
 class TokenIgnored(Twin):
     """A settlement is held against worker and job, not against the token."""
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         held = {job_id: token for token, job_id in holder.claims.items()}
         token = held.get(settlement.job_id, settlement.token)
         return super()._settle(holder, replace(settlement, token=token), now)
@@ -39,9 +40,15 @@ class TokenReused(TokenIgnored):
     """The token of a claim is its job's id: the next claim of the job has the same."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return replace(answer, claims=[replace(claim, token=claim.job_id.bytes) for claim in answer.claims])
 
 
@@ -49,17 +56,17 @@ class TokenReused(TokenIgnored):
 class LostClaimHidden(Twin):
     """The settlement of a claim that was lost is reported as settled."""
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         outcome = super()._settle(holder, settlement, now)
-        return Outcome.SETTLED if outcome is Outcome.CLAIM_LOST else outcome
+        return SettleOutcome.SETTLED if outcome is SettleOutcome.CLAIM_LOST else outcome
 
 
 @mutant("test_settle_until_its_recovery_a_claim_is_held", found_by=[Search.MACHINE])
 class ClaimLostWithTheLock(Twin):
     """A claim is lost when the lock expires, though nobody has recovered its job."""
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
-        return Outcome.CLAIM_LOST if holder.expires <= now else super()._settle(holder, settlement, now)
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
+        return SettleOutcome.CLAIM_LOST if holder.expires <= now else super()._settle(holder, settlement, now)
 
 
 @mutant("test_settle_one_lost_claim_does_not_spoil_the_others")
@@ -67,20 +74,26 @@ class OneLostClaimSpoilsAll(Twin):
     """Where one claim of an exchange is lost, none of its settlements is done."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         holder = self.state.workers.get(worker)
         is_new = holder is not None and sequence > (holder.sequence or 0)
         if holder is not None and is_new and any(each.token not in holder.claims for each in settlements):
-            return Exchanged([Outcome.CLAIM_LOST] * len(settlements), [])
-        return await super().exchange(worker, sequence, settlements, limit)
+            return Exchanged([SettleOutcome.CLAIM_LOST] * len(settlements), [], [])
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
 
 @mutant("test_settle_release_puts_a_job_back_as_it_was")
 class ReleaseIsARetry(Twin):
     """A release puts the job back as a retry does: due now, recoveries forgotten."""
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         is_release = isinstance(settlement, Release)
         return super()._settle(holder, Retry(settlement.job_id, settlement.token) if is_release else settlement, now)
 
@@ -89,9 +102,9 @@ class ReleaseIsARetry(Twin):
 class ReleaseForgetsRerun(Twin):
     """A release clears `reset_attempt`: a job that was rerun goes on at the attempt where it had failed."""
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         outcome = super()._settle(holder, settlement, now)
-        if isinstance(settlement, Release) and outcome is Outcome.SETTLED:
+        if isinstance(settlement, Release) and outcome is SettleOutcome.SETTLED:
             self.state.put(replace(self.state.jobs[settlement.job_id], reset_attempt=False))
         return outcome
 
@@ -135,10 +148,10 @@ class LeavesAsItWas(Twin):
 
     left: ClassVar[str]
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> Outcome:
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         before = self.state.jobs.get(settlement.job_id)
         outcome = super()._settle(holder, settlement, now)
-        if before is not None and isinstance(settlement, Retry) and outcome is Outcome.SETTLED:
+        if before is not None and isinstance(settlement, Retry) and outcome is SettleOutcome.SETTLED:
             after = self.state.jobs[settlement.job_id]
             self.state.put(replace(after, **{self.left: getattr(before, self.left)}))
         return outcome

@@ -12,7 +12,7 @@ from tests.mutants.mutant import Twin, harness_of, mutant
 class NeverHinted(Twin):
     """A worker is never woken: what is pushed waits for its next poll."""
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         await asyncio.sleep(timeout.total_seconds())
 
 
@@ -32,27 +32,43 @@ class OnlyPushesWake(Twin):
 class HintBeforeWaitLost(Twin):
     """A hint that comes after the claim and before the wait is lost."""
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         if worker in self.state.workers:
             self.state.workers[worker].hints = self.state.hints
-        await super().wait(worker, timeout)
+        await super().wait(worker, timeout, work=work)
 
 
 @mutant("test_wait_it_ends_at_the_timeout", only_the_killer=True)
 class WaitsForEver(Twin):
     """A wait ends at a hint alone: one that is lost is never made up for."""
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         await super().wait(worker, timedelta(days=1))
 
 
 class HintWakesAll(Twin):
     """One push wakes every idle worker: allowed, but not what it should be."""
 
-    async def wait(self, worker: WorkerID, timeout: timedelta) -> None:
-        await super().wait(worker, timeout)
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        await super().wait(worker, timeout, work=work)
         QueueState.hint(self.state)
 
 
 HintWakesAllHarness = harness_of(HintWakesAll)
 """Not a mutant: the kit warns of it, and does not fail."""
+
+
+@mutant("test_wait_a_full_worker_takes_no_hint", only_the_killer=True)
+class FullWorkerTakesHints(Twin):
+    """A worker that can take no more is woken all the same, and an idle one sleeps on."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        await super().wait(worker, timeout)
+
+
+@mutant("test_wait_without_work_ends_at_the_timeout", only_the_killer=True)
+class WaitsForNewsAlone(Twin):
+    """A worker that can take no more waits until there is news of its claims, however long."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        await super().wait(worker, timeout if work else timedelta(days=1), work=work)

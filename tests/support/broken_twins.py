@@ -15,10 +15,13 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Operation,
-    Outcome,
+    Pushed,
     QueueDriver,
+    Report,
     Retry,
     Settlement,
+    SettleOutcome,
+    StoreOutcome,
     SystemClock,
     WorkerID,
 )
@@ -31,7 +34,13 @@ class UnfencedSettle(Twin):
     """Whoever settles a running job ends it, whether or not the claim is his."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         workers = self.state.workers
         for settlement in settlements:
@@ -40,7 +49,7 @@ class UnfencedSettle(Twin):
                 if held and worker in workers and sequence > (workers[worker].sequence or 0):
                     del holder.claims[held[0]]
                     workers[worker].claims[settlement.token] = settlement.job_id
-        return await super().exchange(worker, sequence, settlements, limit)
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
 
 class _Ahead:
@@ -62,11 +71,17 @@ class EarlyDelivery(Twin):
         super().__init__(configuration, self.ahead, store)
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         self.ahead.by = timedelta(seconds=3)
         try:
-            return await super().exchange(worker, sequence, settlements, limit)
+            return await super().exchange(worker, sequence, settlements, limit, reports=reports)
         finally:
             self.ahead.by = timedelta(0)
 
@@ -74,28 +89,34 @@ class EarlyDelivery(Twin):
 class LostPush(Twin):
     """Of a batch the last job is acknowledged, but not stored."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         if len(items) < 3:
             return await super().push(items, operation=operation)
-        return [*await super().push(items[:-1], operation=operation), True]
+        return [*await super().push(items[:-1], operation=operation), Pushed(StoreOutcome.STORED, items[-1].job_id)]
 
 
 class ForgetfulExchange(Twin):
     """A repeat of an exchange shows no claims: those whose reply was lost are forgotten."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         holder = self.state.workers.get(worker)
         is_repeat = holder is not None and holder.sequence == sequence
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return replace(answer, claims=[]) if is_repeat else answer
 
 
 class UnnumberedPush(Twin):
     """A repeat of a push is done again."""
 
-    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[bool]:
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         return await super().push(items)
 
 
@@ -117,9 +138,15 @@ class LatestFirst(Twin):
     """The claims of a step come in the wrong order."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         return replace(answer, claims=answer.claims[::-1])
 
 
@@ -127,11 +154,17 @@ class RetryThenDelete(Twin):
     """A job that is put back is deleted afterwards, as if it had ended."""
 
     async def exchange(
-        self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit)
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         for settlement, outcome in zip(settlements, answer.outcomes, strict=True):
-            if isinstance(settlement, Retry) and outcome is Outcome.SETTLED:
+            if isinstance(settlement, Retry) and outcome is SettleOutcome.SETTLED:
                 await self.remove(settlement.job_id)
         return answer
 

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from jobsvalkey_conformance import AnyDriver, DriverHarness
 
-from jobsvalkey import Claim, ExponentialJitter, JobID, JobQueue, JobStatus
-from jobsvalkey.contract import Capability, DriverConfiguration
+from jobsvalkey import ExponentialJitter, JobID, JobQueue, JobStatus
+from jobsvalkey.contract import Capability, Claim, DriverConfiguration
 from jobsvalkey_memory import ManualClock
 from tests.conftest import Servers
 from tests.contract.test_sqlite_example import SQLiteHarness

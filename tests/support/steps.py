@@ -14,15 +14,16 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
-    Outcome,
-    PushedIf,
     Release,
     Retry,
     Settlement,
+    SettleOutcome,
+    StoreOutcome,
 )
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
 from jobsvalkey.valkey.scripting import Script
 from tests.support.drivers import HOUR, claims_of, new_job, open_worker
+from tests.support.pushes import STORED, outcomes
 
 JOBS = 3
 MOMENT = timedelta(milliseconds=1)
@@ -117,7 +118,7 @@ async def statuses(driver: ValkeyJobQueue, scene: Scene) -> list[JobStatus | Non
 
 async def held(driver: ValkeyJobQueue, scene: Scene) -> tuple[int, int]:
     """How many jobs are pending, and how many claims the worker holds."""
-    return (await driver.counts())[JobStatus.PENDING], len(await driver.renew("worker", HOUR))
+    return (await driver.counts())[JobStatus.PENDING], len((await driver.renew("worker", HOUR)).tokens)
 
 
 async def recovered(driver: ValkeyJobQueue, scene: Scene) -> list[int]:
@@ -143,7 +144,7 @@ async def number(driver: ValkeyJobQueue, scene: Scene) -> int:
 def settling(settle: Callable[[Claim], Settlement]) -> Ask:
     """An exchange that settles the first claim, and the second by a token that never was."""
 
-    async def ask(driver: ValkeyJobQueue, scene: Scene) -> list[Outcome]:
+    async def ask(driver: ValkeyJobQueue, scene: Scene) -> list[SettleOutcome]:
         first, second = scene.claims[:2]
         exchanged = await driver.exchange("worker", 2, [settle(first), Finish(second.job_id, b"0.0")])
         return exchanged.outcomes
@@ -165,12 +166,17 @@ async def opening(driver: ValkeyJobQueue, scene: Scene) -> None:
 
 async def renewing(driver: ValkeyJobQueue, scene: Scene) -> bool:
     """The lock is extended; whether all claims are told."""
-    return await driver.renew("worker", HOUR) == frozenset(claim.token for claim in scene.claims)
+    return (await driver.renew("worker", HOUR)).tokens == frozenset(claim.token for claim in scene.claims)
 
 
-async def pushing_if(driver: ValkeyJobQueue, scene: Scene) -> PushedIf:
+async def pushing(driver: ValkeyJobQueue, count: int) -> list[StoreOutcome]:
+    """A push of some jobs."""
+    return outcomes(await driver.push([new_job() for _ in range(count)]))
+
+
+async def pushing_if(driver: ValkeyJobQueue, scene: Scene) -> StoreOutcome:
     """A push on a condition."""
-    return await driver.push_if(new_job(), "value", b"0", b"1")
+    return (await driver.push_if(new_job(), "value", b"0", b"1")).outcome
 
 
 async def closed(driver: ValkeyJobQueue, scene: Scene) -> list[Any]:
@@ -178,7 +184,7 @@ async def closed(driver: ValkeyJobQueue, scene: Scene) -> list[Any]:
     return [*await recovered(driver, scene), len(await claims_of(driver, 9, "other"))]
 
 
-SETTLED = [Outcome.SETTLED, Outcome.CLAIM_LOST]
+SETTLED = [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
 PENDING, PROCESSING, FAILED = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.FAILED
 
 
@@ -198,12 +204,10 @@ def _single(script: Script, prepare: Prepare, name: str, left: JobStatus | None)
 
 
 STEPS = {
-    "push": Step(scripting.PUSH, pending, lambda d, _: d.push([new_job()]), [True], number, 4),
-    "push many": Step(
-        scripting.PUSH, pending, lambda d, _: d.push([new_job() for _ in range(50)]), [True] * 50, number, 53
-    ),
-    "push_if": Step(scripting.PUSH_IF, pending, pushing_if, PushedIf.PUSHED, number, 4),
-    "push_if: the key": Step(scripting.PUSH_IF, pending, pushing_if, PushedIf.PUSHED, metadata("value"), b"1"),
+    "push": Step(scripting.PUSH, pending, lambda d, _: pushing(d, 1), [STORED], number, 4),
+    "push many": Step(scripting.PUSH, pending, lambda d, _: pushing(d, 50), [STORED] * 50, number, 53),
+    "push_if": Step(scripting.PUSH_IF, pending, pushing_if, StoreOutcome.STORED, number, 4),
+    "push_if: the key": Step(scripting.PUSH_IF, pending, pushing_if, StoreOutcome.STORED, metadata("value"), b"1"),
     "claim": Step(scripting.EXCHANGE, worker, claiming, None, held, (1, 2)),
     "finish": _settle(lambda claim: Finish(claim.job_id, claim.token), JobStatus.COMPLETED),
     "fail": _settle(lambda claim: Fail(claim.job_id, claim.token, b"error"), FAILED),

@@ -8,7 +8,8 @@ from typing import Any, Protocol, cast
 import pytest
 from valkey.asyncio import Valkey
 
-from jobsvalkey import Clock, JobQueue, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey import JobQueue, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.contract import Clock
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import Server
 

@@ -7,22 +7,8 @@ from datetime import timedelta
 import pytest
 from valkey.asyncio import Valkey
 
-from jobsvalkey import (
-    Claim,
-    Fail,
-    Finish,
-    JobQueue,
-    JobStatus,
-    NewJob,
-    Outcome,
-    ProcessorOptions,
-    Release,
-    Retry,
-    Settlement,
-    SystemClock,
-    ValkeyJobQueue,
-    new_job_id,
-)
+from jobsvalkey import JobQueue, JobStatus, ProcessorOptions, ValkeyJobQueue, new_job_id
+from jobsvalkey.contract import Claim, Fail, Finish, NewJob, Release, Retry, Settlement, SettleOutcome, SystemClock
 from jobsvalkey.valkey.scripting import RECOVER
 from jobsvalkey_memory import ManualClock
 from tests.support.processors import options, run_in_background
@@ -62,10 +48,10 @@ async def test_weakness_03_a_stalled_worker_settles_nothing_of_anothers_run(
     (new,) = (await driver.exchange("other", 1, (), 1)).claims
 
     before = await driver.get(job.job_id)
-    assert (await driver.exchange("stalled", 2, [settlement(old)])).outcomes == [Outcome.CLAIM_LOST]
+    assert (await driver.exchange("stalled", 2, [settlement(old)])).outcomes == [SettleOutcome.CLAIM_LOST]
     assert await driver.get(job.job_id) == before
-    assert await driver.renew("other", HOLD) == {new.token}
-    assert (await driver.exchange("other", 2, [Finish(new.job_id, new.token)])).outcomes == [Outcome.SETTLED]
+    assert (await driver.renew("other", HOLD)).tokens == {new.token}
+    assert (await driver.exchange("other", 2, [Finish(new.job_id, new.token)])).outcomes == [SettleOutcome.SETTLED]
     assert await driver.status(job.job_id) is JobStatus.COMPLETED
 
 

@@ -14,12 +14,12 @@ from jobsvalkey import (
     JobOptions,
     JobQueue,
     JobStatus,
-    NewJob,
     Push,
     ValkeyConfiguration,
     ValkeyJobQueue,
     new_job_id,
 )
+from jobsvalkey.contract import NewJob
 from tests.support.processors import options
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import Server, ServerOptions, found_kinds

@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 from valkey.asyncio import Valkey
 
-from jobsvalkey import ActiveLock, JobQueue, JobStatus, NewJob, ValkeyJobQueue, new_job_id
+from jobsvalkey import ActiveLock, JobQueue, JobStatus, ValkeyJobQueue, new_job_id
+from jobsvalkey.contract import NewJob
 from tests.support.processors import options, run_in_background
 from tests.support.waiting import until
 from tests.support.work import Work, counting

@@ -9,19 +9,17 @@ from jobsvalkey import (
     DO_NOT_RETAIN,
     RETAIN,
     ExponentialJitter,
-    Fail,
-    Finish,
     JobContext,
     JobID,
     JobQueue,
     JobSleep,
     JobStatus,
-    NewJob,
     NoRetry,
     RetentionPolicy,
     ValkeyJobQueue,
     new_job_id,
 )
+from jobsvalkey.contract import Fail, Finish, NewJob
 from tests.support.processors import options
 from tests.support.work import Work
 from tests.weaknesses.conftest import MakeDriver

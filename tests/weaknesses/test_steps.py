@@ -7,20 +7,8 @@ from typing import Any, cast
 import pytest
 from valkey.asyncio import Valkey
 
-from jobsvalkey import (
-    Accuracy,
-    Fail,
-    JobCleanup,
-    JobContext,
-    JobName,
-    JobQueue,
-    JobSchedule,
-    JobStatus,
-    NewJob,
-    Outcome,
-    Schedule,
-    new_job_id,
-)
+from jobsvalkey import Accuracy, JobCleanup, JobContext, JobName, JobQueue, JobSchedule, JobStatus, Schedule, new_job_id
+from jobsvalkey.contract import Fail, NewJob, SettleOutcome
 from jobsvalkey.valkey.scripting import EXCHANGE
 from jobsvalkey_memory import ManualClock
 from tests.support.processors import options, run_in_background
@@ -106,7 +94,7 @@ async def test_weakness_08_a_cleanup_loses_no_job_that_is_too_young(
         await other.push(young)
         claims = (await other.exchange("worker", 2 * number, (), 5)).claims
         failures = [Fail(claim.job_id, claim.token, b"error") for claim in claims]
-        assert (await other.exchange("worker", 2 * number + 1, failures)).outcomes == [Outcome.SETTLED] * 5
+        assert (await other.exchange("worker", 2 * number + 1, failures)).outcomes == [SettleOutcome.SETTLED] * 5
 
     async def clean() -> None:
         await cut.cleanup(failed_jobs=JobCleanup.remove(max_age=HOUR))

@@ -8,20 +8,17 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import (
-    Fail,
-    Finish,
     Inconsistency,
     InconsistencyKind,
     JobID,
     JobStatus,
-    NewJob,
     RetentionPolicy,
-    Retry,
     ValkeyJobQueue,
     new_job_id,
     retain_for,
     retain_last,
 )
+from jobsvalkey.contract import Fail, Finish, NewJob, Retry
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.weaknesses.conftest import MakeDriver
 

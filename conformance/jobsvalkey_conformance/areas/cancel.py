@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobStatus, Outcome, Release, new_job_id
+from jobsvalkey.contract import Capability, JobStatus, Release, SettleOutcome, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
 
 
 class CancelTests(Suite):
@@ -20,7 +20,7 @@ class CancelTests(Suite):
         assert await driver.cancel(job_id) is True
         await kit.advance(kit.unit)
         assert await kit.claimed(driver) == [other]
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
     @conformance_test(Capability.CANCEL, Capability.INSPECTION, Capability.CLEANUP)
@@ -48,7 +48,7 @@ class CancelTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         assert await driver.cancel(job_id) is False
-        assert await worker.settle(Release(job_id, claim.token)) == [Outcome.SETTLED]
+        assert await worker.settle(Release(job_id, claim.token)) == [SettleOutcome.SETTLED]
         again = await worker.claim_one()
         assert (again.job_id, again.request) == (job_id, b"request")
 
@@ -82,6 +82,6 @@ class CancelTests(Suite):
         job = kit.job(remember=True)
         await driver.push([job])
         assert await driver.cancel(job.job_id)
-        assert await driver.push([job]) == [False]
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
         await kit.advance(kit.unit)
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]

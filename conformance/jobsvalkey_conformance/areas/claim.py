@@ -2,9 +2,18 @@
 
 import pytest
 
-from jobsvalkey.contract import Capability, Finish, JobStatus, Outcome, Release, WorkerClosed
+from jobsvalkey.contract import (
+    Capability,
+    Finish,
+    JobStatus,
+    Release,
+    Report,
+    SettleOutcome,
+    UnsupportedOperation,
+    WorkerClosed,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import Kit
+from jobsvalkey_conformance.kit import Kit, not_run
 
 
 class ClaimTests(Suite):
@@ -66,7 +75,7 @@ class ClaimTests(Suite):
         claim = await worker.claim_one()
         assert claim.job_id == first
         exchanged = await worker.exchange(Finish(first, claim.token), limit=5)
-        assert exchanged.outcomes == [Outcome.SETTLED]
+        assert exchanged.outcomes == [SettleOutcome.SETTLED]
         assert [claim.job_id for claim in exchanged.claims] == [second]
 
     @conformance_test()
@@ -95,6 +104,21 @@ class ClaimTests(Suite):
         assert (await worker.exchange(limit=1)).until_next == 0.0
         until_next = (await worker.exchange(limit=1)).until_next
         assert until_next == pytest.approx((kit.unit * 3).total_seconds(), abs=tolerance)
+
+    @conformance_test()
+    async def test_claim_reports_that_are_not_supported_are_refused(self, kit: Kit) -> None:
+        """Reports to a driver that does not support them: `UnsupportedOperation`, and nothing is settled or claimed."""
+        driver = await kit.driver()
+        if Capability.REPORTS in kit.capabilities:
+            not_run("the driver supports reports")
+        await kit.push_many(driver, 2)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        report = Report(claim.job_id, claim.token, b"half")
+        with pytest.raises(UnsupportedOperation):
+            await driver.exchange(worker.id, 2, [Finish(claim.job_id, claim.token)], 1, reports=[report])
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token}
+        assert len(await kit.claimed(driver)) == 1
 
     @conformance_test(Capability.RESUME)
     async def test_claim_a_paused_job_is_not_the_next_one(self, kit: Kit) -> None:

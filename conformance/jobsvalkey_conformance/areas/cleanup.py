@@ -14,12 +14,12 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
-    Outcome,
+    SettleOutcome,
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
 
 every_finished_state: pytest.MarkDecorator = pytest.mark.parametrize("status", sorted(FINISHED))
 removable: list[JobStatus] = [status for status in JobStatus if status is not JobStatus.PROCESSING]
@@ -94,7 +94,7 @@ class CleanupTests(Suite):
         assert await driver.remove(job_id) is True
         assert await driver.remove(job_id) is False
         assert await kit.claimed(driver) == []
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_a_running_job_is_not_removed(self, kit: Kit) -> None:
@@ -125,9 +125,9 @@ class CleanupTests(Suite):
         else:
             cleaned = await driver.cleanup(completed_jobs=JobCleanup.remove())
             assert cleaned[JobStatus.COMPLETED] == 1
-        assert await driver.push([kit.job(job_id=job_id)]) == [False]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [DUPLICATE]
         await kit.advance(kit.unit)
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_pending_and_paused_jobs_are_not_rerun(self, kit: Kit) -> None:
@@ -191,7 +191,7 @@ class CleanupTests(Suite):
             settled = (
                 Finish(queued, claim.token) if status is JobStatus.COMPLETED else Fail(queued, claim.token, b"error")
             )
-            assert await worker.settle(settled) == [Outcome.SETTLED]
+            assert await worker.settle(settled) == [SettleOutcome.SETTLED]
             old = queued
         await kit.advance(kit.unit)
         young = await kit.in_state(driver, status)
@@ -248,14 +248,14 @@ class CleanupTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         assert await driver.cleanup_step(JobStatus.PROCESSING, action, max_jobs=10) == 1
-        assert await driver.renew(worker.id, kit.unit) == frozenset()
-        assert await worker.settle(Finish(job_id, claim.token)) == [Outcome.CLAIM_LOST]
+        assert (await driver.renew(worker.id, kit.unit)).tokens == frozenset()
+        assert await worker.settle(Finish(job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
         if action is JobCleanup.RERUN:
             again = await worker.claim_one()
             assert (again.job_id, again.reset_attempt) == (job_id, True)
             await worker.finish(again)
         assert await kit.claimed(driver) == []
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_only_orphans(self, kit: Kit) -> None:
@@ -272,7 +272,7 @@ class CleanupTests(Suite):
         assert claim.job_id == running
         await live.finish(claim)
         assert await driver.recover() == 0
-        assert await driver.push([kit.job(job_id=orphan)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=orphan)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
     async def test_cleanup_a_step_is_bounded_and_takes_the_oldest(self, kit: Kit) -> None:

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from jobsvalkey.contract import Capability, Claim, Finish, JobID, JobStatus, Outcome, PayloadTooLarge, Release
+from jobsvalkey.contract import Capability, Claim, Finish, JobID, JobStatus, PayloadTooLarge, Release, SettleOutcome
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import Kit, Worker
+from jobsvalkey_conformance.kit import STORED, Kit, Worker, outcomes
 
 
 class ConcurrencyTests(Suite):
@@ -22,7 +22,7 @@ class ConcurrencyTests(Suite):
         jobs = [kit.job(b"%d" % number) for number in range(300)]
         twice = jobs + jobs[::3]
         answers = await asyncio.gather(*(drivers[number % 2].push([job]) for number, job in enumerate(twice)))
-        stored = Counter(job.job_id for job, [is_new] in zip(twice, answers, strict=True) if is_new)
+        stored = Counter(job.job_id for job, [is_new] in zip(twice, answers, strict=True) if is_new.outcome is STORED)
         assert stored == Counter(job.job_id for job in jobs)
         claims = await (await kit.worker(drivers[0])).claim(1000)
         assert {claim.job_id: claim.request for claim in claims} == {job.job_id: job.request for job in jobs}
@@ -35,10 +35,12 @@ class ConcurrencyTests(Suite):
         jobs = [kit.job(b"x" * (101 if number % 7 == 3 else 1)) for number in range(50)]
         answers = await asyncio.gather(*(driver.push([job]) for job in jobs), return_exceptions=True)
         for number, answer in enumerate(answers):
-            if number % 7 == 3:
+            if isinstance(answer, BaseException):
+                assert number % 7 == 3
                 assert isinstance(answer, PayloadTooLarge)
             else:
-                assert answer == [True]
+                assert number % 7 != 3
+                assert outcomes(answer) == [STORED]
         assert len(await kit.claimed(driver)) == sum(number % 7 != 3 for number in range(50))
 
     @conformance_test()
@@ -53,12 +55,12 @@ class ConcurrencyTests(Suite):
             cancelled = set(range(0, 60, 4))
             for number in cancelled:
                 tasks[number].cancel()
-        answers = [None if task.cancelled() else task.result() for task in tasks]
-        assert all(answer == [True] for number, answer in enumerate(answers) if number not in cancelled)
+        for number, task in enumerate(tasks):
+            assert number in cancelled or outcomes(task.result()) == [STORED]
         claimed = Counter(await kit.claimed(driver))
         assert all(claimed[job.job_id] == 1 for number, job in enumerate(jobs) if number not in cancelled)
         assert max(claimed.values()) == 1
-        assert await driver.push([kit.job()]) == [True]
+        assert outcomes(await driver.push([kit.job()])) == [STORED]
 
     @conformance_test()
     async def test_concurrency_no_job_is_claimed_twice(self, kit: Kit) -> None:
@@ -95,7 +97,7 @@ class ConcurrencyTests(Suite):
             while len(finished) < total:
                 for claim in await worker.claim(3):
                     if chance.random() < 0.3:
-                        assert await worker.settle(Release(claim.job_id, claim.token)) == [Outcome.SETTLED]
+                        assert await worker.settle(Release(claim.job_id, claim.token)) == [SettleOutcome.SETTLED]
                     else:
                         await worker.finish(claim)
                         finished.append(claim.job_id)
@@ -124,10 +126,10 @@ class ConcurrencyTests(Suite):
             cancelled.cancel()
             await asyncio.gather(cancelled, return_exceptions=True)
             exchanged = await driver.exchange(worker.id, worker.sequence, settlements, 3)
-            assert exchanged.outcomes == [Outcome.SETTLED] * len(settlements)
+            assert exchanged.outcomes == [SettleOutcome.SETTLED] * len(settlements)
             claims = exchanged.claims
             assert [claim.job_id for claim in claims] == ids[3 * turns : 3 * turns + 3]
-            assert await driver.renew(worker.id, kit.unit * 60) == {claim.token for claim in claims}
+            assert (await driver.renew(worker.id, kit.unit * 60)).tokens == {claim.token for claim in claims}
 
     @conformance_test(Capability.CANCEL)
     async def test_concurrency_cancel_against_claim(self, kit: Kit) -> None:
@@ -176,10 +178,10 @@ class ConcurrencyTests(Suite):
         tokens: set[bytes] = set()
         for _ in range(20):
             claims, renewed = await asyncio.gather(worker.claim(3), driver.renew(worker.id, kit.unit * 60))
-            assert renewed <= tokens | {claim.token for claim in claims}
-            assert renewed >= tokens
+            assert renewed.tokens <= tokens | {claim.token for claim in claims}
+            assert renewed.tokens >= tokens
             tokens |= {claim.token for claim in claims}
-        assert await driver.renew(worker.id, kit.unit) == tokens
+        assert (await driver.renew(worker.id, kit.unit)).tokens == tokens
 
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING])
     @conformance_test(Capability.INSPECTION)

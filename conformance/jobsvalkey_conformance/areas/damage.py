@@ -12,12 +12,12 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
-    Outcome,
     Release,
+    SettleOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, Hook
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit, Worker
+from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, Worker, outcomes
 
 every_loss: pytest.MarkDecorator = pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.WRONG_TYPE])
 
@@ -34,7 +34,7 @@ class DamageTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         assert (claim.job_id, claim.request) == (job_id, GARBLED)
-        assert await worker.settle(Fail(job_id, claim.token, b"corrupt", keep=True)) == [Outcome.SETTLED]
+        assert await worker.settle(Fail(job_id, claim.token, b"corrupt", keep=True)) == [SettleOutcome.SETTLED]
 
     @every_loss
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
@@ -56,10 +56,10 @@ class DamageTests(Suite):
         driver = await kit.driver()
         job_id = await kit.push(driver)
         await kit.harness.damage(kit.configuration, job_id, how)
-        assert await driver.push([kit.job(job_id=job_id)]) == [False]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [DUPLICATE]
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        assert await driver.push([kit.job(job_id=job_id)]) == [False]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [DUPLICATE]
         assert (claim.job_id, claim.request) == (job_id, None)
 
     @every_loss
@@ -71,7 +71,7 @@ class DamageTests(Suite):
         """
         driver = await kit.driver()
         job_id, claim, worker = await damaged(kit, driver, how)
-        assert await worker.settle(Fail(job_id, claim.token, b"lost", keep=True)) == [Outcome.SETTLED]
+        assert await worker.settle(Fail(job_id, claim.token, b"lost", keep=True)) == [SettleOutcome.SETTLED]
         stored = await driver.get(job_id)
         assert stored is not None
         assert (stored.status, stored.request, stored.error) == (JobStatus.FAILED, None, b"lost")
@@ -82,7 +82,7 @@ class DamageTests(Suite):
         assert await driver.remove(job_id) is True
         assert await driver.status(job_id) is None
         assert await driver.validate() == []
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)
     async def test_damage_a_cleanup_reruns_no_tombstone(self, kit: Kit) -> None:
@@ -108,7 +108,7 @@ class DamageTests(Suite):
         await kit.harness.damage(kit.configuration, job_id, how)
         dead = await kit.worker(driver, kit.unit)
         claim = await dead.claim_one()
-        assert await driver.renew(dead.id, kit.unit) == {claim.token}
+        assert (await driver.renew(dead.id, kit.unit)).tokens == {claim.token}
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
         again = await (await kit.worker(driver)).claim_one()
@@ -122,14 +122,14 @@ class DamageTests(Suite):
         worker = await kit.worker(driver)
         claims = await worker.claim(3)
         await kit.harness.damage(kit.configuration, claims[1].job_id, Damage.WRONG_TYPE)
-        outcomes = await worker.settle(*(Finish(claim.job_id, claim.token) for claim in claims))
-        assert outcomes[0] is outcomes[2] is Outcome.SETTLED
-        assert outcomes[1] in (Outcome.BROKEN, Outcome.SETTLED)
-        if outcomes[1] is Outcome.BROKEN:
-            assert await driver.renew(worker.id, kit.unit) == {claims[1].token}
+        settled = await worker.settle(*(Finish(claim.job_id, claim.token) for claim in claims))
+        assert settled[0] is settled[2] is SettleOutcome.SETTLED
+        assert settled[1] in (SettleOutcome.BROKEN, SettleOutcome.SETTLED)
+        if settled[1] is SettleOutcome.BROKEN:
+            assert (await driver.renew(worker.id, kit.unit)).tokens == {claims[1].token}
             end = Fail(claims[1].job_id, claims[1].token, b"broken", keep=True)
-            assert await worker.settle(end) == [Outcome.SETTLED]
-        assert await driver.renew(worker.id, kit.unit) == frozenset()
+            assert await worker.settle(end) == [SettleOutcome.SETTLED]
+        assert (await driver.renew(worker.id, kit.unit)).tokens == frozenset()
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
@@ -140,8 +140,8 @@ class DamageTests(Suite):
         await kit.harness.damage(kit.configuration, lost, Damage.LOST_REQUEST)
         worker = await kit.worker(driver)
         claims = await worker.claim(2)
-        outcomes = await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
-        assert outcomes == [Outcome.SETTLED] * 2
+        settled = await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
+        assert settled == [SettleOutcome.SETTLED] * 2
         assert await kit.claimed(driver) == [lost, sound]
 
     @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ class DamageTests(Suite):
         await kit.harness.damage(kit.configuration, job_id, how)
         assert await driver.remove(job_id) is True
         assert await driver.validate() == []
-        assert await driver.push([kit.job(b"new", job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(b"new", job_id=job_id)])) == [STORED]
         assert (await (await kit.worker(driver)).claim_one()).request == b"new"
 
 

@@ -13,14 +13,14 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
-    Outcome,
-    PushedIf,
     Release,
     Retry,
+    SettleOutcome,
+    StoreOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver, Hook
-from jobsvalkey_conformance.kit import PATIENCE, RETAIN_ALL, Kit, not_run
+from jobsvalkey_conformance.kit import DUPLICATE, PATIENCE, RETAIN_ALL, STORED, Kit, not_run, outcomes
 
 HOUR = timedelta(hours=1)
 Step = Callable[[AnyDriver, JobID], Awaitable[Any]]
@@ -59,7 +59,7 @@ class FaultTests(Suite):
         old, new = kit.job(), kit.job()
         await driver.push([old])
         async with kit.harness.drop_reply():
-            assert await driver.push([old, new]) == [False, True]
+            assert outcomes(await driver.push([old, new])) == [DUPLICATE, STORED]
         assert await kit.claimed(driver) == [old.job_id, new.job_id]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
@@ -71,7 +71,7 @@ class FaultTests(Suite):
         async with kit.harness.drop_reply():
             claims = await worker.claim(2)
         assert [claim.job_id for claim in claims] == ids[:2]
-        assert await driver.renew(worker.id, HOUR) == {claim.token for claim in claims}
+        assert (await driver.renew(worker.id, HOUR)).tokens == {claim.token for claim in claims}
         await worker.finish(*claims)
         assert await kit.claimed(driver) == ids[2:]
 
@@ -83,13 +83,18 @@ class FaultTests(Suite):
         worker = await kit.worker(driver)
         one, two, three = await worker.claim(3)
         async with kit.harness.drop_reply():
-            outcomes = await worker.settle(
+            settled = await worker.settle(
                 Finish(one.job_id, one.token),
                 Finish(one.job_id, one.token),
                 Retry(two.job_id, two.token, b"attempt 2"),
                 Release(three.job_id, three.token),
             )
-        assert outcomes == [Outcome.SETTLED, Outcome.CLAIM_LOST, Outcome.SETTLED, Outcome.SETTLED]
+        assert settled == [
+            SettleOutcome.SETTLED,
+            SettleOutcome.CLAIM_LOST,
+            SettleOutcome.SETTLED,
+            SettleOutcome.SETTLED,
+        ]
         claims = await worker.claim(5)
         assert sorted(claim.job_id for claim in claims) == ids[1:]
 
@@ -102,7 +107,7 @@ class FaultTests(Suite):
             worker = await kit.worker(driver, kit.unit)
         claims = await worker.claim(2)
         async with kit.harness.drop_reply():
-            assert await driver.renew(worker.id, kit.unit) == {claim.token for claim in claims}
+            assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token for claim in claims}
         await worker.finish(claims[1])
         async with kit.harness.drop_reply():
             await driver.close_worker(worker.id)
@@ -133,7 +138,7 @@ class FaultTests(Suite):
         driver = await kit.driver()
         job = kit.job()
         async with kit.harness.drop_reply():
-            assert await driver.push_if(job, "key", None, b"1") is PushedIf.PUSHED
+            assert (await driver.push_if(job, "key", None, b"1")).outcome is StoreOutcome.STORED
         assert await kit.claimed(driver) == [job.job_id]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
@@ -143,7 +148,7 @@ class FaultTests(Suite):
         jobs = [kit.job() for _ in range(50)]
         async with kit.harness.drop_reply():
             answers = await asyncio.gather(*(driver.push([job]) for job in jobs))
-        assert answers == [[True]] * 50
+        assert [outcomes(answer) for answer in answers] == [[STORED]] * 50
         assert sorted(await kit.claimed(driver)) == [job.job_id for job in jobs]
 
     # -- broken connections
@@ -161,7 +166,7 @@ class FaultTests(Suite):
         claims = await worker.claim(5)
         assert [claim.job_id for claim in claims] == [job_id, second]
         await kit.harness.kill_connections()
-        assert await driver.renew(worker.id, HOUR) == {claim.token for claim in claims}
+        assert (await driver.renew(worker.id, HOUR)).tokens == {claim.token for claim in claims}
         await kit.harness.kill_connections()
         await worker.finish(*claims)
         await kit.harness.kill_connections()
@@ -223,7 +228,7 @@ class FaultTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         await kit.harness.restart_store()
-        assert await driver.renew(worker.id, HOUR) == {claim.token}
+        assert (await driver.renew(worker.id, HOUR)).tokens == {claim.token}
         await worker.finish(claim)
         assert [claim.job_id for claim in await worker.claim(5)] == ids[1:]
         new = await kit.push(driver)

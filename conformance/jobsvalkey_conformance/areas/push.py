@@ -1,14 +1,38 @@
 """Storing jobs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, PayloadTooLarge, PushTooLarge, new_job_id
+from jobsvalkey.contract import (
+    Capability,
+    JobID,
+    JobStatus,
+    PayloadTooLarge,
+    PushTooLarge,
+    RefusalKind,
+    StoreOutcome,
+    Unique,
+    new_job_id,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
+
+FIELDS: dict[str, tuple[Capability, Callable[[JobID], Any]]] = {
+    "keep_for": (Capability.RESULTS, lambda _: timedelta(hours=1)),
+    "expires": (Capability.EXPIRY, lambda _: timedelta(hours=1)),
+    "priority": (Capability.LANES, lambda _: 1),
+    "lane": (Capability.LANES, lambda _: "lane"),
+    "unique": (Capability.UNIQUE, lambda _: Unique("key")),
+    "after": (Capability.FLOWS, lambda parent: (parent,)),
+    "batch": (Capability.FLOWS, lambda parent: parent),
+}
+"""What a job may be given that needs a capability, and a value that means something."""
 
 
 class PushTests(Suite):
@@ -54,7 +78,7 @@ class PushTests(Suite):
         """An id that is present: that item changes nothing and is reported as a duplicate."""
         driver = await kit.driver()
         job_id = await kit.push(driver, b"first")
-        assert await driver.push([kit.job(b"second", job_id=job_id, due=kit.unit * 5)]) == [False]
+        assert outcomes(await driver.push([kit.job(b"second", job_id=job_id, due=kit.unit * 5)])) == [DUPLICATE]
         worker = await kit.worker(driver)
         claims = await worker.claim(10)
         assert [(claim.job_id, claim.request) for claim in claims] == [(job_id, b"first")]
@@ -66,16 +90,41 @@ class PushTests(Suite):
         known = [kit.job(), kit.job()]
         await driver.push(known)
         new = [kit.job(), kit.job(), kit.job()]
-        answer = await driver.push([new[0], known[1], new[1], known[0], new[2]])
-        assert answer == [True, False, True, False, True]
+        items = [new[0], known[1], new[1], known[0], new[2]]
+        answer = await driver.push(items)
+        assert outcomes(answer) == [STORED, DUPLICATE, STORED, DUPLICATE, STORED]
+        assert [pushed.job_id for pushed in answer] == [job.job_id for job in items]
         assert sorted(await kit.claimed(driver)) == sorted(job.job_id for job in known + new)
+
+    @conformance_test()
+    async def test_push_a_field_that_is_not_supported_is_refused(self, kit: Kit) -> None:
+        """A push with a field that the driver does not support is refused as a whole, and nothing is stored."""
+        driver = await kit.driver()
+        parent = await kit.push(driver, due=kit.unit * 9)
+        for name, (capability, value) in FIELDS.items():
+            if capability in kit.capabilities:
+                continue
+            plain, fielded = kit.job(), structs.replace(kit.job(), **{name: value(parent)})
+            answer = await driver.push([plain, fielded])
+            assert [(each.outcome, each.job_id) for each in answer] == [
+                (StoreOutcome.REFUSED, plain.job_id),
+                (StoreOutcome.REFUSED, fielded.job_id),
+            ], f"{name} needs {capability.name}"
+            for each in answer:
+                assert each.reason is not None
+                assert each.reason.kind is RefusalKind.UNSUPPORTED
+                assert name in each.reason.message
+        assert await kit.claimed(driver) == []
 
     @conformance_test()
     async def test_push_an_id_twice_in_one_push_is_stored_once(self, kit: Kit) -> None:
         """The second item with an id finds the first one present."""
         driver = await kit.driver()
         job_id = new_job_id()
-        assert await driver.push([kit.job(b"first", job_id=job_id), kit.job(b"second", job_id=job_id)]) == [True, False]
+        assert outcomes(await driver.push([kit.job(b"first", job_id=job_id), kit.job(b"second", job_id=job_id)])) == [
+            STORED,
+            DUPLICATE,
+        ]
         claim = await (await kit.worker(driver)).claim_one()
         assert claim.request == b"first"
 
@@ -86,7 +135,7 @@ class PushTests(Suite):
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
         before = await driver.get(job_id)
-        assert await driver.push([kit.job(b"another", job_id=job_id)]) == [False]
+        assert outcomes(await driver.push([kit.job(b"another", job_id=job_id)])) == [DUPLICATE]
         assert before is not None
         assert await driver.get(job_id) == before
 
@@ -106,7 +155,7 @@ class PushTests(Suite):
         with pytest.raises(PushTooLarge):
             await driver.push([kit.job(b"x" * 60), kit.job(b"y" * 41)])
         assert await kit.claimed(driver) == []
-        assert await driver.push([kit.job(b"x" * 60), kit.job(b"y" * 40)]) == [True, True]
+        assert outcomes(await driver.push([kit.job(b"x" * 60), kit.job(b"y" * 40)])) == [STORED, STORED]
 
     @conformance_test()
     async def test_push_a_large_payload_is_refused_with_its_push(self, kit: Kit) -> None:
@@ -115,7 +164,7 @@ class PushTests(Suite):
         with pytest.raises(PayloadTooLarge):
             await driver.push([kit.job(), kit.job(b"x" * 101)])
         assert await kit.claimed(driver) == []
-        assert await driver.push([kit.job(b"x" * 100)]) == [True]
+        assert outcomes(await driver.push([kit.job(b"x" * 100)])) == [STORED]
 
     @conformance_test()
     async def test_push_a_due_time_that_says_nothing_is_refused(self, kit: Kit) -> None:
@@ -137,7 +186,7 @@ class PushTests(Suite):
         """Any UUID is accepted from a user."""
         driver = await kit.driver()
         job_id = JobID(int=value)
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test()
@@ -146,9 +195,9 @@ class PushTests(Suite):
         one, job_id = await kit.driver(), new_job_id()
         other_key = replace(kit.configuration, queue_key=kit.configuration.queue_key + "x").queue_key
         other = await kit.driver(queue_key=other_key)
-        assert await one.push([kit.job(b"one", job_id=job_id)]) == [True]
+        assert outcomes(await one.push([kit.job(b"one", job_id=job_id)])) == [STORED]
         assert await kit.claimed(other) == []
-        assert await other.push([kit.job(b"other", job_id=job_id)]) == [True]
+        assert outcomes(await other.push([kit.job(b"other", job_id=job_id)])) == [STORED]
         for driver, request in ((one, b"one"), (other, b"other")):
             worker = await kit.worker(driver)
             claim = await worker.claim_one()
@@ -163,10 +212,10 @@ class PushTests(Suite):
         await driver.push([job])
         worker = await kit.worker(driver)
         await worker.finish(await worker.claim_one())
-        assert await driver.push([job]) == [False]
-        assert await driver.push([kit.job(job_id=job.job_id)]) == [False]
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
+        assert outcomes(await driver.push([kit.job(job_id=job.job_id)])) == [DUPLICATE]
         await kit.advance(kit.unit)
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test(driven_clock=True)
     async def test_push_the_window_begins_when_the_job_is_gone(self, kit: Kit) -> None:
@@ -180,9 +229,9 @@ class PushTests(Suite):
         await kit.advance(kit.unit * 3)
         await worker.finish(claim)
         await kit.advance(kit.unit - kit.harness.time_precision * 2)
-        assert await driver.push([job]) == [False]
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
         await kit.advance(kit.harness.time_precision * 4)
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test()
     async def test_push_an_id_of_the_library_leaves_nothing_behind(self, kit: Kit) -> None:
@@ -191,5 +240,5 @@ class PushTests(Suite):
         job = kit.job()
         worker = await kit.worker(driver)
         for _ in range(3):
-            assert await driver.push([job]) == [True]
+            assert outcomes(await driver.push([job])) == [STORED]
             await worker.finish(await worker.claim_one())

@@ -14,14 +14,14 @@ from jobsvalkey.contract import (
     JobStatus,
     Operation,
     OperationRefused,
-    Outcome,
-    PushedIf,
     Release,
     Retry,
+    SettleOutcome,
+    StoreOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
 
 HOUR = timedelta(hours=1)
 Step = Callable[[AnyDriver, JobID, Operation], Awaitable[Any]]
@@ -59,10 +59,10 @@ class RepeatTests(Suite):
         """A repeat of a push is answered from memory, also when the job has run and gone before it arrives."""
         driver, operation = await kit.driver(), kit.operations()()
         jobs = [kit.job(), kit.job()]
-        assert await driver.push(jobs, operation=operation) == [True, True]
+        assert outcomes(await driver.push(jobs, operation=operation)) == [STORED, STORED]
         worker = await kit.worker(driver)
         await worker.finish(*await worker.claim(2))
-        assert await driver.push(jobs, operation=operation) == [True, True]
+        assert outcomes(await driver.push(jobs, operation=operation)) == [STORED, STORED]
         assert await kit.claimed(driver) == []
 
     @conformance_test()
@@ -70,10 +70,10 @@ class RepeatTests(Suite):
         """The store remembers, not the driver: a repeat through another driver is one all the same."""
         one, other, operation = await kit.driver(), await kit.driver(), kit.operations()()
         job = kit.job()
-        assert await one.push([job], operation=operation) == [True]
-        assert await other.push([job], operation=operation) == [True]
+        assert outcomes(await one.push([job], operation=operation)) == [STORED]
+        assert outcomes(await other.push([job], operation=operation)) == [STORED]
         assert await kit.claimed(other) == [job.job_id]
-        assert await one.push([job], operation=operation) == [True]
+        assert outcomes(await one.push([job], operation=operation)) == [STORED]
         assert await kit.claimed(one) == []
 
     @conformance_test()
@@ -83,10 +83,10 @@ class RepeatTests(Suite):
         old, new = kit.job(), kit.job()
         await driver.push([old], operation=next_operation())
         operation = next_operation()
-        assert await driver.push([old, new], operation=operation) == [False, True]
+        assert outcomes(await driver.push([old, new], operation=operation)) == [DUPLICATE, STORED]
         worker = await kit.worker(driver)
         await worker.finish(*await worker.claim(2))
-        assert await driver.push([old, new], operation=operation) == [False, True]
+        assert outcomes(await driver.push([old, new], operation=operation)) == [DUPLICATE, STORED]
         assert await kit.claimed(driver) == []
 
     @conformance_test()
@@ -97,7 +97,7 @@ class RepeatTests(Suite):
         await driver.push([job], operation=Operation("producer", 7))
         with pytest.raises(OperationRefused):
             await driver.push([late], operation=Operation("producer", 6))
-        assert await driver.push([late], operation=Operation("producer", 700)) == [True]
+        assert outcomes(await driver.push([late], operation=Operation("producer", 700))) == [STORED]
         assert await kit.claimed(driver) == [job.job_id, late.job_id]
 
     @conformance_test()
@@ -135,7 +135,7 @@ class RepeatTests(Suite):
         driver = await kit.driver()
         jobs = [kit.job() for _ in range(4)]
         for producer, sequence, job in zip("abab", (9, 1, 10, 2), jobs, strict=True):
-            assert await driver.push([job], operation=Operation(producer, sequence)) == [True]
+            assert outcomes(await driver.push([job], operation=Operation(producer, sequence))) == [STORED]
         assert await kit.claimed(driver) == [job.job_id for job in jobs]
 
     @conformance_test(driven_clock=True)
@@ -148,10 +148,10 @@ class RepeatTests(Suite):
         await worker.finish(await worker.claim_one())
         for _ in range(3):
             await kit.advance(timedelta(minutes=9, seconds=59))
-            assert await driver.push([job], operation=operation) == [True]
+            assert outcomes(await driver.push([job], operation=operation)) == [STORED]
             assert await worker.claim() == []
         await kit.advance(timedelta(minutes=10, seconds=1))
-        assert await driver.push([job], operation=operation) == [True]
+        assert outcomes(await driver.push([job], operation=operation)) == [STORED]
         assert [claim.job_id for claim in await worker.claim()] == [job.job_id]
 
     @pytest.mark.parametrize("name", STEPS)
@@ -197,8 +197,8 @@ class RepeatTests(Suite):
         """A repeat of `push_if` gets the first answer, though `key` holds something else by then."""
         driver, operation = await kit.driver(), kit.operations()()
         job = kit.job()
-        assert await driver.push_if(job, "key", None, b"1", operation=operation) is PushedIf.PUSHED
-        assert await driver.push_if(job, "key", None, b"1", operation=operation) is PushedIf.PUSHED
+        assert (await driver.push_if(job, "key", None, b"1", operation=operation)).outcome is StoreOutcome.STORED
+        assert (await driver.push_if(job, "key", None, b"1", operation=operation)).outcome is StoreOutcome.STORED
         assert await kit.claimed(driver) == [job.job_id]
 
     # -- exchanges
@@ -223,7 +223,7 @@ class RepeatTests(Suite):
         one, two = await worker.claim(2)
         settlements = [Finish(one.job_id, one.token), Finish(one.job_id, one.token), Release(two.job_id, two.token)]
         first = await worker.exchange(*settlements, limit=2)
-        assert first.outcomes == [Outcome.SETTLED, Outcome.CLAIM_LOST, Outcome.SETTLED]
+        assert first.outcomes == [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST, SettleOutcome.SETTLED]
         again = await driver.exchange(worker.id, worker.sequence, settlements, 2)
         assert again.outcomes == first.outcomes
         assert again.claims == first.claims
@@ -239,10 +239,10 @@ class RepeatTests(Suite):
         worker, other = await kit.worker(driver), await kit.worker(driver)
         claim = await worker.claim_one()
         settlement = Retry(job_id, claim.token, b"attempt 2")
-        assert await worker.settle(settlement) == [Outcome.SETTLED]
+        assert await worker.settle(settlement) == [SettleOutcome.SETTLED]
         taken = await other.claim_one()
         again = await driver.exchange(worker.id, worker.sequence, [settlement], 0)
-        assert again.outcomes == [Outcome.SETTLED]
+        assert again.outcomes == [SettleOutcome.SETTLED]
         await other.finish(taken)
         assert await kit.claimed(driver) == []
 
@@ -269,7 +269,7 @@ class RepeatTests(Suite):
         claim = await worker.claim_one()
         with pytest.raises(OperationRefused):
             await driver.exchange(worker.id, worker.sequence - 1, [Finish(claim.job_id, claim.token)], 1)
-        assert await driver.renew(worker.id, kit.unit) == {claim.token}
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token}
         worker.sequence = 4000
         assert [claim.job_id for claim in await worker.claim(5)] == jobs[1:]
 
@@ -283,7 +283,7 @@ class RepeatTests(Suite):
         assert [claim.job_id for claim in (await driver.exchange(worker.id, 5, (), 1)).claims] == [job_id]
         lost = [Finish(job_id, b"0.0")]
         assert (await driver.exchange(worker.id, 9, (), 1)).claims == []
-        assert (await driver.exchange(worker.id, 8, lost, 0)).outcomes == [Outcome.CLAIM_LOST]
+        assert (await driver.exchange(worker.id, 8, lost, 0)).outcomes == [SettleOutcome.CLAIM_LOST]
         assert (await driver.exchange(worker.id, 6, (), 1)).claims == []
 
     @conformance_test()

@@ -22,7 +22,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import Kit, Worker
+from jobsvalkey_conformance.kit import DUPLICATE, STORED, Kit, Worker, outcomes
 
 FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 every_finished_state: pytest.MarkDecorator = pytest.mark.parametrize("status", FINISHED)
@@ -91,7 +91,7 @@ class RetentionTests(Suite):
         assert await driver.get(old) is None
         assert await driver.rerun(old) is False
         assert await driver.remove(old) is False
-        assert await driver.push([kit.job(job_id=old)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=old)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
     async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: Kit) -> None:
@@ -156,7 +156,7 @@ class RetentionTests(Suite):
             claim = await worker.claim_one()
             await worker.settle(Fail(job_id, claim.token, b"error", keep=keep))
             assert await driver.rerun(job_id) is keep
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
     async def test_retention_ids_of_the_user_are_remembered_from_the_end_of_retention(self, kit: Kit) -> None:
@@ -167,11 +167,11 @@ class RetentionTests(Suite):
         worker = await kit.worker(driver)
         await worker.finish(await worker.claim_one())
         for _ in range(3):
-            assert await driver.push([job]) == [False]
+            assert outcomes(await driver.push([job])) == [DUPLICATE]
             await kit.advance(kit.unit)
-        assert await driver.push([job]) == [False]
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
         await kit.advance(kit.unit)
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
     async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(self, kit: Kit) -> None:
@@ -184,9 +184,9 @@ class RetentionTests(Suite):
         await kit.advance(kit.unit)
         await kit.push(driver)
         await worker.finish(await worker.claim_one())
-        assert await driver.push([job]) == [False]
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
         await kit.advance(kit.unit)
-        assert await driver.push([job]) == [True]
+        assert outcomes(await driver.push([job])) == [STORED]
 
     @pytest.mark.parametrize(
         "retention",

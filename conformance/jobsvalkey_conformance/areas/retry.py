@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobsvalkey.contract import Capability, Due, Fail, JobStatus, Outcome, Retry
+from jobsvalkey.contract import Capability, Due, Fail, JobStatus, Retry, SettleOutcome
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
 
@@ -22,7 +22,7 @@ class RetryTests(Suite):
         job_id = await kit.push(driver, b"attempt 1")
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        assert await worker.settle(Retry(job_id, claim.token, request_bytes)) == [Outcome.SETTLED]
+        assert await worker.settle(Retry(job_id, claim.token, request_bytes)) == [SettleOutcome.SETTLED]
         again = await worker.claim_one()
         assert (again.job_id, again.request) == (job_id, expected)
         await worker.finish(again)
@@ -38,7 +38,7 @@ class RetryTests(Suite):
         now = kit.now()
         dues: dict[str, Due] = {"delay": kit.unit, "moment": now + kit.unit, "nothing": None}
         due = dues[form]
-        assert await worker.settle(Retry(claim.job_id, claim.token, due=due)) == [Outcome.SETTLED]
+        assert await worker.settle(Retry(claim.job_id, claim.token, due=due)) == [SettleOutcome.SETTLED]
         if due is not None:
             assert await worker.claim() == []
             await kit.advance(kit.unit)
@@ -55,7 +55,7 @@ class RetryTests(Suite):
         for _ in range(3):
             claim = await worker.claim_one()
             assert kit.same_time(claim.stored_at, stored_at)
-            assert await worker.settle(Retry(job_id, claim.token, due=kit.unit / 4)) == [Outcome.SETTLED]
+            assert await worker.settle(Retry(job_id, claim.token, due=kit.unit / 4)) == [SettleOutcome.SETTLED]
             await kit.advance(kit.unit / 4)
             assert await driver.recover() == 0
         assert (await worker.claim_one()).job_id == job_id
@@ -101,7 +101,7 @@ class RetryTests(Suite):
             assert again.error == kept
             await worker.settle(Retry(job_id, again.token))
         claim = await worker.claim_one()
-        assert await worker.settle(Fail(job_id, claim.token, b"last")) == [Outcome.SETTLED]
+        assert await worker.settle(Fail(job_id, claim.token, b"last")) == [SettleOutcome.SETTLED]
 
     @conformance_test()
     async def test_retry_what_is_wrong_is_refused_before_the_first_write(self, kit: Kit) -> None:
@@ -116,7 +116,7 @@ class RetryTests(Suite):
                 await worker.settle(Retry(one.job_id, one.token), Retry(other.job_id, other.token, due=due))
         with pytest.raises(ValueError, match="error"):
             await worker.settle(Retry(one.job_id, one.token), Fail(other.job_id, other.token, b""))
-        assert await driver.renew(worker.id, kit.unit) == {one.token, other.token}
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {one.token, other.token}
         await worker.finish(one, other)
 
     @conformance_test()
@@ -126,7 +126,7 @@ class RetryTests(Suite):
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        assert await worker.settle(Retry(job_id, claim.token, b"x" * 101)) == [Outcome.SETTLED]
+        assert await worker.settle(Retry(job_id, claim.token, b"x" * 101)) == [SettleOutcome.SETTLED]
         assert (await worker.claim_one()).request == b"x" * 101
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION)

@@ -5,9 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey.contract import Capability, ConfigurationError, JobStatus, PayloadTooLarge, PushedIf
+from jobsvalkey.contract import (
+    Capability,
+    ConfigurationError,
+    JobStatus,
+    NewJob,
+    PayloadTooLarge,
+    PushedIf,
+    RefusalKind,
+    StoreOutcome,
+    new_job_id,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.kit import RETAIN_ALL, Kit, not_run, outcomes
 
 
 class SchedulingTests(Suite):
@@ -18,9 +28,9 @@ class SchedulingTests(Suite):
         """push_if: absent → pending, and metadata `key` becomes `value`."""
         driver = await kit.driver()
         jobs = [kit.job(b"first"), kit.job(b"second")]
-        assert await driver.push_if(jobs[0], "key", None, b"1") is PushedIf.PUSHED
+        assert await driver.push_if(jobs[0], "key", None, b"1") == PushedIf(StoreOutcome.STORED, jobs[0].job_id)
         assert await driver.get_metadata("key") == b"1"
-        assert await driver.push_if(jobs[1], "key", b"1", b"2") is PushedIf.PUSHED
+        assert (await driver.push_if(jobs[1], "key", b"1", b"2")).outcome is StoreOutcome.STORED
         assert await driver.get_metadata("key") == b"2"
         claims = await (await kit.worker(driver)).claim(5)
         assert [claim.request for claim in claims] == [b"first", b"second"]
@@ -31,7 +41,7 @@ class SchedulingTests(Suite):
         """push_if: only if `key` holds `expected`, else nothing."""
         driver = await kit.driver()
         await driver.set_metadata("key", b"1")
-        assert await driver.push_if(kit.job(), "key", expected, b"2") is PushedIf.UNEXPECTED
+        assert (await driver.push_if(kit.job(), "key", expected, b"2")).outcome is StoreOutcome.UNEXPECTED
         assert await driver.get_metadata("key") == b"1"
         assert await kit.claimed(driver) == []
 
@@ -40,7 +50,7 @@ class SchedulingTests(Suite):
         """push_if: a value that is expected where there is none is not found; an empty value is a value."""
         driver = await kit.driver()
         for expected in (b"1", b""):
-            assert await driver.push_if(kit.job(), "key", expected, b"2") is PushedIf.UNEXPECTED
+            assert (await driver.push_if(kit.job(), "key", expected, b"2")).outcome is StoreOutcome.UNEXPECTED
         assert await driver.get_metadata("key") is None
         assert await kit.claimed(driver) == []
 
@@ -51,7 +61,7 @@ class SchedulingTests(Suite):
         job = kit.job(b"first")
         await driver.push([job])
         again = kit.job(b"second", job_id=job.job_id)
-        assert await driver.push_if(again, "key", None, b"1") is PushedIf.DUPLICATE
+        assert (await driver.push_if(again, "key", None, b"1")).outcome is StoreOutcome.DUPLICATE
         assert await driver.get_metadata("key") == b"1"
         claims = await (await kit.worker(driver)).claim(5)
         assert [claim.request for claim in claims] == [b"first"]
@@ -61,21 +71,21 @@ class SchedulingTests(Suite):
         """push_if: an id that is remembered, also after its job has run and gone: `key` moves, a duplicate."""
         driver = await kit.driver(idempotency_window=kit.unit)
         job = kit.job(remember=True)
-        assert await driver.push_if(job, "key", None, b"1") is PushedIf.PUSHED
+        assert (await driver.push_if(job, "key", None, b"1")).outcome is StoreOutcome.STORED
         worker = await kit.worker(driver)
         await worker.finish(await worker.claim_one())
-        assert await driver.push_if(job, "key", b"1", b"2") is PushedIf.DUPLICATE
+        assert (await driver.push_if(job, "key", b"1", b"2")).outcome is StoreOutcome.DUPLICATE
         assert await driver.get_metadata("key") == b"2"
         assert await kit.claimed(driver) == []
         await kit.advance(kit.unit)
-        assert await driver.push_if(job, "key", b"2", b"3") is PushedIf.PUSHED
+        assert (await driver.push_if(job, "key", b"2", b"3")).outcome is StoreOutcome.STORED
 
     @conformance_test(Capability.SCHEDULING)
     async def test_scheduling_its_due_time(self, kit: Kit) -> None:
         """push_if stores the job as push does: with its due time."""
         driver = await kit.driver()
         job = kit.job(due=kit.unit)
-        assert await driver.push_if(job, "key", None, b"1") is PushedIf.PUSHED
+        assert (await driver.push_if(job, "key", None, b"1")).outcome is StoreOutcome.STORED
         assert await kit.claimed(driver) == []
         await kit.advance(kit.unit)
         assert await kit.claimed(driver) == [job.job_id]
@@ -107,14 +117,29 @@ class SchedulingTests(Suite):
             answers = await asyncio.gather(
                 *(drivers[number % 3].push_if(job, "key", expected, value) for number, job in enumerate(jobs))
             )
-            pushed = answers.index(PushedIf.PUSHED)
-            assert answers.count(PushedIf.UNEXPECTED) == len(jobs) - 1
+            seen = outcomes(answers)
+            pushed = seen.index(StoreOutcome.STORED)
+            assert seen.count(StoreOutcome.UNEXPECTED) == len(jobs) - 1
             assert await kit.claimed(drivers[0]) == [jobs[pushed].job_id]
+
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_a_field_that_is_not_supported_is_refused(self, kit: Kit) -> None:
+        """push_if: a job with a field that the driver does not support is refused, and the key stays as it is."""
+        driver = await kit.driver()
+        if Capability.LANES in kit.capabilities:
+            not_run("the driver supports lanes")
+        job = NewJob(new_job_id(), b"{}", lane="lane")
+        pushed = await driver.push_if(job, "key", None, b"1")
+        assert (pushed.outcome, pushed.job_id) == (StoreOutcome.REFUSED, job.job_id)
+        assert pushed.reason is not None
+        assert pushed.reason.kind is RefusalKind.UNSUPPORTED
+        assert await driver.get_metadata("key") is None
+        assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, Capability.CLEANUP)
     async def test_scheduling_a_job_that_has_ended_is_present(self, kit: Kit) -> None:
         """push_if: a retained job is present, though it has run."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, JobStatus.COMPLETED)
-        assert await driver.push_if(kit.job(job_id=job_id), "key", None, b"1") is PushedIf.DUPLICATE
+        assert (await driver.push_if(kit.job(job_id=job_id), "key", None, b"1")).outcome is StoreOutcome.DUPLICATE
         assert await kit.claimed(driver) == []

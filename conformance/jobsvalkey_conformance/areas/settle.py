@@ -12,14 +12,14 @@ from jobsvalkey.contract import (
     Fail,
     Finish,
     JobStatus,
-    Outcome,
     Release,
     RetentionPolicy,
     Retry,
     Settlement,
+    SettleOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.kit import RETAIN_ALL, STORED, Kit, outcomes
 
 SETTLEMENTS: dict[str, Callable[[Claim], Settlement]] = {
     "finish": lambda claim: Finish(claim.job_id, claim.token),
@@ -42,7 +42,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         await worker.finish(await worker.claim_one())
         assert await kit.claimed(driver) == []
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
     async def test_settle_a_finished_job_is_retained(self, kit: Kit) -> None:
@@ -81,7 +81,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         error = bytes(range(256))
-        assert await worker.settle(Fail(job_id, claim.token, error, keep)) == [Outcome.SETTLED]
+        assert await worker.settle(Fail(job_id, claim.token, error, keep)) == [SettleOutcome.SETTLED]
         stored = await driver.get(job_id)
         assert stored is not None
         assert stored.status is JobStatus.FAILED
@@ -96,8 +96,8 @@ class SettleTests(Suite):
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        assert await worker.settle(Fail(job_id, claim.token, b"error")) == [Outcome.SETTLED]
-        assert await driver.push([kit.job(job_id=job_id)]) == [True]
+        assert await worker.settle(Fail(job_id, claim.token, b"error")) == [SettleOutcome.SETTLED]
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test()
@@ -107,7 +107,7 @@ class SettleTests(Suite):
         worker, before = await kit.claim_with_a_past(driver, rerun=rerun)
         later = await kit.push(driver, due=kit.now() - kit.unit / 2)
         await kit.advance(kit.unit)
-        assert await worker.settle(Release(before.job_id, before.token)) == [Outcome.SETTLED]
+        assert await worker.settle(Release(before.job_id, before.token)) == [SettleOutcome.SETTLED]
         after, second = await worker.claim(2)
         assert second.job_id == later
         assert after.token != before.token
@@ -122,7 +122,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         await worker.finish(claim)
-        assert await worker.settle(SETTLEMENTS[kind](claim)) == [Outcome.CLAIM_LOST]
+        assert await worker.settle(SETTLEMENTS[kind](claim)) == [SettleOutcome.CLAIM_LOST]
         assert await kit.claimed(driver) == []
 
     @every_settlement
@@ -133,8 +133,8 @@ class SettleTests(Suite):
         await kit.push(driver)
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        outcomes = await worker.settle(SETTLEMENTS["finish"](claim), SETTLEMENTS[kind](claim))
-        assert outcomes == [Outcome.SETTLED, Outcome.CLAIM_LOST]
+        settled = await worker.settle(SETTLEMENTS["finish"](claim), SETTLEMENTS[kind](claim))
+        assert settled == [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
         assert await kit.claimed(driver) == []
 
     @every_settlement
@@ -146,8 +146,8 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         forged = Claim(claim.job_id, b"999.0", claim.request, claim.due, claim.stored_at)
-        assert await worker.settle(SETTLEMENTS[kind](forged)) == [Outcome.CLAIM_LOST]
-        assert await driver.renew(worker.id, kit.unit) == {claim.token}
+        assert await worker.settle(SETTLEMENTS[kind](forged)) == [SettleOutcome.CLAIM_LOST]
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token}
         await worker.finish(claim)
 
     @every_settlement
@@ -158,7 +158,7 @@ class SettleTests(Suite):
         await kit.push(driver)
         worker, other = await kit.worker(driver), await kit.worker(driver)
         claim = await worker.claim_one()
-        assert await other.settle(SETTLEMENTS[kind](claim)) == [Outcome.CLAIM_LOST]
+        assert await other.settle(SETTLEMENTS[kind](claim)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(claim)
 
     @every_settlement
@@ -170,7 +170,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         one, other = await worker.claim(2)
         mixed = Claim(one.job_id, other.token, one.request, one.due, one.stored_at)
-        assert await worker.settle(SETTLEMENTS[kind](mixed)) == [Outcome.CLAIM_LOST]
+        assert await worker.settle(SETTLEMENTS[kind](mixed)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(one, other)
 
     @every_settlement
@@ -183,12 +183,12 @@ class SettleTests(Suite):
         old = await stalled.claim_one()
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
-        assert await stalled.settle(SETTLEMENTS[kind](old)) == [Outcome.CLAIM_LOST]
+        assert await stalled.settle(SETTLEMENTS[kind](old)) == [SettleOutcome.CLAIM_LOST]
         worker = await kit.worker(driver)
         new = await worker.claim_one()
         assert (new.job_id, new.request, new.recoveries) == (job_id, b"request", 1)
-        assert await stalled.settle(SETTLEMENTS[kind](old)) == [Outcome.CLAIM_LOST]
-        assert await driver.renew(worker.id, kit.unit) == {new.token}
+        assert await stalled.settle(SETTLEMENTS[kind](old)) == [SettleOutcome.CLAIM_LOST]
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {new.token}
         await worker.finish(new)
         assert await kit.claimed(driver) == []
 
@@ -202,7 +202,7 @@ class SettleTests(Suite):
         old = await worker.claim_one()
         await worker.settle(Release(old.job_id, old.token))
         new = await worker.claim_one()
-        assert await worker.settle(SETTLEMENTS[kind](old)) == [Outcome.CLAIM_LOST]
+        assert await worker.settle(SETTLEMENTS[kind](old)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(new)
 
     @every_settlement
@@ -214,7 +214,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver, kit.unit)
         claim = await worker.claim_one()
         await kit.advance(kit.unit * 2)
-        assert await worker.settle(SETTLEMENTS[kind](claim)) == [Outcome.SETTLED]
+        assert await worker.settle(SETTLEMENTS[kind](claim)) == [SettleOutcome.SETTLED]
         assert await driver.recover() == 0
 
     @conformance_test()
@@ -225,8 +225,13 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         claims = await worker.claim(4)
         await worker.finish(claims[1])
-        outcomes = await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
-        assert outcomes == [Outcome.SETTLED, Outcome.CLAIM_LOST, Outcome.SETTLED, Outcome.SETTLED]
+        settled = await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
+        assert settled == [
+            SettleOutcome.SETTLED,
+            SettleOutcome.CLAIM_LOST,
+            SettleOutcome.SETTLED,
+            SettleOutcome.SETTLED,
+        ]
         assert await kit.claimed(driver) == [jobs[0], jobs[2], jobs[3]]
 
     @conformance_test()
@@ -238,7 +243,7 @@ class SettleTests(Suite):
         claims = await worker.claim(250)
         kinds = list(SETTLEMENTS.values())
         settlements = [kinds[number % len(kinds)](claim) for number, claim in enumerate(claims)]
-        assert await worker.settle(*settlements) == [Outcome.SETTLED] * 250
+        assert await worker.settle(*settlements) == [SettleOutcome.SETTLED] * 250
         back = [
             claim.job_id
             for claim, settled in zip(claims, settlements, strict=True)

@@ -53,7 +53,7 @@ class WaitingTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         await driver.wait(worker.id, timedelta(milliseconds=20))
-        assert await driver.renew(worker.id, kit.unit) == {claim.token}
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token}
         assert len(await kit.claimed(driver)) == 1
 
     @conformance_test()
@@ -97,6 +97,33 @@ class WaitingTests(Suite):
         await driver.wait(worker.id, LONG)
         assert time.monotonic() - started < PATIENCE, "the hint came between claim and wait, and was lost"
         await worker.claim_one()
+
+    @conformance_test(hints=True)
+    async def test_wait_a_full_worker_takes_no_hint(self, kit: Kit) -> None:
+        """`wait` without `work`: a worker that can take no more leaves the hint to one that can."""
+        driver, idle_driver = await kit.driver(), await kit.driver()
+        full, idle = await kit.worker(driver), await kit.worker(idle_driver)
+        assert await full.claim() == await idle.claim() == []
+        started = time.monotonic()
+        waiting = asyncio.ensure_future(driver.wait(full.id, LONG, work=False))
+        try:
+            await asyncio.sleep(0.05)
+            await kit.push(driver)
+            await idle_driver.wait(idle.id, LONG)
+            assert time.monotonic() - started < PATIENCE, "the idle worker slept on until its poll"
+            await asyncio.sleep(0.05)
+            assert not waiting.done(), "woken by work that it cannot take"
+            await idle.claim_one()
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    @conformance_test()
+    async def test_wait_without_work_ends_at_the_timeout(self, kit: Kit) -> None:
+        """`wait` without `work` returns at the timeout as well."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        await asyncio.wait_for(driver.wait(worker.id, timedelta(milliseconds=50), work=False), PATIENCE)
 
     @conformance_test(hints=True)
     async def test_wait_one_job_should_not_wake_the_fleet(self, kit: Kit) -> None:

@@ -9,8 +9,8 @@ from jobsvalkey.contract import (
     Capability,
     Finish,
     JobStatus,
-    Outcome,
     Release,
+    SettleOutcome,
     WorkerClosed,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
@@ -67,7 +67,7 @@ class WorkerTests(Suite):
         claims = await worker.claim(2)
         await kit.advance(kit.unit / 4)
         assert await driver.recover() == 0
-        assert await driver.renew(worker.id, kit.unit) == {claim.token for claim in claims}
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token for claim in claims}
         await kit.advance(kit.unit * 0.8)
         assert await driver.recover() == 0
         await worker.finish(*claims)
@@ -119,10 +119,10 @@ class WorkerTests(Suite):
         claims = await worker.claim(2)
         for _ in range(3):
             await kit.advance(kit.unit * 0.5)
-            assert await driver.renew(worker.id, kit.unit) == {claim.token for claim in claims}
+            assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token for claim in claims}
             assert await driver.recover() == 0
         await worker.finish(claims[0])
-        assert await driver.renew(worker.id, kit.unit) == {claims[1].token}
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claims[1].token}
         assert len(await worker.claim(5)) == 1
         await kit.advance(kit.unit)
         assert await driver.recover() == 2
@@ -146,7 +146,7 @@ class WorkerTests(Suite):
         worker = await kit.worker(driver, kit.unit)
         claim = await worker.claim_one()
         await kit.advance(kit.unit * 3)
-        assert await driver.renew(worker.id, kit.unit * 3) == {claim.token}
+        assert (await driver.renew(worker.id, kit.unit * 3)).tokens == {claim.token}
         assert await driver.recover() == 0
         await worker.finish(claim)
 
@@ -162,7 +162,7 @@ class WorkerTests(Suite):
         assert await driver.recover(worker=worker.id) == 1
         assert await driver.recover(worker=worker.id) == 0
         assert await driver.recover(worker="another") == 1
-        assert await worker.settle(Finish(claim.job_id, claim.token)) == [Outcome.CLAIM_LOST]
+        assert await worker.settle(Finish(claim.job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
 
     @conformance_test()
     async def test_worker_recovery_takes_the_claims_not_the_worker(self, kit: Kit) -> None:
@@ -173,11 +173,11 @@ class WorkerTests(Suite):
         claim = await worker.claim_one()
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
-        assert await driver.renew(worker.id, kit.unit) == frozenset()
+        assert (await driver.renew(worker.id, kit.unit)).tokens == frozenset()
         again = await worker.claim_one()
         assert (again.job_id, again.recoveries) == (job_id, 1)
         assert again.token != claim.token
-        assert await worker.settle(Finish(job_id, claim.token)) == [Outcome.CLAIM_LOST]
+        assert await worker.settle(Finish(job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(again)
 
     @conformance_test()
@@ -188,11 +188,16 @@ class WorkerTests(Suite):
         worker = await kit.worker(driver, kit.unit)
         claim = await worker.claim_one()
         await kit.advance(kit.unit)
-        exchanged = await worker.exchange(Finish(claim.job_id, claim.token), limit=5)
-        assert (exchanged.outcomes, exchanged.claims) == ([Outcome.SETTLED], [])
-        assert await worker.claim(5) == []
+        first = await worker.exchange(Finish(claim.job_id, claim.token), limit=5)
+        assert first.outcomes == [SettleOutcome.SETTLED]
+        for exchanged in (first, await worker.exchange(limit=5)):
+            assert exchanged.claims == []
+            assert exchanged.lock_expired, "the lock has run out, and the answer does not say so"
+            assert exchanged.until_next is None, "nothing can be claimed before a renewal"
         await driver.renew(worker.id, kit.unit)
-        assert (await worker.claim_one()).job_id == second
+        exchanged = await worker.exchange(limit=1)
+        assert [claim.job_id for claim in exchanged.claims] == [second]
+        assert not exchanged.lock_expired
 
     @conformance_test(driven_clock=True)
     async def test_worker_a_clock_that_steps_back_leaves_no_claim_behind(self, kit: Kit) -> None:
@@ -251,7 +256,7 @@ class WorkerTests(Suite):
         await driver.open_worker(worker.id, kit.unit)
         await kit.advance(kit.unit * 0.7)
         assert await driver.recover() == 0
-        assert await driver.renew(worker.id, kit.unit) == {claim.token}
+        assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token}
         await worker.finish(claim)
 
     @conformance_test(driven_clock=True)
@@ -261,7 +266,7 @@ class WorkerTests(Suite):
         kept, forgotten = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
         await kit.advance(kit.unit + timedelta(hours=23, minutes=59))
         await driver.recover()
-        assert await driver.renew(kept.id, kit.unit) == frozenset()
+        assert (await driver.renew(kept.id, kit.unit)).tokens == frozenset()
         await kit.advance(timedelta(minutes=1, seconds=1))
         await driver.recover()
         with pytest.raises(WorkerClosed):
@@ -305,7 +310,7 @@ class WorkerTests(Suite):
         await driver.recover()
         second = await kit.worker(driver, kit.unit)
         await second.claim_one()
-        assert await first.settle(Release(job_id, old.token)) == [Outcome.CLAIM_LOST]
+        assert await first.settle(Release(job_id, old.token)) == [SettleOutcome.CLAIM_LOST]
         assert await kit.claimed(driver) == []
         await kit.advance(kit.unit)
         assert await driver.recover() == 1

@@ -5,8 +5,8 @@
 -- nobody waits for any more.
 -- [+5...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
 --   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
--- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due, then
--- the claims, each id, token, request, score of its due time; last a list of what some of them have kept: number of the
+-- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due (or
+-- `expired`, for the lock), then the claims, each id, token, request, score of its due time; last a list of what some of them have kept: number of the
 -- claim (from 0), time stored (microseconds), recoveries, `1` where the attempt is reset, error. An entry that is no id
 -- has the number -1 there, and stands in the place of the time: it was dropped.
 -- Cost: O(log n) for each job.
@@ -43,6 +43,7 @@ local function answer(letters, next_due)
 end
 
 local function until_next()
+  if expires <= now then return 'expired' end
   local head = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')
   return head[2] and whole(math.max(micro(head[2]) - now, 0)) or false
 end

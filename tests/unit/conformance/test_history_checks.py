@@ -40,9 +40,12 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Operation,
-    Outcome,
+    Pushed,
+    Renewed,
     Retry,
+    SettleOutcome,
     StoredJob,
+    StoreOutcome,
 )
 from tests.support.retention import KEEP_ALL
 
@@ -59,17 +62,21 @@ def push(number: int, *job_ids: JobID) -> Push:
     return Push(tuple(NewJob(job_id, b"request") for job_id in job_ids), operation(number))
 
 
+def stored(*job_ids: JobID) -> list[Pushed]:
+    return [Pushed(StoreOutcome.STORED, job_id) for job_id in job_ids]
+
+
 def claim(job_id: JobID, token: bytes, **changes: Any) -> Claim:
     shown: dict[str, Any] = {"request": b"request", "due": NOW, "stored_at": NOW} | changes
     return Claim(job_id, token, **shown)
 
 
 def claimed(*claims: Claim) -> Exchanged:
-    return Exchanged([], list(claims))
+    return Exchanged([], [], list(claims))
 
 
-def settled(*outcomes: Outcome) -> Exchanged:
-    return Exchanged(list(outcomes), [])
+def settled(*outcomes: SettleOutcome) -> Exchanged:
+    return Exchanged(list(outcomes), [], [])
 
 
 def history(*calls: tuple[AnyCall, Any], times: tuple[datetime, ...] = (NOW,)) -> History:
@@ -84,9 +91,9 @@ def history(*calls: tuple[AnyCall, Any], times: tuple[datetime, ...] = (NOW,)) -
 
 
 OPEN = (OpenWorker("w", HOUR), None)
-PUSH_A = (push(1, A), [True])
+PUSH_A = (push(1, A), stored(A))
 CLAIM_A = (Exchange("w", 1, (), 1), claimed(claim(A, b"a")))
-FINISH_A = (Exchange("w", 2, (Finish(A, b"a"),)), settled(Outcome.SETTLED))
+FINISH_A = (Exchange("w", 2, (Finish(A, b"a"),)), settled(SettleOutcome.SETTLED))
 
 
 async def test_a_right_history_has_no_violations() -> None:
@@ -126,7 +133,7 @@ def test_what_is_claimed_has_the_request_that_was_pushed() -> None:
 
 
 def test_a_retry_may_give_a_job_another_request() -> None:
-    retry = (Exchange("w", 2, (Retry(A, b"a", b"another"),)), settled(Outcome.SETTLED))
+    retry = (Exchange("w", 2, (Retry(A, b"a", b"another"),)), settled(SettleOutcome.SETTLED))
     again = (Exchange("w", 3, (), 1), claimed(claim(A, b"b", request=b"another")))
     assert list(lost_or_unexpected(history(PUSH_A, CLAIM_A, retry, again))) == []
 
@@ -142,7 +149,8 @@ def test_or_somebody_took_it_out(answer: Any) -> None:
 
 
 def test_an_unacknowledged_push_or_a_duplicate_may_be_claimed_or_not() -> None:
-    assert list(lost_or_unexpected(history((push(1, A), UNANSWERED), (push(2, B), [False])))) == []
+    duplicate = (push(2, B), [Pushed(StoreOutcome.DUPLICATE, B)])
+    assert list(lost_or_unexpected(history((push(1, A), UNANSWERED), duplicate))) == []
 
 
 @pytest.mark.parametrize(("status", "lost"), [(JobStatus.PENDING, 0), (JobStatus.COMPLETED, 1)])
@@ -155,18 +163,18 @@ def test_a_cleanup_of_pending_jobs_may_have_taken_what_was_never_claimed(status:
 
 
 def test_no_two_settlements_of_a_claim() -> None:
-    again = (Exchange("w", 3, (Fail(A, b"a", b"error"),)), settled(Outcome.SETTLED))
+    again = (Exchange("w", 3, (Fail(A, b"a", b"error"),)), settled(SettleOutcome.SETTLED))
     [found] = settled_twice(history(PUSH_A, CLAIM_A, FINISH_A, again))
     assert "settled again" in found
 
 
 def test_not_in_one_exchange_either() -> None:
-    both = (Exchange("w", 2, (Finish(A, b"a"), Finish(A, b"a"))), settled(Outcome.SETTLED, Outcome.SETTLED))
+    both = (Exchange("w", 2, (Finish(A, b"a"), Finish(A, b"a"))), settled(SettleOutcome.SETTLED, SettleOutcome.SETTLED))
     assert len(list(settled_twice(history(PUSH_A, CLAIM_A, both)))) == 1
 
 
 def test_a_repeat_of_the_exchange_is_no_second_settlement() -> None:
-    lost = (Exchange("w", 3, (Finish(A, b"a"),)), settled(Outcome.CLAIM_LOST))
+    lost = (Exchange("w", 3, (Finish(A, b"a"),)), settled(SettleOutcome.CLAIM_LOST))
     assert list(settled_twice(history(PUSH_A, CLAIM_A, FINISH_A, FINISH_A, lost))) == []
 
 
@@ -199,7 +207,7 @@ CLAIM_B = (Exchange("v", 1, (), 1), claimed(claim(B, b"b")))
 
 
 def test_what_waits_is_not_overtaken() -> None:
-    both = (push(1, A, B), [True, True])
+    both = (push(1, A, B), stored(A, B))
     assert list(overtaken(history(both, CLAIM_A, CLAIM_B))) == []
     [found] = overtaken(history(both, CLAIM_B, CLAIM_A))
     assert f"job {A} waits" in found
@@ -208,16 +216,16 @@ def test_what_waits_is_not_overtaken() -> None:
 
 def test_the_due_time_goes_before_the_id() -> None:
     claim_later = (Exchange("w", 1, (), 1), claimed(claim(A, b"a", due=NOW + HOUR)))
-    both = (push(1, A, B), [True, True])
+    both = (push(1, A, B), stored(A, B))
     assert list(overtaken(history(both, CLAIM_B, claim_later))) == []
     [found] = overtaken(history(both, claim_later, CLAIM_B))
     assert f"job {B} waits" in found
 
 
 def test_what_was_put_back_waits_again() -> None:
-    retry = (Exchange("w", 2, (Retry(A, b"a"),)), settled(Outcome.SETTLED))
+    retry = (Exchange("w", 2, (Retry(A, b"a"),)), settled(SettleOutcome.SETTLED))
     again = (Exchange("w", 3, (), 1), claimed(claim(A, b"c")))
-    assert len(list(overtaken(history((push(1, A, B), [True, True]), CLAIM_A, retry, CLAIM_B, again)))) == 1
+    assert len(list(overtaken(history((push(1, A, B), stored(A, B)), CLAIM_A, retry, CLAIM_B, again)))) == 1
 
 
 RESUMED = (Change(A, "resume", operation(3)), True)
@@ -231,7 +239,7 @@ UNCERTAIN: dict[str, tuple[tuple[AnyCall, Any], ...]] = {
         PUSH_A,
         CLAIM_A,
         CLAIM_B,
-        (Exchange("w", 2, (Retry(A, b"a"),), 1), Exchanged([Outcome.SETTLED], [claim(A, b"c")])),
+        (Exchange("w", 2, (Retry(A, b"a"),), 1), Exchanged([SettleOutcome.SETTLED], [], [claim(A, b"c")])),
     ),
     "the other was claimed earlier, and this is the repeat": (
         (Exchange("v", 1, (), 1), UNANSWERED),
@@ -251,7 +259,7 @@ UNCERTAIN: dict[str, tuple[tuple[AnyCall, Any], ...]] = {
 
 @pytest.mark.parametrize("calls", UNCERTAIN.values(), ids=UNCERTAIN.keys())
 def test_only_what_certainly_waited_is_overtaken(calls: tuple[tuple[AnyCall, Any], ...]) -> None:
-    assert list(overtaken(history((push(9, B), [True]), *calls))) == []
+    assert list(overtaken(history((push(9, B), stored(B)), *calls))) == []
 
 
 # -- batches
@@ -267,7 +275,7 @@ def test_an_unanswered_batch_is_there_or_is_not() -> None:
 
 
 def test_a_batch_whose_repeat_was_answered_is_judged_by_that() -> None:
-    assert list(torn_batches(history((push(1, A, B), UNANSWERED), (push(1, A, B), [True, True]), CLAIM_A))) == []
+    assert list(torn_batches(history((push(1, A, B), UNANSWERED), (push(1, A, B), stored(A, B)), CLAIM_A))) == []
 
 
 # -- linearizability: what the checks above cannot see
@@ -276,7 +284,7 @@ PENDING_A = StoredJob(job_id=A, status=JobStatus.PENDING, request=b"request", st
 PAUSED = (Change(A, "pause", operation(2)), True)
 UNSEEN: dict[str, tuple[tuple[AnyCall, Any], ...]] = {
     "a paused job is claimed": (OPEN, PUSH_A, PAUSED, CLAIM_A),
-    "a job is pushed twice": (PUSH_A, (push(2, A), [True])),
+    "a job is pushed twice": (PUSH_A, (push(2, A), stored(A))),
     "a running job is cancelled": (OPEN, PUSH_A, CLAIM_A, (Change(A, "cancel", operation(2)), True)),
     "a job is claimed by two at once": (
         OPEN,
@@ -290,7 +298,7 @@ UNSEEN: dict[str, tuple[tuple[AnyCall, Any], ...]] = {
         PUSH_A,
         CLAIM_A,
         (Recover(1000), 1),
-        (Renew("w", HOUR), frozenset[bytes]()),
+        (Renew("w", HOUR), Renewed(frozenset())),
     ),
     "a pending job is forgotten": (PUSH_A, (Get(A), None)),
     "a finished job is pending": (
@@ -330,9 +338,12 @@ async def test_the_explanation_shows_the_steps_that_cannot_both_be() -> None:
 
 
 async def test_steps_on_several_jobs_are_taken_apart() -> None:
-    both = (push(1, A, B), [True, True])
+    both = (push(1, A, B), stored(A, B))
     claims = (Exchange("w", 1, (), 2), claimed(claim(A, b"a"), claim(B, b"b")))
-    settle = (Exchange("w", 2, (Finish(A, b"a"), Finish(B, b"b"))), settled(Outcome.SETTLED, Outcome.CLAIM_LOST))
+    settle = (
+        Exchange("w", 2, (Finish(A, b"a"), Finish(B, b"b"))),
+        settled(SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST),
+    )
     [found] = not_linearizable(history(OPEN, both, claims, settle))
     assert f"job {B}" in found
     assert f"{A}" not in found

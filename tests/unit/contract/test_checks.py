@@ -2,19 +2,17 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from jobsvalkey import (
+from jobsvalkey import PayloadTooLarge, PushTooLarge, new_job_id
+from jobsvalkey.contract import (
     DriverConfiguration,
     Due,
     NewJob,
-    PayloadTooLarge,
-    PushTooLarge,
     aware,
     check_due,
     check_expiry,
     check_metadata_key,
     check_push,
     check_request,
-    new_job_id,
 )
 
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)

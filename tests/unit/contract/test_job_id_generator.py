@@ -4,7 +4,8 @@ import sys
 import threading
 from uuid import RFC_4122
 
-from jobsvalkey import JobID, JobIDGenerator, new_job_id
+from jobsvalkey import JobID, new_job_id
+from jobsvalkey.contract import JobIDGenerator
 
 MILLISECONDS = 1_750_000_000_000
 

@@ -11,16 +11,15 @@ from jobsvalkey import (
     DO_NOT_RETAIN,
     RETAIN,
     CleanupParameters,
-    DriverConfiguration,
     JobCleanup,
     JobName,
-    OrphanedCleanupParameters,
     Retention,
     RetentionPolicy,
     ValkeyConfiguration,
     retain_for,
     retain_last,
 )
+from jobsvalkey.contract import DriverConfiguration, OrphanedCleanupParameters
 
 ZERO, SECOND = timedelta(0), timedelta(seconds=1)
 

@@ -13,12 +13,13 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     NewJob,
-    Outcome,
     RetentionPolicy,
     Settlement,
+    SettleOutcome,
     new_job_id,
 )
 from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
+from tests.support.pushes import STORED, outcomes
 from tests.support.retention import KEEP_ALL
 
 SECOND = timedelta(seconds=1)
@@ -44,7 +45,7 @@ class Bench:
 
     async def push(self, due: Due = None, *, request: bytes = b"request", remember: bool = False) -> JobID:
         job_id = new_job_id()
-        assert await self.queue.push([NewJob(job_id, request, due, remember)]) == [True]
+        assert outcomes(await self.queue.push([NewJob(job_id, request, due, remember)])) == [STORED]
         return job_id
 
     async def exchange(
@@ -57,21 +58,21 @@ class Bench:
     async def claim(self, limit: int = 10, *, worker: str = WORKER) -> list[Claim]:
         return (await self.exchange(limit=limit, worker=worker)).claims
 
-    async def settle(self, *settlements: Settlement, worker: str = WORKER) -> list[Outcome]:
+    async def settle(self, *settlements: Settlement, worker: str = WORKER) -> list[SettleOutcome]:
         return (await self.exchange(settlements, worker=worker)).outcomes
 
     async def finished(self) -> JobID:
         """A job that was pushed, claimed and finished just now."""
         job_id = await self.push()
         (claim,) = await self.claim()
-        assert await self.settle(Finish(job_id, claim.token)) == [Outcome.SETTLED]
+        assert await self.settle(Finish(job_id, claim.token)) == [SettleOutcome.SETTLED]
         return job_id
 
     async def failed(self, *, keep: bool = False) -> JobID:
         """A job that was pushed, claimed and failed just now."""
         job_id = await self.push()
         (claim,) = await self.claim()
-        assert await self.settle(Fail(job_id, claim.token, b"error", keep)) == [Outcome.SETTLED]
+        assert await self.settle(Fail(job_id, claim.token, b"error", keep)) == [SettleOutcome.SETTLED]
         return job_id
 
     async def in_state(self, status: JobStatus) -> JobID:

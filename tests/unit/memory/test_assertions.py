@@ -7,7 +7,8 @@ from typing import Any, ClassVar, cast
 import msgspec
 import pytest
 
-from jobsvalkey import ConfigurationError, JobName, JobOptions, JobQueue, NewJob, Push, new_job_id
+from jobsvalkey import ConfigurationError, JobName, JobOptions, JobQueue, Push, new_job_id
+from jobsvalkey.contract import NewJob
 from jobsvalkey_memory import (
     ManualClock,
     MemoryJobQueue,

@@ -19,8 +19,8 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     NewJob,
-    Outcome,
     Release,
+    SettleOutcome,
     WorkerClosed,
 )
 from jobsvalkey_memory import ManualClock, MemoryJobQueue, MemoryStore
@@ -66,16 +66,16 @@ async def test_a_claim_is_lost_at_its_recovery_not_when_the_lock_expires(bench: 
     first, second = await bench.push(), await bench.push()
     one, two = await bench.claim()
     bench.clock.advance(2 * HOLD)
-    assert await bench.settle(Finish(first, one.token)) == [Outcome.SETTLED]
+    assert await bench.settle(Finish(first, one.token)) == [SettleOutcome.SETTLED]
     await bench.queue.recover()
-    assert await bench.settle(Finish(second, two.token)) == [Outcome.CLAIM_LOST]
+    assert await bench.settle(Finish(second, two.token)) == [SettleOutcome.CLAIM_LOST]
 
 
 async def test_a_renewal_saves_the_claims_of_an_expired_lock(bench: Bench) -> None:
     await bench.push()
     (claim,) = await bench.claim()
     bench.clock.advance(2 * HOLD)
-    assert await bench.queue.renew(WORKER, HOLD) == {claim.token}
+    assert (await bench.queue.renew(WORKER, HOLD)).tokens == {claim.token}
     assert await bench.queue.recover() == 0
 
 
@@ -84,7 +84,8 @@ async def test_under_an_expired_lock_nothing_is_claimed(bench: Bench) -> None:
     (claim,) = await bench.claim(1)
     bench.clock.advance(HOLD)
     exchanged = await bench.exchange([Finish(first, claim.token)], 5)
-    assert (exchanged.outcomes, exchanged.claims, exchanged.until_next) == ([Outcome.SETTLED], [], 0)
+    assert (exchanged.outcomes, exchanged.claims) == ([SettleOutcome.SETTLED], [])
+    assert (exchanged.until_next, exchanged.lock_expired) == (None, True)
     await bench.queue.renew(WORKER, HOLD)
     assert [claim.job_id for claim in await bench.claim()] == [second]
 
@@ -137,8 +138,8 @@ async def test_a_request_of_the_wrong_type_breaks_its_settlements_alone(bench: B
     broken, whole = await bench.claim()
     assert broken.request is None
     outcomes = await bench.settle(Finish(bad, broken.token), Finish(good, whole.token))
-    assert outcomes == [Outcome.BROKEN, Outcome.SETTLED]
-    assert await bench.settle(Fail(bad, broken.token, b"broken", keep=True)) == [Outcome.SETTLED]
+    assert outcomes == [SettleOutcome.BROKEN, SettleOutcome.SETTLED]
+    assert await bench.settle(Fail(bad, broken.token, b"broken", keep=True)) == [SettleOutcome.SETTLED]
     assert await bench.status(bad) is JobStatus.FAILED
 
 

@@ -15,13 +15,14 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     OperationRefused,
-    Outcome,
-    PushedIf,
     RetentionPolicy,
+    SettleOutcome,
+    StoreOutcome,
     new_job_id,
     retain_for,
 )
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
+from tests.support.pushes import DUPLICATE, STORED, outcomes
 from tests.unit.memory.bench import HOLD, SECOND, WORKER, Bench
 
 MINUTE = 60 * SECOND
@@ -32,11 +33,11 @@ Queue = MemoryJobQueue[ManualClock]
 async def test_a_push_is_answered_again_also_when_its_job_has_run_and_gone() -> None:
     bench = Bench(RetentionPolicy())
     item = NewJob(new_job_id(), b"request")
-    assert await bench.queue.push([item], operation=ONE) == [True]
-    assert await bench.queue.push([item], operation=ONE) == [True]
+    assert outcomes(await bench.queue.push([item], operation=ONE)) == [STORED]
+    assert outcomes(await bench.queue.push([item], operation=ONE)) == [STORED]
     (claim,) = await bench.claim()
     await bench.settle(Finish(item.job_id, claim.token))
-    assert await bench.queue.push((item,), operation=ONE) == [True]
+    assert outcomes(await bench.queue.push((item,), operation=ONE)) == [STORED]
     assert await bench.status(item.job_id) is None
 
 
@@ -84,6 +85,10 @@ Call = Callable[[Queue, JobID, Operation | None], Awaitable[object]]
 REMOVE = JobCleanup.remove()
 
 
+async def push_if(queue: MemoryJobQueue[ManualClock], job_id: JobID, operation: Operation | None) -> StoreOutcome:
+    return (await queue.push_if(NewJob(job_id, b""), "tick", None, b"1", operation=operation)).outcome
+
+
 CALLS: dict[str, tuple[JobStatus, Call, object]] = {
     "cancel": (JobStatus.PENDING, lambda q, i, o: q.cancel(i, operation=o), True),
     "pause": (JobStatus.PENDING, lambda q, i, o: q.pause(i, operation=o), True),
@@ -94,11 +99,7 @@ CALLS: dict[str, tuple[JobStatus, Call, object]] = {
     "set_metadata": (JobStatus.PENDING, lambda q, i, o: q.set_metadata("key", b"1", operation=o), None),
     "acquire": (JobStatus.PENDING, lambda q, i, o: q.acquire_lock("lock", b"me", SECOND, operation=o), True),
     "release": (JobStatus.PENDING, lambda q, i, o: q.release_lock("held", b"me", operation=o), True),
-    "push_if": (
-        JobStatus.PENDING,
-        lambda q, i, o: q.push_if(NewJob(i, b""), "tick", None, b"1", operation=o),
-        PushedIf.DUPLICATE,
-    ),
+    "push_if": (JobStatus.PENDING, push_if, StoreOutcome.DUPLICATE),
 }
 
 
@@ -123,7 +124,7 @@ async def test_an_exchange_that_is_repeated_returns_its_outcomes_and_the_claims_
     assert await bench.queue.exchange(WORKER, 10, [settlement], 2) == exchanged
     await bench.queue.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=1)
     repeated = await bench.queue.exchange(WORKER, 10, [settlement], 2)
-    assert (repeated.outcomes, repeated.claims) == ([Outcome.SETTLED], exchanged.claims[1:])
+    assert (repeated.outcomes, repeated.claims) == ([SettleOutcome.SETTLED], exchanged.claims[1:])
 
 
 async def test_an_exchange_with_a_lower_number_is_refused(bench: Bench) -> None:
@@ -139,7 +140,7 @@ async def test_an_exchange_that_did_nothing_leaves_its_number_free(bench: Bench)
     assert (await bench.queue.exchange(WORKER, 5, (), 1)).claims == []
     job_id = await bench.push()
     lost = await bench.queue.exchange(WORKER, 5, [Finish(job_id, b"1.0")])
-    assert lost.outcomes == [Outcome.CLAIM_LOST]
+    assert lost.outcomes == [SettleOutcome.CLAIM_LOST]
     (claim,) = (await bench.queue.exchange(WORKER, 3, (), 1)).claims
     assert claim.job_id == job_id
 
@@ -152,8 +153,8 @@ async def test_tokens_are_never_used_again(bench: Bench) -> None:
     await bench.queue.renew(WORKER, HOLD)
     (second,) = await bench.claim()
     assert second.token != first.token
-    assert await bench.settle(Fail(job_id, first.token, b"late")) == [Outcome.CLAIM_LOST]
-    assert await bench.settle(Finish(job_id, second.token)) == [Outcome.SETTLED]
+    assert await bench.settle(Fail(job_id, first.token, b"late")) == [SettleOutcome.CLAIM_LOST]
+    assert await bench.settle(Finish(job_id, second.token)) == [SettleOutcome.SETTLED]
 
 
 @pytest.mark.parametrize("remember", [True, False])
@@ -163,9 +164,9 @@ async def test_an_id_that_a_user_gave_is_remembered_once_its_job_is_gone(remembe
     (claim,) = await bench.claim()
     await bench.settle(Finish(job_id, claim.token))
     bench.clock.advance(timedelta(hours=24) - timedelta(microseconds=1))
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [not remember]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [DUPLICATE if remember else STORED]
     bench.clock.advance(timedelta(microseconds=1))
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [remember]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [STORED if remember else DUPLICATE]
     assert not bench.queue.state.remembered
 
 
@@ -175,14 +176,14 @@ async def test_the_window_of_a_job_with_an_age_begins_when_that_is_reached() -> 
     await bench.queue.cancel(job_id)
     bench.clock.advance(MINUTE + timedelta(hours=24) - timedelta(microseconds=1))
     assert await bench.status(job_id) is None
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [False]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [DUPLICATE]
     bench.clock.advance(timedelta(microseconds=1))
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [True]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [STORED]
 
 
 async def test_push_if_of_a_remembered_id_moves_the_metadata() -> None:
     bench = Bench(RetentionPolicy(cancelled_jobs=DO_NOT_RETAIN))
     job_id = await bench.push(remember=True)
     await bench.queue.cancel(job_id)
-    assert await bench.queue.push_if(NewJob(job_id, b""), "tick", None, b"1") is PushedIf.DUPLICATE
+    assert (await bench.queue.push_if(NewJob(job_id, b""), "tick", None, b"1")).outcome is StoreOutcome.DUPLICATE
     assert (await bench.queue.get_metadata("tick"), await bench.status(job_id)) == (b"1", None)

@@ -12,12 +12,13 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     NewJob,
-    Outcome,
     RetentionPolicy,
+    SettleOutcome,
     retain_for,
     retain_last,
 )
 from jobsvalkey_memory import MemoryJobQueue
+from tests.support.pushes import DUPLICATE, STORED, outcomes
 from tests.unit.memory.bench import HOLD, SECOND, WORKER, Bench
 
 TICK = timedelta(microseconds=1)
@@ -36,7 +37,7 @@ async def test_retain_for_is_evaluated_at_each_read() -> None:
     assert not await bench.queue.rerun(job_id)
     assert not await bench.queue.remove(job_id)
     assert await bench.queue.cleanup_step(JobStatus.COMPLETED, JobCleanup.remove(), max_jobs=9) == 0
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [True]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [STORED]
 
 
 async def test_retain_last_keeps_the_newest_by_end_then_id() -> None:
@@ -122,8 +123,8 @@ async def test_cleanup_of_running_jobs_revokes_their_claims(bench: Bench, cleanu
     job_id = await bench.push()
     (claim,) = await bench.claim()
     assert await bench.queue.cleanup_step(JobStatus.PROCESSING, cleanup, max_jobs=9) == 1
-    assert await bench.queue.renew(WORKER, HOLD) == frozenset()
-    assert await bench.settle(Finish(job_id, claim.token)) == [Outcome.CLAIM_LOST]
+    assert (await bench.queue.renew(WORKER, HOLD)).tokens == frozenset()
+    assert await bench.settle(Finish(job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
     assert await bench.status(job_id) is (JobStatus.PENDING if cleanup.action == "rerun" else None)
 
 
@@ -141,7 +142,7 @@ async def test_cleanup_of_orphans_leaves_live_workers_alone(bench: Bench) -> Non
 async def test_cleanup_remembers_the_ids_that_users_gave(bench: Bench) -> None:
     job_id = await bench.push(remember=True)
     await bench.queue.cleanup(pending_jobs=JobCleanup.remove())
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [False]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [DUPLICATE]
 
 
 async def test_cleanup_goes_over_all_states(bench: Bench) -> None:

@@ -11,17 +11,18 @@ from jobsvalkey.contract import (
     Finish,
     JobStatus,
     NewJob,
-    Outcome,
     PayloadTooLarge,
-    PushedIf,
     PushTooLarge,
     Release,
     RetentionPolicy,
     Retry,
+    SettleOutcome,
     StoredJob,
+    StoreOutcome,
     WorkerClosed,
     new_job_id,
 )
+from tests.support.pushes import DUPLICATE, STORED, outcomes
 from tests.unit.memory.bench import HOLD, SECOND, WORKER, Bench
 
 ALL = set(JobStatus)
@@ -41,7 +42,7 @@ async def test_push_stores_a_pending_job(bench: Bench) -> None:
 async def test_push_reports_a_duplicate_and_leaves_it_alone(bench: Bench) -> None:
     job_id, other = await bench.push(), new_job_id()
     answer = await bench.queue.push([NewJob(job_id, b"changed"), NewJob(other, b"new"), NewJob(other, b"newer")])
-    assert answer == [False, True, False]
+    assert outcomes(answer) == [DUPLICATE, STORED, DUPLICATE]
     job, new = await bench.queue.get(job_id), await bench.queue.get(other)
     assert job is not None
     assert new is not None
@@ -51,7 +52,7 @@ async def test_push_reports_a_duplicate_and_leaves_it_alone(bench: Bench) -> Non
 @pytest.mark.parametrize("status", ALL)
 async def test_push_of_an_id_in_any_state_is_a_duplicate(bench: Bench, status: JobStatus) -> None:
     job_id = await bench.in_state(status)
-    assert await bench.queue.push([NewJob(job_id, b"again")]) == [False]
+    assert outcomes(await bench.queue.push([NewJob(job_id, b"again")])) == [DUPLICATE]
     assert await bench.status(job_id) is status
 
 
@@ -129,7 +130,7 @@ async def test_retry_puts_the_job_back_with_its_new_request(bench: Bench) -> Non
     job_id = await bench.push()
     (claim,) = await bench.claim()
     settled = await bench.settle(Retry(job_id, claim.token, b"attempt 2", 3 * SECOND, b"error"))
-    assert settled == [Outcome.SETTLED]
+    assert settled == [SettleOutcome.SETTLED]
     job = await bench.queue.get(job_id)
     assert job == StoredJob(
         job_id=job_id,
@@ -161,7 +162,7 @@ async def test_retry_takes_a_request_of_any_size(bench: Bench) -> None:
     job_id = await bench.push()
     (claim,) = await bench.claim()
     grown = b"x" * (bench.queue.configuration.max_payload + 1)
-    assert await bench.settle(Retry(job_id, claim.token, grown)) == [Outcome.SETTLED]
+    assert await bench.settle(Retry(job_id, claim.token, grown)) == [SettleOutcome.SETTLED]
     (claim,) = await bench.claim()
     assert claim.request == grown
 
@@ -171,7 +172,7 @@ async def test_release_changes_nothing_but_the_state(bench: Bench) -> None:
     before = await bench.queue.get(job_id)
     bench.clock.advance(SECOND)
     (claim,) = await bench.claim()
-    assert await bench.settle(Release(job_id, claim.token)) == [Outcome.SETTLED]
+    assert await bench.settle(Release(job_id, claim.token)) == [SettleOutcome.SETTLED]
     assert await bench.queue.get(job_id) == before
 
 
@@ -181,7 +182,7 @@ async def test_a_claim_that_is_not_held_is_lost(bench: Bench, kind: type[Finish 
     claim, _ = await bench.claim()
     before = [await bench.queue.get(job_id), await bench.queue.get(other)]
     await bench.queue.open_worker("worker-2", HOLD)
-    lost = [Outcome.CLAIM_LOST]
+    lost = [SettleOutcome.CLAIM_LOST]
     assert await bench.settle(kind(job_id, b"9.9")) == lost
     assert await bench.settle(kind(other, claim.token)) == lost
     assert await bench.settle(kind(job_id, claim.token), worker="worker-2") == lost
@@ -192,7 +193,7 @@ async def test_a_claim_is_settled_once(bench: Bench) -> None:
     job_id = await bench.push()
     (claim,) = await bench.claim()
     settled = await bench.settle(Release(job_id, claim.token), Fail(job_id, claim.token, b"late"))
-    assert settled == [Outcome.SETTLED, Outcome.CLAIM_LOST]
+    assert settled == [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
     assert await bench.status(job_id) is JobStatus.PENDING
 
 
@@ -274,11 +275,11 @@ async def test_remove_is_for_all_but_running_jobs(bench: Bench, status: JobStatu
 async def test_push_if_moves_the_metadata_and_stores_the_job_in_one_step(bench: Bench) -> None:
     first, second = NewJob(new_job_id(), b"1"), NewJob(new_job_id(), b"2")
     queue = bench.queue
-    assert await queue.push_if(first, "tick", None, b"1") is PushedIf.PUSHED
-    assert await queue.push_if(second, "tick", None, b"2") is PushedIf.UNEXPECTED
-    assert await queue.push_if(second, "tick", b"0", b"2") is PushedIf.UNEXPECTED
+    assert (await queue.push_if(first, "tick", None, b"1")).outcome is StoreOutcome.STORED
+    assert (await queue.push_if(second, "tick", None, b"2")).outcome is StoreOutcome.UNEXPECTED
+    assert (await queue.push_if(second, "tick", b"0", b"2")).outcome is StoreOutcome.UNEXPECTED
     assert (await queue.get_metadata("tick"), await bench.listed(JobStatus.PENDING)) == (b"1", [first.job_id])
-    assert await queue.push_if(first, "tick", b"1", b"2") is PushedIf.DUPLICATE
+    assert (await queue.push_if(first, "tick", b"1", b"2")).outcome is StoreOutcome.DUPLICATE
     assert await queue.get_metadata("tick") == b"2"
 
 
@@ -290,7 +291,7 @@ async def test_workers_are_opened_renewed_and_closed(bench: Bench) -> None:
     await queue.open_worker(WORKER, HOLD)
     await queue.exchange(WORKER, 1, (), 1)
     await queue.open_worker(WORKER, HOLD)
-    assert await queue.renew(WORKER, HOLD) == {b"1.0"}
+    assert (await queue.renew(WORKER, HOLD)).tokens == {b"1.0"}
     await queue.close_worker(WORKER)
     await queue.close_worker(WORKER)
     assert await queue.get(job_id) == before

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from jobsvalkey import JobContext, JobFail, JobName, JobQueue, JobSleep, NoRetry, TracingMiddleware
-from jobsvalkey.contract import PushedIf
+from jobsvalkey.contract import StoreOutcome
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
@@ -266,5 +266,5 @@ async def test_a_job_that_was_cancelled_before_its_span_began_ends_no_other(trac
 
 async def test_a_push_that_stores_nothing_has_made_a_job_all_the_same(queue: MemoryQueue, traces: Traces) -> None:
     refused = await queue.push_if(GREET.with_parameters("Ada"), key="key", expected=b"else", value=b"")
-    assert refused is PushedIf.UNEXPECTED
+    assert refused.outcome is StoreOutcome.UNEXPECTED
     assert [span.name for span in traces.spans] == ["create Greet"]

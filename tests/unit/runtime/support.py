@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from jobsvalkey import Claim, JobQueue, JobRunner, ProcessorOptions
-from jobsvalkey.contract import DriverConfiguration, Settlement
+from jobsvalkey import JobQueue, JobRunner, ProcessorOptions
+from jobsvalkey.contract import Claim, DriverConfiguration, Settlement
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.support.drivers import claim_all
 from tests.support.retention import KEEP_ALL

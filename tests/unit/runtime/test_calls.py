@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey import (
-    Fail,
-    Finish,
-    JobContext,
-    NoRetry,
-)
+from jobsvalkey import JobContext, NoRetry
+from jobsvalkey.contract import Fail, Finish
 from jobsvalkey.runtime.failure import decode_error
 from jobsvalkey.runtime.job_run import JobRun
 from tests.support.waiting import until

@@ -4,7 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from jobsvalkey import Capability, JobOptions, JobQueue, JobStatus, UnsupportedOperation
+from jobsvalkey import JobOptions, JobQueue, JobStatus, UnsupportedOperation
+from jobsvalkey.contract import Capability
 from jobsvalkey_memory import MemoryJobQueue
 from tests.support.work import Work
 

@@ -3,19 +3,8 @@ from uuid import uuid4
 
 import pytest
 
-from jobsvalkey import (
-    Claim,
-    ExponentialJitter,
-    Fail,
-    JobContext,
-    JobID,
-    JobName,
-    JobQueue,
-    JobSleep,
-    JobStatus,
-    NewJob,
-    ProcessorOptions,
-)
+from jobsvalkey import ExponentialJitter, JobContext, JobID, JobName, JobQueue, JobSleep, JobStatus, ProcessorOptions
+from jobsvalkey.contract import Claim, Fail, NewJob
 from jobsvalkey.runtime.failure import decode_error
 from tests.support.drivers import claim_all, record_of
 from tests.support.work import Work, raising

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from jobsvalkey_conformance import Damage
 
-from jobsvalkey import DO_NOT_RETAIN, JobContext, JobStatus, NewJob, RetentionPolicy, new_job_id
+from jobsvalkey import DO_NOT_RETAIN, JobContext, JobStatus, RetentionPolicy, new_job_id
+from jobsvalkey.contract import NewJob
 from tests.support.drivers import claim_all, record_of
 from tests.support.every_driver import COMPLETE_DRIVERS, LOCK, Queue, Store, assert_ended, burst, due_in, look_at
 from tests.support.work import Work, counting

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from jobsvalkey import ExponentialJitter, JobCleanup, JobContext, JobFail, JobOptions, JobSleep, JobStatus
+from jobsvalkey.contract import Renewed
 from jobsvalkey.runtime.failure import decode_error
 from jobsvalkey_memory.clock import START
 from tests.support.every_driver import COMPLETE_DRIVERS, LOCK, Queue, Store, assert_ended, burst, due_in, look_at
@@ -167,7 +168,7 @@ async def check_that_a_lost_claim_cancels_its_handler(store: Store, queue: Queue
     running, look = asyncio.Event(), asyncio.Event()
     renew = queue.driver.renew
 
-    async def renew_later(worker: str, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew_later(worker: str, hold_for: timedelta) -> Renewed:
         # Else the lock is renewed before it has run out.
         if running.is_set():
             await look.wait()

@@ -9,8 +9,6 @@ from jobsvalkey import (
     CallNext,
     CompletedJob,
     ExponentialJitter,
-    Fail,
-    Finish,
     JobContext,
     JobFail,
     JobName,
@@ -24,8 +22,8 @@ from jobsvalkey import (
     PoppedJob,
     Push,
     PushedJob,
-    Release,
 )
+from jobsvalkey.contract import Fail, Finish, Release
 from jobsvalkey.runtime.job_run import JobRun
 from tests.support.drivers import claim_all, status_of
 from tests.support.processors import options

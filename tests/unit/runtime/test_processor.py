@@ -10,9 +10,6 @@ import pytest
 from jobsvalkey import (
     ActiveLock,
     ConfigurationError,
-    DriverConfiguration,
-    Exchanged,
-    Finish,
     JobCleanup,
     JobContext,
     JobOptions,
@@ -20,8 +17,8 @@ from jobsvalkey import (
     JobStatus,
     ProcessorOptions,
     RetentionPolicy,
-    Settlement,
 )
+from jobsvalkey.contract import DriverConfiguration, Exchanged, Finish, Renewed, Report, Settlement
 from jobsvalkey.runtime import recovery, watchdog
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.support.drivers import claim_all, record_of, status_of
@@ -43,12 +40,18 @@ class Watched(MemoryJobQueue[ManualClock]):
         self.most_held = 0
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         self.in_flight += 1
         assert self.in_flight == 1
         await asyncio.sleep(0)
-        exchanged = await super().exchange(worker, sequence, settlements, limit)
+        exchanged = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         self.exchanges.append((len(settlements), len(exchanged.claims)))
         self.most_held = max(self.most_held, (await self.counts())[JobStatus.PROCESSING])
         self.in_flight -= 1
@@ -198,7 +201,7 @@ async def test_the_lock_is_renewed_so_that_no_other_takes_the_jobs() -> None:
     renewals = 0
     renew = queue.driver.renew
 
-    async def counted(worker: str, hold_for: timedelta) -> frozenset[bytes]:
+    async def counted(worker: str, hold_for: timedelta) -> Renewed:
         nonlocal renewals
         renewals += 1
         return await renew(worker, hold_for)
@@ -260,7 +263,7 @@ async def test_what_is_claimed_during_a_renewal_is_not_taken_as_lost() -> None:
     renewals = 0
     renew = queue.driver.renew
 
-    async def slow(worker: str, hold_for: timedelta) -> frozenset[bytes]:
+    async def slow(worker: str, hold_for: timedelta) -> Renewed:
         nonlocal renewals
         renewals += 1
         tokens = await renew(worker, hold_for)

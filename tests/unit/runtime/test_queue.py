@@ -6,7 +6,6 @@ import pytest
 
 from jobsvalkey import (
     ConfigurationError,
-    DriverConfiguration,
     DuplicateJob,
     InvalidParameters,
     JobContext,
@@ -16,16 +15,15 @@ from jobsvalkey import (
     JobOptions,
     JobQueue,
     JobStatus,
-    NewJob,
     NoRetry,
     PayloadTooLarge,
     ProcessorOptions,
     Push,
-    PushedIf,
     PushIncomplete,
     PushTooLarge,
     StoreUnavailable,
 )
+from jobsvalkey.contract import DriverConfiguration, NewJob, Pushed, PushedIf, StoreOutcome
 from jobsvalkey_memory import MemoryJobQueue
 from tests.support.drivers import record_of, status_of
 from tests.support.work import Work
@@ -148,7 +146,7 @@ class Breaking(MemoryJobQueue[Any]):
 
     sizes: list[int]
 
-    async def push(self, items: Any, *, operation: Any = None) -> list[bool]:
+    async def push(self, items: Any, *, operation: Any = None) -> list[Pushed]:
         self.sizes.append(len(items))
         if len(self.sizes) == 3:
             raise StoreUnavailable("gone", outcome="not_done")
@@ -238,9 +236,9 @@ async def test_push_if_moves_the_key_with_the_push(queue: Queue) -> None:
             next_scheduled_at=later,
         )
 
-    assert await push(b"else", b"1") is PushedIf.UNEXPECTED
-    assert await push(None, b"1") is PushedIf.PUSHED
-    assert await push(b"1", b"2") is PushedIf.DUPLICATE
+    assert (await push(b"else", b"1")).outcome is StoreOutcome.UNEXPECTED
+    assert (await push(None, b"1")).outcome is StoreOutcome.STORED
+    assert (await push(b"1", b"2")).outcome is StoreOutcome.DUPLICATE
     assert await queue.driver.get_metadata("key") == b"2"
     assert (await record_of(queue, JobID.parse(own))).next_scheduled_at == later
 

@@ -6,18 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from jobsvalkey import (
-    ExponentialJitter,
-    Fail,
-    JobContext,
-    JobFail,
-    JobOptions,
-    JobSleep,
-    JobStatus,
-    NoRetry,
-    Release,
-    Retry,
-)
+from jobsvalkey import ExponentialJitter, JobContext, JobFail, JobOptions, JobSleep, JobStatus, NoRetry
+from jobsvalkey.contract import Fail, Release, Retry
 from jobsvalkey.runtime.codec import read_request
 from jobsvalkey.runtime.failure import decode_error
 from jobsvalkey.runtime.job_run import JobRun

@@ -7,16 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey import (
-    ConfigurationError,
-    Exchanged,
-    JobContext,
-    JobQueue,
-    JobStatus,
-    ProcessorOptions,
-    Settlement,
-    StoreUnavailable,
-)
+from jobsvalkey import ConfigurationError, JobContext, JobQueue, JobStatus, ProcessorOptions, StoreUnavailable
+from jobsvalkey.contract import Exchanged, Renewed, Report, Settlement
 from jobsvalkey.runtime import worker_run
 from tests.support.drivers import record_of, status_of
 from tests.support.processors import start
@@ -202,9 +194,15 @@ class Slow(Driver):  # type: ignore[misc, valid-type]
         self.waiting = False
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        exchanged = await super().exchange(worker, sequence, settlements, limit)
+        exchanged = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         if exchanged.claims:
             self.waiting = True
             await self.go_on.wait()
@@ -240,21 +238,27 @@ class Away(Driver):  # type: ignore[misc, valid-type]
         if self.away:
             raise StoreUnavailable("away", outcome="not_done")
 
-    async def open_worker(self, worker: str, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: str, hold_for: timedelta, *, about: bytes = b"") -> None:
         self._check()
-        await super().open_worker(worker, hold_for)
+        await super().open_worker(worker, hold_for, about=about)
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         self._check()
-        return await super().exchange(worker, sequence, settlements, limit)
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
     async def recover(self, max_jobs: int = 1000, *, worker: str | None = None) -> int:
         self._check()
         return await super().recover(max_jobs, worker=worker)
 
-    async def renew(self, worker: str, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: str, hold_for: timedelta) -> Renewed:
         self._check()
         return await super().renew(worker, hold_for)
 

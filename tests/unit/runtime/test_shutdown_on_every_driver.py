@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey import JobContext, JobID, JobStatus, NewJob, WorkerClosed, new_job_id
+from jobsvalkey import JobContext, JobID, JobStatus, new_job_id
+from jobsvalkey.contract import NewJob, WorkerClosed
 from tests.support.every_driver import LOCK, Queue, Store, assert_ended, burst, look_at
 from tests.support.processors import options, run_in_background, start
 from tests.support.waiting import until
@@ -100,7 +101,7 @@ async def test_a_handler_that_does_not_end_keeps_its_claim_until_recovery(
     processor.stop()
     await asyncio.wait_for(task, 10)
     assert sorted(handler.cancelled) == [1, 2]
-    assert len(await queue.driver.renew(worker, LOCK)) == 1
+    assert len((await queue.driver.renew(worker, LOCK)).tokens) == 1
 
     following = await store.queue()
     ran = counting(following)

@@ -4,21 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from jobsvalkey import (
+from jobsvalkey import ConfigurationError, JobContext, JobQueue, JobRunner, JobStatus, StoreFull, StoreUnavailable
+from jobsvalkey.contract import (
     Claim,
-    ConfigurationError,
     Exchanged,
     Fail,
-    JobContext,
-    JobQueue,
-    JobRunner,
-    JobStatus,
     OperationRefused,
-    Outcome,
+    Renewed,
+    Report,
     Settlement,
-    StoreFull,
-    StoreUnavailable,
+    SettleOutcome,
     WorkerClosed,
 )
 from jobsvalkey.runtime import workers
@@ -38,29 +35,35 @@ class Faulty(Driver):  # type: ignore[misc, valid-type]
         self.after: Callable[[str], None] = _nothing
         self.asked: list[tuple[str, int, tuple[Settlement, ...], int]] = []
 
-    async def open_worker(self, worker: str, hold_for: timedelta) -> None:
+    async def open_worker(self, worker: str, hold_for: timedelta, *, about: bytes = b"") -> None:
         self.before("open")
-        await super().open_worker(worker, hold_for)
+        await super().open_worker(worker, hold_for, about=about)
         self.after("open")
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         self.asked.append((worker, sequence, tuple(settlements), limit))
         self.before("exchange")
-        exchanged = await super().exchange(worker, sequence, settlements, limit)
+        exchanged = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         self.after("exchange")
         return exchanged
 
-    async def renew(self, worker: str, hold_for: timedelta) -> frozenset[bytes]:
+    async def renew(self, worker: str, hold_for: timedelta) -> Renewed:
         self.before("renew")
         tokens = await super().renew(worker, hold_for)
         self.after("renew")
         return tokens
 
-    async def wait(self, worker: str, timeout: timedelta) -> None:
+    async def wait(self, worker: str, timeout: timedelta, *, work: bool = True) -> None:
         self.before("wait")
-        await super().wait(worker, timeout)
+        await super().wait(worker, timeout, work=work)
 
     async def recover(self, max_jobs: int = 1000, *, worker: str | None = None) -> int:
         self.before("recover")
@@ -151,7 +154,7 @@ async def test_a_driver_that_goes_on_trying_counts_as_not_connected(
         await until(lambda: processor.state is not None and processor.state.connected)
         answer, renew = asyncio.Event(), driver.renew
 
-        async def renew_in_the_end(worker: str, hold_for: timedelta) -> frozenset[bytes]:
+        async def renew_in_the_end(worker: str, hold_for: timedelta) -> Renewed:
             await answer.wait()
             return await renew(worker, hold_for)
 
@@ -214,7 +217,13 @@ class Broken(Faulty):
         self.fails: list[Fail] = []
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         broken = [
             index
@@ -223,11 +232,11 @@ class Broken(Faulty):
         ]
         self.fails += [settlement for settlement in settlements if isinstance(settlement, Fail)]
         whole = [settlement for index, settlement in enumerate(settlements) if index not in broken]
-        exchanged = await super().exchange(worker, sequence, whole, limit)
+        exchanged = await super().exchange(worker, sequence, whole, limit, reports=reports)
         outcomes = list(exchanged.outcomes)
         for index in broken:
-            outcomes.insert(index, Outcome.BROKEN)
-        return Exchanged(outcomes, exchanged.claims, exchanged.until_next)
+            outcomes.insert(index, SettleOutcome.BROKEN)
+        return replace(exchanged, outcomes=outcomes)
 
 
 @pytest.mark.parametrize("mends", [True, False])
@@ -300,13 +309,19 @@ class Forgetting(Faulty):
         self.go_on = asyncio.Event()
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
         if settlements and not self.exchanging.is_set():
             self.exchanging.set()
             await self.go_on.wait()
             raise WorkerClosed("forgotten")
-        return await super().exchange(worker, sequence, settlements, limit)
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
 
 async def test_what_ended_for_a_forgotten_worker_is_not_settled_by_the_next() -> None:

@@ -2,18 +2,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from jobsvalkey import (
-    DriverConfiguration,
-    Exchanged,
-    JobCleanup,
-    JobContext,
-    JobOptions,
-    JobQueue,
-    JobStatus,
-    ProcessorOptions,
-    Settlement,
-    SystemClock,
-)
+from jobsvalkey import JobCleanup, JobContext, JobOptions, JobQueue, JobStatus, ProcessorOptions
+from jobsvalkey.contract import DriverConfiguration, Exchanged, Report, Settlement, SystemClock
 from jobsvalkey_memory import MemoryJobQueue
 from tests.support.drivers import status_of
 from tests.support.processors import options, run_in_background
@@ -43,7 +33,7 @@ async def test_a_job_wakes_the_worker_when_it_is_due() -> None:
 
 async def test_a_driver_without_hints_is_polled() -> None:
     class Silent(MemoryJobQueue[SystemClock]):
-        async def wait(self, worker: str, timeout: timedelta) -> None:
+        async def wait(self, worker: str, timeout: timedelta, *, work: bool = True) -> None:
             await asyncio.sleep(timeout.total_seconds())
 
     queue = JobQueue(Silent(DriverConfiguration(poll_time=timedelta(milliseconds=5))))
@@ -74,7 +64,7 @@ async def test_a_job_that_ends_is_settled_while_others_run_and_none_is_due() -> 
 class Silent(MemoryJobQueue[SystemClock]):
     """Gives no hints."""
 
-    async def wait(self, worker: str, timeout: timedelta) -> None:
+    async def wait(self, worker: str, timeout: timedelta, *, work: bool = True) -> None:
         await asyncio.sleep(timeout.total_seconds())
 
 
@@ -104,14 +94,20 @@ class Forgetful(MemoryJobQueue[SystemClock]):
         self.exchanging = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def wait(self, worker: str, timeout: timedelta) -> None:
+    async def wait(self, worker: str, timeout: timedelta, *, work: bool = True) -> None:
         await self.hint.wait()
         self.hint.clear()
 
     async def exchange(
-        self, worker: str, sequence: int, settlements: Sequence[Settlement] = (), limit: int = 0
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
     ) -> Exchanged:
-        exchanged = await super().exchange(worker, sequence, settlements, limit)
+        exchanged = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         if settlements:
             self.exchanging.set()
             await self.go_on.wait()

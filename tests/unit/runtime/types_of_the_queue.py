@@ -7,7 +7,8 @@ This is not run.
 from collections.abc import Callable, Coroutine
 from typing import Any, assert_type
 
-from jobsvalkey import JobContext, JobName, JobOptions, JobQueue, JobStatus, Push, QueueDriver, ValkeyJobQueue
+from jobsvalkey import JobContext, JobName, JobOptions, JobQueue, JobStatus, Push, ValkeyJobQueue
+from jobsvalkey.contract import QueueDriver
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.support.work import Work
 

@@ -17,7 +17,8 @@ from valkey.exceptions import (
 from valkey.exceptions import ConnectionError as NotConnected
 from valkey.exceptions import TimeoutError as NoAnswer
 
-from jobsvalkey import ConfigurationError, JobsError, OperationRefused, StoreFull, WorkerClosed
+from jobsvalkey import ConfigurationError, JobsError, StoreFull
+from jobsvalkey.contract import OperationRefused, WorkerClosed
 from jobsvalkey.valkey.faults import cluster_key, explain, has_hash_tag
 
 ANSWERS: dict[str, tuple[ValkeyError, type[JobsError], str]] = {

@@ -2,20 +2,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from jobsvalkey import (
-    DO_NOT_RETAIN,
-    RETAIN,
-    Fail,
-    Finish,
-    JobID,
-    JobStatus,
-    Outcome,
-    Release,
-    Retention,
-    RetentionPolicy,
-    Retry,
-    retain_last,
-)
+from jobsvalkey import DO_NOT_RETAIN, RETAIN, JobID, JobStatus, Retention, RetentionPolicy, retain_last
+from jobsvalkey.contract import Fail, Finish, Release, Retry, SettleOutcome
 from jobsvalkey.valkey import wire
 
 ID = JobID("3F2504E0-4F89-41D3-9A0C-0305E82C3301")
@@ -103,7 +91,7 @@ def test_the_answer_of_an_exchange() -> None:
             [[1, b"%d" % (MICROSECONDS - 1), b"2", b"1", b"why"]],
         ]
     )
-    assert exchanged.outcomes == [Outcome.SETTLED, Outcome.CLAIM_LOST, Outcome.BROKEN]
+    assert exchanged.outcomes == [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST, SettleOutcome.BROKEN]
     assert exchanged.until_next == 1.5
     plain, kept = exchanged.claims
     assert (plain.job_id, plain.token, plain.request, plain.due, plain.stored_at) == (ID, b"1.0", b"{}", TIME, TIME)
@@ -113,7 +101,7 @@ def test_the_answer_of_an_exchange() -> None:
 
 
 def test_the_answer_of_an_exchange_that_did_nothing() -> None:
-    assert wire.exchanged([b"", None, []]) == wire.Exchanged([], [], None)
+    assert wire.exchanged([b"", None, []]) == wire.Exchanged([], [], [])
 
 
 def reply(state: bytes, where: bytes, **changes: bytes | None) -> list[bytes | None]:

@@ -1,0 +1,41 @@
+"""Fields of a job that not every driver supports: which capability each needs, and the refusal of a push without it."""
+
+from collections.abc import Collection, Sequence
+from operator import attrgetter
+
+from jobsvalkey.contract.claims import NewJob, Pushed, Refusal, RefusalKind, StoreOutcome
+from jobsvalkey.contract.driver import Capability
+from jobsvalkey.contract.job_id import JobID
+
+_NEEDED = {
+    "keep_for": Capability.RESULTS,
+    "expires": Capability.EXPIRY,
+    "priority": Capability.LANES,
+    "lane": Capability.LANES,
+    "unique": Capability.UNIQUE,
+    "after": Capability.FLOWS,
+    "if_failed": Capability.FLOWS,
+    "batch": Capability.FLOWS,
+}
+_fields_of = attrgetter(*_NEEDED)
+_PLAIN = _fields_of(NewJob(JobID(int=0), b""))
+
+
+def refusals(items: Sequence[NewJob], capabilities: Collection[Capability]) -> list[Pushed]:
+    """Answer a push if a job of it has a field that needs a capability which is not there; else return nothing.
+
+    A driver that returns these before it asks its store has stored nothing.
+    """
+    for item in items:
+        fields = _fields_of(item)
+        if fields == _PLAIN:
+            continue
+        for (name, capability), value, plain in zip(_NEEDED.items(), fields, _PLAIN, strict=True):
+            if value != plain and capability not in capabilities:
+                message = (
+                    f"job {item.job_id} has {name}, which needs the capability {capability.value!r}: "
+                    "leave it out, or use a driver that supports it"
+                )
+                reason = Refusal(RefusalKind.UNSUPPORTED, message)
+                return [Pushed(StoreOutcome.REFUSED, each.job_id, reason) for each in items]
+    return []
