@@ -13,6 +13,7 @@ from jobsvalkey.valkey.scripting import PUSH
 from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job, open_worker
 from tests.support.processors import run_in_background
 from tests.support.proxy import Proxy, script
+from tests.support.pushes import STORED, outcomes
 from tests.support.servers import Server
 from tests.support.waiting import until
 from tests.support.work import Work, counting
@@ -77,7 +78,7 @@ async def test_a_push_that_was_stored_is_told_so_though_the_server_is_full_by_th
         push = asyncio.create_task(driver.push([new_job()]))
         await fault.happened.wait()
         await fill()
-        assert await push == [True]
+        assert outcomes(await push) == [STORED]
 
 
 SETTLEMENTS: dict[str, tuple[Callable[[Any], Settlement], JobStatus]] = {
