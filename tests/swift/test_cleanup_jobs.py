@@ -16,10 +16,10 @@ from jobsvalkey import (
     JobName,
     JobQueue,
     JobStatus,
-    OrphanedCleanupParameters,
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
+from jobsvalkey.contract import OrphanedCleanupParameters
 from jobsvalkey_memory import ManualClock
 from tests.swift.beside import GRACE, HOUR, KEEP_ALL, Shared
 from tests.swift.peer import SwiftPeer
