@@ -21,6 +21,8 @@ class PushedJob:
     parameters: Any
     due: Due
     """When it may run; `None` is now."""
+    scheduled_at: datetime | None = None
+    """The time of its schedule that it is for; `None` if no schedule pushes it."""
     trace: dict[str, str]
     """Travels with the job: what `on_push` adds here, the middleware of the worker reads."""
 
@@ -37,7 +39,9 @@ class PoppedJob:
     is_last_attempt: bool
     """Whether the job fails for good if this attempt fails; `False` where its retry strategy cannot tell before."""
     queued_at: datetime
-    """When it was pushed, by the producer's clock."""
+    """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
+    scheduled_at: datetime | None
+    """The time of its schedule that it is for, however late it runs; `None` if no schedule pushed it."""
     due: datetime
     """When it was to run, by the store's clock."""
     waited: float

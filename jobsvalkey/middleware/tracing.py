@@ -43,7 +43,7 @@ class TracingMiddleware(Middleware):
     async def on_push(self, job: PushedJob) -> None:
         """Make the producer's span, and have its context travel with the job."""
         # It ends here, and is no "send" span: one round trip sends the jobs of many pushes.
-        attributes = _attributes("create", job.name, job.job_id)
+        attributes = _attributes("create", job)
         with self._tracer.start_as_current_span(f"create {job.name}", kind=SpanKind.PRODUCER, attributes=attributes):
             propagate.inject(job.trace)
 
@@ -56,7 +56,7 @@ class TracingMiddleware(Middleware):
             f"process {job.name}",
             context.Context() if self._separate_traces else came_with,
             kind=SpanKind.CONSUMER,
-            attributes=_attributes("process", job.name, job.job_id) | {"jobsvalkey.job.attempt": job.attempt},
+            attributes=_attributes("process", job) | {"jobsvalkey.job.attempt": job.attempt},
             links=[Link(creation)] if creation.is_valid else [],
         )
         token = context.attach(trace.set_span_in_context(span, came_with))
@@ -70,19 +70,35 @@ class TracingMiddleware(Middleware):
         self._run.set(run.outer)
         context.detach(run.token)
         run.span.set_attribute("jobsvalkey.job.outcome", job.outcome)
-        if job.error is not None and job.outcome in _FAILURES:
-            run.span.set_attribute("error.type", type(job.error).__qualname__)
-            run.span.record_exception(job.error)
-            run.span.set_status(Status(StatusCode.ERROR, f"{type(job.error).__qualname__}: {job.error}"))
-        run.span.end()
+        try:
+            if job.error is not None and job.outcome in _FAILURES:
+                _record_error(run.span, job.error)
+        finally:
+            run.span.end()
 
 
-def _attributes(operation: str, name: str, job_id: JobID) -> dict[str, str | int]:
-    return {
+def _record_error(span: Span, error: BaseException) -> None:
+    kind = type(error).__qualname__
+    span.set_attribute("error.type", kind)
+    try:
+        span.set_status(Status(StatusCode.ERROR, f"{kind}: {error}"))
+        span.record_exception(error)
+    except BaseException as broken:
+        # An error whose text cannot be had may raise anything when it is asked for it.
+        text = f"(its text cannot be had: {type(broken).__qualname__})"
+        span.set_status(Status(StatusCode.ERROR, f"{kind}: {text}"))
+        span.add_event("exception", {"exception.type": kind, "exception.message": text})
+
+
+def _attributes(operation: str, job: PushedJob | PoppedJob) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {
         "messaging.system": "jobsvalkey",
         "messaging.operation.name": operation,
         "messaging.operation.type": operation,
         # What a handler subscribes to is the job's name; where the jobs are kept is the driver's business.
-        "messaging.destination.name": name,
-        "messaging.message.id": str(job_id),
+        "messaging.destination.name": job.name,
+        "messaging.message.id": str(job.job_id),
     }
+    if job.scheduled_at is not None:
+        attributes["jobsvalkey.job.scheduled_at"] = job.scheduled_at.isoformat()
+    return attributes

@@ -33,6 +33,11 @@ class Request(msgspec.Struct, Generic[P], kw_only=True):
     trace: dict[str, str] | None = msgspec.field(name="t", default=None)
     next_scheduled_at: _Date | None = msgspec.field(name="n", default=None)
 
+    @property
+    def scheduled_at(self) -> float | None:
+        """The trigger, in place of the time of the push; `None` if no schedule pushed the job."""
+        return None if self.next_scheduled_at is None else self.queued_at
+
 
 RequestDecoder: TypeAlias = Callable[[msgspec.Raw], Request[Any]]
 """Decodes the body of a request. Raises whatever its types raise; `decode_request` makes one error of it."""

@@ -62,8 +62,14 @@ class JobContext:
 
     @property
     def queued_at(self) -> datetime:
-        """When the job was pushed, in UTC, by the producer's clock."""
+        """When the job was pushed, in UTC, by the producer's clock; of a scheduled job `scheduled_at`."""
         return from_reference_date(self._request.queued_at)
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """The time of its schedule that this job is for, in UTC, however late it runs; `None` without a schedule."""
+        date = self._request.scheduled_at
+        return None if date is None else from_reference_date(date)
 
     @property
     def next_scheduled_at(self) -> datetime | None:

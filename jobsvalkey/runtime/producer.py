@@ -59,7 +59,14 @@ class Producer:
         if not self._chain.at_push:
             return self._new(job_id, name, parameters, options, self._driver.clock.now(), None, next_scheduled_at), None
         trace = dict[str, str]()
-        pushed = PushedJob(job_id=job_id, name=name, parameters=parameters, due=options.due, trace=trace)
+        pushed = PushedJob(
+            job_id=job_id,
+            name=name,
+            parameters=parameters,
+            due=options.due,
+            scheduled_at=None if next_scheduled_at is None else options.delay_until,
+            trace=trace,
+        )
         await self._chain.push(pushed)
         now = self._driver.clock.now()
         return self._new(job_id, name, parameters, options, now, trace, next_scheduled_at), pushed
@@ -74,7 +81,9 @@ class Producer:
         trace: dict[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
     ) -> NewJob:
-        request = self._encode(name, parameters, now, trace=trace, next_scheduled_at=next_scheduled_at)
+        # A scheduled job has its trigger in place of the time of its push, as Swift writes it.
+        queued_at = now if next_scheduled_at is None or options.delay_until is None else options.delay_until
+        request = self._encode(name, parameters, queued_at, trace=trace, next_scheduled_at=next_scheduled_at)
         return NewJob(job_id, request, options.due, options.job_id is not None)
 
     async def push(self, name: str, parameters: Any, options: JobOptions) -> JobID:

@@ -264,7 +264,8 @@ class JobQueue(Generic[D_co]):
     ) -> PushedIf:
         """Where metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
 
-        For schedulers: what is pushed and what was pushed last cannot fall apart.
+        For schedulers: what is pushed and what was pushed last cannot fall apart. With `next_scheduled_at` it is a
+        scheduled job, whose own time is `options.delay_until`.
 
         Raises:
             InvalidParameters: the parameters cannot be encoded; nothing is stored.

@@ -26,7 +26,7 @@ class JobRecord:
     error: JobError | None
     """What the last failure recorded."""
     queued_at: datetime | None
-    """When it was pushed, by the producer's clock."""
+    """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
     stored_at: datetime
     """When it was stored, by the store's clock."""
     due: datetime | None
@@ -35,6 +35,8 @@ class JobRecord:
     """When it was claimed; of a running job."""
     ended_at: datetime | None
     """When it ended; of a finished job."""
+    scheduled_at: datetime | None
+    """The time of its schedule that it is for; `None` if no schedule pushed it."""
     next_scheduled_at: datetime | None
     """When its schedule runs the same job next."""
     worker: WorkerID | None
@@ -49,7 +51,7 @@ class JobRecord:
         if job.request is not None:
             with contextlib.suppress(InvalidParameters):
                 name, request = read_request(job.request)
-        date = None if request is None else request.next_scheduled_at
+        trigger, date = (None, None) if request is None else (request.scheduled_at, request.next_scheduled_at)
         return cls(
             id=job.job_id,
             name=name,
@@ -62,6 +64,7 @@ class JobRecord:
             due=job.due,
             claimed_at=job.claimed_at,
             ended_at=job.ended_at,
+            scheduled_at=None if trigger is None else from_reference_date(trigger),
             next_scheduled_at=None if date is None else from_reference_date(date),
             worker=job.worker,
             recoveries=job.recoveries,

@@ -134,6 +134,7 @@ class JobRunner:
             attempt=context.attempt,
             is_last_attempt=context.is_last_attempt,
             queued_at=context.queued_at,
+            scheduled_at=context.scheduled_at,
             due=claim.due,
             waited=max(0.0, (self._clock.now() - claim.due).total_seconds()),
             trace=context.trace,

@@ -13,6 +13,7 @@ from jobsvalkey.contract import (
     PayloadTooLarge,
     PushedIf,
     RefusalKind,
+    Release,
     StoreOutcome,
     new_job_id,
 )
@@ -143,3 +144,24 @@ class SchedulingTests(Suite):
         job_id = await kit.in_state(driver, JobStatus.COMPLETED)
         assert (await driver.push_if(kit.job(job_id=job_id), "key", None, b"1")).outcome is StoreOutcome.DUPLICATE
         assert await kit.claimed(driver) == []
+
+    @conformance_test(Capability.SCHEDULING, driven_clock=True)
+    async def test_scheduling_the_trigger_comes_with_every_claim(self, kit: Kit) -> None:
+        """push_if: the request and a due time in the past stay as they were given, through release and recovery.
+
+        The request of a scheduled job holds its trigger, which is its due time: a job that catches up is claimed late.
+        """
+        driver = await kit.driver()
+        trigger = kit.now() - timedelta(days=3)
+        job = kit.job(b"trigger", due=trigger)
+        assert (await driver.push_if(job, "key", None, b"value")).outcome is StoreOutcome.STORED
+        worker = await kit.worker(driver, hold_for=kit.unit)
+        claim = await worker.claim_one()
+        await worker.settle(Release(claim.job_id, claim.token))
+        again = await worker.claim_one()
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+        recovered = await (await kit.worker(driver)).claim_one()
+        for each in (claim, again, recovered):
+            assert each.request == job.request
+            assert kit.same_time(each.due, trigger)

@@ -13,8 +13,29 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 
-from jobsvalkey import JobContext, JobFail, JobName, JobOptions, JobOutcome, JobQueue, JobSleep, MetricsMiddleware
-from jobsvalkey.middleware.metrics import DURATION, PROCESSING, QUEUED, RUNS, UNREADABLE, WAIT
+from jobsvalkey import (
+    ExponentialJitter,
+    JobContext,
+    JobFail,
+    JobName,
+    JobOptions,
+    JobOutcome,
+    JobQueue,
+    JobSleep,
+    JobStatus,
+    MetricsMiddleware,
+)
+from jobsvalkey.middleware.metrics import (
+    DURATION,
+    MOST_NAMES,
+    OTHER,
+    PROCESSING,
+    QUEUED,
+    RUNS,
+    UNKNOWN,
+    UNREADABLE,
+    WAIT,
+)
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
@@ -105,7 +126,7 @@ async def test_a_job_that_cannot_run_is_discarded_and_never_ran(queue: MemoryQue
     job_id = await queue.push(GREET, "Ada")
     queue.driver.store.damage(queue.driver.configuration.queue_key, job_id, b"no JSON")
     await jobs.run()
-    assert measured.values(RUNS) == {("Unknown", "discarded"): 1, (UNREADABLE, "discarded"): 1}
+    assert measured.values(RUNS) == {(UNKNOWN, "discarded"): 1, (UNREADABLE, "discarded"): 1}
     assert measured.values(PROCESSING) == {}
     assert measured.points(DURATION) == {}
 
@@ -129,6 +150,46 @@ async def test_a_run_that_was_cancelled_before_it_was_counted_is_not_counted_dow
     assert measured.values(PROCESSING) == {("Outer",): 0}
     assert measured.values(RUNS) == {("Greet", "cancelled"): 1, ("Outer", "succeeded"): 1}
     assert set(measured.points(DURATION)) == {("Outer", "succeeded")}
+
+
+async def test_names_fill_no_memory_whoever_makes_them_up(queue: MemoryQueue, measured: Metrics) -> None:
+    jobs = Jobs(queue)
+    for number in range(20):
+        await JobQueue(queue.driver).push(JobName(f"made up {number}", str), "")
+        await jobs.run()
+    assert measured.values(RUNS) == {(UNKNOWN, "discarded"): 20}
+    for number in range(MOST_NAMES + 20):
+        await queue.push(JobName(f"pushed {number}", str), "")
+    queued = measured.values(QUEUED)
+    assert len(queued) == MOST_NAMES + 1
+    assert queued[(OTHER,)] == 20
+
+
+async def test_the_wait_of_a_scheduled_job_is_from_its_trigger_or_from_when_it_was_due_again(
+    queue: MemoryQueue, measured: Metrics
+) -> None:
+    @queue.job(GREET, retry_strategy=ExponentialJitter(min_jitter=0, max_jitter=0))
+    async def greet(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        if context.attempt == 1:
+            raise RuntimeError("no luck")
+
+    trigger = queue.driver.clock.now() - timedelta(hours=1)
+    await queue.push_if(
+        GREET.with_parameters("Ada"),
+        key="key",
+        expected=None,
+        value=b"",
+        options=JobOptions(delay_until=trigger),
+        next_scheduled_at=trigger + timedelta(days=1),
+    )
+    jobs = Jobs(queue)
+    await jobs.run()
+    assert measured.points(WAIT)[("Greet",)].sum == 3600.0
+    (again,) = [job async for job in queue.driver.jobs(JobStatus.PENDING)]
+    assert again.due is not None
+    queue.driver.clock.set(again.due + timedelta(seconds=5))
+    await jobs.run()
+    assert measured.points(WAIT)[("Greet",)].sum == 3605.0
 
 
 async def test_the_wait_is_from_the_due_time_to_the_start(queue: MemoryQueue, measured: Metrics) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from opentelemetry import trace
@@ -12,13 +12,27 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from jobsvalkey import JobContext, JobFail, JobName, JobQueue, JobSleep, NoRetry, TracingMiddleware
+from jobsvalkey import (
+    CompletedJob,
+    JobContext,
+    JobFail,
+    JobName,
+    JobOptions,
+    JobOutcome,
+    JobQueue,
+    JobSleep,
+    NoRetry,
+    PoppedJob,
+    TracingMiddleware,
+    new_job_id,
+)
 from jobsvalkey.contract import StoreOutcome
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.middleware.jobs import CancelledBefore, Jobs, MemoryQueue
 
 GREET = JobName("Greet", str)
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 
 class Traces:
@@ -160,6 +174,69 @@ async def test_a_failed_run_has_the_error(queue: MemoryQueue, traces: Traces, er
     (event,) = span.events
     assert event.name == "exception"
     assert (event.attributes or {})["exception.message"] == str(error)
+
+
+class NoText(Exception):
+    """An error that has no text."""
+
+    def __init__(self, raises: type[BaseException]) -> None:
+        super().__init__()
+        self._raises = raises
+
+    def __str__(self) -> str:
+        raise self._raises
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("raises", [ValueError, RecursionError, SystemExit, KeyboardInterrupt, GeneratorExit])
+async def test_the_span_of_an_error_without_a_text_ends(traces: Traces, raises: type[BaseException]) -> None:
+    tracing = TracingMiddleware(traces.provider)
+    job_id = new_job_id()
+    popped = PoppedJob(
+        job_id=job_id,
+        name="Greet",
+        parameters="Ada",
+        attempt=1,
+        is_last_attempt=False,
+        queued_at=NOON,
+        scheduled_at=None,
+        due=NOON,
+        waited=0.0,
+        trace={},
+    )
+    await tracing.on_pop(popped)
+    await tracing.on_completed(
+        CompletedJob(
+            job_id=job_id,
+            name="Greet",
+            attempt=1,
+            outcome=JobOutcome.FAILED,
+            error=NoText(raises),
+            duration=0.0,
+            trace={},
+        )
+    )
+    span = traces.last("process Greet")
+    text = f"(its text cannot be had: {raises.__name__})"
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, f"NoText: {text}")
+    assert (span.events[-1].attributes or {})["exception.message"] == text
+    assert not trace.get_current_span().is_recording()
+
+
+async def test_the_spans_of_a_scheduled_job_say_when_it_was_scheduled(queue: MemoryQueue, traces: Traces) -> None:
+    queue.register_job(GREET, nothing)
+    await queue.push_if(
+        GREET.with_parameters("Ada"),
+        key="key",
+        expected=None,
+        value=b"",
+        options=JobOptions(delay_until=NOON),
+        next_scheduled_at=NOON + timedelta(days=1),
+    )
+    await Jobs(queue).run()
+    for name in ("create Greet", "process Greet"):
+        assert attributes(traces.last(name))["jobsvalkey.job.scheduled_at"] == "2024-01-01T12:00:00+00:00"
 
 
 async def test_each_attempt_is_a_span_below_the_same_push(queue: MemoryQueue, traces: Traces) -> None:

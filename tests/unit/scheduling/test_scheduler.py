@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import JobStatus, StoreUnavailable
-from jobsvalkey.middleware import Middleware, PushedJob
-from jobsvalkey.runtime import ExponentialJitter
+from jobsvalkey.contract import JobName, JobStatus, StoreUnavailable
+from jobsvalkey.middleware import Middleware, PoppedJob, PushedJob
+from jobsvalkey.runtime import ExponentialJitter, JobContext, JobOptions, JobQueue
 from jobsvalkey.runtime.codec import read_request, to_reference_date
 from jobsvalkey.scheduling import Accuracy, Schedule
 from jobsvalkey.scheduling import scheduler as scheduler_module
+from jobsvalkey_memory import run_until_idle
 from tests.unit.scheduling.world import KEY, LOCK, MINUTE, START, World
 
 
@@ -267,3 +268,62 @@ async def test_a_clock_that_was_far_ahead_does_not_stop_the_schedule(
     world.clock.advance(MINUTE)
     await scheduler.trigger_due()
     assert await world.pending() == ["12:01"]
+
+
+class Triggers(Middleware):
+    """Notes what middleware is told of when a job was scheduled."""
+
+    def __init__(self) -> None:
+        self.pushed, self.popped = list[datetime | None](), list[datetime | None]()
+
+    async def on_push(self, job: PushedJob) -> None:
+        self.pushed.append(job.scheduled_at)
+
+    async def on_pop(self, job: PoppedJob) -> None:
+        assert job.scheduled_at is None or job.scheduled_at == job.queued_at
+        self.popped.append(job.scheduled_at)
+
+
+async def test_a_job_knows_its_trigger_however_late_and_often_it_runs(world: World) -> None:
+    middleware, seen = Triggers(), list[tuple[datetime | None, int]]()
+    scheduler = world.scheduler(Accuracy.ALL, middleware=[middleware])
+    await scheduler.trigger_due()
+    world.clock.advance(4 * MINUTE)
+    await scheduler.trigger_due()
+    triggers = [datetime(2024, 1, 1, 12, minute, tzinfo=UTC) for minute in (1, 2, 3, 4)]
+    assert middleware.pushed == triggers
+    queue = JobQueue(world.driver, middleware=[middleware])
+
+    @queue.job(JobName("tick", str), retry_strategy=ExponentialJitter(max_attempts=2))
+    async def tick(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        assert context.scheduled_at == context.queued_at
+        seen.append((context.scheduled_at, context.attempt))
+        if context.attempt == 1:
+            raise RuntimeError("no luck")
+
+    shown = [record.scheduled_at async for record in queue.jobs(JobStatus.PENDING)]
+    assert shown == triggers
+    await run_until_idle(queue)
+    world.clock.advance(MINUTE)
+    shown = [record.scheduled_at async for record in queue.jobs(JobStatus.PENDING)]
+    assert sorted(each for each in shown if each is not None) == triggers
+    await run_until_idle(queue)
+    assert sorted(seen, key=lambda each: (each[1], each[0])) == [(at, run) for run in (1, 2) for at in triggers]
+    assert set(middleware.popped) == set(triggers)
+
+
+async def test_a_job_that_no_schedule_pushed_has_no_trigger(world: World) -> None:
+    middleware = Triggers()
+    queue = JobQueue(world.driver, middleware=[middleware])
+
+    @queue.job(JobName("tick", str))
+    async def tick(parameters: str, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        assert context.scheduled_at is None
+
+    job_id = await queue.push(JobName("tick", str), "", options=JobOptions(delay_until=START - MINUTE))
+    record = await queue.get(job_id)
+    assert record is not None
+    assert record.scheduled_at is None
+    assert record.queued_at == START
+    await run_until_idle(queue)
+    assert middleware.pushed == middleware.popped == [None]
