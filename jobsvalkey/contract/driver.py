@@ -56,7 +56,14 @@ class Capability(StrEnum):
 
 @runtime_checkable
 class QueueDriver(Protocol):
-    """The base: jobs go in, workers claim them and settle the claims."""
+    """The base: jobs go in, workers claim them and settle the claims.
+
+    A driver repeats a step that the store does not answer for a bounded time, or not at all, and then raises
+    `StoreUnavailable`. It may be simple here, since the runtime repeats the steps of a worker (`open_worker`,
+    `exchange`, `renew`, `close_worker`) with the same arguments until they are answered, or until the worker leaves.
+    So an `exchange` of the same sequence is a repeat, whoever makes it. The runtime may also cancel a call, and ask
+    again: a renewal that is not answered in good time before the lock runs out.
+    """
 
     @property
     def configuration(self) -> DriverConfiguration:

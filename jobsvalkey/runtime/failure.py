@@ -79,6 +79,11 @@ def traceback_of(error: BaseException) -> str:
         return _calls_of(error) + f"{type_of(error)}: {message_of(error)}\n"
 
 
+def is_a(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether the error is of one of these kinds; `isinstance` may ask the error itself."""
+    return issubclass(type(error), kinds)
+
+
 def log_error(
     logger: logging.Logger,
     level: int,

@@ -3,8 +3,19 @@
 import asyncio
 from collections.abc import Iterable
 
-from jobsvalkey.contract import Claim, Release, Settlement
+from jobsvalkey.contract import Claim, Fail, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
+
+
+def size_of(settlement: Settlement) -> int:
+    """Bytes that a settlement carries into the store."""
+    match settlement:
+        case Fail(error=error):
+            return len(error)
+        case Retry(request=request, error=error):
+            return len(request or b"") + len(error or b"")
+        case _:
+            return 0
 
 
 class InFlight:
@@ -73,6 +84,17 @@ class InFlight:
             run.claim_lost = True
             self._lost.add(run)
         return runs
+
+    def take(self, budget: int) -> list[Settlement]:
+        """Take settlements of at most `budget` bytes, at least one; the rest stays for the next exchange."""
+        number, left = 0, budget
+        for settlement in self.finished:
+            left -= size_of(settlement)
+            if left < 0 < number:
+                break
+            number += 1
+        taken, self.finished = self.finished[:number], self.finished[number:]
+        return taken
 
     def forget(self) -> None:
         """Start anew, as another worker: settle nothing of the last one's."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from jobsvalkey.middleware import CallNext, CompletedJob, Middleware, PoppedJob, PushedJob
-from jobsvalkey.runtime.failure import log_error
+from jobsvalkey.runtime.failure import is_a, log_error
 
 _LOGGER = logging.getLogger("jobsvalkey.middleware")
 
@@ -70,9 +70,9 @@ async def _quietly(
     try:
         await hook(job, *more)
     except BaseException as error:
-        if isinstance(error, GeneratorExit) and not is_current(task):
+        if is_a(error, GeneratorExit) and not is_current(task):
             raise  # nobody goes on with this coroutine: its event loop was closed
-        if isinstance(error, asyncio.CancelledError) and (may_cancel or (task is not None and task.cancelling())):
+        if is_a(error, asyncio.CancelledError) and (may_cancel or (task is not None and task.cancelling())):
             raise
         fields = {"job_id": str(job.job_id), "job_name": job.name}
         name = getattr(hook, "__qualname__", hook)

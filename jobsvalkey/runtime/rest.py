@@ -1,6 +1,7 @@
 """What the claiming loop sleeps on, and what wakes it."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 
 
@@ -37,7 +38,7 @@ class Rest:
         if timeout is not None:
             if self._listener is None or self._listener.done():
                 self._listens_until = self._loop.time() + timeout
-                self._listener = group.create_task(self._await_hint(timeout))
+                self._listener = group.create_task(self._await_hint(timeout), context=contextvars.Context())
             elif self._loop.time() + timeout < self._listens_until:
                 timer = self._loop.call_later(timeout, self.wake)
         try:

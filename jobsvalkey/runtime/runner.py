@@ -4,7 +4,7 @@ import asyncio
 import logging
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from jobsvalkey.contract import (
     Claim,
@@ -18,13 +18,14 @@ from jobsvalkey.contract import (
     Retry,
     Settlement,
     UnknownJob,
+    check_due,
 )
 from jobsvalkey.contract.checks import LONGEST_DELAY
 from jobsvalkey.middleware import CallNext, CompletedJob, JobOutcome, PoppedJob
 from jobsvalkey.runtime.calls import NoThread, call_handler, thread_ended
 from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt
 from jobsvalkey.runtime.context import JobContext
-from jobsvalkey.runtime.failure import encode_error, log_error, message_of
+from jobsvalkey.runtime.failure import encode_error, is_a, log_error, message_of
 from jobsvalkey.runtime.job import JobFail, JobSleep
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain, is_current
@@ -84,11 +85,11 @@ class JobRunner:
             started = now()
             await call()
         except BaseException as error:
-            if isinstance(error, GeneratorExit) and not is_current(task):
+            if is_a(error, GeneratorExit) and not is_current(task):
                 raise  # nobody goes on with this coroutine: its event loop was closed
             failure = error
             given_up = task is not None and task.cancelling() > 0 if job_run is None else run.abandoned
-            if given_up and isinstance(error, asyncio.CancelledError):
+            if given_up and is_a(error, asyncio.CancelledError):
                 ended = None  # nothing is settled: the caller gives up, or the worker leaves without the thread
             else:
                 ended = self._after_error(claim, job, request, run, error)
@@ -188,17 +189,18 @@ class JobRunner:
     ) -> tuple[Settlement, JobOutcome]:
         """Decide what becomes of a job whose run ended with `error`."""
         attempt = run.attempt
-        if isinstance(error, NoThread):
+        if is_a(error, NoThread):
             _LOGGER.error("%s; it goes back for %s", error, NO_THREAD_DELAY, extra=run.fields())
             return _put_off(claim, NO_THREAD_DELAY), JobOutcome.CANCELLED
-        if run.called_off and not isinstance(error, JobFail | JobSleep):
+        if run.called_off and not is_a(error, JobFail, JobSleep):
             # However the handler answers its cancellation, its worker is what ended it.
             return Release(claim.job_id, claim.token), JobOutcome.CANCELLED
         try:
-            if isinstance(error, JobSleep):
-                following = {"keep": attempt, "reset": 1, "increment": attempt + 1}[error.attempts]
-                return _again(claim, request, following, error.due), JobOutcome.SLEPT
-            retried = not isinstance(error, JobFail) and bool(job.retry_strategy.should_retry(attempt, error))
+            if is_a(error, JobSleep):
+                sleep = cast("JobSleep", error)
+                following = {"keep": attempt, "reset": 1, "increment": attempt + 1}[sleep.attempts]
+                return _again(claim, request, following, check_due(sleep.due, "due")), JobOutcome.SLEPT
+            retried = not is_a(error, JobFail) and bool(job.retry_strategy.should_retry(attempt, error))
             delay = min(max(job.retry_strategy.delay(attempt), _ZERO), LONGEST_DELAY) if retried else _ZERO
         except BaseException as broken:
             text = "the retry strategy of job %r failed, and the job with it"

@@ -11,9 +11,7 @@ _LOGGER = logging.getLogger("jobsvalkey.worker")
 
 
 async def end_handlers(jobs: InFlight, grace: float, fields: Mapping[str, object]) -> None:
-    """Cancel the handlers that still run, and leave those behind that do not end within `grace` seconds."""
-    for run in jobs.runs:
-        run.cancel()
+    """Wait for the handlers, which were cancelled, and leave those behind that do not end within `grace` seconds."""
     if jobs.running:
         await wait_for(jobs.idle, grace)
     abandoned = [run for run in jobs.runs if run.in_thread]

@@ -1,6 +1,7 @@
 """One run of a processor: it claims, starts handlers, settles, and shuts down."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,14 +15,16 @@ from jobsvalkey.contract import (
     OperationRefused,
     QueueDriver,
     Release,
+    Settlement,
     SettleOutcome,
     WorkerClosed,
 )
-from jobsvalkey.runtime.failure import encode_error
+from jobsvalkey.runtime.failure import encode_error, is_a, log_error
 from jobsvalkey.runtime.in_flight import InFlight
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.lock import LockKeeper
 from jobsvalkey.runtime.loops import wait_for
+from jobsvalkey.runtime.middleware_chain import is_current
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.outcomes import settle_otherwise
 from jobsvalkey.runtime.recovery import Recovery
@@ -47,6 +50,7 @@ class WorkerRun:
         self._runner = runner
         self._options = options
         self._poll_time = driver.configuration.poll_time.total_seconds()
+        self._budget = driver.configuration.max_atomic_push_bytes
         self._loop = asyncio.get_running_loop()
         self.access: StoreAccess = StoreAccess()
         self.worker: Worker = self._new_worker()
@@ -56,6 +60,11 @@ class WorkerRun:
         self._lock = LockKeeper(options.worker_active_lock.every.total_seconds(), self._renew)
         self._recovery = Recovery(driver, lambda: self.worker)
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
+        self._asked: tuple[list[Settlement], int] | None = None
+        """What the exchange asks for that has not been answered."""
+        self._task = asyncio.current_task()
+        self._context = contextvars.Context()
+        """What handlers see: the context variables of whoever runs the processor."""
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
         """Set after a stop, when no handler runs any more, or nobody wants to wait for them."""
@@ -83,14 +92,22 @@ class WorkerRun:
 
     async def run(self) -> None:
         """Run until stopped."""
+        self._task, self._context = asyncio.current_task(), contextvars.copy_context()
+        group = asyncio.TaskGroup()
         try:
-            async with asyncio.TaskGroup() as group:
-                working = group.create_task(self._work(group))
-                watching = group.create_task(self.watchdog.run())
+            async with group:
+                working = group.create_task(self._work(group), context=contextvars.Context())
+                watching = group.create_task(self.watchdog.run(), context=contextvars.Context())
                 await self._stop.wait()
                 await self._drain()
                 await self._leave(working)
                 watching.cancel()
+        except asyncio.CancelledError:
+            # The event loop ends, and has cancelled all its tasks: those of the handlers, too.
+            self._stop.set()
+            await self._end_handlers(cancelled=True)
+            await self._leave(self._loop.create_task(self._settle(group)))
+            raise
         except BaseExceptionGroup as errors:
             # A fault of the driver, or ours: the claims stay with this worker until its lock runs out.
             self._stop.set()
@@ -98,19 +115,28 @@ class WorkerRun:
             raise errors.exceptions[0] from None
 
     async def _work(self, group: asyncio.TaskGroup) -> bool:
-        """Claim and settle until the worker leaves; whether all was settled then."""
-        background: list[asyncio.Task[None]] = []
+        """Open the worker, claim and settle until it leaves; whether all was settled then."""
         try:
             await self.worker.open()
-            background = [group.create_task(loop.run()) for loop in (self._lock, self._recovery)]
-            await self._claim_and_settle(group)
         except LEAVING_FAULTS as error:
-            _LOGGER.warning("the worker leaves without having settled all its jobs: %s", error, extra=self._fields)
+            _LOGGER.warning("the worker leaves before it was known to the store: %s", error, extra=self._fields)
             return False
+        loops = (self._lock, self._recovery)
+        background = [group.create_task(loop.run(), context=contextvars.Context()) for loop in loops]
+        try:
+            return await self._settle(group)
         finally:
             self._rest.end()
             for task in background:
                 task.cancel()
+
+    async def _settle(self, group: asyncio.TaskGroup) -> bool:
+        """Claim and settle until the worker leaves; whether all was settled then."""
+        try:
+            await self._claim_and_settle(group)
+        except LEAVING_FAULTS as error:
+            _LOGGER.warning("the worker leaves without having settled all its jobs: %s", error, extra=self._fields)
+            return False
         return True
 
     async def _claim_and_settle(self, group: asyncio.TaskGroup) -> None:
@@ -118,7 +144,7 @@ class WorkerRun:
         while True:
             free = self._free
             timeout: float | None = None
-            if self.jobs.finished or free:
+            if self.jobs.finished or free or self._asked:
                 exchanged = await self._exchange(free)
                 if exchanged is None:
                     continue
@@ -138,14 +164,17 @@ class WorkerRun:
 
     async def _exchange(self, limit: int) -> Exchanged | None:
         """Settle what has ended, and start what is claimed; `None` if the worker has to start anew."""
-        worker, settlements = self.worker, self.jobs.finished
-        self.jobs.finished = []
+        worker = self.worker
+        self._asked = self._asked or (self.jobs.take(self._budget), limit)
+        settlements = self._asked[0]
         self._rest.look()
         try:
-            exchanged = await worker.exchange(settlements, limit)
+            exchanged = await worker.exchange(*self._asked)
         except (WorkerClosed, OperationRefused) as error:
+            self._asked = None
             await self._replace(worker, error)
             return None
+        self._asked = None
         if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
             self.jobs.finished += settle_otherwise(settlements, exchanged.outcomes, self._fields)
         if exchanged.claims:
@@ -182,10 +211,10 @@ class WorkerRun:
         if self._stopping:
             self.jobs.give_back(claim)
             return
-        run = JobRun(claim.job_id, self.worker.id)
+        run = JobRun(claim.job_id, self.worker.id, self._task)
         self.jobs.begin(claim, run)
         # Not in the group, which would wait for ever for a handler that does not end; `_drain` sees to their end.
-        run.task = self._loop.create_task(self._run_job(claim, run))
+        run.task = self._loop.create_task(self._run_job(claim, run), context=self._context.copy())
 
     async def _run_job(self, claim: Claim, run: JobRun) -> None:
         try:
@@ -194,8 +223,11 @@ class WorkerRun:
             if run.abandoned:
                 return  # the thread goes on, so the claim is kept
             settlement = Release(claim.job_id, claim.token)
-        except Exception as error:
-            _LOGGER.exception("job %s met a fault of the library", claim.job_id, extra=run.fields())
+        except BaseException as error:
+            if is_a(error, GeneratorExit) and not is_current(run.task):
+                raise  # nobody goes on with this coroutine: its event loop was closed
+            text = "job %s met a fault of the library"
+            log_error(_LOGGER, logging.ERROR, text, claim.job_id, error=error, fields=run.fields())
             settlement = Fail(claim.job_id, claim.token, encode_error(error, 0), keep=True)
         self.jobs.end(claim, run, settlement)
         self._rest.wake()
@@ -211,14 +243,14 @@ class WorkerRun:
             tokens = (await worker.renew()).tokens
         except WorkerClosed as error:
             await self._replace(worker, error)
+            return 0.0
         except LEAVING_FAULTS:
-            pass
-        else:
-            if worker is self.worker:
-                self._lose(held.keys() - tokens)
-            if not worker.lapsed:
-                # Else the store or this worker was stalled, and others may be about to renew their locks as well.
-                self._recovery.wake()
+            return 0.0
+        if worker is self.worker:
+            self._lose(held.keys() - tokens)
+        if not worker.lapsed:
+            # Else the store or this worker was stalled, and others may be about to renew their locks as well.
+            self._recovery.wake()
         return worker.since_renewal
 
     async def _replace(self, worker: Worker, error: JobsError) -> None:
@@ -253,7 +285,10 @@ class WorkerRun:
         await wait_for(self._drained, self._options.graceful_shutdown_timeout.total_seconds())
         await self._end_handlers()
 
-    async def _end_handlers(self) -> None:
+    async def _end_handlers(self, *, cancelled: bool = False) -> None:
+        if not cancelled:
+            for run in self.jobs.runs:
+                run.cancel()
         await end_handlers(self.jobs, self._options.cancel_grace.total_seconds(), self._fields)
 
     async def _leave(self, working: "asyncio.Task[bool]") -> None:

@@ -27,8 +27,11 @@ T = TypeVar("T")
 FIRST_PAUSE = 0.05
 """Seconds before a step is repeated that the store did not answer; twice as many each time."""
 LONGEST_PAUSE = 5.0
+FIRST_REPAIR_PAUSE = 1.0
+LEAST_ANSWER = 1.0
+"""Seconds that a step may take at least, however little time is left, before it is asked for again."""
 CONFIGURATION_PAUSE = 30.0
-"""Seconds before a step is repeated that cannot work until somebody repairs something."""
+"""Seconds before a step is repeated that cannot work until somebody repairs something; a second at first."""
 LONGEST_ANSWER = 2.0
 """Seconds that a step may take before its worker counts as not connected."""
 
@@ -56,40 +59,55 @@ class StoreAccess:
         oldest = min(list(self._asked.values()), default=math.inf)
         return self._answered and self._loop.time() - oldest < LONGEST_ANSWER
 
-    async def retry_until_answered(self, step: Callable[[], Awaitable[T]], fields: Mapping[str, object]) -> T:
-        """Do a step that may be repeated; log records about it carry `fields`.
+    async def retry_until_answered(
+        self,
+        step: Callable[[], Awaitable[T]],
+        fields: Mapping[str, object],
+        time_left: Callable[[], float] = lambda: math.inf,
+    ) -> T:
+        """Do a step that may be repeated.
+
+        Args:
+            step: is cancelled and repeated if it takes longer than half of the time that is left.
+            fields: extra fields of log records about it.
+            time_left: seconds until the answer comes too late. So many do several attempts share.
 
         Raises:
             StoreUnavailable, OSError, ConfigurationError: it did not work, and the worker leaves.
             JobsError: of any other kind, as the driver raises it.
         """
-        pause = FIRST_PAUSE
+        pause, repair_pause = FIRST_PAUSE, FIRST_REPAIR_PAUSE
         while True:
             # Looked at before the step, so that one that fails as the worker leaves is tried once more.
             last = self.leaving.is_set()
+            left = time_left()
             try:
-                answer = await self._ask(step)
+                answer = await self._ask(step, max(left / 2, LEAST_ANSWER) if 0 < left < math.inf else None)
             except ConfigurationError as error:
                 self._answered = False
                 _LOGGER.error("the worker cannot work: %s", error, extra=fields)
                 if last:
                     raise
-                await self._rest(CONFIGURATION_PAUSE)
+                await self._rest(_within(min(repair_pause, CONFIGURATION_PAUSE), time_left()))
+                repair_pause = min(repair_pause * 2, CONFIGURATION_PAUSE)
             except STORE_FAULTS as error:
                 self._answered = False
-                _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", pause, error, extra=fields)
+                rest = _within(pause * random.uniform(0.75, 1.25), time_left())
+                text = str(error) or "no answer in time"
+                _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", rest, text, extra=fields)
                 if last:
                     raise
-                await self._rest(pause * random.uniform(0.75, 1.25))
+                await self._rest(rest)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 self._answered = True
                 return answer
 
-    async def _ask(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, step: Callable[[], Awaitable[T]], seconds: float | None) -> T:
         self._asked[step] = self._loop.time()
         try:
-            return await step()
+            async with asyncio.timeout(seconds):
+                return await step()
         finally:
             del self._asked[step]
 
@@ -99,6 +117,11 @@ class StoreAccess:
                 await self.leaving.wait()
         except TimeoutError:
             pass
+
+
+def _within(pause: float, left: float) -> float:
+    """Shorten a pause so that several fit into the time that is left; once it is over, the pause is a common one."""
+    return min(pause, LONGEST_PAUSE if left <= 0 else max(left / 4, FIRST_PAUSE)) if left < math.inf else pause
 
 
 class Worker:
@@ -122,6 +145,11 @@ class Worker:
         """Seconds since the store was asked for the lock that the worker has now."""
         return self._now() - self._renewed_at
 
+    @property
+    def lock_left(self) -> float:
+        """Seconds until the lock runs out, by this process's clock; below zero if it has."""
+        return self._hold_for.total_seconds() - self.since_renewal
+
     async def open(self) -> None:
         """Become known."""
 
@@ -133,16 +161,17 @@ class Worker:
         await self._access.retry_until_answered(step, self.fields)
 
     async def exchange(self, settlements: Sequence[Settlement], limit: int) -> Exchanged:
-        """Settle and claim, in one step. One at a time.
+        """Settle and claim, in one step. One at a time; after one that was cancelled, ask for the same again.
 
         Raises:
             WorkerClosed, OperationRefused: the worker is not known any more.
         """
-        self._sequence += 1
-        sequence = self._sequence
-        return await self._access.retry_until_answered(
+        sequence = self._sequence + 1
+        exchanged = await self._access.retry_until_answered(
             lambda: self._driver.exchange(self.id, sequence, settlements, limit), self.fields
         )
+        self._sequence = sequence
+        return exchanged
 
     async def renew(self) -> Renewed:
         """Extend the lock; the claims that are still held.
@@ -154,11 +183,11 @@ class Worker:
         async def step() -> Renewed:
             asked_at = self._now()
             renewed = await self._driver.renew(self.id, self._hold_for)
-            self.lapsed = self.since_renewal >= self._hold_for.total_seconds()
+            self.lapsed = self.lock_left <= 0
             self._renewed_at = asked_at
             return renewed
 
-        return await self._access.retry_until_answered(step, self.fields)
+        return await self._access.retry_until_answered(step, self.fields, lambda: self.lock_left)
 
     async def wait(self, timeout: float) -> None:
         """Wait for a hint that there is work, for `timeout` seconds at the longest."""
