@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey import CallNext, CompletedJob, Fail, JobContext, JobStatus, Middleware, NoRetry, PoppedJob, Retry
+from jobsvalkey import CallNext, CompletedJob, JobContext, JobStatus, Middleware, NoRetry, PoppedJob
+from jobsvalkey.contract import Fail, Retry
 from jobsvalkey.runtime.failure import MAX_TRACEBACK, decode_error, encode_error
 from tests.support.drivers import record_of, status_of
 from tests.support.processors import options
@@ -55,7 +56,7 @@ class Text(str):
     def __getitem__(self, key: Any) -> str:
         raise SystemExit
 
-    def encode(self, *arguments: Any) -> bytes:
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         raise SystemExit
 
 
@@ -209,9 +210,10 @@ class Strategy:
         return self._answer() if self.where == "delay" else timedelta(0)
 
     def _answer(self) -> Any:
-        if callable(self.answer):
-            raise self.answer()
-        return self.answer
+        if not callable(self.answer):
+            return self.answer
+        error: Any = self.answer()
+        raise error
 
 
 class NoTruth:
