@@ -1,11 +1,8 @@
 """The ground floor of the driver: its settings, and a session for each event loop that uses it."""
 
-import asyncio
-import os
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
-from weakref import WeakKeyDictionary
 
 from valkey.asyncio import Valkey, ValkeyCluster
 
@@ -16,11 +13,9 @@ from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
 from jobsvalkey.valkey.scripting import Script
 from jobsvalkey.valkey.session import Session
+from jobsvalkey.valkey.sessions import Sessions
 
 _CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS)
-
-# Sessions of a parent process. Their connections are the parent's: a child must neither use nor close them.
-_inherited: Final[list[Session]] = []
 
 
 class ValkeyBase:
@@ -40,11 +35,9 @@ class ValkeyBase:
             if not has_hash_tag(self._configuration.queue_key):
                 raise cluster_key(self._configuration.queue_key)
             raise ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
-        self._client = client
         self._clock: Clock = clock or SystemClock()
-        self._context = ScriptContext(self._configuration, clock)
-        self._last: Session | None = None
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        context = ScriptContext(self._configuration, clock)
+        self._sessions = Sessions(lambda: Session(client, self._configuration, context))
 
     @property
     def configuration(self) -> ValkeyConfiguration:
@@ -62,11 +55,12 @@ class ValkeyBase:
         return _CAPABILITIES
 
     async def aclose(self) -> None:
-        """End this event loop's connections and background tasks. The user's client stays open."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        self._last = None
-        if session is not None and session.process == os.getpid():
-            await session.aclose()
+        """End this event loop's connections and background tasks. The user's client stays open.
+
+        Calls that are under way fail with `StoreUnavailable`, and whoever waits returns. Closing twice is fine, and a
+        later call opens connections anew. When an event loop ends, its connections are ended as well.
+        """
+        await self._sessions.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,16 +71,7 @@ class ValkeyBase:
         await self.aclose()
 
     def _session(self) -> Session:
-        loop = asyncio.get_running_loop()
-        # A look-up by weak reference costs more than the rest of a call; mostly it is the same loop as last time.
-        session = self._last if self._last is not None and self._last.loop is loop else self._sessions.get(loop)
-        if session is not None and session.process != os.getpid():
-            _inherited.append(session)
-            session = None
-        if session is None:
-            session = self._sessions[loop] = Session(loop, self._client, self._configuration, self._context)
-        self._last = session
-        return session
+        return self._sessions.current()
 
     async def _write(
         self,

@@ -1,28 +1,24 @@
 """One connection with one command in flight, which repeats the command for as long as its reply is missing."""
 
 import asyncio
-import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
 
-import libvalkey
 from valkey.asyncio import Valkey
 from valkey.exceptions import NoScriptError, ResponseError, ValkeyError
 
 from jobsvalkey.contract import StoreUnavailable
 from jobsvalkey.valkey.arguments import Argument, Reply
-from jobsvalkey.valkey.connection import new_connection, read_timeout
+from jobsvalkey.valkey.connection import Connection, read_timeout
 from jobsvalkey.valkey.context import ScriptContext
-from jobsvalkey.valkey.faults import explain
+from jobsvalkey.valkey.faults import explain, without_login
 from jobsvalkey.valkey.scripting import Script
-
-_logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1.0
 """Seconds between attempts: doubled each time, with jitter."""
-
-_pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
+LONGEST_SILENCE = 60.0
+"""Seconds without a byte that an attempt is given at most, however many were given up before it."""
 
 
 class Channel:
@@ -31,30 +27,37 @@ class Channel:
     def __init__(
         self, client: Valkey, context: ScriptContext, on_connect: Callable[["Channel"], Awaitable[None]] | None = None
     ) -> None:
-        self._connection = new_connection(client)
+        self._connection = Connection(client)
         self._context = context
-        self._timeout = read_timeout(client)
+        self._silence = read_timeout(client)
         self._on_connect = on_connect
         self._lock = asyncio.Lock()
         self._closed = False
+        self._timer: asyncio.Timeout | None = None
+        """Of what is under way: an attempt, or the pause before the next one."""
+        self._given = 0.0
+        """Seconds without a byte after which the attempt that is under way is given up."""
+        self.moving_until: float = -math.inf
+        """Until when, by the loop's time, the last bytes that moved are a reason to wait for more."""
 
     async def call(
         self,
         script: Script,
         arguments: Sequence[Argument],
         *,
-        patience: float | None,
+        patience: float,
+        silence: float | None = None,
         repeat: Sequence[Argument] | None = None,
     ) -> Reply:
         """The reply of a script, repeated until there is one.
 
-        `patience` is in seconds, 0 for once, `None` for as long as it takes. `repeat` are the arguments for
-        when it has been sent in vain, where they differ.
+        `patience` is in seconds, 0 for once; it is not over while bytes arrive or leave. `silence` is how many seconds
+        without a byte an attempt is given, if that is less than the client's read timeout. `repeat` are the arguments
+        for when it has been sent in vain, if they differ.
 
         Raises:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
         """
-
         key, context = self._context.queue_key, self._context.arguments()
 
         async def attempt(again: bool) -> Reply:
@@ -65,42 +68,57 @@ class Channel:
                 # A restart, a failover or a flush has made the server forget it; this runs it and loads it.
                 return await self.send("EVAL", script.text, 1, key, *context, *words)
 
-        return await self._persist(attempt, patience, self._timeout)
+        return await self._persist(attempt, patience, self._silence if silence is None else min(silence, self._silence))
 
-    async def command(self, *words: Argument, patience: float | None, blocking: float = 0) -> Reply:
+    async def command(self, *words: Argument, patience: float, blocking: float = 0) -> Reply:
         """The reply of a plain command that may be repeated; `blocking` is how many seconds it blocks by itself."""
 
         async def attempt(again: bool) -> Reply:
             return await self.send(*words)
 
-        return await self._persist(attempt, patience, self._timeout + blocking)
+        return await self._persist(attempt, patience, self._silence + blocking)
 
     async def send(self, *words: Argument) -> Reply:
         """One attempt of a command on the open connection."""
-        await self._connection.send_packed_command([_pack(words)])
-        return await self._connection.read_response()
+        return await self._connection.ask(words, self._moved)
 
     async def close(self) -> None:
-        """End the connection; a call that is in flight fails."""
+        """End the connection. A call that is in flight, or waits its turn, fails."""
         self._closed = True
-        await self._connection.disconnect(nowait=True)
+        if self._timer is not None and not self._timer.expired():
+            self._timer.reschedule(0)
+        async with self._lock:
+            self._connection.close()
 
-    async def _persist(
-        self, attempt: Callable[[bool], Awaitable[Reply]], patience: float | None, limit: float
-    ) -> Reply:
+    def rest(self) -> bool:
+        """Close the connection until the next call, if nothing is under way; whether it was closed."""
+        if self._lock.locked():
+            return False
+        self._connection.close()
+        return True
+
+    def close_without_loop(self) -> None:
+        """End the connection of a channel whose event loop has ended."""
+        self._connection.close_without_loop()
+
+    async def _persist(self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float) -> Reply:
         clock = asyncio.get_running_loop().time
-        end = None if patience is None else clock() + patience
+        end = clock() + patience
         unanswered = False
+        told: Exception | None = None
+        """The last error that says more than that time was up."""
         backoff = FIRST_BACKOFF
         async with self._lock:
             while True:
-                if self._closed:
-                    raise self._unavailable(None, unanswered)
+                if self._closed or (patience and clock() >= end):
+                    raise self._unavailable(told, unanswered) from told
+                self._given = min(silence, end - clock()) if patience else silence
                 sent = False
                 try:
-                    async with asyncio.timeout(min(limit, end - clock()) if end is not None and patience else limit):
-                        if not self._connection.is_connected:
-                            await self._connection.connect()
+                    async with asyncio.timeout(self._given) as self._timer:
+                        if not self._connection.is_open:
+                            await self._connection.open()
+                            self._moved()
                             if self._on_connect is not None:
                                 await self._on_connect(self)
                         sent = True
@@ -109,26 +127,43 @@ class Channel:
                     refusal = explain(error, self._context.queue_key) if isinstance(error, ValkeyError) else None
                     if refusal is not None:
                         if not sent:
-                            await self._drop()  # else the next call would find it open, and not greet
+                            self._connection.close()  # else the next call would find it open, and not greet
                         raise refusal from error
-                    await self._drop()
+                    self._connection.close()
                     unanswered = unanswered or (sent and not isinstance(error, ResponseError))
-                    if self._closed or (end is not None and clock() + backoff >= end):
-                        raise self._unavailable(error, unanswered) from error
-                    if patience is None and backoff == 8 * FIRST_BACKOFF:
-                        _logger.warning("no answer from the server, trying again until there is one: %s", error)
+                    if isinstance(error, TimeoutError):
+                        # If the answer takes longer than that, it would be lost again and again.
+                        silence = min(2 * silence, LONGEST_SILENCE)
+                    else:
+                        told = error
+                    if self._closed or clock() + backoff >= end:
+                        raise self._unavailable(told, unanswered) from error
                 except BaseException:
                     # Cancelled between request and reply: the next reply on this connection would be another request's.
-                    await self._drop()
+                    self._connection.close()
                     raise
-                await asyncio.sleep(backoff * random.uniform(0.5, 1))
+                finally:
+                    self._timer = None
+                await self._pause(backoff * random.uniform(0.5, 1))
                 backoff = min(backoff * 2, LONGEST_BACKOFF)
 
-    async def _drop(self) -> None:
-        await self._connection.disconnect(nowait=True)
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(None) as self._timer:
+                await asyncio.sleep(seconds)
+        except TimeoutError:
+            pass  # closed meanwhile
+        finally:
+            self._timer = None
+
+    def _moved(self) -> None:
+        """Give the attempt that is under way its time anew: bytes that move are an answer on its way."""
+        if self._timer is not None and not self._timer.expired():
+            self.moving_until = asyncio.get_running_loop().time() + self._given
+            self._timer.reschedule(self.moving_until)
 
     def _unavailable(self, error: Exception | None, unanswered: bool) -> StoreUnavailable:
-        reason = "the driver was closed" if self._closed else str(error) or "no answer in time"
+        reason = "the driver was closed" if self._closed else without_login(str(error or "")) or "no answer in time"
         if unanswered:
             return StoreUnavailable(f"the server did not answer ({reason}): it may have been done", outcome="unknown")
         return StoreUnavailable(f"the server cannot be reached ({reason}): nothing was done", outcome="not_done")

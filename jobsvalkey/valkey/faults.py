@@ -1,40 +1,47 @@
 """What an answer of the server that is an error means to the caller, in our own errors."""
 
+import re
+from typing import Final
+
 from valkey.exceptions import (
     AskError,
     AuthenticationError,
     AuthorizationError,
-    BusyLoadingError,
     ClusterCrossSlotError,
-    ClusterDownError,
     NoPermissionError,
     OutOfMemoryError,
-    ReadOnlyError,
     ResponseError,
-    TryAgainError,
     ValkeyError,
 )
 
 from jobsvalkey.contract import ConfigurationError, JobsError, OperationRefused, StoreFull, WorkerClosed
 
-# What a server answers while it starts, fails over, or runs somebody's long script: worth another attempt.
-_PASSING = (BusyLoadingError, ClusterDownError, ReadOnlyError, TryAgainError)
-_PASSING_CODES = ("BUSY", "LOADING", "MASTERDOWN", "NOREPLICAS", "READONLY", "UNKILLABLE")
+# Only what surely needs somebody's hand is told at once. All else may heal by itself, codes that nobody here knows too:
+# a server starts, fails over, waits for its disk or its replicas; a proxy before it has lost it for a moment.
+_RIGHTS: Final = ("NOAUTH", "NOPERM", "WRONGPASS")
+_RIGHTS_IN_SCRIPTS: Final = re.compile(r"ACL failure|can't run this command|can't access")
+_NODES: Final = ("CROSSSLOT", "MOVED")
+_UNABLE: Final = re.compile(
+    r"unknown (sub)?command|wrong number of arguments|syntax error|called from script|compiling script"
+    r"|running script \(|user_script:\d+: |DB index|invalid DB|unsupported protocol|^DENIED",
+    re.IGNORECASE,
+)
 
 
 def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
-    """The error of ours that a server's answer stands for; `None` where another attempt may help."""
+    """The error of ours that a server's answer stands for; `None` if another attempt may help."""
     text = str(error)
+    shown = without_login(text)
     code, _, rest = text.partition(" ")
-    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError) or code in (
-        "NOAUTH",
-        "NOPERM",
-        "WRONGPASS",
+    if (
+        isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError)
+        or code in _RIGHTS
+        or _RIGHTS_IN_SCRIPTS.search(text)
     ):
         return ConfigurationError(
-            f"the server refuses the login or the command ({text}): check password, user and rights"
+            f"the server refuses the login or the command ({shown}): check password, user and rights"
         )
-    if not isinstance(error, ResponseError) or isinstance(error, _PASSING) or code in _PASSING_CODES:
+    if not isinstance(error, ResponseError):
         return None
     if code == "JOBSREFUSED":
         return OperationRefused(f"this numbered operation is not a repeat of the last one: {rest}")
@@ -47,15 +54,24 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
             f"a key of queue {queue_key!r} is in use for something else ({text.removeprefix('JOBSTYPE ')}): "
             "remove it, or take another queue_key"
         )
-    if isinstance(error, OutOfMemoryError) or "OOM" in text:
+    if isinstance(error, OutOfMemoryError) or code == "OOM":
         return StoreFull(
             "the server is out of memory (maxmemory), nothing was stored: give it more memory, or let fewer jobs wait"
         )
-    if isinstance(error, AskError | ClusterCrossSlotError):
+    if isinstance(error, AskError | ClusterCrossSlotError) or code in _NODES:
         if has_hash_tag(queue_key):
-            return ConfigurationError(f"queue {queue_key!r} is on another node of the cluster, connect to that: {text}")
+            return ConfigurationError(
+                f"queue {queue_key!r} is on another node of the cluster, connect to that: {shown}"
+            )
         return cluster_key(queue_key)
-    return ConfigurationError(f"the server does not do what the driver needs: {text}")
+    if _UNABLE.search(text):
+        return ConfigurationError(f"the server does not do what the driver needs: {shown}")
+    return None
+
+
+def without_login(text: str) -> str:
+    """A message without what stands before an `@`: that may be a user and a password."""
+    return re.sub(r"\S*@(?=\S)", "", text)
 
 
 def has_hash_tag(queue_key: str) -> bool:

@@ -22,6 +22,11 @@ class NumberedWriter:
         self._producer = secrets.token_hex(16)
         self._sequence = 0
 
+    @property
+    def moving_until(self) -> float:
+        """Until when, by the loop's time, the last bytes that moved are a reason to wait for more."""
+        return self._channel.moving_until
+
     async def run(
         self,
         script: Script,

@@ -101,14 +101,19 @@ class Pusher:
             self._alarm.cancel()
             self._alarm = None
         loop = asyncio.get_running_loop()
-        for waiting in chain(self._under_way, self._queue):
-            if waiting.done.done():
-                continue
-            if waiting.end > loop.time():
-                if waiting.end < math.inf:
-                    self._alarm = loop.call_at(waiting.end, self._watch)
-                return
-            waiting.give_up("the server did not answer in time")
+        alarm = math.inf
+        for waitings in (self._under_way, self._queue):
+            for waiting in waitings:
+                if waiting.done.done():
+                    continue
+                # Bytes that move are an answer under way.
+                end = max(waiting.end, self._writer.moving_until) if waiting.was_sent else waiting.end
+                if end > loop.time():
+                    alarm = min(alarm, end)
+                    break
+                waiting.give_up("the server did not answer in time")
+        if alarm < math.inf:
+            self._alarm = loop.call_at(alarm, self._watch)
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

@@ -1,7 +1,7 @@
 """The capability `QUEUE`: jobs go in, workers claim them and settle the claims."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from jobsvalkey.contract import (
@@ -13,6 +13,8 @@ from jobsvalkey.contract import (
     Renewed,
     Report,
     Settlement,
+    StoreFull,
+    StoreUnavailable,
     WorkerClosed,
     WorkerID,
     check_push,
@@ -23,7 +25,10 @@ from jobsvalkey.contract import (
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.scripting import CLOSE_WORKER, EXCHANGE, PUSH, RECOVER, RENEW, Script
+from jobsvalkey.valkey.scripting import CLOSE_WORKER, PUSH, RECOVER, RENEW
+
+SHORTEST_SILENCE = 0.1
+"""Seconds that a renewal is given at least, however short the lock."""
 
 
 class ValkeyQueueing(ValkeyBase):
@@ -57,11 +62,12 @@ class ValkeyQueueing(ValkeyBase):
         *,
         reports: Sequence[Report] = (),
     ) -> Exchanged:
-        """Settle claims, and claim up to `limit` jobs that are due, in one step; repeated until there is an answer.
+        """Settle claims, and claim up to `limit` jobs that are due, in one step.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
             OperationRefused: a `sequence` below the last one.
+            StoreUnavailable: no answer within `operation_timeout`: ask again, with the same arguments.
         """
         check_settlements(settlements)
         check_reports(reports, self.capabilities)
@@ -69,44 +75,52 @@ class ValkeyQueueing(ValkeyBase):
         session = self._session()
         start: list[Argument] = [worker, sequence, limit, session.new_call()]
         try:
-            reply = await session.exchanges(worker).call(
-                EXCHANGE, [*start, "", *words], patience=None, repeat=[*start, "1", *words]
-            )
+            with _full_for_now():
+                reply = await session.exchanges(worker).call([*start, "", *words], [*start, "1", *words])
         except (WorkerClosed, OperationRefused):
             await session.end_exchanges(worker)  # whoever runs goes on as another worker
             raise
         return wire.exchanged(reply)
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
-        """Make a worker known, with an active lock for `hold_for`."""
-        await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), "1"])
+        """Make a worker known, with an active lock for `hold_for`.
+
+        Raises:
+            StoreUnavailable: no answer within `operation_timeout`.
+        """
+        await self._hold(worker, hold_for, is_open=False)
 
     async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
         """Extend the worker's lock to `hold_for` from now; the claims that it holds.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
+            StoreUnavailable: no answer within `operation_timeout`, or in a part of `hold_for`: ask again.
         """
         try:
-            return Renewed(frozenset(await self._upkeep(RENEW, [worker, wire.microseconds(hold_for), ""])))
+            return Renewed(frozenset(await self._hold(worker, hold_for, is_open=True)))
         except WorkerClosed:
             await self._session().end_exchanges(worker)
             raise
 
     async def close_worker(self, worker: WorkerID) -> None:
-        """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers."""
-        await self._upkeep(CLOSE_WORKER, [worker])
-        await self._session().end_exchanges(worker)
+        """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers.
+
+        Raises:
+            StoreUnavailable: no answer within `operation_timeout`.
+        """
+        session = self._session()
+        with _full_for_now():
+            await session.upkeep.call(CLOSE_WORKER, [worker], patience=session.patience)
+        await session.end_exchanges(worker)
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         """Return at a hint that there may be work, at the loss of the connection, or after `timeout`.
 
-        Without `work` no hint is taken, and there is no other news yet.
+        Without `work` only news of claims that the worker holds are waited for: a worker whose slots are all taken
+        leaves the hints to those that have use for them.
         """
-        if not work:
-            await asyncio.sleep(timeout.total_seconds())
-            return
-        await self._session().waiter.wait(timeout.total_seconds())
+        await self._session().waiter.wait(timeout.total_seconds(), work=work)
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
@@ -122,8 +136,26 @@ class ValkeyQueueing(ValkeyBase):
             wire.microseconds(self._configuration.unowned_grace),
             worker or "",
         ]
-        # Not on the channel of renewals, which are repeated for as long as it takes: users call this, too.
+        # Not on the channel of renewals, which must not wait.
         return await session.control.call(RECOVER, arguments, patience=session.patience)
 
-    async def _upkeep(self, script: Script, arguments: Sequence[Argument]) -> Reply:
-        return await self._session().upkeep.call(script, arguments, patience=None)
+    async def _hold(self, worker: WorkerID, hold_for: timedelta, *, is_open: bool) -> Reply:
+        session = self._session()
+        seconds = hold_for.total_seconds()
+        # A reply that is lost is missed early enough to ask once more, and more than once, before the lock runs out.
+        silence = max(seconds / 6, SHORTEST_SILENCE)
+        patience = min(session.patience, max(seconds / 3, 2 * SHORTEST_SILENCE))
+        arguments: list[Argument] = [worker, wire.microseconds(hold_for), "" if is_open else "1"]
+        with _full_for_now():
+            tokens = await session.upkeep.call(RENEW, arguments, patience=patience, silence=silence)
+        session.exchanges(worker).locked_for(seconds)
+        return tokens
+
+
+@contextmanager
+def _full_for_now() -> Generator[None]:
+    """Let a worker's step be asked for again if there is no room: it takes up none, but for a moment."""
+    try:
+        yield
+    except StoreFull as error:
+        raise StoreUnavailable(str(error), outcome="not_done") from error

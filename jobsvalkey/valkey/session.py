@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 from typing import cast
 
@@ -14,6 +13,7 @@ from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.context import ScriptContext
+from jobsvalkey.valkey.exchanges import ExchangeChannel
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
 from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.pushing import Pusher
@@ -27,15 +27,7 @@ LAYOUT = b"1"
 class Session:
     """Each channel serves one purpose, so that no call waits behind one of another kind; it connects on first use."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        client: Valkey,
-        configuration: ValkeyConfiguration,
-        context: ScriptContext,
-    ) -> None:
-        self.loop: asyncio.AbstractEventLoop = loop
-        self.process: int = os.getpid()
+    def __init__(self, client: Valkey, configuration: ValkeyConfiguration, context: ScriptContext) -> None:
         self.patience: float = configuration.operation_timeout.total_seconds()
         self._client = client
         self._context = context
@@ -48,9 +40,9 @@ class Session:
         self.reads: Channel = self._channel()
         self.upkeep: Channel = self._channel()
         """For the locks of workers."""
-        self._exchanges: dict[WorkerID, Channel] = {}
         self._pushes = self._channel()
         self._waits = self._channel()
+        self._exchanges: dict[WorkerID, ExchangeChannel] = {}
         self.control_writer: NumberedWriter = NumberedWriter(self.control, self.patience)
         self.pusher: Pusher = Pusher(
             NumberedWriter(self._pushes, self.patience), self._tasks, configuration, self.patience
@@ -62,11 +54,11 @@ class Session:
         self._calls += 1
         return f"{self._name}{self._calls}"
 
-    def exchanges(self, worker: WorkerID) -> Channel:
+    def exchanges(self, worker: WorkerID) -> ExchangeChannel:
         """The channel for a worker's exchanges."""
         found = self._exchanges.get(worker)
         if found is None:
-            found = self._exchanges[worker] = self._channel()
+            found = self._exchanges[worker] = ExchangeChannel(self._channel(), self.patience)
         return found
 
     async def end_exchanges(self, worker: WorkerID) -> None:
@@ -76,11 +68,20 @@ class Session:
             await channel.close()
 
     async def aclose(self) -> None:
-        """End tasks and connections."""
+        """End tasks and connections. Calls that are under way fail; whoever waits returns."""
+        self.waiter.close()
+        exchanges, self._exchanges = list(self._exchanges.values()), {}
+        await asyncio.gather(*(channel.close() for channel in (*self._channels, *exchanges)))
         await self._tasks.aclose()
-        channels = (self.control, self.reads, self.upkeep, self._pushes, self._waits, *self._exchanges.values())
-        await asyncio.gather(*(channel.close() for channel in channels))
-        self._exchanges.clear()
+
+    def close_without_loop(self) -> None:
+        """Free the connections of an event loop that has ended."""
+        for channel in (*self._channels, *self._exchanges.values()):
+            channel.close_without_loop()
+
+    @property
+    def _channels(self) -> tuple[Channel, ...]:
+        return self.control, self.reads, self.upkeep, self._pushes, self._waits
 
     def _channel(self) -> Channel:
         return Channel(self._client, self._context, self._greet)
