@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jobsvalkey_conformance.context import ConformanceWarning
     from jobsvalkey_conformance.harness import (
         GARBLED,
         AnyDriver,
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
         Observation,
         ObservedJob,
     )
-    from jobsvalkey_conformance.kit import ConformanceWarning
     from jobsvalkey_conformance.suite import DriverConformance
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "ObservedJob",
 ]
 
-_MODULES = {"ConformanceWarning": "kit", "DriverConformance": "suite"}
+_MODULES = {"ConformanceWarning": "context", "DriverConformance": "suite"}
 
 
 def __getattr__(name: str) -> object:

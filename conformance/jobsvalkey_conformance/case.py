@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 import pytest
 
 from jobsvalkey.contract import Capability
+from jobsvalkey_conformance.context import SuiteContext, open_context
 from jobsvalkey_conformance.harness import DriverHarness, Hook
-from jobsvalkey_conformance.kit import Kit, not_run, open_kit
+from jobsvalkey_conformance.marks import not_run
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="Suite")
@@ -36,8 +37,10 @@ class Case:
 
 def conformance_test(
     *needs: Capability | Hook, driven_clock: bool = False, hints: bool = False
-) -> Callable[[Callable[Concatenate[S, Kit, P], Awaitable[None]]], Callable[Concatenate[S, P], Awaitable[None]]]:
-    """Make a method that takes a `Kit` a test, to be run where the driver and its harness have all of `needs`.
+) -> Callable[
+    [Callable[Concatenate[S, SuiteContext, P], Awaitable[None]]], Callable[Concatenate[S, P], Awaitable[None]]
+]:
+    """Make a method that takes a `SuiteContext` a test, to be run where the driver and its harness have all of `needs`.
 
     The first capability is what the test is about; `QUEUE` where none is named. `driven_clock` is for tests of
     times too long to wait for, `hints` for drivers whose `wait` returns at a hint.
@@ -45,12 +48,12 @@ def conformance_test(
     capabilities = [need for need in needs if isinstance(need, Capability)]
 
     def decorate(
-        function: Callable[Concatenate[S, Kit, P], Awaitable[None]],
+        function: Callable[Concatenate[S, SuiteContext, P], Awaitable[None]],
     ) -> Callable[Concatenate[S, P], Awaitable[None]]:
         # All of a test, the entering and leaving of its drivers too, runs in one task: a driver may own a TaskGroup.
         @functools.wraps(function)
         async def test(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
-            async with open_kit(self.harness_type) as kit:
+            async with open_context(self.harness_type) as kit:
                 if driven_clock and kit.clock is None:
                     not_run("the harness drives no clock")
                 if hints and not kit.harness.has_hints:

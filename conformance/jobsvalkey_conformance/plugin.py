@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobsvalkey_conformance.marks import KEY, about
+
 if TYPE_CHECKING:
     from jobsvalkey_conformance.case import Case
 
 # The areas are read when a test module imports the suite, which is later than this.
-pytest.register_assert_rewrite("jobsvalkey_conformance.areas", "jobsvalkey_conformance.kit")
-
-KEY = "conformance"
-"""The property of a test's report that says what the test is about: capability, area, and what is held against it."""
+pytest.register_assert_rewrite("jobsvalkey_conformance.areas", "jobsvalkey_conformance.context")
 
 
 def _case(item: pytest.Item) -> "Case | None":
@@ -26,12 +25,6 @@ def _case(item: pytest.Item) -> "Case | None":
 def _subject(item: pytest.Item) -> str:
     cls: Any = getattr(item, "cls", None)
     return f"{cls.__name__} ({cls.harness_type.__name__})"
-
-
-def about(report: object) -> str | None:
-    """What the test of a report is about; `None` where it is not a report of a test of the suite."""
-    properties: list[tuple[str, str]] = getattr(report, "user_properties", [])
-    return next((text for key, text in properties if key == KEY), None)
 
 
 def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:

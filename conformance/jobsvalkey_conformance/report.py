@@ -8,10 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from jobsvalkey.contract import Capability
-from jobsvalkey_conformance.plugin import about
-
-NOT_RUN = "not run: "
-"""What the reason of every test begins with that needs what the driver or the harness has not."""
+from jobsvalkey_conformance.marks import NOT_RUN, about
 
 TestOutcome = Literal["passed", "failed", "not run"]
 OUTCOMES: tuple[TestOutcome, ...] = ("passed", "failed", "not run")

@@ -57,7 +57,7 @@ class Collector:
 
     def pytest_warning_recorded(self, warning_message: WarningMessage) -> None:
         """Keep the suite's own warnings."""
-        from jobsvalkey_conformance.kit import ConformanceWarning
+        from jobsvalkey_conformance.context import ConformanceWarning
 
         if issubclass(warning_message.category, ConformanceWarning):
             self.warnings.append(str(warning_message.message))

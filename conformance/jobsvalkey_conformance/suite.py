@@ -20,8 +20,8 @@ from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
 from jobsvalkey_conformance.areas.waiting import WaitingTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
-from jobsvalkey_conformance.history_area import HistoryArea
-from jobsvalkey_conformance.machine_area import StatefulArea
+from jobsvalkey_conformance.history.area import HistoryArea
+from jobsvalkey_conformance.machine.area import StatefulArea
 
 
 class DriverConformance(

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 from jobsvalkey_conformance.case import Case, Suite
-from jobsvalkey_conformance.report import NOT_RUN
+from jobsvalkey_conformance.marks import NOT_RUN
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

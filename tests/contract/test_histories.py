@@ -1,8 +1,8 @@
 """Concurrent histories find bugs, say what they found, and are passed by the twin."""
 
 import pytest
-from jobsvalkey_conformance.history_area import check_history
-from jobsvalkey_conformance.history_calls import Change, Exchange, Push
+from jobsvalkey_conformance.history.area import check_history
+from jobsvalkey_conformance.history.calls import Change, Exchange, Push
 
 from tests.support.broken_twins import BROKEN, CancelDeletesRunning, Twin, harness_of
 from tests.support.harnesses import MemoryHarness

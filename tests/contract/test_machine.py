@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from jobsvalkey_conformance.machine import LockstepMachine
-from jobsvalkey_conformance.machine_area import machine_for, run_machine
+from jobsvalkey_conformance.machine.area import machine_for, run_machine
+from jobsvalkey_conformance.machine.lockstep import LockstepMachine
 
 from tests.support.broken_twins import BROKEN, LatestFirstHarness, Twin, harness_of
 from tests.support.harnesses import MemoryHarness

@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
-from jobsvalkey_conformance import kit
-from jobsvalkey_conformance.history_area import check_history
-from jobsvalkey_conformance.machine_area import run_machine
+from jobsvalkey_conformance import context
+from jobsvalkey_conformance.history.area import check_history
+from jobsvalkey_conformance.machine.area import run_machine
 from jobsvalkey_conformance.run import run
 
 from tests.mutants.catalogue import MUTANTS
@@ -23,7 +23,7 @@ HISTORIES, CALLS = 30, 200
 
 def prepare(server_url: str) -> None:
     """Set a process up, before it imports the areas."""
-    kit.PATIENCE = PATIENCE
+    context.PATIENCE = PATIENCE
     ValkeyHarness.server = RemoteServer("mutants", "the tests' own", server_url, ServerOptions())
 
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from jobsvalkey_conformance.history_area import check_history
-from jobsvalkey_conformance.machine_area import run_machine
+from jobsvalkey_conformance.history.area import check_history
+from jobsvalkey_conformance.machine.area import run_machine
 
 from tests.mutants.catalogue import PAGE, page_with, tables
 from tests.mutants.conftest import KILLED, Jury

@@ -6,6 +6,12 @@ from datetime import timedelta
 from jobsvalkey.contract import StoredJob, WorkerID
 from jobsvalkey_memory.store import QueueState
 from tests.mutants.mutant import Twin, harness_of, mutant
+from tests.mutants.repeats import IdleExchangeRecorded
+
+
+@mutant("test_wait_an_idle_worker_writes_nothing", weakness=6, only_the_killer=True)
+class IdlePollWrites(IdleExchangeRecorded):
+    """Every poll of an empty or delayed queue writes to the store."""
 
 
 @mutant("test_wait_what_makes_work_wakes[push]", weakness=16, only_the_killer=True)

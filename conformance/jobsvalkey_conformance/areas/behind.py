@@ -12,8 +12,8 @@ from jobsvalkey.contract import (
     retain_last,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 from jobsvalkey_conformance.harness import Damage, Hook
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
 
 
 class BehindTests(Suite):
@@ -21,7 +21,7 @@ class BehindTests(Suite):
 
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
-    async def test_behind_a_job_is_in_one_place(self, kit: Kit, status: JobStatus) -> None:
+    async def test_behind_a_job_is_in_one_place(self, kit: SuiteContext, status: JobStatus) -> None:
         """Where a job is decides its state: it is on one list, with its request, and claimed where it is processing."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -32,7 +32,7 @@ class BehindTests(Suite):
         assert claimed == ({job_id} if status is JobStatus.PROCESSING else set())
 
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
-    async def test_behind_a_finished_job_leaves_nothing(self, kit: Kit) -> None:
+    async def test_behind_a_finished_job_leaves_nothing(self, kit: SuiteContext) -> None:
         """finish: absent, where completed jobs are not retained: on no list, without a request."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
@@ -43,14 +43,14 @@ class BehindTests(Suite):
         assert not any(seen.claims.values())
 
     @conformance_test(Capability.CANCEL, Hook.OBSERVE)
-    async def test_behind_a_cancelled_job_leaves_nothing(self, kit: Kit) -> None:
+    async def test_behind_a_cancelled_job_leaves_nothing(self, kit: SuiteContext) -> None:
         """cancel: absent, where cancelled jobs are not retained."""
         driver = await kit.driver()
         assert await driver.cancel(await kit.push(driver))
         assert dict((await kit.harness.observe(kit.configuration)).jobs) == {}
 
     @conformance_test(Capability.CANCEL, Hook.OBSERVE)
-    async def test_behind_cancelling_what_runs_takes_nothing_away(self, kit: Kit) -> None:
+    async def test_behind_cancelling_what_runs_takes_nothing_away(self, kit: SuiteContext) -> None:
         """cancel of a running job changes nothing: its request is still there."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -62,7 +62,7 @@ class BehindTests(Suite):
         await worker.finish(claim)
 
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
-    async def test_behind_a_refused_push_leaves_nothing(self, kit: Kit) -> None:
+    async def test_behind_a_refused_push_leaves_nothing(self, kit: SuiteContext) -> None:
         """A step checks before its first write, so that nothing is half done."""
         driver = await kit.driver(max_payload=100)
         with pytest.raises(PayloadTooLarge):
@@ -70,7 +70,7 @@ class BehindTests(Suite):
         assert dict((await kit.harness.observe(kit.configuration)).jobs) == {}
 
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
-    async def test_behind_claims_are_their_workers(self, kit: Kit) -> None:
+    async def test_behind_claims_are_their_workers(self, kit: SuiteContext) -> None:
         """A claim is in its worker's set from the step that claims to the step that settles or takes it."""
         driver = await kit.driver()
         await kit.push_many(driver, 4)
@@ -92,7 +92,7 @@ class BehindTests(Suite):
         }
 
     @conformance_test(Capability.QUEUE, Hook.OBSERVE, Hook.DAMAGE)
-    async def test_behind_the_observer_sees_what_is_gone(self, kit: Kit) -> None:
+    async def test_behind_the_observer_sees_what_is_gone(self, kit: SuiteContext) -> None:
         """The harness's own hooks agree: a request that `damage` takes away is one that `observe` does not see."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -101,7 +101,7 @@ class BehindTests(Suite):
         assert (seen.states, seen.has_request) == ({JobStatus.PENDING}, False)
 
     @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
-    async def test_behind_what_is_beyond_its_retention_is_trimmed(self, kit: Kit) -> None:
+    async def test_behind_what_is_beyond_its_retention_is_trimmed(self, kit: SuiteContext) -> None:
         """Retention is enforced as jobs finish: jobs beyond it do not pile up."""
         driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retain_last(3)))
         await kit.push_many(driver, 60)
@@ -111,7 +111,7 @@ class BehindTests(Suite):
         assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
 
     @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
-    async def test_behind_a_lowered_retention_trims_what_was_kept(self, kit: Kit) -> None:
+    async def test_behind_a_lowered_retention_trims_what_was_kept(self, kit: SuiteContext) -> None:
         """What an earlier policy kept goes as jobs finish under one that keeps nothing."""
         before = await kit.driver(retention_policy=RETAIN_ALL)
         after = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=DO_NOT_RETAIN))
@@ -123,7 +123,7 @@ class BehindTests(Suite):
         assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
 
     @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)
-    async def test_behind_what_is_refused_writes_nothing(self, kit: Kit) -> None:
+    async def test_behind_what_is_refused_writes_nothing(self, kit: SuiteContext) -> None:
         """What is refused before the first write leaves the store as it is."""
         driver = await kit.driver(max_payload=100)
         await kit.push(driver)

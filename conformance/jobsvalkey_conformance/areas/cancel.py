@@ -4,7 +4,7 @@ import pytest
 
 from jobsvalkey.contract import Capability, JobStatus, Release, SettleOutcome, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 
 
 class CancelTests(Suite):
@@ -12,7 +12,7 @@ class CancelTests(Suite):
 
     @pytest.mark.parametrize("delayed", [False, True])
     @conformance_test(Capability.CANCEL)
-    async def test_cancel_a_cancelled_job_is_not_claimed(self, kit: Kit, *, delayed: bool) -> None:
+    async def test_cancel_a_cancelled_job_is_not_claimed(self, kit: SuiteContext, *, delayed: bool) -> None:
         """cancel: pending → absent, due or delayed, where cancelled jobs are not retained."""
         driver = await kit.driver()
         other = await kit.push(driver)
@@ -24,7 +24,7 @@ class CancelTests(Suite):
 
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
     @conformance_test(Capability.CANCEL, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_cancel_a_cancelled_job_is_retained(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cancel_a_cancelled_job_is_retained(self, kit: SuiteContext, status: JobStatus) -> None:
         """cancel: pending, paused → cancelled, where cancelled jobs are retained."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -41,7 +41,7 @@ class CancelTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.CANCEL)
-    async def test_cancel_a_running_job_keeps_its_data(self, kit: Kit) -> None:
+    async def test_cancel_a_running_job_keeps_its_data(self, kit: SuiteContext) -> None:
         """cancel of a processing job is `False` and changes nothing: the job runs on, keeps its data and is settled."""
         driver = await kit.driver()
         job_id = await kit.push(driver, b"request")
@@ -56,7 +56,7 @@ class CancelTests(Suite):
         "status", [JobStatus.PROCESSING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
     )
     @conformance_test(Capability.CANCEL, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_cancel_what_ran_is_left_as_it_is(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cancel_what_ran_is_left_as_it_is(self, kit: SuiteContext, status: JobStatus) -> None:
         """cancel otherwise is `False`, nothing changes: a running or finished job keeps its data."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -67,7 +67,7 @@ class CancelTests(Suite):
         assert await driver.get(job_id) == before
 
     @conformance_test(Capability.CANCEL)
-    async def test_cancel_a_job_that_is_not_there(self, kit: Kit) -> None:
+    async def test_cancel_a_job_that_is_not_there(self, kit: SuiteContext) -> None:
         """cancel of an absent job is `False`; cancelling twice finds nothing the second time."""
         driver = await kit.driver()
         assert await driver.cancel(new_job_id()) is False
@@ -76,7 +76,7 @@ class CancelTests(Suite):
         assert await driver.cancel(job_id) is False
 
     @conformance_test(Capability.CANCEL)
-    async def test_cancel_an_id_of_the_user_is_remembered(self, kit: Kit) -> None:
+    async def test_cancel_an_id_of_the_user_is_remembered(self, kit: SuiteContext) -> None:
         """An id that the user gave is remembered after its job became absent, by a cancel too."""
         driver = await kit.driver(idempotency_window=kit.unit)
         job = kit.job(remember=True)

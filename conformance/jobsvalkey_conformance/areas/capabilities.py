@@ -16,8 +16,8 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import ConformanceWarning, SuiteContext
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import ConformanceWarning, Kit
 
 
 async def _cancels(driver: AnyDriver, job_id: JobID) -> bool:
@@ -36,7 +36,7 @@ async def _keeps_metadata(driver: AnyDriver, _: JobID) -> bool:
 
 
 async def _schedules(driver: AnyDriver, _: JobID) -> bool:
-    return (await driver.push_if(Kit.job(), "key", None, b"1")).outcome is StoreOutcome.STORED
+    return (await driver.push_if(SuiteContext.job(), "key", None, b"1")).outcome is StoreOutcome.STORED
 
 
 async def _shows(driver: AnyDriver, job_id: JobID) -> bool:
@@ -67,7 +67,7 @@ class CapabilityTests(Suite):
     """`capabilities` is held against the protocols and the behaviour."""
 
     @conformance_test()
-    async def test_capability_the_base_is_stated(self, kit: Kit) -> None:
+    async def test_capability_the_base_is_stated(self, kit: SuiteContext) -> None:
         """A driver states `capabilities: frozenset[Capability]`; QUEUE is the base."""
         driver = await kit.driver()
         assert isinstance(driver.capabilities, frozenset)
@@ -79,7 +79,7 @@ class CapabilityTests(Suite):
 
     @pytest.mark.parametrize("capability", list(CAPABILITY_PROTOCOLS))
     @conformance_test()
-    async def test_capability_what_is_stated_has_its_methods(self, kit: Kit, capability: Capability) -> None:
+    async def test_capability_what_is_stated_has_its_methods(self, kit: SuiteContext, capability: Capability) -> None:
         """Each capability has a protocol: a driver that states it has its methods."""
         kit.needs(capability)
         driver = await kit.driver()
@@ -87,7 +87,7 @@ class CapabilityTests(Suite):
 
     @pytest.mark.parametrize("capability", list(PROBES))
     @conformance_test()
-    async def test_capability_what_works_is_stated(self, kit: Kit, capability: Capability) -> None:
+    async def test_capability_what_works_is_stated(self, kit: SuiteContext, capability: Capability) -> None:
         """Claimed but not working fails; working but unclaimed warns."""
         driver = await kit.driver()
         stated = capability in driver.capabilities
@@ -107,7 +107,7 @@ class CapabilityTests(Suite):
             warnings.warn(f"{capability.name} works, but is not stated", ConformanceWarning, stacklevel=2)
 
     @conformance_test()
-    async def test_capability_configuration_and_clock(self, kit: Kit) -> None:
+    async def test_capability_configuration_and_clock(self, kit: SuiteContext) -> None:
         """Every driver shows the configuration and takes the clock that it was made with."""
         driver = await kit.driver()
         for name in ("queue_key", "poll_time", "retention_policy", "max_payload", "max_atomic_push"):
@@ -118,7 +118,7 @@ class CapabilityTests(Suite):
             assert driver.clock.now() == kit.clock.now()
 
     @conformance_test()
-    async def test_capability_closing_twice(self, kit: Kit) -> None:
+    async def test_capability_closing_twice(self, kit: SuiteContext) -> None:
         """A driver is ended by `aclose` or `async with`; closing twice is fine, and leaves the jobs in the store."""
         async with kit.make(kit.configuration) as driver:
             job_id = await kit.push(driver)
@@ -127,13 +127,13 @@ class CapabilityTests(Suite):
         assert await kit.claimed(await kit.driver()) == [job_id]
 
     @conformance_test()
-    async def test_capability_a_driver_that_was_never_used(self, kit: Kit) -> None:
+    async def test_capability_a_driver_that_was_never_used(self, kit: SuiteContext) -> None:
         """Connections and tasks are opened on first use: a driver that is only made and closed does nothing."""
         async with kit.make(replace(kit.configuration, queue_key="{never}")) as driver:
             assert driver.configuration.queue_key == "{never}"
 
     @conformance_test(Capability.INSPECTION)
-    async def test_capability_a_closed_driver_leaves_no_trace(self, kit: Kit) -> None:
+    async def test_capability_a_closed_driver_leaves_no_trace(self, kit: SuiteContext) -> None:
         """A driver owns its tasks and connections, not the jobs: closing it changes no job."""
         async with kit.make(kit.configuration) as driver:
             job_id = await kit.push(driver)

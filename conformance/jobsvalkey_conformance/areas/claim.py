@@ -13,14 +13,15 @@ from jobsvalkey.contract import (
     WorkerClosed,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import Kit, not_run
+from jobsvalkey_conformance.context import SuiteContext
+from jobsvalkey_conformance.marks import not_run
 
 
 class ClaimTests(Suite):
     """`exchange`, the claims: pending and due → processing."""
 
     @conformance_test()
-    async def test_claim_no_more_than_the_limit(self, kit: Kit) -> None:
+    async def test_claim_no_more_than_the_limit(self, kit: SuiteContext) -> None:
         """A claim takes up to `limit` jobs."""
         driver = await kit.driver()
         jobs = await kit.push_many(driver, 5)
@@ -31,7 +32,7 @@ class ClaimTests(Suite):
         assert [claim.job_id for claim in await worker.claim(10)] == jobs[3:]
 
     @conformance_test()
-    async def test_claim_a_job_is_claimed_by_one_worker(self, kit: Kit) -> None:
+    async def test_claim_a_job_is_claimed_by_one_worker(self, kit: SuiteContext) -> None:
         """A claimed job is processing: nobody else can claim it."""
         driver, other = await kit.driver(), await kit.driver()
         jobs = await kit.push_many(driver, 3)
@@ -40,7 +41,7 @@ class ClaimTests(Suite):
         assert await kit.claimed(other) == []
 
     @conformance_test()
-    async def test_claim_a_claim_brings_the_envelope(self, kit: Kit) -> None:
+    async def test_claim_a_claim_brings_the_envelope(self, kit: SuiteContext) -> None:
         """A claim comes with request and envelope: due time, time stored, `recoveries`, `reset_attempt`, error."""
         driver = await kit.driver()
         stored_at = kit.now()
@@ -53,7 +54,7 @@ class ClaimTests(Suite):
         assert (claim.recoveries, claim.reset_attempt, claim.error) == (0, False, None)
 
     @conformance_test()
-    async def test_claim_tokens_are_never_reused(self, kit: Kit) -> None:
+    async def test_claim_tokens_are_never_reused(self, kit: SuiteContext) -> None:
         """A claim has a token that is never reused."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
@@ -67,7 +68,7 @@ class ClaimTests(Suite):
         assert len(set(tokens)) == 12
 
     @conformance_test()
-    async def test_claim_one_exchange_settles_and_claims(self, kit: Kit) -> None:
+    async def test_claim_one_exchange_settles_and_claims(self, kit: SuiteContext) -> None:
         """`exchange` settles what was run and claims what is due, in one step."""
         driver = await kit.driver()
         first, second = await kit.push_many(driver, 2)
@@ -79,7 +80,7 @@ class ClaimTests(Suite):
         assert [claim.job_id for claim in exchanged.claims] == [second]
 
     @conformance_test()
-    async def test_claim_what_is_released_is_there_for_the_same_exchange(self, kit: Kit) -> None:
+    async def test_claim_what_is_released_is_there_for_the_same_exchange(self, kit: SuiteContext) -> None:
         """`exchange` settles first, then claims: a job that it puts back, due now, is one that it can claim."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -90,7 +91,7 @@ class ClaimTests(Suite):
         assert exchanged.claims[0].token != claim.token
 
     @conformance_test()
-    async def test_claim_the_time_until_the_next_job(self, kit: Kit) -> None:
+    async def test_claim_the_time_until_the_next_job(self, kit: SuiteContext) -> None:
         """An exchange also returns the time until the next due job: 0 where one is due, `None` where none is."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
@@ -106,7 +107,7 @@ class ClaimTests(Suite):
         assert until_next == pytest.approx((kit.unit * 3).total_seconds(), abs=tolerance)
 
     @conformance_test()
-    async def test_claim_reports_that_are_not_supported_are_refused(self, kit: Kit) -> None:
+    async def test_claim_reports_that_are_not_supported_are_refused(self, kit: SuiteContext) -> None:
         """Reports to a driver that does not support them: `UnsupportedOperation`, and nothing is settled or claimed."""
         driver = await kit.driver()
         if Capability.REPORTS in kit.capabilities:
@@ -121,14 +122,14 @@ class ClaimTests(Suite):
         assert len(await kit.claimed(driver)) == 1
 
     @conformance_test(Capability.RESUME)
-    async def test_claim_a_paused_job_is_not_the_next_one(self, kit: Kit) -> None:
+    async def test_claim_a_paused_job_is_not_the_next_one(self, kit: SuiteContext) -> None:
         """The next due job is a pending one."""
         driver = await kit.driver()
         assert await driver.pause(await kit.push(driver))
         assert (await (await kit.worker(driver)).exchange(limit=1)).until_next is None
 
     @conformance_test()
-    async def test_claim_an_unknown_worker_claims_nothing(self, kit: Kit) -> None:
+    async def test_claim_an_unknown_worker_claims_nothing(self, kit: SuiteContext) -> None:
         """Using a worker that was never opened is `WorkerClosed`."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -137,7 +138,7 @@ class ClaimTests(Suite):
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION)
-    async def test_claim_a_claimed_job_is_processing(self, kit: Kit) -> None:
+    async def test_claim_a_claimed_job_is_processing(self, kit: SuiteContext) -> None:
         """pending and due → processing, in the same step."""
         driver = await kit.driver()
         job_id = await kit.push(driver)

@@ -18,8 +18,8 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
 
 every_finished_state: pytest.MarkDecorator = pytest.mark.parametrize("status", sorted(FINISHED))
 removable: list[JobStatus] = [status for status in JobStatus if status is not JobStatus.PROCESSING]
@@ -40,7 +40,7 @@ class CleanupTests(Suite):
 
     @every_finished_state
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_a_rerun_job_starts_afresh(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cleanup_a_rerun_job_starts_afresh(self, kit: SuiteContext, status: JobStatus) -> None:
         """rerun: finished → pending, due now, error cleared, `recoveries` 0, `reset_attempt` set."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         stored_at = kit.now()
@@ -56,7 +56,7 @@ class CleanupTests(Suite):
 
     @pytest.mark.parametrize("way", ["rerun", "cleanup"])
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_a_rerun_forgets_recoveries(self, kit: Kit, way: str) -> None:
+    async def test_cleanup_a_rerun_forgets_recoveries(self, kit: SuiteContext, way: str) -> None:
         """rerun: `recoveries` 0; by a cleanup too."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver)
@@ -76,7 +76,7 @@ class CleanupTests(Suite):
 
     @pytest.mark.parametrize("status", [status for status in JobStatus if status not in FINISHED])
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_only_what_has_ended_is_rerun(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cleanup_only_what_has_ended_is_rerun(self, kit: SuiteContext, status: JobStatus) -> None:
         """rerun otherwise is `False`, and nothing changes."""
         driver = await kit.driver()
         job_id = await kit.in_state(driver, status)
@@ -87,7 +87,7 @@ class CleanupTests(Suite):
 
     @pytest.mark.parametrize("status", removable)
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_a_removed_job_is_gone(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cleanup_a_removed_job_is_gone(self, kit: SuiteContext, status: JobStatus) -> None:
         """remove: all but processing → absent."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -97,7 +97,7 @@ class CleanupTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_a_running_job_is_not_removed(self, kit: Kit) -> None:
+    async def test_cleanup_a_running_job_is_not_removed(self, kit: SuiteContext) -> None:
         """remove of a processing job is `False`, and nothing changes."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -107,7 +107,7 @@ class CleanupTests(Suite):
         await worker.finish(claim)
 
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_a_job_that_is_not_there(self, kit: Kit) -> None:
+    async def test_cleanup_a_job_that_is_not_there(self, kit: SuiteContext) -> None:
         """rerun and remove of an absent job are `False`."""
         driver = await kit.driver()
         assert await driver.rerun(new_job_id()) is False
@@ -116,7 +116,7 @@ class CleanupTests(Suite):
 
     @pytest.mark.parametrize("way", ["remove", "cleanup"])
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_an_id_of_the_user_is_remembered(self, kit: Kit, way: str) -> None:
+    async def test_cleanup_an_id_of_the_user_is_remembered(self, kit: SuiteContext, way: str) -> None:
         """An id that the user gave is remembered after its job became absent, by a removal too."""
         driver = await kit.driver(retention_policy=RETAIN_ALL, idempotency_window=kit.unit)
         job_id = await kit.in_state(driver, JobStatus.COMPLETED, remember=True)
@@ -130,7 +130,7 @@ class CleanupTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_pending_and_paused_jobs_are_not_rerun(self, kit: Kit) -> None:
+    async def test_cleanup_pending_and_paused_jobs_are_not_rerun(self, kit: SuiteContext) -> None:
         """`RERUN` of pending or paused is a `ValueError`."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -145,7 +145,7 @@ class CleanupTests(Suite):
 
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_a_cleanup_is_for_the_states_named(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cleanup_a_cleanup_is_for_the_states_named(self, kit: SuiteContext, status: JobStatus) -> None:
         """cleanup: the states named → absent; the others are left alone, and each state is counted."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.one_in_each_state(driver)
@@ -156,7 +156,7 @@ class CleanupTests(Suite):
         assert await driver.counts() == {each: int(each is not status) for each in JobStatus}
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_nothing_is_the_default(self, kit: Kit) -> None:
+    async def test_cleanup_nothing_is_the_default(self, kit: SuiteContext) -> None:
         """A cleanup without any state changes nothing."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.one_in_each_state(driver)
@@ -165,7 +165,7 @@ class CleanupTests(Suite):
 
     @every_finished_state
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_a_rerun_by_state(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cleanup_a_rerun_by_state(self, kit: SuiteContext, status: JobStatus) -> None:
         """cleanup: the states named → as `rerun`."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         ids = [await kit.in_state(driver, status) for _ in range(3)]
@@ -177,7 +177,9 @@ class CleanupTests(Suite):
 
     @every_finished_state
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_the_age_of_what_has_ended_counts_from_its_end(self, kit: Kit, status: JobStatus) -> None:
+    async def test_cleanup_the_age_of_what_has_ended_counts_from_its_end(
+        self, kit: SuiteContext, status: JobStatus
+    ) -> None:
         """`max_age` of a cleanup counts from the end, not from when the job was stored."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         queued = None if status is JobStatus.CANCELLED else await kit.push(driver)
@@ -205,7 +207,7 @@ class CleanupTests(Suite):
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
     async def test_cleanup_the_age_of_what_waits_counts_from_when_it_was_stored(
-        self, kit: Kit, status: JobStatus
+        self, kit: SuiteContext, status: JobStatus
     ) -> None:
         """For pending and paused jobs `max_age` counts from the time stored, whenever they are due."""
         driver = await kit.driver()
@@ -224,7 +226,7 @@ class CleanupTests(Suite):
         assert await driver.status(old) is None
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_the_age_of_what_runs_counts_from_its_claim(self, kit: Kit) -> None:
+    async def test_cleanup_the_age_of_what_runs_counts_from_its_claim(self, kit: SuiteContext) -> None:
         """For processing jobs `max_age` counts from the claim."""
         driver = await kit.driver()
         one, other = await kit.push_many(driver, 2)
@@ -241,7 +243,7 @@ class CleanupTests(Suite):
 
     @pytest.mark.parametrize("action", [JobCleanup.remove(), JobCleanup.RERUN], ids=["remove", "rerun"])
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_cleaning_what_runs_revokes_the_claims(self, kit: Kit, action: JobCleanup) -> None:
+    async def test_cleanup_cleaning_what_runs_revokes_the_claims(self, kit: SuiteContext, action: JobCleanup) -> None:
         """cleanup of processing jobs revokes the claims in the same step: renewals miss them, settles are lost."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -258,7 +260,7 @@ class CleanupTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_only_orphans(self, kit: Kit) -> None:
+    async def test_cleanup_only_orphans(self, kit: SuiteContext) -> None:
         """`only_orphans=True` leaves live workers alone."""
         driver = await kit.driver()
         orphan, running = await kit.push_many(driver, 2)
@@ -275,7 +277,7 @@ class CleanupTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=orphan)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_a_step_is_bounded_and_takes_the_oldest(self, kit: Kit) -> None:
+    async def test_cleanup_a_step_is_bounded_and_takes_the_oldest(self, kit: SuiteContext) -> None:
         """cleanup goes in chunks, each one bounded and atomic, the oldest first; what is left stays in place."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         ids: list[JobID] = []
@@ -289,7 +291,7 @@ class CleanupTests(Suite):
         assert await driver.cleanup_step(JobStatus.COMPLETED, JobCleanup.remove(), max_jobs=2) == 0
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_what_is_too_young_is_not_touched(self, kit: Kit) -> None:
+    async def test_cleanup_what_is_too_young_is_not_touched(self, kit: SuiteContext) -> None:
         """A cleanup takes nothing out to look at it: jobs that are too young stay where they are, as they are."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.one_in_each_state(driver)
@@ -300,7 +302,7 @@ class CleanupTests(Suite):
         assert {status: [stored async for stored in driver.jobs(status)] for status in JobStatus} == before
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_many_jobs_are_cleaned_in_chunks(self, kit: Kit) -> None:
+    async def test_cleanup_many_jobs_are_cleaned_in_chunks(self, kit: SuiteContext) -> None:
         """cleanup goes on, chunk by chunk, until all that was there is done."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.push_many(driver, 600)
@@ -311,7 +313,7 @@ class CleanupTests(Suite):
         assert await driver.counts() == dict.fromkeys(JobStatus, 0)
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_the_cleanup_job(self, kit: Kit) -> None:
+    async def test_cleanup_the_cleanup_job(self, kit: SuiteContext) -> None:
         """The driver brings its cleanup as a job: its handler cleans up as its parameters say."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.in_state(driver, JobStatus.COMPLETED)
@@ -324,7 +326,7 @@ class CleanupTests(Suite):
         assert await driver.status(failed) is JobStatus.FAILED
 
     @conformance_test(Capability.CLEANUP)
-    async def test_cleanup_cleanup_of_orphans(self, kit: Kit) -> None:
+    async def test_cleanup_cleanup_of_orphans(self, kit: SuiteContext) -> None:
         """`cleanup_orphaned_jobs` is the contract's `recover`, until nothing or `max_jobs` is left."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 5)

@@ -8,15 +8,15 @@ import pytest
 
 from jobsvalkey.contract import Capability, Claim, Finish, JobID, JobStatus, PayloadTooLarge, Release, SettleOutcome
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import STORED, Kit, Worker, outcomes
 
 
 class ConcurrencyTests(Suite):
     """Each step is atomic, whoever else makes one at the same time."""
 
     @conformance_test()
-    async def test_concurrency_many_pushes_at_once(self, kit: Kit) -> None:
+    async def test_concurrency_many_pushes_at_once(self, kit: SuiteContext) -> None:
         """Concurrent pushes may share a round trip: each job is stored once, and each caller gets its own answer."""
         drivers = [await kit.driver(), await kit.driver()]
         jobs = [kit.job(b"%d" % number) for number in range(300)]
@@ -29,7 +29,7 @@ class ConcurrencyTests(Suite):
         assert len(claims) == len(jobs)
 
     @conformance_test()
-    async def test_concurrency_a_refused_push_is_its_callers_alone(self, kit: Kit) -> None:
+    async def test_concurrency_a_refused_push_is_its_callers_alone(self, kit: SuiteContext) -> None:
         """Pushes that share a round trip share nothing else: one that is refused does not take the others with it."""
         driver = await kit.driver(max_payload=100)
         jobs = [kit.job(b"x" * (101 if number % 7 == 3 else 1)) for number in range(50)]
@@ -44,7 +44,7 @@ class ConcurrencyTests(Suite):
         assert len(await kit.claimed(driver)) == sum(number % 7 != 3 for number in range(50))
 
     @conformance_test()
-    async def test_concurrency_a_cancelled_push_leaves_the_others_alone(self, kit: Kit) -> None:
+    async def test_concurrency_a_cancelled_push_leaves_the_others_alone(self, kit: SuiteContext) -> None:
         """A caller that is cancelled does not take the others' round trip with it; its own outcome is unknown."""
         driver = await kit.driver()
         jobs = [kit.job() for _ in range(60)]
@@ -63,7 +63,7 @@ class ConcurrencyTests(Suite):
         assert outcomes(await driver.push([kit.job()])) == [STORED]
 
     @conformance_test()
-    async def test_concurrency_no_job_is_claimed_twice(self, kit: Kit) -> None:
+    async def test_concurrency_no_job_is_claimed_twice(self, kit: SuiteContext) -> None:
         """A claim is one worker's: many that claim at once share the jobs out, each one once."""
         drivers = [await kit.driver() for _ in range(3)]
         ids = await kit.push_many(drivers[0], 400)
@@ -81,7 +81,7 @@ class ConcurrencyTests(Suite):
         assert await kit.claimed(drivers[0]) == []
 
     @conformance_test()
-    async def test_concurrency_producers_and_workers_together(self, kit: Kit) -> None:
+    async def test_concurrency_producers_and_workers_together(self, kit: SuiteContext) -> None:
         """What goes in comes out, each job settled once, while producers and workers run side by side."""
         drivers = [await kit.driver() for _ in range(3)]
         ids: list[JobID] = []
@@ -111,7 +111,7 @@ class ConcurrencyTests(Suite):
         assert len(ids) == total
 
     @conformance_test()
-    async def test_concurrency_a_cancelled_exchange_is_asked_for_again(self, kit: Kit) -> None:
+    async def test_concurrency_a_cancelled_exchange_is_asked_for_again(self, kit: SuiteContext) -> None:
         """No claim is forgotten: a worker whose exchange was cancelled asks again under the same number."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 30)
@@ -132,7 +132,7 @@ class ConcurrencyTests(Suite):
             assert (await driver.renew(worker.id, kit.unit * 60)).tokens == {claim.token for claim in claims}
 
     @conformance_test(Capability.CANCEL)
-    async def test_concurrency_cancel_against_claim(self, kit: Kit) -> None:
+    async def test_concurrency_cancel_against_claim(self, kit: SuiteContext) -> None:
         """A job is either cancelled or claimed, never both and never neither."""
         driver, other = await kit.driver(), await kit.driver()
         ids = await kit.push_many(driver, 40)
@@ -146,7 +146,7 @@ class ConcurrencyTests(Suite):
         assert claimed + cancelled == Counter(ids)
 
     @conformance_test(Capability.RESUME, Capability.CANCEL)
-    async def test_concurrency_one_of_many_gets_its_way(self, kit: Kit) -> None:
+    async def test_concurrency_one_of_many_gets_its_way(self, kit: SuiteContext) -> None:
         """pause, resume and cancel are atomic: of many that try at once one finds the job as it was."""
         drivers = [await kit.driver() for _ in range(3)]
         job_id = await kit.push(drivers[0])
@@ -156,7 +156,7 @@ class ConcurrencyTests(Suite):
         assert await kit.claimed(drivers[0]) == []
 
     @conformance_test()
-    async def test_concurrency_one_of_many_recovers(self, kit: Kit) -> None:
+    async def test_concurrency_one_of_many_recovers(self, kit: SuiteContext) -> None:
         """recover is atomic: of many that try at once each orphan is recovered by one."""
         drivers = [await kit.driver() for _ in range(3)]
         ids = await kit.push_many(drivers[0], 30)
@@ -170,7 +170,7 @@ class ConcurrencyTests(Suite):
         assert {claim.recoveries for claim in claims} == {1}
 
     @conformance_test()
-    async def test_concurrency_renewals_beside_exchanges(self, kit: Kit) -> None:
+    async def test_concurrency_renewals_beside_exchanges(self, kit: SuiteContext) -> None:
         """A worker renews while its exchanges are under way; both are right."""
         driver = await kit.driver()
         await kit.push_many(driver, 60)
@@ -185,7 +185,7 @@ class ConcurrencyTests(Suite):
 
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING])
     @conformance_test(Capability.INSPECTION)
-    async def test_concurrency_validate_beside_workers(self, kit: Kit, status: JobStatus) -> None:
+    async def test_concurrency_validate_beside_workers(self, kit: SuiteContext, status: JobStatus) -> None:
         """`validate` looks at each suspect again before it reports it, so that it may run beside workers."""
         driver, other = await kit.driver(), await kit.driver()
         if status is JobStatus.PENDING:

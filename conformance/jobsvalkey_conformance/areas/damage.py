@@ -16,8 +16,8 @@ from jobsvalkey.contract import (
     SettleOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, Hook
-from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, Worker, outcomes
 
 every_loss: pytest.MarkDecorator = pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.WRONG_TYPE])
 
@@ -26,7 +26,7 @@ class DamageTests(Suite):
     """A payload is missing or corrupt: it is that job's fault alone."""
 
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
-    async def test_damage_a_garbled_request_is_handed_on(self, kit: Kit) -> None:
+    async def test_damage_a_garbled_request_is_handed_on(self, kit: SuiteContext) -> None:
         """To a driver a request is opaque bytes: whether they make sense is the runtime's to say."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -38,7 +38,7 @@ class DamageTests(Suite):
 
     @every_loss
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
-    async def test_damage_a_lost_request_is_claimed_as_lost(self, kit: Kit, how: Damage) -> None:
+    async def test_damage_a_lost_request_is_claimed_as_lost(self, kit: SuiteContext, how: Damage) -> None:
         """A claim of a job whose request is lost says so, and the jobs around it are claimed as ever."""
         driver = await kit.driver()
         one, lost, other = await kit.push_many(driver, 3)
@@ -51,7 +51,7 @@ class DamageTests(Suite):
 
     @every_loss
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
-    async def test_damage_a_lost_request_is_a_known_id(self, kit: Kit, how: Damage) -> None:
+    async def test_damage_a_lost_request_is_a_known_id(self, kit: SuiteContext, how: Damage) -> None:
         """A job is present where it has its place, pending or claimed, whatever became of its request."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -64,7 +64,7 @@ class DamageTests(Suite):
 
     @every_loss
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
-    async def test_damage_a_tombstone(self, kit: Kit, how: Damage) -> None:
+    async def test_damage_a_tombstone(self, kit: SuiteContext, how: Damage) -> None:
         """A missing payload fails kept, as a tombstone: `validate` passes over it, `rerun` refuses, removal removes.
 
         What lies in the place of a payload is not ours to throw away: that stays a finding until it is removed.
@@ -85,7 +85,7 @@ class DamageTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)
-    async def test_damage_a_cleanup_reruns_no_tombstone(self, kit: Kit) -> None:
+    async def test_damage_a_cleanup_reruns_no_tombstone(self, kit: SuiteContext) -> None:
         """A rerun by cleanup passes over a tombstone and goes on to the next; a removal by cleanup takes it too."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id, claim, worker = await damaged(kit, driver, Damage.LOST_REQUEST)
@@ -101,7 +101,7 @@ class DamageTests(Suite):
 
     @every_loss
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
-    async def test_damage_a_lost_request_can_be_put_back(self, kit: Kit, how: Damage) -> None:
+    async def test_damage_a_lost_request_can_be_put_back(self, kit: SuiteContext, how: Damage) -> None:
         """The claim of a damaged job is one like any other: renewed, and lost with its worker."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -115,7 +115,7 @@ class DamageTests(Suite):
         assert (again.job_id, again.request, again.recoveries) == (job_id, None, 1)
 
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
-    async def test_damage_the_wrong_type_is_one_outcome(self, kit: Kit) -> None:
+    async def test_damage_the_wrong_type_is_one_outcome(self, kit: SuiteContext) -> None:
         """A job's key of the wrong type is that job's fault alone: for a settlement, that one outcome is an error."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
@@ -133,7 +133,7 @@ class DamageTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
-    async def test_damage_release_of_a_lost_request(self, kit: Kit) -> None:
+    async def test_damage_release_of_a_lost_request(self, kit: SuiteContext) -> None:
         """A worker that shuts down releases what it has, damaged or not: nobody's job is stuck."""
         driver = await kit.driver()
         lost, sound = await kit.push_many(driver, 2)
@@ -153,7 +153,9 @@ class DamageTests(Suite):
     )
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.COMPLETED])
     @conformance_test(Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
-    async def test_damage_it_is_found(self, kit: Kit, status: JobStatus, how: Damage, kind: InconsistencyKind) -> None:
+    async def test_damage_it_is_found(
+        self, kit: SuiteContext, status: JobStatus, how: Damage, kind: InconsistencyKind
+    ) -> None:
         """`validate` reports ids without payload and keys of the wrong type, in any state, and nothing else."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.in_state(driver, JobStatus.COMPLETED)
@@ -166,7 +168,7 @@ class DamageTests(Suite):
 
     @every_loss
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)
-    async def test_damage_a_damaged_job_can_be_removed(self, kit: Kit, how: Damage) -> None:
+    async def test_damage_a_damaged_job_can_be_removed(self, kit: SuiteContext, how: Damage) -> None:
         """Removal removes a damaged job, and leaves nothing that `validate` would find."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -177,7 +179,7 @@ class DamageTests(Suite):
         assert (await (await kit.worker(driver)).claim_one()).request == b"new"
 
 
-async def damaged(kit: Kit, driver: AnyDriver, how: Damage) -> tuple[JobID, Claim, Worker]:
+async def damaged(kit: SuiteContext, driver: AnyDriver, how: Damage) -> tuple[JobID, Claim, Worker]:
     """A job without its request that a worker has claimed."""
     job_id = await kit.push(driver)
     await kit.harness.damage(kit.configuration, job_id, how)

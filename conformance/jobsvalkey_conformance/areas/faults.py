@@ -19,8 +19,9 @@ from jobsvalkey.contract import (
     StoreOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, PATIENCE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver, Hook
-from jobsvalkey_conformance.kit import DUPLICATE, PATIENCE, RETAIN_ALL, STORED, Kit, not_run, outcomes
+from jobsvalkey_conformance.marks import not_run
 
 HOUR = timedelta(hours=1)
 Step = Callable[[AnyDriver, JobID], Awaitable[Any]]
@@ -53,7 +54,7 @@ class FaultTests(Suite):
     # -- lost replies
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_a_push(self, kit: Kit) -> None:
+    async def test_fault_a_lost_reply_to_a_push(self, kit: SuiteContext) -> None:
         """Any reply is lost: a push is stored once, and its caller is told what the store did."""
         driver = await kit.driver()
         old, new = kit.job(), kit.job()
@@ -63,7 +64,7 @@ class FaultTests(Suite):
         assert await kit.claimed(driver) == [old.job_id, new.job_id]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_a_claim(self, kit: Kit) -> None:
+    async def test_fault_a_lost_reply_to_a_claim(self, kit: SuiteContext) -> None:
         """Any reply is lost: no claim is forgotten while its worker lives."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 3)
@@ -76,7 +77,7 @@ class FaultTests(Suite):
         assert await kit.claimed(driver) == ids[2:]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_a_settle(self, kit: Kit) -> None:
+    async def test_fault_a_lost_reply_to_a_settle(self, kit: SuiteContext) -> None:
         """Any reply is lost: no settle is mistaken for a lost one, and none is done twice."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 3)
@@ -99,7 +100,7 @@ class FaultTests(Suite):
         assert sorted(claim.job_id for claim in claims) == ids[1:]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_a_workers_step(self, kit: Kit) -> None:
+    async def test_fault_a_lost_reply_to_a_workers_step(self, kit: SuiteContext) -> None:
         """`open_worker`, `renew`, `close_worker` and `recover` are idempotent by nature."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 2)
@@ -121,7 +122,7 @@ class FaultTests(Suite):
 
     @pytest.mark.parametrize("name", STEPS)
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_any_step(self, kit: Kit, name: str) -> None:
+    async def test_fault_a_lost_reply_to_any_step(self, kit: SuiteContext, name: str) -> None:
         """Any reply is lost: the caller gets the answer that was lost, not that of a second try."""
         capability, status, step, expected = STEPS[name]
         kit.needs(capability)
@@ -133,7 +134,7 @@ class FaultTests(Suite):
             assert await step(driver, job_id) == expected
 
     @conformance_test(Capability.SCHEDULING, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_push_if(self, kit: Kit) -> None:
+    async def test_fault_a_lost_reply_to_push_if(self, kit: SuiteContext) -> None:
         """Any reply is lost: a scheduler that pushed is told so, though the key holds its new value by then."""
         driver = await kit.driver()
         job = kit.job()
@@ -142,7 +143,7 @@ class FaultTests(Suite):
         assert await kit.claimed(driver) == [job.job_id]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
-    async def test_fault_a_lost_reply_to_many_pushes(self, kit: Kit) -> None:
+    async def test_fault_a_lost_reply_to_many_pushes(self, kit: SuiteContext) -> None:
         """Any reply is lost: pushes that shared a round trip are each stored once and answered."""
         driver = await kit.driver()
         jobs = [kit.job() for _ in range(50)]
@@ -154,7 +155,7 @@ class FaultTests(Suite):
     # -- broken connections
 
     @conformance_test(Capability.QUEUE, Hook.KILL_CONNECTIONS)
-    async def test_fault_every_step_after_a_broken_connection(self, kit: Kit) -> None:
+    async def test_fault_every_step_after_a_broken_connection(self, kit: SuiteContext) -> None:
         """A connection breaks: the driver opens another and goes on; its callers see nothing of it."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -175,7 +176,7 @@ class FaultTests(Suite):
         await driver.close_worker(worker.id)
 
     @conformance_test(Capability.QUEUE, Hook.KILL_CONNECTIONS)
-    async def test_fault_connections_that_break_under_load(self, kit: Kit) -> None:
+    async def test_fault_connections_that_break_under_load(self, kit: SuiteContext) -> None:
         """Connections break again and again while jobs go through: none is lost, none is doubled."""
         driver, other = await kit.driver(), await kit.driver()
         jobs = [kit.job() for _ in range(120)]
@@ -203,7 +204,7 @@ class FaultTests(Suite):
         assert sorted(done) == [job.job_id for job in jobs]
 
     @conformance_test(Capability.QUEUE, Hook.KILL_CONNECTIONS)
-    async def test_fault_a_broken_connection_ends_a_wait(self, kit: Kit) -> None:
+    async def test_fault_a_broken_connection_ends_a_wait(self, kit: SuiteContext) -> None:
         """A hint may be lost with its connection: `wait` returns at a reconnection or the timeout, without an error."""
         driver, producer = await kit.driver(), await kit.driver()
         worker = await kit.worker(driver)
@@ -219,7 +220,7 @@ class FaultTests(Suite):
     # -- restarts
 
     @conformance_test(Capability.DURABILITY, Hook.RESTART_STORE)
-    async def test_fault_the_store_restarts(self, kit: Kit) -> None:
+    async def test_fault_the_store_restarts(self, kit: SuiteContext) -> None:
         """The store restarts: the driver goes on with what the store kept, and its workers with their claims."""
         driver = await kit.driver()
         if not await driver.is_durable():
@@ -235,7 +236,7 @@ class FaultTests(Suite):
         assert await kit.claimed(driver) == [new]
 
     @conformance_test(Capability.QUEUE, Hook.RESTART_STORE)
-    async def test_fault_the_store_restarts_while_it_is_used(self, kit: Kit) -> None:
+    async def test_fault_the_store_restarts_while_it_is_used(self, kit: SuiteContext) -> None:
         """A call that meets a restart is repeated until the store is back; it is done once."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)

@@ -6,8 +6,8 @@ import pytest
 
 from jobsvalkey.contract import FINISHED, Capability, Fail, JobID, JobStatus, Retry, StoredJob, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
 
 
 async def all_jobs(driver: AnyDriver) -> list[StoredJob]:
@@ -19,7 +19,7 @@ class InspectionTests(Suite):
     """`get`, `status`, `counts`, `jobs` and `validate`."""
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_an_empty_queue(self, kit: Kit) -> None:
+    async def test_inspection_an_empty_queue(self, kit: SuiteContext) -> None:
         """All reads of what is not there say so; `counts` lists all states."""
         driver = await kit.driver()
         assert await driver.get(new_job_id()) is None
@@ -30,7 +30,7 @@ class InspectionTests(Suite):
 
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_a_job_in_every_state(self, kit: Kit, status: JobStatus) -> None:
+    async def test_inspection_a_job_in_every_state(self, kit: SuiteContext, status: JobStatus) -> None:
         """Every read shows a job in the same state, with the times that belong to the state."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -52,7 +52,7 @@ class InspectionTests(Suite):
 
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_what_waits_is_listed_by_due_time(self, kit: Kit, status: JobStatus) -> None:
+    async def test_inspection_what_waits_is_listed_by_due_time(self, kit: SuiteContext, status: JobStatus) -> None:
         """`jobs`: pending and paused by due time."""
         driver = await kit.driver()
         if status is JobStatus.PAUSED:
@@ -67,7 +67,7 @@ class InspectionTests(Suite):
 
     @pytest.mark.parametrize("status", sorted(FINISHED))
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_what_has_ended_is_listed_latest_first(self, kit: Kit, status: JobStatus) -> None:
+    async def test_inspection_what_has_ended_is_listed_latest_first(self, kit: SuiteContext, status: JobStatus) -> None:
         """`jobs`: finished by end, latest first."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         ids: list[JobID] = []
@@ -79,7 +79,7 @@ class InspectionTests(Suite):
         assert [stored.job_id async for stored in driver.jobs(status, limit=0)] == []
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_what_runs_is_listed(self, kit: Kit) -> None:
+    async def test_inspection_what_runs_is_listed(self, kit: SuiteContext) -> None:
         """`jobs` shows all that is processing, with its worker."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 4)
@@ -95,7 +95,7 @@ class InspectionTests(Suite):
         }
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_many_jobs_are_seen_once_each(self, kit: Kit) -> None:
+    async def test_inspection_many_jobs_are_seen_once_each(self, kit: SuiteContext) -> None:
         """`jobs` goes in chunks; those that stay are seen once."""
         driver = await kit.driver(max_atomic_push=2000)
         ids = await kit.push_many(driver, 1500)
@@ -103,7 +103,7 @@ class InspectionTests(Suite):
         assert [stored.job_id async for stored in driver.jobs(JobStatus.PENDING, limit=701)] == ids[:701]
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_jobs_that_move_while_they_are_listed(self, kit: Kit) -> None:
+    async def test_inspection_jobs_that_move_while_they_are_listed(self, kit: SuiteContext) -> None:
         """Jobs that move while `jobs` runs may be missed; those that stay are seen once."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 900)
@@ -117,7 +117,7 @@ class InspectionTests(Suite):
         assert set(ids[150:]) <= set(seen)
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_the_envelope_is_shown(self, kit: Kit) -> None:
+    async def test_inspection_the_envelope_is_shown(self, kit: SuiteContext) -> None:
         """`get` shows request and envelope as the last step left them."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver, b"attempt 1")
@@ -142,7 +142,7 @@ class InspectionTests(Suite):
         assert (failed.request, failed.error) == (b"attempt 2", b"error 2")
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_reads_change_nothing(self, kit: Kit) -> None:
+    async def test_inspection_reads_change_nothing(self, kit: SuiteContext) -> None:
         """Reads are reads: whatever is asked, each job stays as it is."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         for status in (JobStatus.PROCESSING, JobStatus.PENDING):
@@ -159,7 +159,7 @@ class InspectionTests(Suite):
         assert await look() == await look()
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_a_busy_queue_is_valid(self, kit: Kit) -> None:
+    async def test_inspection_a_busy_queue_is_valid(self, kit: SuiteContext) -> None:
         """`validate` finds nothing where nothing is wrong, whatever has been done."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.push_many(driver, 30)
@@ -177,7 +177,7 @@ class InspectionTests(Suite):
         assert await driver.validate() == []
 
     @conformance_test(Capability.INSPECTION)
-    async def test_inspection_what_is_gone_leaves_nothing_behind(self, kit: Kit) -> None:
+    async def test_inspection_what_is_gone_leaves_nothing_behind(self, kit: SuiteContext) -> None:
         """Absent is absent: of jobs that ended and are not retained `validate` finds no remains."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
@@ -187,7 +187,7 @@ class InspectionTests(Suite):
         assert await driver.validate() == []
 
     @conformance_test(Capability.DURABILITY)
-    async def test_inspection_durability_is_yes_or_no(self, kit: Kit) -> None:
+    async def test_inspection_durability_is_yes_or_no(self, kit: SuiteContext) -> None:
         """A driver that states DURABILITY says whether the store writes what it acknowledges to disk."""
         driver = await kit.driver()
         assert await driver.is_durable() in (True, False)

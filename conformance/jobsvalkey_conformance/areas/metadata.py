@@ -7,7 +7,7 @@ import pytest
 
 from jobsvalkey.contract import Capability, ConfigurationError
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import Kit
+from jobsvalkey_conformance.context import SuiteContext
 
 HOUR = timedelta(hours=1)
 
@@ -17,7 +17,7 @@ class MetadataTests(Suite):
 
     @pytest.mark.parametrize("value", [b"", b"value", bytes(range(256))], ids=["empty", "text", "all bytes"])
     @conformance_test(Capability.METADATA)
-    async def test_metadata_a_value_is_opaque_bytes(self, kit: Kit, value: bytes) -> None:
+    async def test_metadata_a_value_is_opaque_bytes(self, kit: SuiteContext, value: bytes) -> None:
         """Metadata holds bytes: what was set is what is got, through any driver."""
         one, other = await kit.driver(), await kit.driver()
         assert await one.get_metadata("key") is None
@@ -25,7 +25,7 @@ class MetadataTests(Suite):
         assert await other.get_metadata("key") == value
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_a_value_is_replaced(self, kit: Kit) -> None:
+    async def test_metadata_a_value_is_replaced(self, kit: SuiteContext) -> None:
         """Setting a key again replaces its value, and no other."""
         driver = await kit.driver()
         for key, value in (("one", b"1"), ("other", b"2"), ("one", b"3")):
@@ -34,7 +34,7 @@ class MetadataTests(Suite):
         assert await driver.get_metadata("other") == b"2"
 
     @conformance_test(Capability.METADATA, driven_clock=True)
-    async def test_metadata_a_value_does_not_expire(self, kit: Kit) -> None:
+    async def test_metadata_a_value_does_not_expire(self, kit: SuiteContext) -> None:
         """Plain metadata stays until it is replaced."""
         driver = await kit.driver()
         await driver.set_metadata("key", b"value")
@@ -42,7 +42,7 @@ class MetadataTests(Suite):
         assert await driver.get_metadata("key") == b"value"
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_queues_are_kept_apart(self, kit: Kit) -> None:
+    async def test_metadata_queues_are_kept_apart(self, kit: SuiteContext) -> None:
         """Metadata is its queue's."""
         driver = await kit.driver()
         other = await kit.driver(queue_key=kit.configuration.queue_key + "x")
@@ -53,7 +53,7 @@ class MetadataTests(Suite):
 
     @pytest.mark.parametrize("key", ["", "_", "_private", "worker.", "worker.1"])
     @conformance_test(Capability.METADATA)
-    async def test_metadata_some_keys_are_ours(self, kit: Kit, key: str) -> None:
+    async def test_metadata_some_keys_are_ours(self, kit: SuiteContext, key: str) -> None:
         """Keys that begin with `_` or `worker.` are ours: a `ValueError`, as an empty one is."""
         driver = await kit.driver()
         for step in (
@@ -66,7 +66,7 @@ class MetadataTests(Suite):
                 await step
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_a_scheduler_may_bear_its_queues_key(self, kit: Kit) -> None:
+    async def test_metadata_a_scheduler_may_bear_its_queues_key(self, kit: SuiteContext) -> None:
         """A scheduler's two keys may begin with its queue's key, even if that begins with `_`; no other key may."""
         name = f"_{kit.configuration.queue_key}"
         driver = await kit.driver(queue_key=name)
@@ -85,7 +85,7 @@ class MetadataTests(Suite):
 
     @pytest.mark.parametrize("key", ["worker", "workers", "a.b/c:d", "key with spaces", "schlüssel", "x" * 200])
     @conformance_test(Capability.METADATA)
-    async def test_metadata_all_other_keys_are_the_users(self, kit: Kit, key: str) -> None:
+    async def test_metadata_all_other_keys_are_the_users(self, kit: SuiteContext, key: str) -> None:
         """Any other key may be used."""
         driver = await kit.driver()
         await driver.set_metadata(key, b"value")
@@ -94,7 +94,7 @@ class MetadataTests(Suite):
     # -- locks
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_one_holder_at_a_time(self, kit: Kit) -> None:
+    async def test_metadata_one_holder_at_a_time(self, kit: SuiteContext) -> None:
         """`acquire_lock` is `True` where the lock is free or already the holder's, `False` where another has it."""
         one, other = await kit.driver(), await kit.driver()
         assert await one.acquire_lock("lock", b"one", HOUR) is True
@@ -104,7 +104,7 @@ class MetadataTests(Suite):
         assert await other.acquire_lock("another lock", b"other", HOUR) is True
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_a_lock_expires(self, kit: Kit) -> None:
+    async def test_metadata_a_lock_expires(self, kit: SuiteContext) -> None:
         """`acquire_lock` is `True` where the lock has expired; an expired lock is nothing at all."""
         driver = await kit.driver()
         assert await driver.acquire_lock("lock", b"one", kit.unit)
@@ -115,7 +115,7 @@ class MetadataTests(Suite):
         assert await driver.acquire_lock("lock", b"one", kit.unit) is False
 
     @conformance_test(Capability.METADATA, driven_clock=True)
-    async def test_metadata_a_lock_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+    async def test_metadata_a_lock_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
         """A lock is held for `expires_in`, and free when that is over."""
         driver = await kit.driver()
         assert await driver.acquire_lock("lock", b"one", kit.unit)
@@ -125,7 +125,7 @@ class MetadataTests(Suite):
         assert await driver.acquire_lock("lock", b"other", kit.unit) is True
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_acquiring_again_extends(self, kit: Kit) -> None:
+    async def test_metadata_acquiring_again_extends(self, kit: SuiteContext) -> None:
         """Acquiring the holder's own lock extends it, from now on."""
         driver = await kit.driver()
         for _ in range(4):
@@ -136,7 +136,7 @@ class MetadataTests(Suite):
         assert await driver.acquire_lock("lock", b"other", kit.unit) is True
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_acquiring_again_may_shorten(self, kit: Kit) -> None:
+    async def test_metadata_acquiring_again_may_shorten(self, kit: SuiteContext) -> None:
         """Acquiring the holder's own lock holds it for `expires_in` from now, also where it was held for longer."""
         driver = await kit.driver()
         for expires_in in (HOUR, kit.unit):
@@ -145,7 +145,7 @@ class MetadataTests(Suite):
         assert await driver.acquire_lock("lock", b"other", kit.unit) is True
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_an_attempt_extends_nothing(self, kit: Kit) -> None:
+    async def test_metadata_an_attempt_extends_nothing(self, kit: SuiteContext) -> None:
         """An attempt that fails leaves the lock as it is: its holder's, until its expiry."""
         driver = await kit.driver()
         await driver.acquire_lock("lock", b"one", kit.unit)
@@ -155,7 +155,7 @@ class MetadataTests(Suite):
         assert await driver.get_metadata("lock") is None
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_only_its_holder_frees_a_lock(self, kit: Kit) -> None:
+    async def test_metadata_only_its_holder_frees_a_lock(self, kit: SuiteContext) -> None:
         """`release_lock` frees it only for its holder."""
         driver = await kit.driver()
         assert await driver.release_lock("lock", b"one") is False
@@ -167,7 +167,7 @@ class MetadataTests(Suite):
         assert await driver.acquire_lock("lock", b"other", HOUR) is True
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_metadata_and_locks_do_not_mix(self, kit: Kit) -> None:
+    async def test_metadata_metadata_and_locks_do_not_mix(self, kit: SuiteContext) -> None:
         """Setting metadata over a held lock, or locking plain metadata, is refused, and nothing changes."""
         driver = await kit.driver()
         await driver.set_metadata("value", b"plain")
@@ -187,7 +187,7 @@ class MetadataTests(Suite):
         assert await driver.get_metadata("lock") == b"plain"
 
     @conformance_test(Capability.METADATA)
-    async def test_metadata_one_of_many_gets_the_lock(self, kit: Kit) -> None:
+    async def test_metadata_one_of_many_gets_the_lock(self, kit: SuiteContext) -> None:
         """Taking a lock is one atomic step: of many that try at once one has it."""
         drivers = [await kit.driver() for _ in range(3)]
         holders = [b"holder %d" % number for number in range(15)]

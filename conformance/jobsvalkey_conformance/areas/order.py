@@ -8,14 +8,14 @@ import pytest
 
 from jobsvalkey.contract import Capability, Due, Finish, JobID, JobStatus, NewJob, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import Kit
+from jobsvalkey_conformance.context import SuiteContext
 
 
 class OrderTests(Suite):
     """Claims go by due time, the earliest first; equal due times by ascending id."""
 
     @conformance_test()
-    async def test_order_earliest_due_first(self, kit: Kit) -> None:
+    async def test_order_earliest_due_first(self, kit: SuiteContext) -> None:
         """Claims go by due time, the earliest first, in whatever order they were pushed and however many at a time."""
         driver = await kit.driver()
         start = kit.now() - kit.unit
@@ -25,7 +25,7 @@ class OrderTests(Suite):
         assert [claim.job_id for claim in claims] == [due[number] for number in sorted(due)]
 
     @conformance_test()
-    async def test_order_equal_times_by_ascending_id(self, kit: Kit) -> None:
+    async def test_order_equal_times_by_ascending_id(self, kit: SuiteContext) -> None:
         """Equal due times go by ascending id."""
         driver = await kit.driver()
         due = kit.now() - kit.unit
@@ -37,7 +37,7 @@ class OrderTests(Suite):
         assert [claim.job_id for claim in claims] == sorted(ids)
 
     @conformance_test()
-    async def test_order_push_order_within_a_producer(self, kit: Kit) -> None:
+    async def test_order_push_order_within_a_producer(self, kit: SuiteContext) -> None:
         """Library ids never decrease within a process: claims go in push order."""
         driver = await kit.driver()
         ids = [await kit.push(driver) for _ in range(10)]
@@ -46,7 +46,7 @@ class OrderTests(Suite):
         assert await kit.claimed(driver) == ids
 
     @conformance_test()
-    async def test_order_many_jobs_go_as_in_the_twin(self, kit: Kit) -> None:
+    async def test_order_many_jobs_go_as_in_the_twin(self, kit: SuiteContext) -> None:
         """The twin is the specification: the same jobs are claimed in the same order, chunk by chunk."""
         driver, twin = await kit.driver(), await kit.twin()
         chance, start = random.Random(11), kit.now()
@@ -62,7 +62,7 @@ class OrderTests(Suite):
                 assert [claim.job_id for claim in claims] == [claim.job_id for claim in expected]
 
     @conformance_test()
-    async def test_order_not_before_a_delay_is_over(self, kit: Kit) -> None:
+    async def test_order_not_before_a_delay_is_over(self, kit: SuiteContext) -> None:
         """Never a job that is not due: a `timedelta` is resolved by the store's clock."""
         driver = await kit.driver()
         job_id = await kit.push(driver, due=kit.unit)
@@ -71,7 +71,7 @@ class OrderTests(Suite):
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test()
-    async def test_order_not_before_a_moment(self, kit: Kit) -> None:
+    async def test_order_not_before_a_moment(self, kit: SuiteContext) -> None:
         """Never a job that is not due: an aware datetime, in any time zone, is that moment."""
         driver = await kit.driver()
         moment = (kit.now() + kit.unit).astimezone(timezone(timedelta(hours=-7, minutes=-30)))
@@ -85,7 +85,7 @@ class OrderTests(Suite):
         assert claim.due.utcoffset() is not None
 
     @conformance_test(driven_clock=True)
-    async def test_order_due_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+    async def test_order_due_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
         """A job is due when its due time is not after now: and not one step of the store's time before."""
         driver = await kit.driver()
         precision = kit.harness.time_precision
@@ -96,7 +96,7 @@ class OrderTests(Suite):
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test(driven_clock=True)
-    async def test_order_order_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+    async def test_order_order_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
         """Times that the store can tell apart decide the order, not the ids."""
         driver = await kit.driver()
         precision, base = kit.harness.time_precision, kit.now() - kit.unit
@@ -105,7 +105,7 @@ class OrderTests(Suite):
         assert await kit.claimed(driver) == ids[::-1]
 
     @conformance_test()
-    async def test_order_the_past_keeps_its_place(self, kit: Kit) -> None:
+    async def test_order_the_past_keeps_its_place(self, kit: SuiteContext) -> None:
         """A `delay_until` in the past keeps its own place."""
         driver = await kit.driver()
         now_1 = await kit.push(driver)
@@ -115,7 +115,7 @@ class OrderTests(Suite):
 
     @pytest.mark.parametrize("year", [1930, 1969, 1970, 2150])
     @conformance_test()
-    async def test_order_times_far_away(self, kit: Kit, year: int) -> None:
+    async def test_order_times_far_away(self, kit: SuiteContext, year: int) -> None:
         """A due time may be any moment that a store can hold, long ago or far ahead."""
         driver = await kit.driver()
         due = datetime(year, 7, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -141,7 +141,7 @@ class OrderTests(Suite):
         ids=["long", "longest", "latest", "later", "earliest"],
     )
     @conformance_test()
-    async def test_order_never_is_no_due_time(self, kit: Kit, due: Due) -> None:
+    async def test_order_never_is_no_due_time(self, kit: SuiteContext, due: Due) -> None:
         """A delay of more than 36,500 days, or a moment outside the years 2 to 9998, is refused before any write."""
         driver = await kit.driver()
         with pytest.raises(ValueError, match="due"):
@@ -155,7 +155,7 @@ class OrderTests(Suite):
         await worker.finish(one, other)
 
     @conformance_test(Capability.INSPECTION)
-    async def test_order_the_ends_of_time(self, kit: Kit) -> None:
+    async def test_order_the_ends_of_time(self, kit: SuiteContext) -> None:
         """What is just within these bounds is stored, and listed, in its place."""
         driver = await kit.driver()
         last = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -171,7 +171,7 @@ class OrderTests(Suite):
         assert await kit.claimed(driver) == [first]
 
     @conformance_test()
-    async def test_order_due_jobs_do_not_wait_behind_delayed_ones(self, kit: Kit) -> None:
+    async def test_order_due_jobs_do_not_wait_behind_delayed_ones(self, kit: SuiteContext) -> None:
         """An idle poll changes no order: delayed jobs are neither taken nor moved by workers that find them."""
         driver = await kit.driver()
         late = await kit.push(driver, due=kit.unit * 2)
@@ -185,7 +185,7 @@ class OrderTests(Suite):
         assert [claim.job_id for claim in await worker.claim(10)] == [soon, late]
 
     @conformance_test()
-    async def test_order_ids_sort_as_numbers(self, kit: Kit) -> None:
+    async def test_order_ids_sort_as_numbers(self, kit: SuiteContext) -> None:
         """Ascending id: the order of the UUIDs, which is that of their upper-case text."""
         driver = await kit.driver()
         due = kit.now() - kit.unit

@@ -21,7 +21,7 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 
 FIELDS: dict[str, tuple[Capability, Callable[[JobID], Any]]] = {
     "keep_for": (Capability.RESULTS, lambda _: timedelta(hours=1)),
@@ -44,7 +44,7 @@ class PushTests(Suite):
         ids=["json", "empty", "all bytes", "protocol", "large"],
     )
     @conformance_test()
-    async def test_push_a_request_is_opaque_bytes(self, kit: Kit, request_bytes: bytes) -> None:
+    async def test_push_a_request_is_opaque_bytes(self, kit: SuiteContext, request_bytes: bytes) -> None:
         """A request is opaque bytes to a driver: what was pushed is what is claimed."""
         driver = await kit.driver()
         job_id = await kit.push(driver, request_bytes)
@@ -53,28 +53,28 @@ class PushTests(Suite):
         assert claim.request == request_bytes
 
     @conformance_test()
-    async def test_push_a_pushed_job_outlives_its_producer(self, kit: Kit) -> None:
+    async def test_push_a_pushed_job_outlives_its_producer(self, kit: SuiteContext) -> None:
         """All drivers of one store see the same jobs; a job whose push was acknowledged is never lost."""
         async with kit.make(kit.configuration) as producer:
             job_id = await kit.push(producer)
         assert await kit.claimed(await kit.driver()) == [job_id]
 
     @conformance_test()
-    async def test_push_an_empty_push_stores_nothing(self, kit: Kit) -> None:
+    async def test_push_an_empty_push_stores_nothing(self, kit: SuiteContext) -> None:
         """A push answers for each item; there is none."""
         driver = await kit.driver()
         assert await driver.push([]) == []
         assert await kit.claimed(driver) == []
 
     @conformance_test()
-    async def test_push_a_thousand_jobs_are_one_push(self, kit: Kit) -> None:
+    async def test_push_a_thousand_jobs_are_one_push(self, kit: SuiteContext) -> None:
         """A push is atomic up to `max_atomic_push`: 1,000 jobs."""
         driver = await kit.driver()
         jobs = await kit.push_many(driver, 1000)
         assert await kit.claimed(driver, 1500) == jobs
 
     @conformance_test()
-    async def test_push_a_present_id_changes_nothing(self, kit: Kit) -> None:
+    async def test_push_a_present_id_changes_nothing(self, kit: SuiteContext) -> None:
         """An id that is present: that item changes nothing and is reported as a duplicate."""
         driver = await kit.driver()
         job_id = await kit.push(driver, b"first")
@@ -84,7 +84,7 @@ class PushTests(Suite):
         assert [(claim.job_id, claim.request) for claim in claims] == [(job_id, b"first")]
 
     @conformance_test()
-    async def test_push_duplicates_leave_the_other_items_alone(self, kit: Kit) -> None:
+    async def test_push_duplicates_leave_the_other_items_alone(self, kit: SuiteContext) -> None:
         """Each item is reported for itself: a duplicate does not keep the others from being stored."""
         driver = await kit.driver()
         known = [kit.job(), kit.job()]
@@ -97,7 +97,7 @@ class PushTests(Suite):
         assert sorted(await kit.claimed(driver)) == sorted(job.job_id for job in known + new)
 
     @conformance_test()
-    async def test_push_a_field_that_is_not_supported_is_refused(self, kit: Kit) -> None:
+    async def test_push_a_field_that_is_not_supported_is_refused(self, kit: SuiteContext) -> None:
         """A push with a field that the driver does not support is refused as a whole, and nothing is stored."""
         driver = await kit.driver()
         parent = await kit.push(driver, due=kit.unit * 9)
@@ -117,7 +117,7 @@ class PushTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test()
-    async def test_push_an_id_twice_in_one_push_is_stored_once(self, kit: Kit) -> None:
+    async def test_push_an_id_twice_in_one_push_is_stored_once(self, kit: SuiteContext) -> None:
         """The second item with an id finds the first one present."""
         driver = await kit.driver()
         job_id = new_job_id()
@@ -130,7 +130,7 @@ class PushTests(Suite):
 
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.QUEUE, Capability.INSPECTION)
-    async def test_push_an_id_is_present_in_every_state(self, kit: Kit, status: JobStatus) -> None:
+    async def test_push_an_id_is_present_in_every_state(self, kit: SuiteContext, status: JobStatus) -> None:
         """`push` stores what is *absent*: a job in any other state is a duplicate and stays as it is."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -140,7 +140,7 @@ class PushTests(Suite):
         assert await driver.get(job_id) == before
 
     @conformance_test()
-    async def test_push_too_many_jobs_are_refused_whole(self, kit: Kit) -> None:
+    async def test_push_too_many_jobs_are_refused_whole(self, kit: SuiteContext) -> None:
         """A push is atomic up to `max_atomic_push`; more is `PushTooLarge`, and nothing is stored."""
         driver = await kit.driver(max_atomic_push=3)
         with pytest.raises(PushTooLarge):
@@ -149,7 +149,7 @@ class PushTests(Suite):
         assert len(await kit.push_many(driver, 3)) == 3
 
     @conformance_test()
-    async def test_push_too_many_bytes_are_refused_whole(self, kit: Kit) -> None:
+    async def test_push_too_many_bytes_are_refused_whole(self, kit: SuiteContext) -> None:
         """A push is atomic up to `max_atomic_push_bytes`; more is `PushTooLarge`, and nothing is stored."""
         driver = await kit.driver(max_atomic_push_bytes=100)
         with pytest.raises(PushTooLarge):
@@ -158,7 +158,7 @@ class PushTests(Suite):
         assert outcomes(await driver.push([kit.job(b"x" * 60), kit.job(b"y" * 40)])) == [STORED, STORED]
 
     @conformance_test()
-    async def test_push_a_large_payload_is_refused_with_its_push(self, kit: Kit) -> None:
+    async def test_push_a_large_payload_is_refused_with_its_push(self, kit: SuiteContext) -> None:
         """A request of more than `max_payload` bytes is `PayloadTooLarge`, and nothing is stored."""
         driver = await kit.driver(max_payload=100)
         with pytest.raises(PayloadTooLarge):
@@ -167,7 +167,7 @@ class PushTests(Suite):
         assert outcomes(await driver.push([kit.job(b"x" * 100)])) == [STORED]
 
     @conformance_test()
-    async def test_push_a_due_time_that_says_nothing_is_refused(self, kit: Kit) -> None:
+    async def test_push_a_due_time_that_says_nothing_is_refused(self, kit: SuiteContext) -> None:
         """`due` is an aware datetime, a `timedelta` from now on, or nothing: all else is a `ValueError`."""
         driver = await kit.driver()
         naive = datetime(2030, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -182,7 +182,7 @@ class PushTests(Suite):
         ids=["nil", "max", "version 1", "no version"],
     )
     @conformance_test()
-    async def test_push_any_uuid_is_accepted(self, kit: Kit, value: int) -> None:
+    async def test_push_any_uuid_is_accepted(self, kit: SuiteContext, value: int) -> None:
         """Any UUID is accepted from a user."""
         driver = await kit.driver()
         job_id = JobID(int=value)
@@ -190,7 +190,7 @@ class PushTests(Suite):
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test()
-    async def test_push_queues_are_kept_apart(self, kit: Kit) -> None:
+    async def test_push_queues_are_kept_apart(self, kit: SuiteContext) -> None:
         """`queue_key` names the queue: what is in one queue is not in another of the same store."""
         one, job_id = await kit.driver(), new_job_id()
         other_key = replace(kit.configuration, queue_key=kit.configuration.queue_key + "x").queue_key
@@ -205,7 +205,7 @@ class PushTests(Suite):
             await worker.finish(claim)
 
     @conformance_test()
-    async def test_push_an_id_of_the_user_is_remembered(self, kit: Kit) -> None:
+    async def test_push_an_id_of_the_user_is_remembered(self, kit: SuiteContext) -> None:
         """An id that the user gave is also remembered for `idempotency_window` after its job became absent."""
         driver = await kit.driver(idempotency_window=kit.unit)
         job = kit.job(remember=True)
@@ -218,7 +218,7 @@ class PushTests(Suite):
         assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test(driven_clock=True)
-    async def test_push_the_window_begins_when_the_job_is_gone(self, kit: Kit) -> None:
+    async def test_push_the_window_begins_when_the_job_is_gone(self, kit: SuiteContext) -> None:
         """The window counts from when the job became absent, however long it was queued and ran."""
         driver = await kit.driver(idempotency_window=kit.unit)
         job = kit.job(remember=True)
@@ -234,7 +234,7 @@ class PushTests(Suite):
         assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test()
-    async def test_push_an_id_of_the_library_leaves_nothing_behind(self, kit: Kit) -> None:
+    async def test_push_an_id_of_the_library_leaves_nothing_behind(self, kit: SuiteContext) -> None:
         """Library-made ids leave nothing behind."""
         driver = await kit.driver()
         job = kit.job()

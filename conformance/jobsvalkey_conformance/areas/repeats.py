@@ -20,8 +20,8 @@ from jobsvalkey.contract import (
     StoreOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import DUPLICATE, RETAIN_ALL, STORED, Kit, outcomes
 
 HOUR = timedelta(hours=1)
 Step = Callable[[AnyDriver, JobID, Operation], Awaitable[Any]]
@@ -55,7 +55,7 @@ class RepeatTests(Suite):
     """Nothing is done twice, no claim is forgotten while its worker lives, no settle is mistaken for a lost one."""
 
     @conformance_test()
-    async def test_repeat_a_push_after_its_job_has_run_and_gone(self, kit: Kit) -> None:
+    async def test_repeat_a_push_after_its_job_has_run_and_gone(self, kit: SuiteContext) -> None:
         """A repeat of a push is answered from memory, also when the job has run and gone before it arrives."""
         driver, operation = await kit.driver(), kit.operations()()
         jobs = [kit.job(), kit.job()]
@@ -66,7 +66,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test()
-    async def test_repeat_a_repeat_over_another_connection(self, kit: Kit) -> None:
+    async def test_repeat_a_repeat_over_another_connection(self, kit: SuiteContext) -> None:
         """The store remembers, not the driver: a repeat through another driver is one all the same."""
         one, other, operation = await kit.driver(), await kit.driver(), kit.operations()()
         job = kit.job()
@@ -77,7 +77,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(one) == []
 
     @conformance_test()
-    async def test_repeat_the_answer_is_repeated_as_it_was(self, kit: Kit) -> None:
+    async def test_repeat_the_answer_is_repeated_as_it_was(self, kit: SuiteContext) -> None:
         """A repeat gets the first answer, duplicates included, whatever would be true now."""
         driver, next_operation = await kit.driver(), kit.operations()
         old, new = kit.job(), kit.job()
@@ -90,7 +90,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test()
-    async def test_repeat_a_lower_sequence_is_refused(self, kit: Kit) -> None:
+    async def test_repeat_a_lower_sequence_is_refused(self, kit: SuiteContext) -> None:
         """A lower sequence is refused, and nothing is done; gaps are fine."""
         driver = await kit.driver()
         job, late = kit.job(), kit.job()
@@ -101,7 +101,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == [job.job_id, late.job_id]
 
     @conformance_test()
-    async def test_repeat_the_same_sequence_for_something_else(self, kit: Kit) -> None:
+    async def test_repeat_the_same_sequence_for_something_else(self, kit: SuiteContext) -> None:
         """The same sequence with another digest is an error, never a repeat."""
         driver, operation = await kit.driver(), kit.operations()()
         job = kit.job(b"request")
@@ -118,7 +118,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == [job.job_id]
 
     @conformance_test(Capability.CANCEL, Capability.RESUME)
-    async def test_repeat_the_same_sequence_for_another_step(self, kit: Kit) -> None:
+    async def test_repeat_the_same_sequence_for_another_step(self, kit: SuiteContext) -> None:
         """The digest is of what was asked: another method, or another job, is another content."""
         driver, operation = await kit.driver(), kit.operations()()
         one, other = await kit.push_many(driver, 2)
@@ -130,7 +130,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == [other]
 
     @conformance_test()
-    async def test_repeat_producers_are_numbered_apart(self, kit: Kit) -> None:
+    async def test_repeat_producers_are_numbered_apart(self, kit: SuiteContext) -> None:
         """The store remembers each producer's last sequence: those of others do not matter."""
         driver = await kit.driver()
         jobs = [kit.job() for _ in range(4)]
@@ -139,7 +139,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == [job.job_id for job in jobs]
 
     @conformance_test(driven_clock=True)
-    async def test_repeat_it_is_remembered_for_ten_minutes_after_its_last_use(self, kit: Kit) -> None:
+    async def test_repeat_it_is_remembered_for_ten_minutes_after_its_last_use(self, kit: SuiteContext) -> None:
         """The store remembers a producer for 10 minutes after its last use."""
         driver, operation = await kit.driver(), kit.operations()()
         job = kit.job()
@@ -156,7 +156,7 @@ class RepeatTests(Suite):
 
     @pytest.mark.parametrize("name", STEPS)
     @conformance_test()
-    async def test_repeat_every_writing_step_has_its_repeat(self, kit: Kit, name: str) -> None:
+    async def test_repeat_every_writing_step_has_its_repeat(self, kit: SuiteContext, name: str) -> None:
         """All writing calls take an `operation`; a repeat is answered from memory and does nothing."""
         capability, status, step = STEPS[name]
         kit.needs(capability)
@@ -174,7 +174,7 @@ class RepeatTests(Suite):
             await driver.push([kit.job()], operation=operation)
 
     @conformance_test(Capability.METADATA)
-    async def test_repeat_a_repeat_overwrites_nothing(self, kit: Kit) -> None:
+    async def test_repeat_a_repeat_overwrites_nothing(self, kit: SuiteContext) -> None:
         """A repeat that arrives late does not undo what was done since."""
         driver, operation = await kit.driver(), kit.operations()()
         await driver.set_metadata("key", b"old", operation=operation)
@@ -183,7 +183,7 @@ class RepeatTests(Suite):
         assert await driver.get_metadata("key") == b"new"
 
     @conformance_test(Capability.METADATA)
-    async def test_repeat_a_repeated_release_frees_no_other_lock(self, kit: Kit) -> None:
+    async def test_repeat_a_repeated_release_frees_no_other_lock(self, kit: SuiteContext) -> None:
         """A repeat of `release_lock` is answered from memory: a lock that was taken since stays held."""
         driver, operation = await kit.driver(), kit.operations()()
         await driver.acquire_lock("lock", b"one", HOUR)
@@ -193,7 +193,7 @@ class RepeatTests(Suite):
         assert await driver.get_metadata("lock") == b"one"
 
     @conformance_test(Capability.SCHEDULING)
-    async def test_repeat_a_repeated_push_if(self, kit: Kit) -> None:
+    async def test_repeat_a_repeated_push_if(self, kit: SuiteContext) -> None:
         """A repeat of `push_if` gets the first answer, though `key` holds something else by then."""
         driver, operation = await kit.driver(), kit.operations()()
         job = kit.job()
@@ -204,7 +204,7 @@ class RepeatTests(Suite):
     # -- exchanges
 
     @conformance_test()
-    async def test_repeat_a_claim_is_not_forgotten(self, kit: Kit) -> None:
+    async def test_repeat_a_claim_is_not_forgotten(self, kit: SuiteContext) -> None:
         """A repeat of a worker's last `sequence` returns those of its claims that are still held."""
         driver = await kit.driver()
         await kit.push_many(driver, 5)
@@ -215,7 +215,7 @@ class RepeatTests(Suite):
         await worker.finish(*claims)
 
     @conformance_test()
-    async def test_repeat_a_settle_is_not_mistaken_for_a_lost_one(self, kit: Kit) -> None:
+    async def test_repeat_a_settle_is_not_mistaken_for_a_lost_one(self, kit: SuiteContext) -> None:
         """A repeat of a worker's last `sequence` returns the recorded outcomes."""
         driver = await kit.driver()
         jobs = await kit.push_many(driver, 4)
@@ -232,7 +232,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == jobs[3:]
 
     @conformance_test()
-    async def test_repeat_a_retry_is_done_once(self, kit: Kit) -> None:
+    async def test_repeat_a_retry_is_done_once(self, kit: SuiteContext) -> None:
         """A repeated retry puts the job back once, though somebody else runs it by then."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -247,7 +247,7 @@ class RepeatTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test()
-    async def test_repeat_a_repeat_returns_only_what_is_still_held(self, kit: Kit) -> None:
+    async def test_repeat_a_repeat_returns_only_what_is_still_held(self, kit: SuiteContext) -> None:
         """A claim that was recovered meanwhile is not returned by the repeat."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)
@@ -260,7 +260,7 @@ class RepeatTests(Suite):
         assert again.claims[0] in claims
 
     @conformance_test()
-    async def test_repeat_a_lower_exchange_is_refused(self, kit: Kit) -> None:
+    async def test_repeat_a_lower_exchange_is_refused(self, kit: SuiteContext) -> None:
         """A `sequence` below the worker's last one is refused, and nothing is done; gaps are fine."""
         driver = await kit.driver()
         jobs = await kit.push_many(driver, 3)
@@ -274,7 +274,7 @@ class RepeatTests(Suite):
         assert [claim.job_id for claim in await worker.claim(5)] == jobs[1:]
 
     @conformance_test()
-    async def test_repeat_an_idle_exchange_is_not_recorded(self, kit: Kit) -> None:
+    async def test_repeat_an_idle_exchange_is_not_recorded(self, kit: SuiteContext) -> None:
         """An exchange that settles and claims nothing is not recorded, and its number may be used again."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
@@ -287,7 +287,7 @@ class RepeatTests(Suite):
         assert (await driver.exchange(worker.id, 6, (), 1)).claims == []
 
     @conformance_test()
-    async def test_repeat_each_worker_counts_for_itself(self, kit: Kit) -> None:
+    async def test_repeat_each_worker_counts_for_itself(self, kit: SuiteContext) -> None:
         """The sequence is its worker's: others may use the same numbers."""
         driver = await kit.driver()
         jobs = await kit.push_many(driver, 2)

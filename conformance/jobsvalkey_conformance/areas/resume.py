@@ -4,14 +4,14 @@ import pytest
 
 from jobsvalkey.contract import Capability, JobStatus, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 
 
 class ResumeTests(Suite):
     """`pause`: pending → paused; `resume`: paused → pending, at its kept due time."""
 
     @conformance_test(Capability.RESUME)
-    async def test_resume_a_paused_job_is_not_claimed(self, kit: Kit) -> None:
+    async def test_resume_a_paused_job_is_not_claimed(self, kit: SuiteContext) -> None:
         """pause: pending → paused; only what is pending is claimed."""
         driver = await kit.driver()
         one, two, three = await kit.push_many(driver, 3)
@@ -20,7 +20,7 @@ class ResumeTests(Suite):
         assert await kit.claimed(driver) == [one, three]
 
     @conformance_test(Capability.RESUME)
-    async def test_resume_a_resumed_job_is_claimed(self, kit: Kit) -> None:
+    async def test_resume_a_resumed_job_is_claimed(self, kit: SuiteContext) -> None:
         """resume: paused → pending, with the request that it had."""
         driver = await kit.driver()
         job_id = await kit.push(driver, b"request")
@@ -30,7 +30,7 @@ class ResumeTests(Suite):
         assert (claim.job_id, claim.request) == (job_id, b"request")
 
     @conformance_test(Capability.RESUME)
-    async def test_resume_a_delay_is_not_forgotten(self, kit: Kit) -> None:
+    async def test_resume_a_delay_is_not_forgotten(self, kit: SuiteContext) -> None:
         """resume: pending, at its kept due time: one that is ahead is still waited for."""
         driver = await kit.driver()
         due = kit.now() + kit.unit
@@ -44,7 +44,7 @@ class ResumeTests(Suite):
         assert abs(claim.due - due) <= kit.harness.time_precision
 
     @conformance_test(Capability.RESUME)
-    async def test_resume_a_place_is_not_lost(self, kit: Kit) -> None:
+    async def test_resume_a_place_is_not_lost(self, kit: SuiteContext) -> None:
         """resume: pending, at its kept due time: its place in the order is what it was."""
         driver = await kit.driver()
         start = kit.now() - kit.unit
@@ -57,7 +57,7 @@ class ResumeTests(Suite):
         assert await kit.claimed(driver) == [first, second, third]
 
     @conformance_test(Capability.RESUME)
-    async def test_resume_a_due_time_that_came_while_it_was_paused(self, kit: Kit) -> None:
+    async def test_resume_a_due_time_that_came_while_it_was_paused(self, kit: SuiteContext) -> None:
         """A paused job is not pending when its due time comes; resumed later, it is due at once."""
         driver = await kit.driver()
         job_id = await kit.push(driver, due=kit.unit)
@@ -69,7 +69,7 @@ class ResumeTests(Suite):
 
     @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PENDING])
     @conformance_test(Capability.RESUME, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_resume_only_what_is_pending_is_paused(self, kit: Kit, status: JobStatus) -> None:
+    async def test_resume_only_what_is_pending_is_paused(self, kit: SuiteContext, status: JobStatus) -> None:
         """pause otherwise is `False`, and nothing changes."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -80,7 +80,7 @@ class ResumeTests(Suite):
 
     @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PAUSED])
     @conformance_test(Capability.RESUME, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_resume_only_what_is_paused_is_resumed(self, kit: Kit, status: JobStatus) -> None:
+    async def test_resume_only_what_is_paused_is_resumed(self, kit: SuiteContext, status: JobStatus) -> None:
         """resume otherwise is `False`, and nothing changes."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
@@ -90,7 +90,7 @@ class ResumeTests(Suite):
         assert await driver.get(job_id) == before
 
     @conformance_test(Capability.RESUME)
-    async def test_resume_a_job_that_is_not_there(self, kit: Kit) -> None:
+    async def test_resume_a_job_that_is_not_there(self, kit: SuiteContext) -> None:
         """pause and resume of an absent job are `False`, and no error."""
         driver = await kit.driver()
         assert await driver.pause(new_job_id()) is False
@@ -98,7 +98,7 @@ class ResumeTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.RESUME, Capability.INSPECTION)
-    async def test_resume_a_paused_job_as_it_is_stored(self, kit: Kit) -> None:
+    async def test_resume_a_paused_job_as_it_is_stored(self, kit: SuiteContext) -> None:
         """pause: paused, keeps its due time, request and time stored."""
         driver = await kit.driver()
         job_id = await kit.push(driver, b"request", due=kit.unit * 5)

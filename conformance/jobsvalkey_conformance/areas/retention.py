@@ -21,8 +21,8 @@ from jobsvalkey.contract import (
     retain_last,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.kit import DUPLICATE, STORED, Kit, Worker, outcomes
 
 FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 every_finished_state: pytest.MarkDecorator = pytest.mark.parametrize("status", FINISHED)
@@ -47,7 +47,7 @@ class RetentionTests(Suite):
 
     @every_finished_state
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_retention_the_default_keeps_failed_jobs_only(self, kit: Kit, status: JobStatus) -> None:
+    async def test_retention_the_default_keeps_failed_jobs_only(self, kit: SuiteContext, status: JobStatus) -> None:
         """By default failed jobs are retained, completed and cancelled ones are not."""
         driver = await kit.driver()
         job_id = await kit.in_state(driver, status)
@@ -55,7 +55,7 @@ class RetentionTests(Suite):
 
     @every_finished_state
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_retention_retain_last(self, kit: Kit, status: JobStatus) -> None:
+    async def test_retention_retain_last(self, kit: SuiteContext, status: JobStatus) -> None:
         """`retain_last(n)`: a job of rank ≥ n, by end time, is absent."""
         driver = await kit.driver(retention_policy=policy(retain_last(2)))
         ids: list[JobID] = []
@@ -67,7 +67,7 @@ class RetentionTests(Suite):
             assert await driver.get(job_id) is None
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
-    async def test_retention_equal_ends_by_id(self, kit: Kit) -> None:
+    async def test_retention_equal_ends_by_id(self, kit: SuiteContext) -> None:
         """Rank is by end time, then id: of those that end together, the highest ids are kept."""
         driver = await kit.driver(retention_policy=policy(retain_last(3)))
         ids = await kit.push_many(driver, 6)
@@ -79,7 +79,7 @@ class RetentionTests(Suite):
 
     @every_finished_state
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_retention_retain_for(self, kit: Kit, status: JobStatus) -> None:
+    async def test_retention_retain_for(self, kit: SuiteContext, status: JobStatus) -> None:
         """`retain_for`: a job older than that, by its end, is absent to every read and operation."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)))
         old = await kit.in_state(driver, status)
@@ -94,7 +94,7 @@ class RetentionTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=old)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
-    async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+    async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
         """A job is present while its age is below `retain_for`, and absent from then on."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit)))
         await kit.advance(kit.unit / 7)
@@ -107,7 +107,7 @@ class RetentionTests(Suite):
         assert (await driver.counts())[JobStatus.FAILED] == 0
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_retention_the_age_counts_from_the_end(self, kit: Kit) -> None:
+    async def test_retention_the_age_counts_from_the_end(self, kit: SuiteContext) -> None:
         """`retain_for` counts from the end, however long the job waited and ran before."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)))
         job_id = await kit.push(driver)
@@ -122,7 +122,7 @@ class RetentionTests(Suite):
         assert await visible(driver, JobStatus.COMPLETED) == []
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_retention_each_state_has_its_own(self, kit: Kit) -> None:
+    async def test_retention_each_state_has_its_own(self, kit: SuiteContext) -> None:
         """The policy is by state: what ends in one does not push out what ended in another."""
         driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retain_last(1), failed_jobs=RETAIN))
         failed = [await kit.in_state(driver, JobStatus.FAILED) for _ in range(3)]
@@ -131,7 +131,7 @@ class RetentionTests(Suite):
         assert sorted(await visible(driver, JobStatus.FAILED)) == failed
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_retention_what_was_kept_is_trimmed_by_no_count(self, kit: Kit) -> None:
+    async def test_retention_what_was_kept_is_trimmed_by_no_count(self, kit: SuiteContext) -> None:
         """fail with `keep` keeps a job whatever the retention policy."""
         driver = await kit.driver(retention_policy=policy(retain_last(1)))
         worker = await kit.worker(driver)
@@ -147,7 +147,7 @@ class RetentionTests(Suite):
         assert kept in await visible(driver, JobStatus.FAILED)
 
     @conformance_test(Capability.CLEANUP)
-    async def test_retention_what_was_kept_is_kept_once(self, kit: Kit) -> None:
+    async def test_retention_what_was_kept_is_kept_once(self, kit: SuiteContext) -> None:
         """A kept job that is rerun and fails again without `keep` goes by the retention policy."""
         driver = await kit.driver(retention_policy=policy(DO_NOT_RETAIN))
         job_id = await kit.push(driver)
@@ -159,7 +159,7 @@ class RetentionTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
-    async def test_retention_ids_of_the_user_are_remembered_from_the_end_of_retention(self, kit: Kit) -> None:
+    async def test_retention_ids_of_the_user_are_remembered_from_the_end_of_retention(self, kit: SuiteContext) -> None:
         """An id that the user gave is remembered for `idempotency_window` after its job became absent by its age."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)), idempotency_window=kit.unit * 2)
         job = kit.job(remember=True)
@@ -174,7 +174,7 @@ class RetentionTests(Suite):
         assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)
-    async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(self, kit: Kit) -> None:
+    async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(self, kit: SuiteContext) -> None:
         """An id that the user gave is remembered for `idempotency_window` after its job became absent by its rank."""
         driver = await kit.driver(retention_policy=policy(retain_last(1)), idempotency_window=kit.unit)
         job = kit.job(remember=True)
@@ -194,7 +194,7 @@ class RetentionTests(Suite):
         ids=["count", "age", "both", "one"],
     )
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
-    async def test_retention_many_ends_as_in_the_twin(self, kit: Kit, retention: Retention) -> None:
+    async def test_retention_many_ends_as_in_the_twin(self, kit: SuiteContext, retention: Retention) -> None:
         """The twin is the specification: after the same ends the same jobs are there, in the same order."""
         changes = {"retention_policy": policy(retention)}
         driver, twin = await kit.driver(**changes), await kit.twin(**changes)

@@ -6,7 +6,7 @@ import pytest
 
 from jobsvalkey.contract import Capability, Due, Fail, JobStatus, Retry, SettleOutcome
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit
+from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 
 
 class RetryTests(Suite):
@@ -15,7 +15,7 @@ class RetryTests(Suite):
     @pytest.mark.parametrize(("request_bytes", "expected"), [(b"attempt 2", b"attempt 2"), (None, b"attempt 1")])
     @conformance_test()
     async def test_retry_the_request_is_new_or_unchanged(
-        self, kit: Kit, request_bytes: bytes | None, expected: bytes
+        self, kit: SuiteContext, request_bytes: bytes | None, expected: bytes
     ) -> None:
         """retry: pending with that request, or the one that it has."""
         driver = await kit.driver()
@@ -29,7 +29,7 @@ class RetryTests(Suite):
 
     @pytest.mark.parametrize("form", ["delay", "moment", "nothing"])
     @conformance_test()
-    async def test_retry_it_is_due_when_it_says(self, kit: Kit, form: str) -> None:
+    async def test_retry_it_is_due_when_it_says(self, kit: SuiteContext, form: str) -> None:
         """`due` of a retry is an aware datetime, a `timedelta` which the store resolves, or nothing: now."""
         driver = await kit.driver()
         await kit.push(driver, due=kit.now() - kit.unit)
@@ -46,7 +46,7 @@ class RetryTests(Suite):
         assert kit.same_time(again.due, now if due is None else now + kit.unit)
 
     @conformance_test()
-    async def test_retry_it_stays_stored(self, kit: Kit) -> None:
+    async def test_retry_it_stays_stored(self, kit: SuiteContext) -> None:
         """A job that is put back stays: nothing ends it afterwards, and the time stored is what it was."""
         driver = await kit.driver()
         stored_at = kit.now()
@@ -61,7 +61,7 @@ class RetryTests(Suite):
         assert (await worker.claim_one()).job_id == job_id
 
     @conformance_test()
-    async def test_retry_it_clears_recoveries(self, kit: Kit) -> None:
+    async def test_retry_it_clears_recoveries(self, kit: SuiteContext) -> None:
         """retry clears `recoveries`: a handler that ended did not kill its worker."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -77,7 +77,7 @@ class RetryTests(Suite):
         assert (await worker.claim_one()).recoveries == 0
 
     @conformance_test(Capability.CLEANUP)
-    async def test_retry_it_clears_reset_attempt(self, kit: Kit) -> None:
+    async def test_retry_it_clears_reset_attempt(self, kit: SuiteContext) -> None:
         """retry clears `reset_attempt`: the request now carries the attempt to go on from."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, JobStatus.FAILED)
@@ -89,7 +89,7 @@ class RetryTests(Suite):
         assert not (await worker.claim_one()).reset_attempt
 
     @conformance_test()
-    async def test_retry_the_error_of_the_last_failure(self, kit: Kit) -> None:
+    async def test_retry_the_error_of_the_last_failure(self, kit: SuiteContext) -> None:
         """The envelope keeps the error of the last failure; a retry without one leaves what is there."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -104,7 +104,7 @@ class RetryTests(Suite):
         assert await worker.settle(Fail(job_id, claim.token, b"last")) == [SettleOutcome.SETTLED]
 
     @conformance_test()
-    async def test_retry_what_is_wrong_is_refused_before_the_first_write(self, kit: Kit) -> None:
+    async def test_retry_what_is_wrong_is_refused_before_the_first_write(self, kit: SuiteContext) -> None:
         """A step checks before its first write, so that nothing is half done."""
         driver = await kit.driver(max_payload=100)
         await kit.push_many(driver, 2)
@@ -120,7 +120,7 @@ class RetryTests(Suite):
         await worker.finish(one, other)
 
     @conformance_test()
-    async def test_retry_of_any_size(self, kit: Kit) -> None:
+    async def test_retry_of_any_size(self, kit: SuiteContext) -> None:
         """What a queue has taken in can go back, also with a request that has grown beyond `max_payload`."""
         driver = await kit.driver(max_payload=100)
         job_id = await kit.push(driver)
@@ -130,7 +130,7 @@ class RetryTests(Suite):
         assert (await worker.claim_one()).request == b"x" * 101
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION)
-    async def test_retry_it_is_pending(self, kit: Kit) -> None:
+    async def test_retry_it_is_pending(self, kit: SuiteContext) -> None:
         """retry: processing → pending, at its due time."""
         driver = await kit.driver()
         job_id = await kit.push(driver)

@@ -18,14 +18,15 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, Kit, not_run, outcomes
+from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext, outcomes
+from jobsvalkey_conformance.marks import not_run
 
 
 class SchedulingTests(Suite):
     """`push_if`: absent → pending, and metadata `key` becomes `value`; only if `key` holds `expected`."""
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_the_job_and_the_note(self, kit: Kit) -> None:
+    async def test_scheduling_the_job_and_the_note(self, kit: SuiteContext) -> None:
         """push_if: absent → pending, and metadata `key` becomes `value`."""
         driver = await kit.driver()
         jobs = [kit.job(b"first"), kit.job(b"second")]
@@ -38,7 +39,7 @@ class SchedulingTests(Suite):
 
     @pytest.mark.parametrize("expected", [None, b"", b"other", b"1 "])
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_something_else_is_there(self, kit: Kit, expected: bytes | None) -> None:
+    async def test_scheduling_something_else_is_there(self, kit: SuiteContext, expected: bytes | None) -> None:
         """push_if: only if `key` holds `expected`, else nothing."""
         driver = await kit.driver()
         await driver.set_metadata("key", b"1")
@@ -47,7 +48,7 @@ class SchedulingTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_nothing_is_there(self, kit: Kit) -> None:
+    async def test_scheduling_nothing_is_there(self, kit: SuiteContext) -> None:
         """push_if: a value that is expected where there is none is not found; an empty value is a value."""
         driver = await kit.driver()
         for expected in (b"1", b""):
@@ -56,7 +57,7 @@ class SchedulingTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_a_present_id_moves_the_key(self, kit: Kit) -> None:
+    async def test_scheduling_a_present_id_moves_the_key(self, kit: SuiteContext) -> None:
         """push_if: an id that is present: `key` moves all the same, reported as a duplicate."""
         driver = await kit.driver()
         job = kit.job(b"first")
@@ -68,7 +69,7 @@ class SchedulingTests(Suite):
         assert [claim.request for claim in claims] == [b"first"]
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_a_remembered_id_moves_the_key(self, kit: Kit) -> None:
+    async def test_scheduling_a_remembered_id_moves_the_key(self, kit: SuiteContext) -> None:
         """push_if: an id that is remembered, also after its job has run and gone: `key` moves, a duplicate."""
         driver = await kit.driver(idempotency_window=kit.unit)
         job = kit.job(remember=True)
@@ -82,7 +83,7 @@ class SchedulingTests(Suite):
         assert (await driver.push_if(job, "key", b"2", b"3")).outcome is StoreOutcome.STORED
 
     @conformance_test(Capability.SCHEDULING)
-    async def test_scheduling_its_due_time(self, kit: Kit) -> None:
+    async def test_scheduling_its_due_time(self, kit: SuiteContext) -> None:
         """push_if stores the job as push does: with its due time."""
         driver = await kit.driver()
         job = kit.job(due=kit.unit)
@@ -92,7 +93,7 @@ class SchedulingTests(Suite):
         assert await kit.claimed(driver) == [job.job_id]
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_what_is_wrong_is_refused_before_the_first_write(self, kit: Kit) -> None:
+    async def test_scheduling_what_is_wrong_is_refused_before_the_first_write(self, kit: SuiteContext) -> None:
         """A step checks before its first write: a payload over the limit, a key of ours, a held lock."""
         driver = await kit.driver(max_payload=100)
         with pytest.raises(PayloadTooLarge):
@@ -110,7 +111,7 @@ class SchedulingTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_one_of_many_schedulers_pushes(self, kit: Kit) -> None:
+    async def test_scheduling_one_of_many_schedulers_pushes(self, kit: SuiteContext) -> None:
         """push_if is one atomic step: of many that see the same last note one pushes."""
         drivers = [await kit.driver() for _ in range(3)]
         for expected, value in ((None, b"1"), (b"1", b"2")):
@@ -124,7 +125,7 @@ class SchedulingTests(Suite):
             assert await kit.claimed(drivers[0]) == [jobs[pushed].job_id]
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
-    async def test_scheduling_a_field_that_is_not_supported_is_refused(self, kit: Kit) -> None:
+    async def test_scheduling_a_field_that_is_not_supported_is_refused(self, kit: SuiteContext) -> None:
         """push_if: a job with a field that the driver does not support is refused, and the key stays as it is."""
         driver = await kit.driver()
         if Capability.LANES in kit.capabilities:
@@ -138,7 +139,7 @@ class SchedulingTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, Capability.CLEANUP)
-    async def test_scheduling_a_job_that_has_ended_is_present(self, kit: Kit) -> None:
+    async def test_scheduling_a_job_that_has_ended_is_present(self, kit: SuiteContext) -> None:
         """push_if: a retained job is present, though it has run."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, JobStatus.COMPLETED)

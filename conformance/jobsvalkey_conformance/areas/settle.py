@@ -19,7 +19,7 @@ from jobsvalkey.contract import (
     SettleOutcome,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import RETAIN_ALL, STORED, Kit, outcomes
+from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
 
 SETTLEMENTS: dict[str, Callable[[Claim], Settlement]] = {
     "finish": lambda claim: Finish(claim.job_id, claim.token),
@@ -35,7 +35,7 @@ class SettleTests(Suite):
     """`exchange`, the settlements: each claim is settled at most once, by the worker that holds it."""
 
     @conformance_test()
-    async def test_settle_a_finished_job_is_gone(self, kit: Kit) -> None:
+    async def test_settle_a_finished_job_is_gone(self, kit: SuiteContext) -> None:
         """finish: processing → absent, where completed jobs are not retained."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -45,7 +45,7 @@ class SettleTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_settle_a_finished_job_is_retained(self, kit: Kit) -> None:
+    async def test_settle_a_finished_job_is_retained(self, kit: SuiteContext) -> None:
         """finish: processing → completed, where completed jobs are retained."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver, b"request")
@@ -61,7 +61,7 @@ class SettleTests(Suite):
 
     @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_settle_a_finished_job_keeps_its_envelope(self, kit: Kit, *, rerun: bool) -> None:
+    async def test_settle_a_finished_job_keeps_its_envelope(self, kit: SuiteContext, *, rerun: bool) -> None:
         """finish: what is retained of a job has its envelope, with the error of the last failure."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         worker, claim = await kit.claim_with_a_past(driver, rerun=rerun)
@@ -73,7 +73,7 @@ class SettleTests(Suite):
 
     @pytest.mark.parametrize("keep", [False, True])
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
-    async def test_settle_a_failed_job_keeps_its_error(self, kit: Kit, *, keep: bool) -> None:
+    async def test_settle_a_failed_job_keeps_its_error(self, kit: SuiteContext, *, keep: bool) -> None:
         """fail: processing → failed, with the error, if retained or `keep`."""
         policy = RetentionPolicy(failed_jobs=DO_NOT_RETAIN) if keep else RetentionPolicy()
         driver = await kit.driver(retention_policy=policy)
@@ -90,7 +90,7 @@ class SettleTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.QUEUE, Capability.CLEANUP)
-    async def test_settle_a_failed_job_that_is_not_retained_is_gone(self, kit: Kit) -> None:
+    async def test_settle_a_failed_job_that_is_not_retained_is_gone(self, kit: SuiteContext) -> None:
         """fail: processing → absent, where failed jobs are not retained."""
         driver = await kit.driver(retention_policy=RetentionPolicy(failed_jobs=DO_NOT_RETAIN))
         job_id = await kit.push(driver)
@@ -101,7 +101,7 @@ class SettleTests(Suite):
 
     @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test()
-    async def test_settle_release_puts_a_job_back_as_it_was(self, kit: Kit, *, rerun: bool) -> None:
+    async def test_settle_release_puts_a_job_back_as_it_was(self, kit: SuiteContext, *, rerun: bool) -> None:
         """release: processing → pending, same request and envelope, due when it was due before."""
         driver = await kit.driver()
         worker, before = await kit.claim_with_a_past(driver, rerun=rerun)
@@ -115,7 +115,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_a_claim_is_settled_once(self, kit: Kit, kind: str) -> None:
+    async def test_settle_a_claim_is_settled_once(self, kit: SuiteContext, kind: str) -> None:
         """A claim is settled at most once: then it is lost, and nothing changes."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -127,7 +127,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_a_claim_is_settled_once_in_one_exchange(self, kit: Kit, kind: str) -> None:
+    async def test_settle_a_claim_is_settled_once_in_one_exchange(self, kit: SuiteContext, kind: str) -> None:
         """A claim is settled at most once, also by the settlements of one exchange."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -139,7 +139,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_a_token_that_was_never_given(self, kit: Kit, kind: str) -> None:
+    async def test_settle_a_token_that_was_never_given(self, kit: SuiteContext, kind: str) -> None:
         """Without the claim's token nothing is settled: the claim is held as before."""
         driver = await kit.driver()
         await kit.push(driver, b"request")
@@ -152,7 +152,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_the_token_of_another_worker(self, kit: Kit, kind: str) -> None:
+    async def test_settle_the_token_of_another_worker(self, kit: SuiteContext, kind: str) -> None:
         """A claim is its worker's: another one cannot settle it, with the right token neither."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -163,7 +163,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_the_token_of_another_job(self, kit: Kit, kind: str) -> None:
+    async def test_settle_the_token_of_another_job(self, kit: SuiteContext, kind: str) -> None:
         """A token is good for the job that it was given for, and no other."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)
@@ -175,7 +175,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_a_late_settle_is_fenced(self, kit: Kit, kind: str) -> None:
+    async def test_settle_a_late_settle_is_fenced(self, kit: SuiteContext, kind: str) -> None:
         """After its recovery a claim is lost: a late settle changes nothing for the worker that has the job now."""
         driver = await kit.driver()
         job_id = await kit.push(driver, b"request")
@@ -194,7 +194,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_a_worker_is_fenced_from_its_own_past(self, kit: Kit, kind: str) -> None:
+    async def test_settle_a_worker_is_fenced_from_its_own_past(self, kit: SuiteContext, kind: str) -> None:
         """A claim that ended is lost to its own worker too, also where it has claimed the same job again."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -207,7 +207,7 @@ class SettleTests(Suite):
 
     @every_settlement
     @conformance_test()
-    async def test_settle_until_its_recovery_a_claim_is_held(self, kit: Kit, kind: str) -> None:
+    async def test_settle_until_its_recovery_a_claim_is_held(self, kit: SuiteContext, kind: str) -> None:
         """A claim is lost at its recovery, not when the lock expires: until then a settle succeeds."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -218,7 +218,7 @@ class SettleTests(Suite):
         assert await driver.recover() == 0
 
     @conformance_test()
-    async def test_settle_one_lost_claim_does_not_spoil_the_others(self, kit: Kit) -> None:
+    async def test_settle_one_lost_claim_does_not_spoil_the_others(self, kit: SuiteContext) -> None:
         """Each settlement has an outcome of its own, in order."""
         driver = await kit.driver()
         jobs = await kit.push_many(driver, 4)
@@ -235,7 +235,7 @@ class SettleTests(Suite):
         assert await kit.claimed(driver) == [jobs[0], jobs[2], jobs[3]]
 
     @conformance_test()
-    async def test_settle_many_settlements_of_all_kinds_at_once(self, kit: Kit) -> None:
+    async def test_settle_many_settlements_of_all_kinds_at_once(self, kit: SuiteContext) -> None:
         """One round trip settles any number."""
         driver = await kit.driver()
         await kit.push_many(driver, 250)

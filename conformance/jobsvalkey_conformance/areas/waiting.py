@@ -10,8 +10,8 @@ import pytest
 
 from jobsvalkey.contract import Capability, JobStatus, Release, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import PATIENCE, RETAIN_ALL, ConformanceWarning, SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver, Hook
-from jobsvalkey_conformance.kit import PATIENCE, RETAIN_ALL, ConformanceWarning, Kit, Worker
 
 LONG = timedelta(seconds=PATIENCE * 2)
 """A timeout of `wait` that no test sits out: returning much earlier is a hint at work."""
@@ -21,7 +21,7 @@ class WaitingTests(Suite):
     """`wait` returns at a hint, a reconnection or the timeout, and changes no job."""
 
     @conformance_test()
-    async def test_wait_it_ends_at_the_timeout(self, kit: Kit) -> None:
+    async def test_wait_it_ends_at_the_timeout(self, kit: SuiteContext) -> None:
         """`wait` returns at the timeout, where nothing happens."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
@@ -31,7 +31,7 @@ class WaitingTests(Suite):
         assert time.monotonic() - started < PATIENCE / 2
 
     @conformance_test()
-    async def test_wait_the_poll_is_the_guarantee(self, kit: Kit) -> None:
+    async def test_wait_the_poll_is_the_guarantee(self, kit: SuiteContext) -> None:
         """A hint may be lost; the poll is the guarantee: claim, wait, claim again finds what was pushed."""
         driver, producer = await kit.driver(), await kit.driver()
         worker = await kit.worker(driver)
@@ -46,7 +46,7 @@ class WaitingTests(Suite):
         assert await kit.repeated_within(PATIENCE, attempt)
 
     @conformance_test()
-    async def test_wait_it_changes_no_job(self, kit: Kit) -> None:
+    async def test_wait_it_changes_no_job(self, kit: SuiteContext) -> None:
         """`wait` changes no job: what was due before is due after, and held claims stay held."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)
@@ -57,7 +57,7 @@ class WaitingTests(Suite):
         assert len(await kit.claimed(driver)) == 1
 
     @conformance_test()
-    async def test_wait_a_wait_can_be_cancelled(self, kit: Kit) -> None:
+    async def test_wait_a_wait_can_be_cancelled(self, kit: SuiteContext) -> None:
         """A worker that shuts down cancels its wait; the driver goes on, and so does the worker."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
@@ -71,7 +71,7 @@ class WaitingTests(Suite):
 
     @pytest.mark.parametrize("cause", ["push", "resume", "retry", "release", "rerun", "recovery", "close", "push_if"])
     @conformance_test(hints=True)
-    async def test_wait_what_makes_work_wakes(self, kit: Kit, cause: str) -> None:
+    async def test_wait_what_makes_work_wakes(self, kit: SuiteContext, cause: str) -> None:
         """An idle worker is woken by a push, resume, retry, release, rerun or recovery, well before the poll."""
         driver, idle_driver = await kit.driver(retention_policy=RETAIN_ALL), await kit.driver()
         act = await prepared(kit, driver, cause)
@@ -86,7 +86,7 @@ class WaitingTests(Suite):
         assert len(await worker.claim()) == 1
 
     @conformance_test(hints=True)
-    async def test_wait_a_push_between_claim_and_wait(self, kit: Kit) -> None:
+    async def test_wait_a_push_between_claim_and_wait(self, kit: SuiteContext) -> None:
         """Its subscription stands before `wait` is first awaited: subscribe, claim, then wait."""
         driver, producer = await kit.driver(), await kit.driver()
         worker = await kit.worker(driver)
@@ -99,7 +99,7 @@ class WaitingTests(Suite):
         await worker.claim_one()
 
     @conformance_test(hints=True)
-    async def test_wait_a_full_worker_takes_no_hint(self, kit: Kit) -> None:
+    async def test_wait_a_full_worker_takes_no_hint(self, kit: SuiteContext) -> None:
         """`wait` without `work`: a worker that can take no more leaves the hint to one that can."""
         driver, idle_driver = await kit.driver(), await kit.driver()
         full, idle = await kit.worker(driver), await kit.worker(idle_driver)
@@ -119,14 +119,14 @@ class WaitingTests(Suite):
             await asyncio.gather(waiting, return_exceptions=True)
 
     @conformance_test()
-    async def test_wait_without_work_ends_at_the_timeout(self, kit: Kit) -> None:
+    async def test_wait_without_work_ends_at_the_timeout(self, kit: SuiteContext) -> None:
         """`wait` without `work` returns at the timeout as well."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
         await asyncio.wait_for(driver.wait(worker.id, timedelta(milliseconds=50), work=False), PATIENCE)
 
     @conformance_test(hints=True)
-    async def test_wait_one_job_should_not_wake_the_fleet(self, kit: Kit) -> None:
+    async def test_wait_one_job_should_not_wake_the_fleet(self, kit: SuiteContext) -> None:
         """A wake-up should not wake the whole fleet."""
         drivers = [await kit.driver() for _ in range(2)]
         workers = [await kit.worker(drivers[number % 2]) for number in range(6)]
@@ -149,7 +149,7 @@ class WaitingTests(Suite):
             await asyncio.gather(*waits, return_exceptions=True)
 
     @conformance_test(hints=True)
-    async def test_wait_many_jobs_wake_enough_workers(self, kit: Kit) -> None:
+    async def test_wait_many_jobs_wake_enough_workers(self, kit: SuiteContext) -> None:
         """A worker that cannot take all that is due leaves nobody asleep who could."""
         driver = await kit.driver()
         workers = [await kit.worker(driver) for _ in range(3)]
@@ -168,7 +168,7 @@ class WaitingTests(Suite):
             assert await asyncio.gather(*tasks) == [1, 1, 1]
 
     @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)
-    async def test_wait_an_idle_worker_writes_nothing(self, kit: Kit) -> None:
+    async def test_wait_an_idle_worker_writes_nothing(self, kit: SuiteContext) -> None:
         """An idle worker writes nothing but its lock: an idle poll leaves the store as it is."""
         driver = await kit.driver()
         await kit.push(driver, due=timedelta(days=1))
@@ -189,7 +189,7 @@ class WaitingTests(Suite):
         assert await kit.harness.fingerprint(kit.configuration) != before
 
 
-async def prepared(kit: Kit, driver: AnyDriver, cause: str) -> Callable[[], Awaitable[object]]:
+async def prepared(kit: SuiteContext, driver: AnyDriver, cause: str) -> Callable[[], Awaitable[object]]:
     """What makes one job due when it is called, with all that it needs done before."""
     if cause == "push":
         return lambda: kit.push(driver)

@@ -14,14 +14,14 @@ from jobsvalkey.contract import (
     WorkerClosed,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.kit import Kit
+from jobsvalkey_conformance.context import SuiteContext
 
 
 class WorkerTests(Suite):
     """`open_worker`, `renew`, `close_worker` and `recover`."""
 
     @conformance_test()
-    async def test_worker_the_jobs_of_a_dead_worker_are_pending_again(self, kit: Kit) -> None:
+    async def test_worker_the_jobs_of_a_dead_worker_are_pending_again(self, kit: SuiteContext) -> None:
         """A worker dies: its jobs are pending again once its lock has expired, by any other one, `recoveries` + 1."""
         driver, other = await kit.driver(), await kit.driver()
         ids = [await kit.push(driver, b"request %d" % number) for number in range(3)]
@@ -36,7 +36,7 @@ class WorkerTests(Suite):
 
     @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test()
-    async def test_worker_the_envelope_survives_its_worker(self, kit: Kit, *, rerun: bool) -> None:
+    async def test_worker_the_envelope_survives_its_worker(self, kit: SuiteContext, *, rerun: bool) -> None:
         """recover: pending, due when it was due before, same request and envelope, but for `recoveries`."""
         driver = await kit.driver()
         _, before = await kit.claim_with_a_past(driver, rerun=rerun, hold_for=kit.unit)
@@ -46,7 +46,7 @@ class WorkerTests(Suite):
         assert after == replace(before, token=after.token, recoveries=2)
 
     @conformance_test()
-    async def test_worker_a_recovered_job_keeps_its_place(self, kit: Kit) -> None:
+    async def test_worker_a_recovered_job_keeps_its_place(self, kit: SuiteContext) -> None:
         """recover: due when it was due before, so ahead of what came later."""
         driver = await kit.driver()
         first = await kit.push(driver)
@@ -59,7 +59,7 @@ class WorkerTests(Suite):
         assert await kit.claimed(driver) == [first, second]
 
     @conformance_test()
-    async def test_worker_a_live_workers_job_is_never_touched(self, kit: Kit) -> None:
+    async def test_worker_a_live_workers_job_is_never_touched(self, kit: SuiteContext) -> None:
         """recover: a live worker's job is never touched."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)
@@ -73,7 +73,7 @@ class WorkerTests(Suite):
         await worker.finish(*claims)
 
     @conformance_test(driven_clock=True)
-    async def test_worker_a_lock_to_the_smallest_step_of_time(self, kit: Kit) -> None:
+    async def test_worker_a_lock_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
         """A lock holds for `hold_for` and has expired when that is over."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -85,7 +85,7 @@ class WorkerTests(Suite):
         assert await driver.recover() == 1
 
     @conformance_test()
-    async def test_worker_recovery_is_bounded(self, kit: Kit) -> None:
+    async def test_worker_recovery_is_bounded(self, kit: SuiteContext) -> None:
         """recover takes at most `max_jobs`, over all dead workers; the rest is for the next one; then there is none."""
         driver = await kit.driver()
         ids = await kit.push_many(driver, 7)
@@ -99,7 +99,7 @@ class WorkerTests(Suite):
         assert sorted(await kit.claimed(driver)) == ids
 
     @conformance_test()
-    async def test_worker_recovery_never_fails_a_job(self, kit: Kit) -> None:
+    async def test_worker_recovery_never_fails_a_job(self, kit: SuiteContext) -> None:
         """recover never fails a job: giving it up is for the runtime, which reads `recoveries`."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -111,7 +111,7 @@ class WorkerTests(Suite):
             assert await driver.recover() == 1
 
     @conformance_test()
-    async def test_worker_a_renewal_extends_the_lock(self, kit: Kit) -> None:
+    async def test_worker_a_renewal_extends_the_lock(self, kit: SuiteContext) -> None:
         """`renew(worker, hold_for)` extends the lock to `hold_for` from now and returns the tokens still held."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
@@ -128,7 +128,7 @@ class WorkerTests(Suite):
         assert await driver.recover() == 2
 
     @conformance_test()
-    async def test_worker_a_renewal_may_shorten_the_lock(self, kit: Kit) -> None:
+    async def test_worker_a_renewal_may_shorten_the_lock(self, kit: SuiteContext) -> None:
         """`renew(worker, hold_for)`: the lock holds for `hold_for` from now, also where it was held for longer."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -139,7 +139,7 @@ class WorkerTests(Suite):
         assert await driver.recover() == 1
 
     @conformance_test()
-    async def test_worker_a_renewal_saves_expired_claims(self, kit: Kit) -> None:
+    async def test_worker_a_renewal_saves_expired_claims(self, kit: SuiteContext) -> None:
         """A worker stalls past its lock and comes back before the recovery: a renewal saves its claims."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -151,7 +151,7 @@ class WorkerTests(Suite):
         await worker.finish(claim)
 
     @conformance_test()
-    async def test_worker_recovery_passes_over_the_worker_that_asks(self, kit: Kit) -> None:
+    async def test_worker_recovery_passes_over_the_worker_that_asks(self, kit: SuiteContext) -> None:
         """recover(worker=…): a worker that was stalled past its lock lives, and its own jobs stay."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)
@@ -165,7 +165,7 @@ class WorkerTests(Suite):
         assert await worker.settle(Finish(claim.job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
 
     @conformance_test()
-    async def test_worker_recovery_takes_the_claims_not_the_worker(self, kit: Kit) -> None:
+    async def test_worker_recovery_takes_the_claims_not_the_worker(self, kit: SuiteContext) -> None:
         """Recovery takes the claims, never the worker's record: the worker may renew and go on."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -181,7 +181,7 @@ class WorkerTests(Suite):
         await worker.finish(again)
 
     @conformance_test()
-    async def test_worker_an_expired_lock_settles_but_claims_nothing(self, kit: Kit) -> None:
+    async def test_worker_an_expired_lock_settles_but_claims_nothing(self, kit: SuiteContext) -> None:
         """An exchange under an expired lock settles but claims nothing; after a renewal it claims again."""
         driver = await kit.driver()
         _, second = await kit.push_many(driver, 2)
@@ -200,7 +200,7 @@ class WorkerTests(Suite):
         assert not exchanged.lock_expired
 
     @conformance_test(driven_clock=True)
-    async def test_worker_a_clock_that_steps_back_leaves_no_claim_behind(self, kit: Kit) -> None:
+    async def test_worker_a_clock_that_steps_back_leaves_no_claim_behind(self, kit: SuiteContext) -> None:
         """A worker may claim again though a recovery has seen its lock run out: what it claims is recovered as ever."""
         assert kit.clock is not None
         driver = await kit.driver()
@@ -216,7 +216,7 @@ class WorkerTests(Suite):
 
     @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test()
-    async def test_worker_closing_releases_the_claims(self, kit: Kit, *, rerun: bool) -> None:
+    async def test_worker_closing_releases_the_claims(self, kit: SuiteContext, *, rerun: bool) -> None:
         """Closing a worker releases its claims: pending, due as before, same request and envelope."""
         driver = await kit.driver()
         worker, old = await kit.claim_with_a_past(driver, rerun=rerun)
@@ -228,7 +228,7 @@ class WorkerTests(Suite):
         assert after == [replace(old, token=after[0].token), replace(new, token=after[1].token)]
 
     @conformance_test()
-    async def test_worker_a_closed_worker_is_not_used(self, kit: Kit) -> None:
+    async def test_worker_a_closed_worker_is_not_used(self, kit: SuiteContext) -> None:
         """Using a closed worker is `WorkerClosed`, and settles nothing; closing twice is fine."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -246,7 +246,7 @@ class WorkerTests(Suite):
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test()
-    async def test_worker_opening_twice(self, kit: Kit) -> None:
+    async def test_worker_opening_twice(self, kit: SuiteContext) -> None:
         """`open_worker` is idempotent: the claims stay, and the lock holds from the last call."""
         driver = await kit.driver()
         await kit.push(driver)
@@ -260,7 +260,7 @@ class WorkerTests(Suite):
         await worker.finish(claim)
 
     @conformance_test(driven_clock=True)
-    async def test_worker_a_worker_is_forgotten_after_a_day(self, kit: Kit) -> None:
+    async def test_worker_a_worker_is_forgotten_after_a_day(self, kit: SuiteContext) -> None:
         """A worker's record stays until it is closed or 24 h after its lock's expiry."""
         driver = await kit.driver()
         kept, forgotten = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
@@ -274,7 +274,7 @@ class WorkerTests(Suite):
         await driver.renew(kept.id, kit.unit)
 
     @conformance_test(driven_clock=True)
-    async def test_worker_no_job_is_forgotten_with_its_worker(self, kit: Kit) -> None:
+    async def test_worker_no_job_is_forgotten_with_its_worker(self, kit: SuiteContext) -> None:
         """However late the first recovery comes, the jobs of a dead worker are pending again."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -285,7 +285,7 @@ class WorkerTests(Suite):
         assert await kit.claimed(driver) == [job_id]
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION)
-    async def test_worker_a_recovered_job_is_pending(self, kit: Kit) -> None:
+    async def test_worker_a_recovered_job_is_pending(self, kit: SuiteContext) -> None:
         """recover: processing → pending; no worker is named any more."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
@@ -300,7 +300,7 @@ class WorkerTests(Suite):
         assert stored.recoveries == 1
 
     @conformance_test()
-    async def test_worker_a_second_death(self, kit: Kit) -> None:
+    async def test_worker_a_second_death(self, kit: SuiteContext) -> None:
         """A job whose second worker dies is recovered again; the first one's late settle does not disturb it."""
         driver = await kit.driver()
         job_id = await kit.push(driver)

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from jobsvalkey_conformance.history import Event, History
-from jobsvalkey_conformance.history_calls import (
+from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
     AnyCall,
     Change,
@@ -17,7 +16,7 @@ from jobsvalkey_conformance.history_calls import (
     Recover,
     Renew,
 )
-from jobsvalkey_conformance.history_checks import (
+from jobsvalkey_conformance.history.checks import (
     lost_or_unexpected,
     not_linearizable,
     out_of_order,
@@ -27,6 +26,7 @@ from jobsvalkey_conformance.history_checks import (
     used_twice,
     violations,
 )
+from jobsvalkey_conformance.history.record import Event, History
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from jobsvalkey_conformance.linearizability import Step, first_unexplained, linearizable, shortest_explanation
+from jobsvalkey_conformance.history.linearizability import Step, first_unexplained, linearizable, shortest_explanation
 
 Action = tuple[str, int]
 

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from jobsvalkey_conformance import DriverConformance, Hook
 from jobsvalkey_conformance.case import Suite
-from jobsvalkey_conformance.report import NOT_RUN
+from jobsvalkey_conformance.marks import NOT_RUN
 
 from tests.unit.conformance.faulty_drivers import TwinHarness
 

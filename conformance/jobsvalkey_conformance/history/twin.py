@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 
 from jobsvalkey.contract import DriverConfiguration, JobsError
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.history_calls import UNANSWERED, Number
-from jobsvalkey_conformance.history_parts import Part
+from jobsvalkey_conformance.history.calls import UNANSWERED, Number
+from jobsvalkey_conformance.history.parts import Part
 from jobsvalkey_memory import MemoryJobQueue
 from jobsvalkey_memory.store import Answer, QueueState, Worker
 

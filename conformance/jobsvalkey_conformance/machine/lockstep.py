@@ -23,10 +23,10 @@ from jobsvalkey.contract import (
     SettleOutcome,
     WorkerID,
 )
+from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
-from jobsvalkey_conformance.history_calls import CHANGES, ChangeName
-from jobsvalkey_conformance.machine_base import DUES, JOB_IDS, KEYS, MachineBase, Write
-from jobsvalkey_conformance.machine_pair import SETTLEMENTS, PairedExchange, PairedSettlement
+from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, MachineBase, Write
+from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
 
 queues: st.SearchStrategy[int] = st.sampled_from([0, 0, 0, 1])
 """Mostly the first: two steps on two queues seldom have to do with each other."""

@@ -10,18 +10,14 @@ import pytest
 
 from jobsvalkey.contract import DO_NOT_RETAIN, RETAIN, Capability, RetentionPolicy
 from jobsvalkey_conformance.case import Case, Suite
+from jobsvalkey_conformance.context import SuiteContext, open_context
 from jobsvalkey_conformance.harness import DriverHarness, Hook
-from jobsvalkey_conformance.history import History, Recorder
-from jobsvalkey_conformance.history_checks import violations
-from jobsvalkey_conformance.history_clients import Shared, clients, drain
-from jobsvalkey_conformance.kit import Kit, not_run, open_kit
+from jobsvalkey_conformance.history.checks import violations
+from jobsvalkey_conformance.history.clients import Shared, clients, drain
+from jobsvalkey_conformance.history.record import History, Recorder
+from jobsvalkey_conformance.marks import not_run
+from jobsvalkey_conformance.settings import CALLS, HISTORIES, SEED
 
-HISTORIES = "JOBSVALKEY_HISTORIES"
-"""The environment variable that says how many histories are recorded."""
-CALLS = "JOBSVALKEY_HISTORY_CALLS"
-"""The environment variable that says how many calls the clients of one history make."""
-SEED = "JOBSVALKEY_HISTORY_SEED"
-"""The environment variable that gives the first history's seed; the others count on from it."""
 DRIVERS = 3
 """Drivers, each with its own connections, among which the clients of one history are spread."""
 RETENTIONS = (RETAIN, DO_NOT_RETAIN)
@@ -29,7 +25,7 @@ RETENTIONS = (RETAIN, DO_NOT_RETAIN)
 another job ends, which the history of the one does not show."""
 
 
-async def record_history(kit: Kit, seed: int, calls: int) -> History:
+async def record_history(kit: SuiteContext, seed: int, calls: int) -> History:
     """The history of clients that make about `calls` calls at once, with faults, and of the end that they come to."""
     assert kit.clock is not None, "a history needs a clock that can be driven"
     random = Random(seed)
@@ -53,7 +49,7 @@ async def check_history(harness_type: type[DriverHarness], seed: int, calls: int
         AssertionError: something is wrong with it; the message says what, and the seed.
     """
     try:
-        async with open_kit(harness_type) as kit:
+        async with open_context(harness_type) as kit:
             history = await record_history(kit, seed, calls)
         if found := violations(history):
             raise AssertionError("\n".join(found))
@@ -63,7 +59,7 @@ async def check_history(harness_type: type[DriverHarness], seed: int, calls: int
     return history
 
 
-async def _faults(kit: Kit, shared: Shared, random: Random) -> None:
+async def _faults(kit: SuiteContext, shared: Shared, random: Random) -> None:
     """Break connections, lose replies and, once, restart the store, for as long as the clients run."""
     faults = sorted(kit.harness.hooks & {Hook.KILL_CONNECTIONS, Hook.DROP_REPLY, Hook.RESTART_STORE})
     while faults and shared.calls_left > 0:

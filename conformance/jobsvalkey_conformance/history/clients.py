@@ -22,14 +22,12 @@ from jobsvalkey.contract import (
     Retry,
     Settlement,
 )
+from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.history import Recorder
-from jobsvalkey_conformance.history_calls import (
-    CHANGES,
+from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
     Call,
     Change,
-    ChangeName,
     Clean,
     CloseWorker,
     Exchange,
@@ -39,6 +37,7 @@ from jobsvalkey_conformance.history_calls import (
     Recover,
     Renew,
 )
+from jobsvalkey_conformance.history.record import Recorder
 
 R = TypeVar("R")
 

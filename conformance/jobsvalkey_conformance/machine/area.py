@@ -13,13 +13,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from jobsvalkey.contract import Capability
 from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.harness import DriverHarness
-from jobsvalkey_conformance.kit import not_run
-from jobsvalkey_conformance.machine import LockstepMachine
-
-EXAMPLES = "JOBSVALKEY_STATEFUL_EXAMPLES"
-"""The environment variable that says how many examples the machine runs."""
-STEPS = "JOBSVALKEY_STATEFUL_STEPS"
-"""The environment variable that says how many steps an example has at most."""
+from jobsvalkey_conformance.machine.lockstep import LockstepMachine
+from jobsvalkey_conformance.marks import not_run
+from jobsvalkey_conformance.settings import EXAMPLES, STEPS
 
 SHRINKING_SECONDS = 40
 """How long a failure is made shorter."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jobsvalkey.contract import FINISHED, JobID, JobStatus, SettleOutcome, WorkerID
-from jobsvalkey_conformance.history import Event, History
-from jobsvalkey_conformance.history_calls import (
+from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
     AnyCall,
     Change,
@@ -21,7 +20,8 @@ from jobsvalkey_conformance.history_calls import (
     Recover,
     Renew,
 )
-from jobsvalkey_conformance.linearizability import Step
+from jobsvalkey_conformance.history.linearizability import Step
+from jobsvalkey_conformance.history.record import Event, History
 
 CLAIMED = FINISHED - {JobStatus.CANCELLED} | {JobStatus.PROCESSING}
 """The states that only a claimed job can come into."""

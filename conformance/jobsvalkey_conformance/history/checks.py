@@ -9,8 +9,7 @@ from datetime import datetime
 from math import inf
 
 from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Retry, SettleOutcome, StoreOutcome, WorkerID
-from jobsvalkey_conformance.history import Event, History
-from jobsvalkey_conformance.history_calls import (
+from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
     Change,
     Clean,
@@ -21,9 +20,10 @@ from jobsvalkey_conformance.history_calls import (
     Push,
     Renew,
 )
-from jobsvalkey_conformance.history_parts import HistoryParts, Part
-from jobsvalkey_conformance.linearizability import Step, linearizable, shortest_explanation
-from jobsvalkey_conformance.linearizability_twin import TwinTransition
+from jobsvalkey_conformance.history.linearizability import Step, linearizable, shortest_explanation
+from jobsvalkey_conformance.history.parts import HistoryParts, Part
+from jobsvalkey_conformance.history.record import Event, History
+from jobsvalkey_conformance.history.twin import TwinTransition
 
 Check = Callable[[History], Iterator[str]]
 

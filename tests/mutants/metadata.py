@@ -1,69 +1,13 @@
-"""Bugs of cancelling, pausing and resuming, of metadata, locks and `push_if`."""
+"""Bugs of metadata and locks."""
 
 import asyncio
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
-from jobsvalkey.contract import JobID, JobStatus, NewJob, Operation, PushedIf, StoreOutcome, check_metadata_key
+from jobsvalkey.contract import Operation, check_metadata_key
 from jobsvalkey_memory.store import Value
-from tests.mutants.mutant import Search, Twin, mutant
-from tests.support.broken_twins import CancelDeletesRunning, ResumeForgetsDelay
+from tests.mutants.mutant import Twin, mutant
 
 FOR_EVER = timedelta(days=3650)
-
-mutant("test_cancel_a_running_job_keeps_its_data", weakness=4, chapter=__name__)(CancelDeletesRunning)
-mutant("test_resume_a_delay_is_not_forgotten", weakness=12, chapter=__name__)(ResumeForgetsDelay)
-
-
-@mutant("test_cancel_what_ran_is_left_as_it_is", weakness=4)
-class CancelDeletesFinished(Twin):
-    """Cancelling a job that has ended deletes what was retained of it."""
-
-    async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        job = self._find(job_id, self.now(), JobStatus.COMPLETED, JobStatus.FAILED)
-        if job is not None:
-            self._drop(job, self.clock.now())
-        return await super().cancel(job_id, operation=operation)
-
-
-@mutant("test_cancel_a_cancelled_job_is_retained")
-class CancelMissesPaused(Twin):
-    """A paused job cannot be cancelled."""
-
-    async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        paused = self._find(job_id, self.now(), JobStatus.PAUSED)
-        return paused is None and await super().cancel(job_id, operation=operation)
-
-
-@mutant("test_resume_a_job_that_is_not_there", weakness=5)
-class PauseOfNothingFails(Twin):
-    """Pausing a job that is not there is an error of the store's."""
-
-    async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        _ = self.state.jobs[job_id]
-        return await super().pause(job_id, operation=operation)
-
-
-@mutant("test_resume_only_what_is_pending_is_paused")
-class RunningJobPaused(Twin):
-    """A job that runs can be paused: it is there twice when its worker releases it."""
-
-    async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        if job := self._find(job_id, self.now(), JobStatus.PROCESSING):
-            self.state.put(replace(job, status=JobStatus.PAUSED, worker=None, claimed_at=None))
-            return True
-        return await super().pause(job_id, operation=operation)
-
-
-@mutant("test_resume_a_delay_is_not_forgotten", found_by=[Search.MACHINE, Search.HISTORIES])
-class PauseForgetsDelay(Twin):
-    """A paused job loses its due time: resumed, it is due at once."""
-
-    async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        if job := self._find(job_id, self.now(), JobStatus.PENDING):
-            self.state.put(replace(job, due=self.clock.now()))
-        return await super().pause(job_id, operation=operation)
 
 
 @mutant("test_metadata_one_holder_at_a_time")
@@ -166,58 +110,6 @@ class OurKeysShown(Twin):
 
     async def get_metadata(self, key: str) -> bytes | None:
         return None if key.startswith(("_", "worker.")) else await super().get_metadata(key)
-
-
-@mutant("test_scheduling_something_else_is_there")
-class PushIfWithoutCompare(Twin):
-    """`push_if` pushes, whatever the key holds."""
-
-    async def push_if(
-        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
-    ) -> PushedIf:
-        found = self._plain(key, self.now())
-        return await super().push_if(item, key, found, value, operation=operation)
-
-
-@mutant("test_scheduling_a_present_id_moves_the_key")
-class PushIfStaysOnDuplicate(Twin):
-    """`push_if` leaves the key where the id is a duplicate: the scheduler is stuck at that trigger."""
-
-    async def push_if(
-        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
-    ) -> PushedIf:
-        before = self.state.metadata.get(key)
-        pushed = await super().push_if(item, key, expected, value, operation=operation)
-        if pushed.outcome is StoreOutcome.DUPLICATE:
-            self.state.metadata.pop(key)
-            self.state.metadata |= {key: before} if before else {}
-        return pushed
-
-
-@mutant("test_scheduling_a_field_that_is_not_supported_is_refused")
-class PushIfDropsFields(Twin):
-    """`push_if` leaves out in silence what the driver does not support."""
-
-    async def push_if(
-        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
-    ) -> PushedIf:
-        plain = NewJob(item.job_id, item.request, item.due, item.remember)
-        return await super().push_if(plain, key, expected, value, operation=operation)
-
-
-@mutant("test_scheduling_one_of_many_schedulers_pushes", weakness=10)
-class PushIfInTwoSteps(Twin):
-    """`push_if` pushes, then stores the date: of two schedulers at once both push."""
-
-    async def push_if(
-        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
-    ) -> PushedIf:
-        if await self.get_metadata(key) != expected:
-            return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
-        await asyncio.sleep(0)
-        [pushed] = await self.push([item])
-        await self.set_metadata(key, value)
-        return PushedIf(pushed.outcome, item.job_id)
 
 
 @mutant("test_metadata_a_scheduler_may_bear_its_queues_key")

@@ -25,7 +25,7 @@ from jobsvalkey.contract import (
     retain_last,
 )
 from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
-from jobsvalkey_conformance.machine_pair import Pair, PairedExchange, Raised
+from jobsvalkey_conformance.machine.pair import Pair, PairedExchange, Raised
 from jobsvalkey_memory import ManualClock
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from jobsvalkey.contract import DriverConfiguration, JobID, StoreUnavailable, WorkerID
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.history_calls import UNANSWERED, AnyCall, Call, Exchange, Push, Tokens, Unanswered
+from jobsvalkey_conformance.history.calls import UNANSWERED, AnyCall, Call, Exchange, Push, Tokens, Unanswered
 from jobsvalkey_memory import ManualClock
 
 R = TypeVar("R")

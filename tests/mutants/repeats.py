@@ -1,36 +1,17 @@
-"""Bugs of what is remembered, so that a step that is asked for twice is done once."""
+"""Bugs of repeats under a number."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec.structs import replace
-
-from jobsvalkey.contract import Exchanged, NewJob, Operation, Pushed, Report, Settlement, SettleOutcome, WorkerID
+from jobsvalkey.contract import Exchanged, NewJob, Operation, Pushed, Report, Settlement, WorkerID
 from tests.mutants.mutant import Twin, mutant
 from tests.support.broken_twins import ForgetfulExchange, UnnumberedPush
 
 mutant("test_repeat_a_claim_is_not_forgotten", weakness=13, chapter=__name__)(ForgetfulExchange)
+
+
 mutant("test_repeat_a_push_after_its_job_has_run_and_gone", chapter=__name__)(UnnumberedPush)
-
-
-@mutant("test_fault_a_lost_reply_to_a_settle")
-class RepeatedSettleIsLost(Twin):
-    """A repeat of an exchange finds its claims settled, and reports them as lost."""
-
-    async def exchange(
-        self,
-        worker: WorkerID,
-        sequence: int,
-        settlements: Sequence[Settlement] = (),
-        limit: int = 0,
-        *,
-        reports: Sequence[Report] = (),
-    ) -> Exchanged:
-        holder = self.state.workers.get(worker)
-        is_repeat = holder is not None and holder.sequence == sequence
-        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
-        return replace(answer, outcomes=[SettleOutcome.CLAIM_LOST] * len(settlements)) if is_repeat else answer
 
 
 @mutant("test_repeat_a_lower_exchange_is_refused")
@@ -68,11 +49,6 @@ class IdleExchangeRecorded(Twin):
         answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
         self.state.workers[worker].sequence = sequence
         return answer
-
-
-@mutant("test_wait_an_idle_worker_writes_nothing", weakness=6, only_the_killer=True)
-class IdlePollWrites(IdleExchangeRecorded):
-    """Every poll of an empty or delayed queue writes to the store."""
 
 
 @mutant("test_repeat_a_repeat_returns_only_what_is_still_held")

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from msgspec import structs
 
 from jobsvalkey.contract import (
-    Capability,
     Exchanged,
     JobCleanup,
     JobID,
@@ -27,10 +26,10 @@ from jobsvalkey.contract import (
     StoredJob,
     WorkerID,
 )
+from jobsvalkey_conformance.changes import ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
 
 R = TypeVar("R")
-ChangeName: TypeAlias = Literal["cancel", "pause", "resume", "rerun", "remove"]
 
 
 class Unanswered(Enum):
@@ -39,14 +38,6 @@ class Unanswered(Enum):
     UNANSWERED = "unanswered"
 
 
-CHANGES: Final[Mapping[ChangeName, Capability]] = {
-    "cancel": Capability.CANCEL,
-    "pause": Capability.RESUME,
-    "resume": Capability.RESUME,
-    "rerun": Capability.CLEANUP,
-    "remove": Capability.CLEANUP,
-}
-"""What can be done to one job, and what a driver must state for it."""
 Number: TypeAlias = tuple[str, int]
 """A step's number, with the producer or the worker whose number it is."""
 UNANSWERED: Final = Unanswered.UNANSWERED

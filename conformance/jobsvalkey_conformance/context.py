@@ -6,9 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NoReturn, cast
-
-import pytest
+from typing import Any, cast
 
 from jobsvalkey.contract import (
     FINISHED,
@@ -35,7 +33,7 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
-from jobsvalkey_conformance.report import NOT_RUN
+from jobsvalkey_conformance.marks import not_run
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
@@ -56,11 +54,6 @@ def outcomes(answer: Iterable[Pushed]) -> list[StoreOutcome]:
 
 class ConformanceWarning(UserWarning):
     """Something that a driver should do better, but does not break the contract."""
-
-
-def not_run(reason: str) -> NoReturn:
-    """End the test as not run."""
-    pytest.skip(NOT_RUN + reason)
 
 
 class Worker:
@@ -96,7 +89,7 @@ class Worker:
         assert outcomes == [SettleOutcome.SETTLED] * len(claims)
 
 
-class Kit:
+class SuiteContext:
     """One test's harness and what was made with it."""
 
     def __init__(self, harness: DriverHarness, drivers: AsyncExitStack) -> None:
@@ -265,12 +258,12 @@ class Kit:
 
 
 @asynccontextmanager
-async def open_kit(harness_type: type[DriverHarness]) -> AsyncGenerator[Kit]:
+async def open_context(harness_type: type[DriverHarness]) -> AsyncGenerator[SuiteContext]:
     """The kit of one test: a new harness, started, and stopped once its drivers are closed."""
     harness = harness_type()
     await harness.start()
     try:
         async with asyncio.timeout(DURATION_LIMIT), AsyncExitStack() as drivers:
-            yield Kit(harness, drivers)
+            yield SuiteContext(harness, drivers)
     finally:
         await harness.stop()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -19,10 +18,9 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_memory.store import Worker
 from tests.mutants.mutant import Search, Twin, mutant
-from tests.support.broken_twins import RetryThenDelete, UnfencedSettle
+from tests.support.broken_twins import UnfencedSettle
 
 mutant("test_settle_a_late_settle_is_fenced", weakness=3, chapter=__name__)(UnfencedSettle)
-mutant("test_retry_it_stays_stored", weakness=18, chapter=__name__)(RetryThenDelete)
 
 
 @mutant("test_settle_a_worker_is_fenced_from_its_own_past", found_by=[Search.MACHINE])
@@ -33,23 +31,6 @@ class TokenIgnored(Twin):
         held = {job_id: token for token, job_id in holder.claims.items()}
         token = held.get(settlement.job_id, settlement.token)
         return super()._settle(holder, replace(settlement, token=token), now)
-
-
-@mutant("test_claim_tokens_are_never_reused")
-class TokenReused(TokenIgnored):
-    """The token of a claim is its job's id: the next claim of the job has the same."""
-
-    async def exchange(
-        self,
-        worker: WorkerID,
-        sequence: int,
-        settlements: Sequence[Settlement] = (),
-        limit: int = 0,
-        *,
-        reports: Sequence[Report] = (),
-    ) -> Exchanged:
-        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
-        return replace(answer, claims=[replace(claim, token=claim.job_id.bytes) for claim in answer.claims])
 
 
 @mutant("test_settle_a_claim_is_settled_once")
@@ -141,52 +122,3 @@ class EndsInTheWrongState(Twin):
     def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         status = JobStatus.CANCELLED if status is JobStatus.COMPLETED else status
         super()._end(job, status, now, keep=keep)
-
-
-class LeavesAsItWas(Twin):
-    """A retry leaves something of the job as it was."""
-
-    left: ClassVar[str]
-
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
-        before = self.state.jobs.get(settlement.job_id)
-        outcome = super()._settle(holder, settlement, now)
-        if before is not None and isinstance(settlement, Retry) and outcome is SettleOutcome.SETTLED:
-            after = self.state.jobs[settlement.job_id]
-            self.state.put(replace(after, **{self.left: getattr(before, self.left)}))
-        return outcome
-
-
-@mutant("test_retry_it_clears_recoveries")
-class RetryKeepsRecoveries(LeavesAsItWas):
-    """A retry does not clear the recoveries: a job that is only slow is given up one day."""
-
-    left = "recoveries"
-
-
-@mutant("test_retry_it_clears_reset_attempt")
-class RetryKeepsReset(LeavesAsItWas):
-    """A retry does not clear `reset_attempt`: after a rerun the job is tried for ever."""
-
-    left = "reset_attempt"
-
-
-@mutant("test_retry_the_request_is_new_or_unchanged")
-class RetryForgetsRequest(LeavesAsItWas):
-    """A retry keeps the old request, and with it the old attempt."""
-
-    left = "request"
-
-
-@mutant("test_retry_it_is_due_when_it_says")
-class RetryForgetsDelay(LeavesAsItWas):
-    """A retry is due when the job was due before: there is no backoff."""
-
-    left = "due"
-
-
-@mutant("test_retry_the_error_of_the_last_failure")
-class RetryForgetsError(LeavesAsItWas):
-    """The error of an attempt that is retried is not recorded."""
-
-    left = "error"

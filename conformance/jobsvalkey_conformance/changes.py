@@ -1,0 +1,16 @@
+"""The calls that move one job from state to state."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from jobsvalkey.contract import Capability
+
+ChangeName: TypeAlias = Literal["cancel", "pause", "resume", "rerun", "remove"]
+CHANGES: Final[Mapping[ChangeName, Capability]] = {
+    "cancel": Capability.CANCEL,
+    "pause": Capability.RESUME,
+    "resume": Capability.RESUME,
+    "rerun": Capability.CLEANUP,
+    "remove": Capability.CLEANUP,
+}
+"""What can be done to one job, and what a driver must state for it."""

@@ -1,0 +1,1 @@
+"""Histories of many clients at once, recorded and then checked."""

@@ -1,0 +1,12 @@
+"""The environment variables that make the searches longer, shorter, or repeat what they did."""
+
+EXAMPLES = "JOBSVALKEY_STATEFUL_EXAMPLES"
+"""How many examples the machine runs."""
+STEPS = "JOBSVALKEY_STATEFUL_STEPS"
+"""How many steps an example has at most."""
+HISTORIES = "JOBSVALKEY_HISTORIES"
+"""How many histories are recorded."""
+CALLS = "JOBSVALKEY_HISTORY_CALLS"
+"""How many calls the clients of one history make."""
+SEED = "JOBSVALKEY_HISTORY_SEED"
+"""The first history's seed; the others count on from it."""

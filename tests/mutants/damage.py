@@ -1,0 +1,98 @@
+"""Bugs of what is done about spoiled jobs."""
+
+from collections.abc import Sequence
+from dataclasses import replace as changed
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    ConfigurationError,
+    Exchanged,
+    Inconsistency,
+    InconsistencyKind,
+    JobID,
+    JobStatus,
+    Operation,
+    Report,
+    Settlement,
+    SettleOutcome,
+    WorkerID,
+)
+from jobsvalkey_memory.store import Worker
+from tests.mutants.mutant import Twin, mutant
+
+
+@mutant("test_damage_a_tombstone")
+class TombstoneRerun(Twin):
+    """A failed job without a request is rerun: it fails, for ever."""
+
+    async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        job = self._find(job_id, self.now(), JobStatus.FAILED)
+        if job is None or job.request is not None:
+            return await super().rerun(job_id, operation=operation)
+        self._rerun(job, self.clock.now())
+        return True
+
+
+@mutant("test_damage_it_is_found")
+class ValidateSilent(Twin):
+    """`validate` finds nothing, ever."""
+
+    async def validate(self) -> list[Inconsistency]:
+        return []
+
+
+@mutant("test_damage_it_is_found", weakness=11)
+class FindingsAlike(Twin):
+    """All findings of `validate` are of one kind."""
+
+    async def validate(self) -> list[Inconsistency]:
+        return [changed(each, kind=InconsistencyKind.MISSING_PAYLOAD) for each in await super().validate()]
+
+
+@mutant("test_damage_a_lost_request_is_claimed_as_lost")
+class LostRequestStopsAll(Twin):
+    """A job whose request is lost fails the exchange that claims it, and every one after it."""
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
+        if any(claim.request is None for claim in answer.claims):
+            raise TypeError("a request is bytes")
+        return answer
+
+
+@mutant("test_damage_a_lost_request_is_claimed_as_lost")
+class LostRequestSkipped(Twin):
+    """A job whose request is lost is claimed without a word, and stays with its worker."""
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        answer = await super().exchange(worker, sequence, settlements, limit, reports=reports)
+        return replace(answer, claims=[claim for claim in answer.claims if claim.request is not None])
+
+
+@mutant("test_damage_the_wrong_type_is_one_outcome")
+class OneBrokenJobStopsAll(Twin):
+    """One job with a key of the wrong type fails the settlements of all others."""
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
+        outcome = super()._settle(holder, settlement, now)
+        if outcome is SettleOutcome.BROKEN:
+            raise ConfigurationError("a key holds the wrong type")
+        return outcome
