@@ -130,15 +130,3 @@ class EveryKeyOfTheQueuesName(Twin):
             check_metadata_key(key, self.configuration.queue_key)
         found = self.state.metadata.get(key)
         return None if found and found.expires and found.expires <= now else found
-
-
-@mutant("test_scheduling_the_trigger_comes_with_every_claim")
-class TriggerForgotten(Twin):
-    """`push_if` makes a job that was due long ago due now."""
-
-    async def push_if(
-        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
-    ) -> PushedIf:
-        now = self.clock.now()
-        due = max(item.due, now) if isinstance(item.due, datetime) else item.due
-        return await super().push_if(replace(item, due=due), key, expected, value, operation=operation)

@@ -1,6 +1,9 @@
 """Bugs of pushes on a condition."""
 
 import asyncio
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from jobsvalkey.contract import NewJob, Operation, PushedIf, StoreOutcome
 from tests.mutants.mutant import Twin, mutant
@@ -56,3 +59,15 @@ class PushIfInTwoSteps(Twin):
         [pushed] = await self.push([item])
         await self.set_metadata(key, value)
         return PushedIf(pushed.outcome, item.job_id)
+
+
+@mutant("test_scheduling_the_trigger_comes_with_every_claim")
+class TriggerForgotten(Twin):
+    """`push_if` makes a job that was due long ago due now."""
+
+    async def push_if(
+        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
+    ) -> PushedIf:
+        now = self.clock.now()
+        due = max(item.due, now) if isinstance(item.due, datetime) else item.due
+        return await super().push_if(replace(item, due=due), key, expected, value, operation=operation)

@@ -147,7 +147,7 @@ class SchedulingTests(Suite):
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, driven_clock=True)
-    async def test_scheduling_the_trigger_comes_with_every_claim(self, kit: Kit) -> None:
+    async def test_scheduling_the_trigger_comes_with_every_claim(self, kit: SuiteContext) -> None:
         """push_if: the request and a due time in the past stay as they were given, through release and recovery.
 
         The request of a scheduled job holds its trigger, which is its due time: a job that catches up is claimed late.
