@@ -44,7 +44,6 @@ from jobsvalkey.middleware import (
 )
 from jobsvalkey.runtime import (
     ActiveLock,
-    Dates,
     ExponentialJitter,
     Handler,
     JobContext,
@@ -62,6 +61,7 @@ from jobsvalkey.runtime import (
     ProcessorState,
     Push,
     RetryStrategy,
+    Values,
 )
 from jobsvalkey.scheduling import (
     Accuracy,
@@ -96,7 +96,6 @@ __all__ = [
     "CleanupParameters",
     "CompletedJob",
     "ConfigurationError",
-    "Dates",
     "Day",
     "DuplicateJob",
     "DuplicateSchedule",
@@ -155,6 +154,7 @@ __all__ = [
     "UnsupportedOperation",
     "ValkeyConfiguration",
     "ValkeyJobQueue",
+    "Values",
     "new_job_id",
     "retain_for",
     "retain_last",

@@ -10,7 +10,7 @@ from uuid import uuid4
 from jobsvalkey.contract import JobName, JobStatus, NamedParameters, Settlement, StoredJob
 from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions, Push
 from jobsvalkey.runtime.codec import RequestEncoder, make_decoder, read_request, split_request
-from jobsvalkey.runtime.job import name_and_parameters, name_of
+from jobsvalkey.runtime.job import name_of, unpack_job
 from jobsvalkey_memory.clock import START, ManualClock
 from jobsvalkey_memory.queue import MemoryJobQueue
 
@@ -208,7 +208,8 @@ def _request_of(queue: _Queue, job: Any) -> bytes | None:
     """A job as it would be stored, where it has parameters."""
     if isinstance(job, JobName | type):
         return None
-    return RequestEncoder(queue.dates)(*name_and_parameters(job), START)
+    name, parameters, kind = unpack_job(job)
+    return RequestEncoder(queue.values)(name, parameters, START, kind=kind)
 
 
 def _json_of(request: bytes | None) -> str:
@@ -217,7 +218,7 @@ def _json_of(request: bytes | None) -> str:
 
 
 def _decoder(queue: _Queue, named: JobName[Any]) -> Callable[[bytes | None], Any]:
-    decode = make_decoder(named.parameters, queue.dates)
+    decode = make_decoder(named.parameters, queue.values)
     return lambda request: decode(split_request(request or b"")[1]).parameters
 
 

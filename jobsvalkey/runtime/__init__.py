@@ -1,6 +1,5 @@
 """What runs jobs on any driver: queue, registry, codec, processor, retry."""
 
-from jobsvalkey.runtime.codec import Dates
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.failure import JobError
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobFail, JobOptions, JobSleep, Push
@@ -10,10 +9,10 @@ from jobsvalkey.runtime.queue import JobQueue
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.retry import ExponentialJitter, NoRetry, RetryStrategy
 from jobsvalkey.runtime.runner import JobRunner
+from jobsvalkey.runtime.values import Values
 
 __all__ = [
     "ActiveLock",
-    "Dates",
     "ExponentialJitter",
     "Handler",
     "JobContext",
@@ -31,4 +30,5 @@ __all__ = [
     "ProcessorState",
     "Push",
     "RetryStrategy",
+    "Values",
 ]

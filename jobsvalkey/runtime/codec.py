@@ -7,18 +7,16 @@ of every job, so the pieces that do not change are made once.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from jobsvalkey.contract import InvalidParameters
-from jobsvalkey.runtime.finite import check_finite
-from jobsvalkey.runtime.swift_dates import REFERENCE_DATE, encode_swift, swift_decoder
+from jobsvalkey.runtime.values import Form, Values, make_form
+from jobsvalkey.runtime.values.plain import decode_other
+from jobsvalkey.runtime.values.swift.scalars import REFERENCE_DATE
 
 P = TypeVar("P")
-
-Dates: TypeAlias = Literal["rfc3339", "swift"]
-"""How dates inside parameters are written: as RFC 3339 text, or as Swift does, in seconds since 2001."""
 
 # What a datetime can hold, so that a date that is none is found when the request is decoded.
 _Date = Annotated[float, msgspec.Meta(ge=-63_000_000_000, le=252_000_000_000)]
@@ -53,33 +51,19 @@ def from_reference_date(seconds: float) -> datetime:
     return REFERENCE_DATE + timedelta(seconds=seconds)
 
 
-def _encode_other(value: Any) -> Any:
-    # A pydantic model is known by its methods, so that pydantic need not be there.
-    dump = getattr(value, "model_dump_json", None)
-    if dump is None:
-        raise NotImplementedError
-    return msgspec.Raw(dump(by_alias=True))
-
-
-def _decode_other(kind: type[Any], value: Any) -> Any:
-    validate = getattr(kind, "model_validate_json", None)
-    if validate is None:
-        raise NotImplementedError
-    # Once more through JSON, since a strict model takes a date from JSON text but not from a str.
-    return validate(msgspec.json.encode(value))
-
-
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=_encode_other).encode
+_encode = msgspec.json.encode
 _decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_fields = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]]).decode
 _decode_stored = msgspec.json.Decoder(Request[msgspec.Raw]).decode
 
 
 class RequestEncoder:
-    """Encodes requests, with the dates inside parameters in one form."""
+    """Encodes requests, with the values of parameters in one form."""
 
-    def __init__(self, dates: Dates = "rfc3339") -> None:
-        self._encode = _encode if dates == "rfc3339" else encode_swift
+    def __init__(self, values: Values = "plain") -> None:
+        self._values: Values = values
+        self._forms: dict[Any, Form] = {}
+        """By the type of the parameters."""
         self._heads: dict[str, bytes] = {}
         self._dated: tuple[datetime | None, bytes] = (None, b"")
         """The end of a request, for the time of the last one: jobs that are pushed together have the same."""
@@ -90,25 +74,25 @@ class RequestEncoder:
         parameters: Any,
         queued_at: datetime,
         *,
+        kind: Any = None,
         trace: Mapping[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
     ) -> bytes:
-        """The request of a job that was not tried yet.
+        """Return the request of a job that was not tried yet.
+
+        `kind` is the type that the parameters are decoded to; by default that of the value.
 
         Raises:
-            InvalidParameters: the parameters cannot be encoded.
+            InvalidParameters: the parameters cannot be encoded, or would not arrive as they are.
         """
         head = self._heads.get(name)
         if head is None:
             head = self._heads[name] = b'{%b:{"p":' % _encode(name)
         try:
-            body = self._encode(parameters)
-            if b"null" in body:
-                check_finite(parameters)
-        except Exception as error:
+            body = self._form(type(parameters) if kind is None else kind).write(parameters)
+        except (TypeError, ValueError) as error:
             raise InvalidParameters(
-                f"the parameters of job {name!r} cannot be encoded as JSON ({error}): use a dataclass, an attrs class, "
-                "a msgspec Struct, a pydantic model, or plain values"
+                f"the parameters of job {name!r} cannot be encoded as JSON and arrive as they are: {error}"
             ) from error
         date, tail = self._dated
         if date is not queued_at:
@@ -120,24 +104,42 @@ class RequestEncoder:
             tail += f',"n":{to_reference_date(next_scheduled_at)!r}'.encode()
         return head + body + tail + b"}}"
 
+    def _form(self, kind: Any) -> Form:
+        try:
+            return self._forms[kind]
+        except KeyError:
+            form = self._forms[kind] = make_form(kind, self._values)
+            return form
+        except TypeError:  # an annotation that cannot be hashed
+            return make_form(kind, self._values)
 
-def make_decoder(parameters: type[Any], dates: Dates = "rfc3339") -> RequestDecoder:
-    """What decodes the bodies of requests with these parameters.
+
+def make_decoder(parameters: type[Any], values: Values = "plain") -> RequestDecoder:
+    """Return what decodes the bodies of requests with these parameters.
 
     Raises:
-        TypeError: the type cannot be decoded.
+        TypeError: the type cannot be decoded, or its values would not arrive as they were pushed.
     """
-    if dates == "rfc3339":
-        return msgspec.json.Decoder(Request[parameters], dec_hook=_decode_other).decode
-    decode_any = msgspec.json.Decoder(Request[Any]).decode
-    decode_parameters = swift_decoder(parameters)
+    form = make_form(parameters, values)
+    if values == "plain":
+        decode = msgspec.json.Decoder(Request[parameters], dec_hook=decode_other).decode
+        return decode if form.check is None else _checked(decode, form.check)
 
-    def decode(body: msgspec.Raw) -> Request[Any]:
-        request = decode_any(body)
-        request.parameters = decode_parameters(request.parameters)
+    def decode_for_swift(body: msgspec.Raw) -> Request[Any]:
+        request: Request[Any] = _decode_stored(body)
+        request.parameters = form.read(request.parameters)
         return request
 
-    return decode
+    return decode_for_swift
+
+
+def _checked(decode: RequestDecoder, check: Callable[[Any], object]) -> RequestDecoder:
+    def decode_and_check(body: msgspec.Raw) -> Request[Any]:
+        request = decode(body)
+        check(request.parameters)
+        return request
+
+    return decode_and_check
 
 
 def split_request(request: bytes) -> tuple[str, msgspec.Raw]:

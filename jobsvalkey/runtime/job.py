@@ -137,20 +137,23 @@ def name_of(parameters: type[Any]) -> str:
     return name
 
 
-def name_and_parameters(job: Any) -> tuple[str, Any]:
-    """The name and the parameters of one value that is pushed.
+def unpack_job(job: Any) -> tuple[str, Any, Any]:
+    """Return the name, the parameters, and the type of the parameters, of one value that is pushed.
 
     Raises:
         InvalidParameters: it names no job.
     """
     if isinstance(job, NamedParameters):
         named = cast("NamedParameters[Any]", job)
-        return named.job.name, named.parameters
+        return named.job.name, named.parameters, named.job.parameters
     if isinstance(job, JobName):
         name = cast("JobName[Any]", job).name
         raise InvalidParameters(f"job {name!r} is pushed without parameters: use push(name, parameters)")
+    if isinstance(job, type):
+        raise InvalidParameters(f"{job.__qualname__} is a type: push a value of it, such as {job.__qualname__}(...)")
+    kind = cast("type[Any]", type(job))
     try:
-        return name_of(cast("type[Any]", type(job))), job
+        return name_of(kind), job, kind
     except ConfigurationError as error:
         raise InvalidParameters(str(error)) from None
 

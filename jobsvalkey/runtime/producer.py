@@ -52,12 +52,13 @@ class Producer:
         self._chain = chain
 
     async def prepare(
-        self, name: str, parameters: Any, options: JobOptions, next_scheduled_at: datetime | None = None
+        self, name: str, parameters: Any, kind: Any, options: JobOptions, next_scheduled_at: datetime | None = None
     ) -> tuple[NewJob, PushedJob | None]:
         """The job to store, and what the middleware is told of it, where there is any."""
         job_id = _id_of(options)
         if not self._chain.at_push:
-            return self._new(job_id, name, parameters, options, self._driver.clock.now(), None, next_scheduled_at), None
+            now = self._driver.clock.now()
+            return self._new(job_id, name, parameters, kind, options, now, None, next_scheduled_at), None
         trace = dict[str, str]()
         pushed = PushedJob(
             job_id=job_id,
@@ -69,13 +70,14 @@ class Producer:
         )
         await self._chain.push(pushed)
         now = self._driver.clock.now()
-        return self._new(job_id, name, parameters, options, now, trace, next_scheduled_at), pushed
+        return self._new(job_id, name, parameters, kind, options, now, trace, next_scheduled_at), pushed
 
     def _new(
         self,
         job_id: JobID,
         name: str,
         parameters: Any,
+        kind: Any,
         options: JobOptions,
         now: datetime,
         trace: dict[str, str] | None = None,
@@ -83,25 +85,25 @@ class Producer:
     ) -> NewJob:
         # A scheduled job has its trigger in place of the time of its push, as Swift writes it.
         queued_at = now if next_scheduled_at is None or options.delay_until is None else options.delay_until
-        request = self._encode(name, parameters, queued_at, trace=trace, next_scheduled_at=next_scheduled_at)
+        request = self._encode(name, parameters, queued_at, kind=kind, trace=trace, next_scheduled_at=next_scheduled_at)
         return NewJob(job_id, request, options.due, options.job_id is not None)
 
-    async def push(self, name: str, parameters: Any, options: JobOptions) -> JobID:
+    async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> JobID:
         """Store one job; its id."""
         if not self._chain.at_push:
             job_id = _id_of(options)
-            item = self._new(job_id, name, parameters, options, self._driver.clock.now())
+            item = self._new(job_id, name, parameters, kind, options, self._driver.clock.now())
             (done,) = await self._driver.push((item,))
             check_refusal(done)
             return done.job_id
-        item, pushed = await self.prepare(name, parameters, options)
+        item, pushed = await self.prepare(name, parameters, kind, options)
         (done,) = await self._driver.push((item,))
         check_refusal(done)
         if pushed is not None:
             await self._chain.pushed(pushed, done.outcome is StoreOutcome.STORED)
         return done.job_id
 
-    async def push_many(self, jobs: Sequence[tuple[str, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
+    async def push_many(self, jobs: Sequence[tuple[str, Any, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
         """Store many jobs, in one step or in chunks; their ids."""
         prepared: list[tuple[NewJob, PushedJob | None]] = []
         if self._chain.at_push:
@@ -109,7 +111,7 @@ class Producer:
             items = [item for item, _ in prepared]
         else:
             now = self._driver.clock.now()
-            items = [self._new(_id_of(options), name, parameters, options, now) for name, parameters, options in jobs]
+            items = [self._new(_id_of(job[3]), *job, now) for job in jobs]
         if atomic:
             answer = await self._push(items)
             await self._tell(prepared, answer)

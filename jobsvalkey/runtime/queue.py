@@ -28,9 +28,9 @@ from jobsvalkey.runtime.capabilities import (
     SchedulingQueueDriver,
     require,
 )
-from jobsvalkey.runtime.codec import Dates, RequestEncoder
+from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import JobContext
-from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, name_and_parameters
+from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
@@ -39,6 +39,7 @@ from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
 from jobsvalkey.runtime.runner import JobRunner
+from jobsvalkey.runtime.values import Values, check_values
 
 P = TypeVar("P")
 JP = TypeVar("JP", bound=JobParameters)
@@ -69,7 +70,10 @@ class JobQueue(Generic[D_co]):
         driver: where the jobs are kept. Whoever made it closes it.
         default_retry_strategy: for jobs that have none of their own.
         middleware: runs beside every job, the first one outermost.
-        dates: how dates inside parameters are written: `"rfc3339"` text, or as `"swift"` does by default.
+        values: how parameters are written: `"plain"`, or as `"swift"` does by default, for a queue that both use.
+
+    Raises:
+        ValueError: `values` is neither.
     """
 
     def __init__(
@@ -78,15 +82,15 @@ class JobQueue(Generic[D_co]):
         *,
         default_retry_strategy: RetryStrategy = _DEFAULT_RETRY_STRATEGY,
         middleware: Sequence[Middleware] = (),
-        dates: Dates = "rfc3339",
+        values: Values = "plain",
     ) -> None:
         self._driver = driver
         # Asked once: a driver does not change what it can do.
         self._capabilities = driver.capabilities
         self._chain = MiddlewareChain(middleware)
-        self._dates: Dates = dates
-        self._registry = JobRegistry(default_retry_strategy, dates)
-        self._producer = Producer(driver, RequestEncoder(dates), self._chain)
+        self._values: Values = check_values(values)
+        self._registry = JobRegistry(default_retry_strategy, values)
+        self._producer = Producer(driver, RequestEncoder(values), self._chain)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
             for service_job in driver.service_jobs:
                 self._registry.add(JobDefinition(service_job.job, _service_handler(service_job)))
@@ -97,9 +101,9 @@ class JobQueue(Generic[D_co]):
         return self._driver
 
     @property
-    def dates(self) -> Dates:
-        """How dates inside parameters are written."""
-        return self._dates
+    def values(self) -> Values:
+        """How the values of parameters are written."""
+        return self._values
 
     # Define and register.
 
@@ -214,7 +218,7 @@ class JobQueue(Generic[D_co]):
             if not isinstance(job, JobName):
                 raise InvalidParameters(f"only a JobName is pushed together with parameters, not {job!r}")
             job = cast("JobName[Any]", job).with_parameters(*parameters)
-        return await self._producer.push(*name_and_parameters(job), options)
+        return await self._producer.push(*unpack_job(job), options)
 
     async def push_many(
         self,
@@ -244,9 +248,7 @@ class JobQueue(Generic[D_co]):
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
         items = [
-            (*name_and_parameters(job.job), job.options)
-            if isinstance(job, Push)
-            else (*name_and_parameters(job), options)
+            (*unpack_job(job.job), job.options) if isinstance(job, Push) else (*unpack_job(job), options)
             for job in jobs
         ]
         return await self._producer.push_many(items, atomic=atomic)
@@ -272,8 +274,7 @@ class JobQueue(Generic[D_co]):
             StoreUnavailable: the store did not answer in time.
         """
         require(self._driver, self._capabilities, Capability.SCHEDULING)
-        name, parameters = name_and_parameters(job)
-        item, pushed = await self._producer.prepare(name, parameters, options, next_scheduled_at)
+        item, pushed = await self._producer.prepare(*unpack_job(job), options, next_scheduled_at)
         done = await self._driver.push_if(item, key, expected, value)
         check_refusal(done)
         if pushed is not None and done.outcome is not StoreOutcome.UNEXPECTED:

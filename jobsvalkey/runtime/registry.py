@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobsvalkey.contract import ConfigurationError, DuplicateJob, UnknownJob
-from jobsvalkey.runtime.codec import Dates, RequestDecoder, make_decoder
+from jobsvalkey.runtime.codec import RequestDecoder, make_decoder
 from jobsvalkey.runtime.job import JobDefinition
 from jobsvalkey.runtime.retry import RetryStrategy
+from jobsvalkey.runtime.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,10 @@ class RegisteredJob:
 class JobRegistry:
     """The jobs of one queue."""
 
-    def __init__(self, default_retry_strategy: RetryStrategy, dates: Dates) -> None:
+    def __init__(self, default_retry_strategy: RetryStrategy, values: Values) -> None:
         self._jobs: dict[str, RegisteredJob] = {}
         self._default_retry_strategy = default_retry_strategy
-        self._dates: Dates = dates
+        self._values: Values = values
 
     def add(self, definition: JobDefinition[Any]) -> None:
         """Register a job.
@@ -44,9 +45,11 @@ class JobRegistry:
         if name in self._jobs:
             raise DuplicateJob(f"a job named {name!r} is registered already: a queue has one handler for each name")
         try:
-            decode = make_decoder(definition.parameters, self._dates)
+            decode = make_decoder(definition.parameters, self._values)
         except (TypeError, NameError) as error:
-            raise ConfigurationError(f"the parameters of job {name!r} cannot be decoded: {error}") from error
+            raise ConfigurationError(
+                f"the parameters of job {name!r} cannot be decoded as they were pushed: {error}"
+            ) from error
         handler: Any = definition.handler
         self._jobs[name] = RegisteredJob(
             name=name,

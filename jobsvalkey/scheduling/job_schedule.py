@@ -5,7 +5,7 @@ from typing import Any, TypeVar, cast, overload
 
 from jobsvalkey.contract import JobName, JobParameters, NamedParameters
 from jobsvalkey.runtime import JobQueue
-from jobsvalkey.runtime.job import name_and_parameters
+from jobsvalkey.runtime.job import unpack_job
 from jobsvalkey.scheduling.options import SchedulerOptions
 from jobsvalkey.scheduling.schedule import Schedule
 from jobsvalkey.scheduling.scheduled_job import Accuracy, DuplicateSchedule, ScheduledJob
@@ -66,8 +66,8 @@ class JobSchedule:
             named = cast("JobName[Any]", job).with_parameters(parameters)
         else:
             schedule = parameters if schedule is None else schedule
-            name, parameters = name_and_parameters(job)
-            named = NamedParameters(JobName(name, cast("type[Any]", type(parameters))), parameters)
+            name, parameters, kind = unpack_job(job)
+            named = NamedParameters(JobName(name, cast("type[Any]", kind)), parameters)
         if not isinstance(schedule, Schedule):
             raise TypeError(f"job {named.job.name!r} needs a Schedule, not {schedule!r}")
         key = named.job.name if id is None else id

@@ -17,7 +17,7 @@ from jobsvalkey.contract import (
     QueueDriver,
 )
 from jobsvalkey.middleware import Middleware
-from jobsvalkey.runtime import Dates, ExponentialJitter, JobQueue, ProcessorOptions, RetryStrategy
+from jobsvalkey.runtime import ExponentialJitter, JobQueue, ProcessorOptions, RetryStrategy, Values
 from jobsvalkey.runtime.capabilities import require
 from jobsvalkey.runtime.signals import stop_signals
 from jobsvalkey.scheduling import Accuracy, JobSchedule, Schedule, SchedulerOptions
@@ -47,7 +47,7 @@ class JobService(JobQueue[D_co]):
         cleanup: what is cleaned up, and when; `None` is nothing beyond the driver's retention policy.
         middleware: runs beside every job, the first one outermost.
         default_retry_strategy: for jobs that have none of their own.
-        dates: how dates inside parameters are written: `"rfc3339"` text, or as `"swift"` does by default.
+        values: how parameters are written: `"plain"`, or as `"swift"` does by default, for a queue that both use.
 
     Raises:
         UnsupportedOperation: there is to be a cleanup, and the driver can do none, or none on a schedule.
@@ -62,9 +62,9 @@ class JobService(JobQueue[D_co]):
         cleanup: CleanupOptions | None = None,
         middleware: Sequence[Middleware] = (),
         default_retry_strategy: RetryStrategy = _DEFAULT_RETRY_STRATEGY,
-        dates: Dates = "rfc3339",
+        values: Values = "plain",
     ) -> None:
-        super().__init__(driver, default_retry_strategy=default_retry_strategy, middleware=middleware, dates=dates)
+        super().__init__(driver, default_retry_strategy=default_retry_strategy, middleware=middleware, values=values)
         self._processor_options = processor
         self._scheduler_options = scheduler
         self._schedule = JobSchedule()

@@ -52,7 +52,7 @@ async def test_pushed_needs_no_registration_and_counts_no_duplicates_or_retries(
 
 
 async def test_pushed_reads_dates_as_the_queue_writes_them() -> None:
-    queue = JobQueue(MemoryJobQueue(clock=ManualClock()), dates="swift")
+    queue = JobQueue(MemoryJobQueue(clock=ManualClock()), values="swift")
     when, moment = JobName("When", datetime), datetime(2025, 1, 1, tzinfo=UTC)
     await queue.push(when, moment)
     assert pushed(queue, when) == [moment]

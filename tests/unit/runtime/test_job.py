@@ -19,7 +19,7 @@ from jobsvalkey import (
     JobSleep,
     ProcessorOptions,
 )
-from jobsvalkey.runtime.job import name_and_parameters
+from jobsvalkey.runtime.job import unpack_job
 
 NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001
 
@@ -150,7 +150,7 @@ def test_a_type_without_a_name_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r'use JobName\("...", int\)'):
         _ = JobDefinition(nameless, handler).name
     with pytest.raises(InvalidParameters, match="int names no job"):
-        name_and_parameters(1)
+        unpack_job(1)
 
 
 def test_a_timeout_is_above_zero() -> None:
