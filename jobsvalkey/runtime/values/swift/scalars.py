@@ -29,7 +29,7 @@ def write_date(date: datetime) -> msgspec.Raw:
         ValueError: the date is naive.
     """
     if date.tzinfo is None:
-        raise ValueError(f"a naive datetime ({date}) is no moment: give it a time zone, as in datetime.now(UTC)")
+        raise ValueError(f"a naive datetime ({date}) is no moment: give it a time zone")
     microseconds = (date - REFERENCE_DATE) // _MICROSECOND
     seconds, rest = divmod(abs(microseconds), 1_000_000)
     fraction = f"{rest:06d}".rstrip("0") or "0"

@@ -1,0 +1,119 @@
+"""A value that would not arrive as it is is refused when it is pushed, by a sentence that names the field."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta, timezone
+from pathlib import Path
+from typing import Any, TypedDict
+from zoneinfo import ZoneInfo
+
+import pydantic
+import pytest
+
+from tests.unit.runtime.arrivals import refusal_at_push
+
+
+@dataclass(frozen=True)
+class Base:
+    x: int = 1
+
+
+@dataclass(frozen=True)
+class Derived(Base):
+    y: int = 2
+
+
+@dataclass
+class Holder:
+    base: Base
+    many: list[float]
+    by_name: dict[str, int]
+    payload: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass
+class Computes:
+    value: int
+    double: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.double = 2 * self.value
+
+
+def tampered() -> Computes:
+    value = Computes(1)
+    value.double = 99
+    return value
+
+
+@dataclass
+class LeftOut:
+    moment: datetime = field(compare=False)
+
+
+@dataclass(eq=False)
+class WithoutEq:
+    moment: datetime
+
+
+class HasPrivate(pydantic.BaseModel):
+    x: int = 1
+    _note: int = 1
+
+
+def with_private() -> HasPrivate:
+    value = HasPrivate()
+    value._note = 2  # pyright: ignore[reportPrivateUsage]
+    return value
+
+
+class Total(TypedDict):
+    x: int
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ODD = timezone(timedelta(hours=1, seconds=28))
+EXTRA: Any = {"x": 1, "y": 2}
+MISTYPED: Any = {"x": "1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "place"),
+    [
+        (Holder, Holder(Derived(), [], {}), "Holder.base would arrive as Base"),
+        (Base, Derived(), "would arrive as Base"),
+        (Base, Base("text"), r"Expected `int`, got `str` - at `\$\.x`"),  # type: ignore[arg-type]
+        (Base, 1, "object"),
+        (int, True, "Expected `int`"),
+        (Holder, Holder(Base(), [2**60 + 1], {}), r"Holder.many\[0\] would arrive as float"),
+        (Holder, Holder(Base(), [float("nan")], {}), r"Holder.many\[0\] is NaN"),
+        (Holder, Holder(Base(), [], {}, {"a": {1: "x", "1": "y"}}), r"Holder.payload\['a'\] would lose .*1, '1'"),
+        (Holder, Holder(Base(), [], {}, {"a": [object()]}), r"Holder.payload\['a'\]\[0\] is a object"),
+        (Holder, Holder(Base(), [], {}, {"a": Path()}), r"Holder.payload\['a'\] is a PosixPath"),
+        (Holder, Holder(Base(), [], {}, {"a": float("inf")}), "NaN and infinity|is NaN or infinite"),
+        (Holder, Holder(Base(), [], {"\ud800": 1}), "Holder.by_name"),
+        (str, "\ud800", "surrogates"),
+        (dict, {1: 1, "1": 2}, "lose entries: of the keys 1, '1'"),
+        (dict[int | str, int], {1: 1, "1": 2}, "keys"),
+        (Any, [{1: 1, "1": 2}], "lose entries"),
+        (list, [{"a": {1.0: 1, "1.0": 2}}], "lose entries"),
+        (Computes, tampered(), "Computes.double would arrive as int 2, not int 99"),
+        (datetime, datetime(2024, 1, 1, tzinfo=ODD), "would arrive as datetime"),
+        (LeftOut, LeftOut(datetime(2024, 1, 1, tzinfo=ODD)), "LeftOut.moment"),
+        (WithoutEq, WithoutEq(datetime(1880, 1, 1, tzinfo=BERLIN)), "WithoutEq.moment"),
+        (time, time(1, tzinfo=BERLIN), "would arrive as time"),
+        (time, time(1, tzinfo=ODD), "would arrive as time"),
+        (HasPrivate, with_private(), "HasPrivate._note would arrive as int 1, not int 2"),
+        (Total, EXTRA, "of the keys 'y'"),
+        (Total, MISTYPED, "Expected `int`"),
+    ],
+)
+async def test_a_value_that_would_not_arrive_is_refused_by_name(kind: Any, value: Any, place: str) -> None:
+    found = await refusal_at_push(kind, value)
+    assert re.search(place, found), found
+
+
+async def test_it_is_refused_in_swifts_form_too() -> None:
+    assert "Holder.base" in await refusal_at_push(Holder, Holder(Derived(), [], {}), "swift")
+    assert "lose entries" in await refusal_at_push(dict[str, Any], {"a": {1: 1, "1": 2}}, "swift")
+    assert "naive" in await refusal_at_push(datetime, datetime(2024, 1, 1), "swift")  # noqa: DTZ001
