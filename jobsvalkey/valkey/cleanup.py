@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from jobsvalkey.contract import CleanupLoops, JobCleanup, JobStatus, Operation
 from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import wire
-from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import CLEANUP
+from jobsvalkey.valkey.words import Cleanup
 
 _START = b"0:0"
 
@@ -60,10 +60,18 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
             return 0, _START
         if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
-        age: Argument = "" if cleanup.max_age is None else wire.microseconds(cleanup.max_age)
-        asked: list[Argument] = [status, cleanup.action, age, "1" if only_orphans else "", max_jobs]
+        age = "" if cleanup.max_age is None else wire.microseconds(cleanup.max_age)
         while True:
-            answer: bytes = await self._write(CLEANUP, [*asked, position], operation, asked)
+            step = Cleanup(
+                wanted=status,
+                action=cleanup.action,
+                least_age=age,
+                only_orphans="1" if only_orphans else "",
+                max_jobs=max_jobs,
+                position=position,
+            )
+            # The position is no part of what is asked: it is found out again for a repeat.
+            answer: bytes = await self._write(CLEANUP, step, operation, step._replace(position=b""))
             done, _, position = answer.partition(b" ")
             if done != b"0" or not position:
                 return int(done), position or _START

@@ -13,7 +13,7 @@ class ScriptContext:
         self.queue_key: str = configuration.queue_key
         self._clock = clock
         self._settings: list[Argument] = [
-            *wire.retention_arguments(configuration.retention_policy),
+            wire.retention_argument(configuration.retention_policy),
             wire.microseconds(configuration.idempotency_window),
         ]
 

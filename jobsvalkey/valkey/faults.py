@@ -47,6 +47,8 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
         return OperationRefused(f"this numbered operation is not a repeat of the last one: {rest}")
     if code == "JOBSCLOSED":
         return WorkerClosed(f"worker {rest} is closed or was never opened: open a new one, with a new id")
+    if code == "JOBSLAYOUT":
+        return newer_layout(queue_key, rest)
     if code == "JOBSLOCK":
         return ConfigurationError(f"{rest}: use another key")
     if code == "JOBSTYPE" or "WRONGTYPE" in text:
@@ -72,6 +74,13 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
 def without_login(text: str) -> str:
     """A message without what stands before an `@`: that may be a user and a password."""
     return re.sub(r"\S*@(?=\S)", "", text)
+
+
+def newer_layout(queue_key: str, layout: str) -> ConfigurationError:
+    """The queue's keys say that it was used with features that this version does not know."""
+    return ConfigurationError(
+        f"queue {queue_key!r} was written by a newer version of jobsvalkey (layout {layout}): upgrade this one"
+    )
 
 
 def has_hash_tag(queue_key: str) -> bool:

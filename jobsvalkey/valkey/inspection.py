@@ -7,6 +7,7 @@ from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import COUNTS, PAGE, READ
+from jobsvalkey.valkey.words import Page, Read
 
 PAGE_SIZE = 250
 """Jobs in one step of a list."""
@@ -49,18 +50,17 @@ class ValkeyInspection(ValkeyBase):
                             return
 
     async def _jobs(self, ids: Sequence[Argument], *, complete: bool) -> list[StoredJob | None]:
-        replies = await self._read(READ, ["1" if complete else "", *ids])
+        replies = await self._read(READ, [*Read(with_requests="1" if complete else ""), *ids])
         return [wire.stored_job(reply) for reply in replies]
 
     async def _pages(self, status: JobStatus) -> AsyncIterator[list[bytes]]:
-        position: list[Argument] = ["", ""]
+        order = "last" if status in FINISHED else "first"
+        page = Page(state=status, order=order, size=PAGE_SIZE, after_score=b"", after_id=b"")
         while True:
-            reply: list[bytes] = await self._read(
-                PAGE, [status, "1" if status in FINISHED else "", PAGE_SIZE, *position]
-            )
+            reply: list[bytes] = await self._read(PAGE, page)
             ids = reply[::2]
             if ids:
                 yield ids
             if len(ids) < PAGE_SIZE or status is JobStatus.PROCESSING:
                 return
-            position = [reply[-1], ids[-1]]
+            page = page._replace(after_score=reply[-1], after_id=ids[-1])

@@ -3,6 +3,7 @@
 from jobsvalkey.contract import JobID, Operation
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import CANCEL, CHANGE, PAUSE, RESUME
+from jobsvalkey.valkey.words import Cancel, Change, Pause, Resume
 
 
 class ValkeyJobs(ValkeyBase):
@@ -10,23 +11,23 @@ class ValkeyJobs(ValkeyBase):
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Cancel a pending or paused job; `False` where it is neither, and nothing changes."""
-        return await self._write(CANCEL, [str(job_id)], operation) == b"1"
+        return await self._write(CANCEL, Cancel(id=str(job_id)), operation) == b"1"
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Set a pending job aside with its due time; `False` where it is not pending."""
-        return await self._write(PAUSE, [str(job_id)], operation) == b"1"
+        return await self._write(PAUSE, Pause(id=str(job_id)), operation) == b"1"
 
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Put a paused job back, at the due time it had; `False` where it is not paused."""
-        return await self._write(RESUME, [str(job_id)], operation) == b"1"
+        return await self._write(RESUME, Resume(id=str(job_id)), operation) == b"1"
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Put a finished job back into the queue, due now; `False` where it has not ended or is a tombstone.
 
         Its error is cleared, `recoveries` is 0, and `reset_attempt` is set.
         """
-        return await self._write(CHANGE, ["rerun", str(job_id)], operation) == b"1"
+        return await self._write(CHANGE, Change(action="rerun", id=str(job_id)), operation) == b"1"
 
     async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Remove a job in any state but processing; `False` where it is processing or not there."""
-        return await self._write(CHANGE, ["remove", str(job_id)], operation) == b"1"
+        return await self._write(CHANGE, Change(action="remove", id=str(job_id)), operation) == b"1"

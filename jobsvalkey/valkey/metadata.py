@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from jobsvalkey.contract import Operation, check_expiry, check_metadata_key
 from jobsvalkey.valkey import wire
-from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import ACQUIRE_LOCK, GET_METADATA, RELEASE_LOCK, SET_METADATA
+from jobsvalkey.valkey.words import AcquireLock, GetMetadata, ReleaseLock, SetMetadata
 
 
 class ValkeyMetadata(ValkeyBase):
@@ -14,7 +14,7 @@ class ValkeyMetadata(ValkeyBase):
 
     async def get_metadata(self, key: str) -> bytes | None:
         """The value, or the holder where `key` is a lock that is held; `None` where there is neither."""
-        return await self._read(GET_METADATA, [check_metadata_key(key, self._configuration.queue_key)])
+        return await self._read(GET_METADATA, GetMetadata(name=self._name(key)))
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         """Store a value.
@@ -22,7 +22,7 @@ class ValkeyMetadata(ValkeyBase):
         Raises:
             ConfigurationError: `key` is a lock that is held.
         """
-        await self._write(SET_METADATA, [check_metadata_key(key, self._configuration.queue_key), value], operation)
+        await self._write(SET_METADATA, SetMetadata(name=self._name(key), value=value), operation)
 
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
@@ -34,16 +34,13 @@ class ValkeyMetadata(ValkeyBase):
             ValueError: `expires_in` is not above zero, or beyond 36,500 days.
         """
         check_expiry(expires_in)
-        arguments: list[Argument] = [
-            check_metadata_key(key, self._configuration.queue_key),
-            holder,
-            wire.microseconds(expires_in),
-        ]
-        return await self._write(ACQUIRE_LOCK, arguments, operation) == b"1"
+        words = AcquireLock(name=self._name(key), holder=holder, duration=wire.microseconds(expires_in))
+        return await self._write(ACQUIRE_LOCK, words, operation) == b"1"
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free the lock where `holder` has it; whether it had."""
-        return (
-            await self._write(RELEASE_LOCK, [check_metadata_key(key, self._configuration.queue_key), holder], operation)
-            == b"1"
-        )
+        words = ReleaseLock(name=self._name(key), holder=holder)
+        return await self._write(RELEASE_LOCK, words, operation) == b"1"
+
+    def _name(self, key: str) -> str:
+        return check_metadata_key(key, self._configuration.queue_key)

@@ -23,9 +23,10 @@ from jobsvalkey.contract import (
     refusals,
 )
 from jobsvalkey.valkey import wire
-from jobsvalkey.valkey.arguments import Argument, Reply
+from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import CLOSE_WORKER, PUSH, RECOVER, RENEW
+from jobsvalkey.valkey.words import CloseWorker, Exchange, Recover, Renew
 
 SHORTEST_SILENCE = 0.1
 """Seconds that a renewal is given at least, however short the lock."""
@@ -73,10 +74,18 @@ class ValkeyQueueing(ValkeyBase):
         check_reports(reports, self.capabilities)
         words = wire.settlement_arguments(settlements)
         session = self._session()
-        start: list[Argument] = [worker, sequence, limit, session.new_call()]
+        first = Exchange(
+            worker=worker,
+            sequence=sequence,
+            limit=limit,
+            max_bytes=self._configuration.max_atomic_push_bytes,
+            call=session.new_call(),
+            is_repeat="",
+        )
+        repeat = first._replace(is_repeat="1")
         try:
             with _full_for_now():
-                reply = await session.exchanges(worker).call([*start, "", *words], [*start, "1", *words])
+                reply = await session.exchanges(worker).call([*first, *words], [*repeat, *words])
         except (WorkerClosed, OperationRefused):
             await session.end_exchanges(worker)  # whoever runs goes on as another worker
             raise
@@ -111,7 +120,7 @@ class ValkeyQueueing(ValkeyBase):
         """
         session = self._session()
         with _full_for_now():
-            await session.upkeep.call(CLOSE_WORKER, [worker], patience=session.patience)
+            await session.upkeep.call(CLOSE_WORKER, CloseWorker(worker=worker), patience=session.patience)
         await session.end_exchanges(worker)
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
@@ -131,13 +140,11 @@ class ValkeyQueueing(ValkeyBase):
             StoreUnavailable: no answer within `operation_timeout`.
         """
         session = self._session()
-        arguments: list[Argument] = [
-            max(max_jobs, 0),
-            wire.microseconds(self._configuration.unowned_grace),
-            worker or "",
-        ]
+        words = Recover(
+            max_jobs=max(max_jobs, 0), grace=wire.microseconds(self._configuration.unowned_grace), asker=worker or ""
+        )
         # Not on the channel of renewals, which must not wait.
-        return await session.control.call(RECOVER, arguments, patience=session.patience)
+        return await session.control.call(RECOVER, words, patience=session.patience)
 
     async def _hold(self, worker: WorkerID, hold_for: timedelta, *, is_open: bool) -> Reply:
         session = self._session()
@@ -145,9 +152,9 @@ class ValkeyQueueing(ValkeyBase):
         # A reply that is lost is missed early enough to ask once more, and more than once, before the lock runs out.
         silence = max(seconds / 6, SHORTEST_SILENCE)
         patience = min(session.patience, max(seconds / 3, 2 * SHORTEST_SILENCE))
-        arguments: list[Argument] = [worker, wire.microseconds(hold_for), "" if is_open else "1"]
+        words = Renew(worker=worker, hold=wire.microseconds(hold_for), open="" if is_open else "1")
         with _full_for_now():
-            tokens = await session.upkeep.call(RENEW, arguments, patience=patience, silence=silence)
+            tokens = await session.upkeep.call(RENEW, words, patience=patience, silence=silence)
         session.exchanges(worker).locked_for(seconds)
         return tokens
 

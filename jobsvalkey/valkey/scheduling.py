@@ -2,11 +2,9 @@
 
 from jobsvalkey.contract import NewJob, Operation, PushedIf, StoreOutcome, check_metadata_key, check_push, refusals
 from jobsvalkey.valkey import wire
-from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import PUSH_IF
-
-_OUTCOMES = {b"p": StoreOutcome.STORED, b"d": StoreOutcome.DUPLICATE, b"u": StoreOutcome.UNEXPECTED}
+from jobsvalkey.valkey.words import PushIf
 
 
 class ValkeyScheduling(ValkeyBase):
@@ -23,11 +21,11 @@ class ValkeyScheduling(ValkeyBase):
         check_push([item], self._configuration)
         for refused in refusals([item], self.capabilities):
             return PushedIf(refused.outcome, item.job_id, refused.reason)
-        condition: list[Argument] = [
-            check_metadata_key(key, self._configuration.queue_key),
-            "" if expected is None else "1",
-            expected or b"",
-            value,
-        ]
-        answer = await self._write(PUSH_IF, condition + wire.push_arguments([item]), operation)
-        return PushedIf(_OUTCOMES[answer], item.job_id)
+        words = PushIf(
+            name=check_metadata_key(key, self._configuration.queue_key),
+            has_expected="" if expected is None else "1",
+            expected=expected or b"",
+            value=value,
+        )
+        answer: bytes = await self._write(PUSH_IF, [*words, *wire.push_arguments([item])], operation)
+        return PushedIf(StoreOutcome(answer.decode()), item.job_id)

@@ -3,18 +3,19 @@
 import asyncio
 import contextlib
 import secrets
+from string import ascii_letters
 from typing import cast
 
 from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError
 
-from jobsvalkey.contract import ConfigurationError, WorkerID
+from jobsvalkey.contract import WorkerID
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.exchanges import ExchangeChannel
-from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
+from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout
 from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.pushing import Pusher
 from jobsvalkey.valkey.tasks import TaskSet
@@ -103,6 +104,7 @@ class Session:
             raise cluster_key(self._context.queue_key)
 
     async def _check_layout(self, channel: Channel) -> None:
+        """Scripts look at the letters that follow the version, since those can be added at any time."""
         queue_key = self._context.queue_key
         key = f"{queue_key}.metadata._layout"
         found = await channel.send("GET", key)
@@ -110,8 +112,5 @@ class Session:
             # A full server refuses this, and so it does for a user who may only read: the next connection tries again.
             with contextlib.suppress(ResponseError):
                 await channel.send("SET", key, LAYOUT, "NX")
-        elif found != LAYOUT:
-            raise ConfigurationError(
-                f"queue {queue_key!r} was written by a newer version of jobsvalkey (layout "
-                f"{found.decode(errors='replace')}): upgrade this one"
-            )
+        elif found.rstrip(ascii_letters.encode()) != LAYOUT:
+            raise newer_layout(queue_key, found.decode(errors="replace"))

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -36,7 +37,9 @@ _MICROSECOND = timedelta(microseconds=1)
 # Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 _STORED = {ord("1"): StoreOutcome.STORED, ord("0"): StoreOutcome.DUPLICATE}
-_OUTCOMES = {ord("s"): SettleOutcome.SETTLED, ord("l"): SettleOutcome.CLAIM_LOST, ord("b"): SettleOutcome.BROKEN}
+OUTCOMES: Final = {"SETTLED": "s", "CLAIM_LOST": "l", "BROKEN": "b"}
+"""The letter that stands for each outcome in the scripts, where they have the same names."""
+_OUTCOMES = {ord(letter): SettleOutcome[name] for name, letter in OUTCOMES.items()}
 
 
 def microseconds(value: datetime | timedelta) -> int:
@@ -58,8 +61,8 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
         if item.due is None and not item.remember:
             arguments += (str(item.job_id), item.request)
         else:
-            own = "!" if item.remember else " "
-            arguments += (f"{item.job_id}{own}{due_argument(item.due)}", item.request)
+            due = "now" if item.due is None else due_argument(item.due)
+            arguments += (f"{item.job_id} {due} {'remember' if item.remember else '-'}", item.request)
     return arguments
 
 
@@ -98,17 +101,15 @@ def from_score(value: bytes) -> datetime:
     return datetime.fromtimestamp(min(max(float(value), _FIRST), _LAST), UTC)
 
 
-def retention_arguments(policy: RetentionPolicy) -> list[Argument]:
+def retention_argument(policy: RetentionPolicy) -> str:
     """A retention policy, as the scripts take it."""
-    arguments: list[Argument] = []
-    for retention in (policy.completed_jobs, policy.failed_jobs, policy.cancelled_jobs):
-        arguments += _limits(retention)
-    return arguments
+    kept = {"completed": policy.completed_jobs, "failed": policy.failed_jobs, "cancelled": policy.cancelled_jobs}
+    return " ".join(f"{state}:{_limits(retention)}" for state, retention in kept.items())
 
 
-def _limits(retention: Retention) -> tuple[Argument, Argument]:
+def _limits(retention: Retention) -> str:
     age = "" if retention.max_age is None else microseconds(retention.max_age)
-    return age, "" if retention.max_count is None else retention.max_count
+    return f"{age}:{'' if retention.max_count is None else retention.max_count}"
 
 
 def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
@@ -117,31 +118,32 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     for settlement in settlements:
         identity = str(settlement.job_id), settlement.token
         if type(settlement) is Finish:
-            arguments += ("f", *identity)
+            arguments += ("finish", *identity)
         elif isinstance(settlement, Fail):
-            arguments += ("x", *identity, settlement.error, "1" if settlement.keep else "", "")
+            arguments += ("fail", *identity, settlement.error, "1" if settlement.keep else "")
         elif isinstance(settlement, Retry):
             request = "=" if settlement.request is None else settlement.request
-            arguments += ("r", *identity, request, due_argument(settlement.due), settlement.error or "")
+            arguments += ("retry", *identity, request, due_argument(settlement.due), settlement.error or "")
         else:
-            arguments += ("l", *identity, "", "", "")
+            arguments += ("release", *identity)
     return arguments
 
 
 def exchanged(reply: Reply) -> Exchanged:
     """The answer of `exchange`. What others have spoiled of a job's metadata has its default."""
-    letters: bytes = reply[0]
-    until_next: bytes | None = reply[1]
-    flat: list[bytes] = reply[2:-1]
+    letters: bytes
+    until_next: bytes | None
+    flat: list[bytes]
+    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None]]
+    dropped: list[bytes]
+    letters, until_next, flat, exceptions, dropped = reply
+    for entry in dropped:
+        _logger.warning("%r among the pending jobs is no job id, and was removed", entry)
     claims: list[Claim] = []
     for n in range(0, len(flat), 4):
         due = from_score(flat[n + 3])
         claims.append(Claim(JobID.from_wire(flat[n]), flat[n + 1], flat[n + 2], due, due))
-    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None]] = reply[-1]
     for number, stored, recoveries, reset, error in exceptions:
-        if number < 0:
-            _logger.warning("%r among the pending jobs is no job id, and was removed", stored)
-            continue
         plain = claims[number]
         count = _count(recoveries)
         claims[number] = replace(

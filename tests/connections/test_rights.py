@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import ConfigurationError, JobQueue, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.valkey import scripting
 from tests.conftest import StartServer
 from tests.support.pages import blocks
 from tests.support.processors import run_in_background
@@ -52,9 +52,9 @@ def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
 
 def test_no_command_is_missing_and_none_is_needless() -> None:
     commands = set[str]()
-    for script in (files("jobsvalkey.valkey") / "scripts").iterdir():
-        if script.name.endswith(".lua"):
-            commands.update(re.findall(r"(?:redis\.p?call|batch)\('(\w+)'", script.read_text("utf-8")))
+    for script in vars(scripting).values():
+        if isinstance(script, scripting.Script):
+            commands.update(re.findall(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\(batch, )'(\w+)'", script.text))
     needed = {command.lower() for command in commands} | SENT
     assert {right[1:] for right in rights() if right.startswith("+")} == needed
 

@@ -12,7 +12,7 @@ from valkey.asyncio import Valkey
 from jobsvalkey import JobQueue, ProcessorOptions, StoreUnavailable
 from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
-from jobsvalkey.valkey.scripting import PUSH
+from jobsvalkey.valkey.scripting import CONTEXT, PUSH
 from tests.faults.fork_process import PUSHES
 from tests.support.drivers import driver_at, new_job
 from tests.support.processes import ROOT
@@ -63,7 +63,7 @@ async def test_a_fork_has_connections_and_numbers_of_its_own(
     )
     assert sorted(pushes.values()) == [PUSHES, 3 * PUSHES]
     producers = {
-        command.arguments[11]
+        command.arguments[3 + len(CONTEXT) + PUSH.parameters.index("producer")]
         for command in proxy.commands
         if command.name == "EVALSHA" and script(PUSH.digest)(command)
     }

@@ -1,14 +1,27 @@
 """A key that somebody else uses: a job's spoils that job alone, a queue's fails the step, with nothing half done."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from jobsvalkey import ConfigurationError, InconsistencyKind, JobQueue, ProcessorOptions
-from jobsvalkey.contract import Fail, Finish, Inconsistency, JobCleanup, JobID, JobStatus, NewJob, SettleOutcome
+from jobsvalkey.contract import (
+    Fail,
+    Finish,
+    Inconsistency,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    NewJob,
+    SettleOutcome,
+    StoreOutcome,
+)
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.support.drivers import claims_of, new_job, open_worker
+from tests.support.drivers import HOUR, claims_of, new_job, open_worker
 from tests.support.processors import run_in_background
 from tests.support.pushes import STORED, outcomes
 from tests.support.steps import STEPS, claimed, pending
@@ -158,15 +171,65 @@ async def test_a_cleanup_meets_a_job_whose_key_is_spoiled(
     assert await direct.validate() == []
 
 
-@pytest.mark.parametrize("key", JOB_KEYS)
-async def test_a_push_over_somebody_elses_key(
-    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+LEFT = {"recoveries": "9", "reset": "1", "error": "an old one", "stored": "1", "remember": "1", "status": "failed"}
+"""The envelope of a job that is gone."""
+
+
+async def leave(client: Any, key: str) -> None:
+    """Let it hold what a job of the same id had."""
+    await client.hset(key, mapping=LEFT)
+
+
+PUSHED: dict[str, Callable[[NewJob], NewJob]] = {
+    "plain": lambda job: job,
+    "due": lambda job: replace(job, due=-HOUR + datetime.now(UTC)),
+    "own id": lambda job: replace(job, remember=True),
+}
+THERE: dict[str, tuple[str, Callable[[Any, str], Awaitable[None]]]] = {
+    "a request of the wrong type": ("", spoil),
+    "an envelope of the wrong type": (".metadata", spoil),
+    "an envelope that was left": (".metadata", leave),
+}
+
+
+@pytest.mark.parametrize("others", [0, 4], ids=["alone", "in a batch"])
+@pytest.mark.parametrize("pushed", PUSHED.values(), ids=PUSHED)
+@pytest.mark.parametrize("there", THERE.values(), ids=THERE)
+async def test_what_is_in_the_way_of_a_push_is_replaced(
+    there: tuple[str, Callable[[Any, str], Awaitable[None]]],
+    pushed: Callable[[NewJob], NewJob],
+    others: int,
+    direct: ValkeyJobQueue,
+    valkey_client: Any,
+    queue_key: str,
 ) -> None:
-    job = new_job()
-    await spoil(valkey_client, f"{queue_key}/{job.job_id}{key}")
-    assert outcomes(await direct.push([job])) == [STORED]
-    (claim,) = await claims_of(direct, 1)
-    assert claim.request == (None if key == ".metadata" else job.request)
+    jobs = [pushed(new_job()) for _ in range(others + 1)]
+    bad = jobs[others // 2]
+    key, put = there
+    await put(valkey_client, f"{queue_key}/{bad.job_id}{key}")
+    pushes = [direct.push([job]) for job in jobs]  # one is under way, the others share the next step
+    assert [outcomes(pushed) for pushed in await asyncio.gather(*pushes)] == [[STORED]] * len(jobs)
+    claims = {claim.job_id: claim for claim in await claims_of(direct, 9)}
+    assert set(claims) == {job.job_id for job in jobs}
+    for job in jobs:
+        claim = claims[job.job_id]
+        assert (claim.request, claim.recoveries, claim.reset_attempt, claim.error) == (job.request, 0, False, None)
+        assert claim.stored_at.year > 2000
+    assert await direct.validate() == []
+
+
+async def test_what_is_in_the_way_of_a_push_by_condition_is_replaced(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    for put in (spoil, leave):
+        job = new_job()
+        await put(valkey_client, f"{queue_key}/{job.job_id}.metadata")
+        assert (await direct.push_if(job, "value", None, b"")).outcome is StoreOutcome.STORED
+        assert (await direct.push_if(new_job(), "value", None, b"")).outcome is StoreOutcome.UNEXPECTED
+        (claim,) = await claims_of(direct, 9)
+        assert (claim.request, claim.recoveries, claim.reset_attempt, claim.error) == (job.request, 0, False, None)
+        await direct.exchange("worker", 2, [Finish(claim.job_id, claim.token)])
+        await valkey_client.delete(f"{queue_key}.metadata.value", f"{queue_key}.metadata._worker.worker")
 
 
 @pytest.mark.parametrize("score", ["253402300800", "1e300", "inf", "-1e300", "-inf"])

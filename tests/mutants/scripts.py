@@ -71,8 +71,8 @@ script_mutant(
     "ScriptForgetsToken",
     "`exchange.lua`: a claim is held against job and worker, not against the token.",
     "test_settle_a_worker_is_fenced_from_its_own_past",
-    "if claim and not claimed[id] and claim:sub(1, #ARGV[i + 2] + 1) == ARGV[i + 2] .. ' ' then",
-    "if claim and not claimed[id] then",
+    "if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then",
+    "if claim and not dues[id] then",
 )
 script_mutant(
     "ScriptDeliversEarly",
@@ -86,16 +86,16 @@ script_mutant(
     "ScriptLeavesPayload",
     "`exchange.lua`: the payload of a finished job stays behind, on no list.",
     "test_inspection_what_is_gone_leaves_nothing_behind",
-    "gone[#gone + 1] = payload_of(id)",
-    "",
+    "if not end_job(id, 'completed', dues[id]) then gone[#gone + 1] = id end",
+    "end_job(id, 'completed', dues[id])",
     weakness=1,
 )
 script_mutant(
     "ScriptRecoversUncounted",
     "`recover.lua`: a recovery is not counted.",
     "test_worker_the_jobs_of_a_dead_worker_are_pending_again",
-    "release(ids[n], score, true)",
-    "release(ids[n], score)",
+    "release(ids, claims, worker, count_recovery)",
+    "release(ids, claims, worker)",
     weakness=19,
 )
 script_mutant(
@@ -110,20 +110,20 @@ script_mutant(
     "ScriptPushesWithoutCompare",
     "`push_if.lua`: pushes, whatever the key holds.",
     "test_scheduling_something_else_is_there",
-    "if (value.plain or false) ~= (ARGV[FIRST + 4] == '1' and ARGV[FIRST + 5]) then return record('u') end",
+    "if (present.plain or false) ~= (has_expected == '1' and expected) then return record('unexpected') end",
     "",
     weakness=10,
 )
 script_mutant(
     "ScriptTakesAnyContent",
-    "`prelude.lua`: a number that was used for something else is taken for a repeat.",
+    "`operations.lua`: a number that was used for something else is taken for a repeat.",
     "test_repeat_the_same_sequence_for_something_else",
-    "if ARGV[FIRST + 2] ~= digest then",
+    "if digest ~= digest_of_last then",
     "if false then",
 )
 script_mutant(
     "ScriptCutsTimes",
-    "`prelude.lua`: times are written with three decimals.",
+    "`time.lua`: times are written with three decimals.",
     "test_order_order_to_the_smallest_step_of_time",
     "return string.format('%.6f', microseconds / 1000000)",
     "return string.format('%.3f', microseconds / 1000000)",

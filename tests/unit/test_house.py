@@ -77,13 +77,12 @@ def test_folders_of_tests_import_from_each_other_nothing_but_what_is_shared() ->
 
 
 def test_each_script_says_what_it_takes_returns_and_costs() -> None:
-    for name, text in files("jobsvalkey/valkey/scripts/*.lua"):
+    for name, text in files(":(glob)jobsvalkey/valkey/scripts/*.lua"):
         header = "".join(re.match(r"((?:--.*\n)*)", text).groups())  # pyright: ignore[reportOptionalMemberAccess]
-        if name.endswith("/prelude.lua"):
-            assert header, name
-        else:
-            assert "Result: " in header, name
-            assert "Cost: " in header, name
+        assert "\n-- result: " in header, name
+        assert "\n-- cost: " in header, name
+    for name, text in files("jobsvalkey/valkey/scripts/lib/*.lua"):
+        assert text.startswith("-- "), name
 
 
 def public(name: str) -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,16 @@
--- Cancel a pending or paused job. [FIRST + 3] id.
--- Result: `1` where it was cancelled, else `0`. Cost: O(log n).
-local known = repeated()
-if known then return known end
-local wrong = wrong_type(PENDING, PAUSED, ENDED.cancelled.key, IDS)
+-- Cancel a pending or paused job.
+-- uses: operations types places ending
+-- args: id
+-- result: `1` if it was cancelled, else `0`.
+-- cost: O(log n).
+local answer = answered()
+if answer then return answer end
+local wrong = has_wrong_type('zset', PENDING, PAUSED, ENDED.cancelled.key, IDS)
 if wrong then return wrong end
 
-local id = ARGV[FIRST + 3]
-local state, where = place(id)
+local state, where = find_job(id)
 if state ~= 'pending' and state ~= 'paused' then return record_always('0') end
 take(id, state, where)
-finish(id, 'cancelled', where)
+if not end_job(id, 'cancelled', where) then vanish({ id }, now) end
 trim('cancelled', 100)
 return record_always('1')

@@ -1,28 +1,29 @@
--- Rerun or remove jobs of one state, the oldest first. [FIRST + 3] state, [+4] `rerun` or `remove`, [+5] least age in
--- microseconds, or empty, [+6] `1` for jobs of workers with an expired lock only, [+7] how many at most, [+8] how many
--- entries earlier calls have passed over, in the list of the state and in KEPT: `n:n`.
--- Result: how many jobs it was; then, where there may be more entries after those that were looked at, `n:n` for the
--- next call. That is not recorded where it was none.
--- Cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
+-- Rerun or remove jobs of one state, the oldest first.
+-- uses: operations changing
+-- args: wanted action least_age only_orphans max_jobs position
+-- `wanted` is the state, `action` is `rerun` or `remove`, `least_age` is in microseconds, or empty, `only_orphans` is `1`
+-- for jobs of workers with an expired lock only. `position` is how many entries earlier calls have passed over, in the list
+-- of the state and in KEPT: `n:n`.
+-- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n` for the next
+-- call. That is not recorded if it was none.
+-- cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
 local LOOKS = 100
-local known = repeated()
-if known then return known end
-local wrong = wrong_type(WORKERS, unpack(CHANGED))
+local answer = answered()
+if answer then return answer end
+local wrong = changes_wrong_type() or has_wrong_type('zset', WORKERS)
 if wrong then return wrong end
 
-local wanted, action, age = ARGV[FIRST + 3], ARGV[FIRST + 4], tonumber(ARGV[FIRST + 5])
-local only_orphans = ARGV[FIRST + 6] == '1'
-local most = tonumber(ARGV[FIRST + 7])
+local age, most = tonumber(least_age), tonumber(max_jobs)
 local span = most + LOOKS
 local passed = {}
-for n in ARGV[FIRST + 8]:gmatch('%d+') do passed[#passed + 1] = tonumber(n) end
+for n in position:gmatch('%d+') do passed[#passed + 1] = tonumber(n) end
 
 -- The entries to look at, in order of age: each { id, since when it counts, whether that is certain, number of its list }.
 local entries = {}
-local function collect(list, key, lowest, dated)
+local function collect(list, key, lowest, is_certain)
   local from = lowest + passed[list]
   local found = redis.call('ZRANGE', key, from, from + span, 'WITHSCORES')
-  for i = 1, #found, 2 do entries[#entries + 1] = { found[i], micro(found[i + 1]), dated, list } end
+  for i = 1, #found, 2 do entries[#entries + 1] = { found[i], micro(found[i + 1]), is_certain, list } end
 end
 local function sort()
   table.sort(entries, function(a, b) return a[2] < b[2] or (a[2] == b[2] and a[1] < b[1]) end)
@@ -30,11 +31,11 @@ end
 if wanted == 'processing' then
   local claims = redis.call('HGETALL', CLAIMED)
   for i = 1, #claims, 2 do
-    local _, started = parts_of(claims[i + 1])
+    local _, started = parse_claim(claims[i + 1])
     entries[#entries + 1] = { claims[i], tonumber(started), true, 1 }
   end
   for _, id in ipairs(redis.call('LRANGE', PROCESSING, 0, -1)) do
-    local started = tonumber(fields(id, 'processingStarted')[1])
+    local started = number(fields(id, 'processingStarted')[1])
     entries[#entries + 1] = { id, started and micro(started) or now, true, 1 }
   end
   sort()
@@ -52,30 +53,30 @@ end
 -- writes, so of keys that cannot fail: a worker's own record may by now be somebody else's.
 local function is_alive(claim, swift_worker)
   if not claim then return redis.call('EXISTS', META .. 'worker.' .. swift_worker) == 1 end
-  local _, _, _, worker = parts_of(claim)
+  local _, _, _, worker = parse_claim(claim)
   return tonumber(redis.call('ZSCORE', WORKERS, worker) or 0) > now
 end
 
-local done, looked, too_young = 0, wanted == 'processing' and passed[1] or 0, false
+local done, looked, is_too_young = 0, wanted == 'processing' and passed[1] or 0, false
 local last = math.min(#entries, looked + span)
 while done < most and looked < last do
   looked = looked + 1
-  local id, since, dated, list = unpack(entries[looked])
+  local id, since, is_certain, list = unpack(entries[looked])
   passed[list] = passed[list] + 1
-  if age and not dated then since = tonumber(fields(id, 'stored')[1]) or since end
+  if age and not is_certain then since = number(fields(id, 'stored')[1]) or since end
   if age and now - since < age then
-    too_young = dated -- and those that follow are younger still
-    if dated then break end
+    is_too_young = is_certain -- and those that follow are younger still
+    if is_certain then break end
   else
-    local state, where, swift_worker = place(id)
-    if state == wanted and not (only_orphans and state == 'processing' and is_alive(where, swift_worker)) then
-      if change(action, id, state, where) then
+    local state, where, swift_worker = find_job(id)
+    if state == wanted and not (only_orphans == '1' and state == 'processing' and is_alive(where, swift_worker)) then
+      if rerun_or_remove(action, id, state, where) then
         done = done + 1
         passed[list] = passed[list] - 1 -- it has left the list
       end
     end
   end
 end
-if looked == #entries or too_young then return record_always(tostring(done)) end
-local answer = done .. ' ' .. passed[1] .. ':' .. passed[2]
-return done > 0 and record_always(answer) or answer
+if looked == #entries or is_too_young then return record_always(tostring(done)) end
+local found = done .. ' ' .. passed[1] .. ':' .. passed[2]
+return done > 0 and record_always(found) or found

@@ -1,19 +1,17 @@
--- Forget a worker and put its jobs back into the queue. [FIRST] worker.
--- Result: how many jobs it was. Cost: O(log n) for each of its claims.
-local worker = ARGV[FIRST]
-local key, claims_key = worker_of(worker), claims_of(worker)
-TYPES[key], TYPES[claims_key] = 'hash', 'set'
-local wrong = wrong_type(WORKERS, PENDING, WAKE, CLAIMED, key, claims_key)
+-- Forget a worker and put its jobs back into the queue.
+-- uses: layout types releasing
+-- args: worker
+-- result: how many jobs it was.
+-- cost: O(log n) for each of its claims.
+local refusal = refused(redis.call('GET', LAYOUT))
+if refusal then return refusal end
+local wrong = has_wrong_type('zset', WORKERS, PENDING) or has_wrong_type('hash', CLAIMED, worker_of(worker))
+  or has_wrong_type('set', claims_of(worker))
 if wrong then return wrong end
-local ids = redis.call('SMEMBERS', claims_key)
+
+local ids, claims = claims_held(worker)
 redis.call('ZREM', WORKERS, worker)
-redis.call('DEL', claims_key, key)
-for _, id in ipairs(ids) do
-  local claim = redis.call('HGET', CLAIMED, id)
-  if claim then
-    redis.call('HDEL', CLAIMED, id)
-    local _, _, score = parts_of(claim)
-    release(id, score)
-  end
-end
+redis.call('DEL', worker_of(worker))
+release(ids, claims, worker)
+redis.call('DEL', claims_of(worker))
 return #ids

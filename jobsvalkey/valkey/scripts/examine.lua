@@ -1,13 +1,15 @@
--- What does not fit together about some ids, each looked at in one step. [FIRST...] ids.
--- Result: for each a list of kinds of findings. Cost: O(log n) for each.
+-- What does not fit together about some ids, each looked at in one step.
+-- uses: layout types places
+-- each id: id
+-- result: for each id a list of kinds of findings.
+-- cost: O(log n) for each.
+local refusal = refused(redis.call('GET', LAYOUT))
+if refusal then return refusal end
 local result = {}
-for i = FIRST, #ARGV do
-  local id = ARGV[i]
+for _, id in each_id do
   local found, states = {}, {}
-  local payload, meta = redis.call('TYPE', payload_of(id)).ok, redis.call('TYPE', meta_of(id)).ok
-  if (payload ~= 'none' and payload ~= 'string') or (meta ~= 'none' and meta ~= 'hash') then
-    found[#found + 1] = 'wrong_type'
-  end
+  local payload, envelope = redis.call('TYPE', payload_of(id)).ok, redis.call('TYPE', envelope_of(id)).ok
+  if is_broken(payload_of(id), 'string') or is_broken(envelope_of(id), 'hash') then found[#found + 1] = 'wrong_type' end
   if redis.call('ZSCORE', PENDING, id) then states[#states + 1] = 'pending' end
   if redis.call('ZSCORE', PAUSED, id) then states[#states + 1] = 'paused' end
   for state, policy in pairs(ENDED) do
@@ -19,15 +21,15 @@ for i = FIRST, #ARGV do
   end
   local claim = redis.call('HGET', CLAIMED, id)
   if claim then
-    local _, _, _, worker = parts_of(claim)
+    local _, _, _, worker = parse_claim(claim)
     -- A claim that its worker's set does not have could never be recovered.
-    local is_set = redis.call('SISMEMBER', claims_of(worker), id) == 1
+    local is_set = redis.pcall('SISMEMBER', claims_of(worker), id) == 1
     states[#states + 1] = is_set and 'processing' or 'claimed by nobody'
   end
 
   local status = fields(id, 'status')[1]
   if #states == 0 then
-    if payload ~= 'none' or meta ~= 'none' then found[#found + 1] = 'unlisted_payload' end
+    if payload ~= 'none' or envelope ~= 'none' then found[#found + 1] = 'unlisted_payload' end
   elseif #states > 1 then
     found[#found + 1] = 'several_states'
   else

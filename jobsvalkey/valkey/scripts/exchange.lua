@@ -1,45 +1,40 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- [FIRST] worker, [+1] sequence, [+2] how many to claim at most, [+3] a name for this call, which its repeats share: 16
--- letters for the driver, and a number that rises, [+4] `1` where it is sent again. One that is sent again and does
--- nothing leaves its name: should its first sending, or an earlier call's, arrive only then, it must not claim jobs that
--- nobody waits for any more.
--- [+5...]: the settlements, each a letter, the job's id and the claim's token, and for all but `f` three more:
---   f finish  |  x fail error keep -  |  r retry request due error (`=` request: unchanged)  |  l release - - -
--- Result: a letter for each settlement (s settled, l claim lost, b broken), microseconds until the next job is due (or
--- `expired`, for the lock), then the claims, each id, token, request, score of its due time; last a list of what some of them have kept: number of the
--- claim (from 0), time stored (microseconds), recoveries, `1` where the attempt is reset, error. An entry that is no id
--- has the number -1 there, and stands in the place of the time: it was dropped.
--- Cost: O(log n) for each job.
+-- uses: layout types claims pending envelopes
+-- args: worker sequence limit max_bytes call is_repeat
+-- `limit` is how many to claim at most, `max_bytes` how many bytes their requests have together at most, but for a single
+-- one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
+-- `is_repeat` is `1` if it is sent again. One that is sent again and does nothing leaves its name: should its first sending,
+-- or an earlier call's, arrive only then, it must not claim jobs that nobody waits for any more.
+-- each settlement: finish id token | fail id token error keep | retry id token request due error | release id token
+-- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
+-- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
+-- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
+-- `1` if the attempt is reset, error; the entries that were no ids, and were dropped.
+-- cost: O(log n) for each job.
+local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
-local worker, sequence = ARGV[FIRST], tonumber(ARGV[FIRST + 1])
-local limit, call, is_repeat = tonumber(ARGV[FIRST + 2]), ARGV[FIRST + 3], ARGV[FIRST + 4] == '1'
-local record_key, claims_key = worker_of(worker), claims_of(worker)
-TYPES[claims_key] = 'set'
-local wrong = wrong_type(PENDING, WAKE, CLAIMED, WORKERS, claims_key)
-if not wrong and ARGV[FIRST + 5] then wrong = wrong_type(ENDED.completed.key, ENDED.failed.key, KEPT, IDS) end
-if wrong then return wrong end
-local known = redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain')
-local expires = tonumber(known[1])
-if not expires or expires + 86400000000 <= now then return fault('CLOSED', worker) end
-local last = tonumber(known[2]) or -1
-if sequence < last then return fault('REFUSED', 'the worker is at ' .. known[2] .. ' already') end
-
-local reply = { '', '' }
-local exceptions = {}
-local function kept_of(id) return fields(id, 'stored', 'recoveries', 'reset', 'error', 'own', 'status') end
-
--- Add a claim to the reply. A job whose metadata is not ours has no request that could be trusted.
-local function report(id, token, request, score, kept)
-  local at = #reply
-  reply[at + 1], reply[at + 2], reply[at + 3], reply[at + 4] = id, token, request, score
-  if kept and (kept[1] or kept[2] or kept[3] or kept[4]) then
-    exceptions[#exceptions + 1] = { (at - 2) / 4, kept[1] or '', kept[2] or '0', kept[3] or '', kept[4] or false }
-  end
+local CHUNK = 16 -- requests that are read at once, since they may be large
+local refusal = refused(redis.call('GET', LAYOUT))
+if refusal then return refusal end
+local record_key = worker_of(worker)
+local expires, last, recorded, in_vain =
+  unpack(redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain'), 1, 4)
+expires = tonumber(expires)
+if not expires or expires + WORKER_MEMORY <= now then return fault('CLOSED', worker) end
+if last and tonumber(sequence) < tonumber(last) then
+  return fault('REFUSED', 'the worker is at ' .. last .. ' already')
 end
-local function answer(letters, next_due)
-  reply[1], reply[2] = letters, next_due
-  reply[#reply + 1] = exceptions
-  return reply
+
+local claims, exceptions, dropped = {}, {}, {}
+local function envelope(id) return unpack(fields(id, 'stored', 'recoveries', 'reset', 'error', 'remember', 'status'), 1, 6) end
+
+-- Add a claim to the reply.
+local function report(id, token, request, score, stored, recoveries, reset, error)
+  local at = #claims
+  claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
+  if stored or recoveries or reset or error then
+    exceptions[#exceptions + 1] = { at / 4, stored or '', recoveries or '0', reset or '', error or false }
+  end
 end
 
 local function until_next()
@@ -47,150 +42,159 @@ local function until_next()
   local head = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')
   return head[2] and whole(math.max(micro(head[2]) - now, 0)) or false
 end
+local function answer(outcomes, next_due) return { outcomes, next_due, claims, exceptions, dropped } end
 
-if sequence == last then
-  local claims = {}
-  local prefix = ARGV[FIRST + 1] .. '.'
-  for _, id in ipairs(redis.call('SMEMBERS', claims_key)) do
-    local token, _, score = parts_of(redis.call('HGET', CLAIMED, id) or '')
+if last and tonumber(sequence) == tonumber(last) then
+  local prefix, numbers, by_number = sequence .. '.', {}, {}
+  local ids, held = claims_held(worker)
+  for n, id in ipairs(ids) do
+    local token, _, score = parse_claim(held[n])
     if token:sub(1, #prefix) == prefix then
-      local request = redis.call('MGET', payload_of(id))[1]
-      if is_broken(meta_of(id), 'hash') then request = false end
-      claims[#claims + 1] = { tonumber(token:sub(#prefix + 1)), id, token, request, score }
+      local number_of_claim = tonumber(token:sub(#prefix + 1))
+      numbers[#numbers + 1] = number_of_claim
+      by_number[number_of_claim] = { id, token, score }
     end
   end
-  table.sort(claims, function(a, b) return a[1] < b[1] end)
-  for _, claim in ipairs(claims) do report(claim[2], claim[3], claim[4], claim[5], kept_of(claim[2])) end
-  return answer(known[3], until_next())
+  table.sort(numbers)
+  for _, number_of_claim in ipairs(numbers) do
+    local id, token, score = unpack(by_number[number_of_claim])
+    local request = redis.call('MGET', payload_of(id))[1]
+    -- A job whose envelope is not ours has no request that could be trusted.
+    if is_broken(envelope_of(id), 'hash') then request = false end
+    report(id, token, request, score, envelope(id))
+  end
+  return answer(recorded, until_next())
 end
 
--- Read: what each settlement will do.
-local outcomes, asked, words, metas, settled, claimed, owned = {}, {}, {}, {}, {}, {}, {}
-local word = FIRST + 5
-while ARGV[word] do
-  local n = #asked + 1
-  asked[n], words[n], metas[n] = ARGV[word + 1], word, meta_of(ARGV[word + 1])
-  word = word + (ARGV[word] == 'f' and 3 or 6)
+local ids, kinds, tokens, places = {}, {}, {}, {}
+for at, kind, id, token in each_settlement do
+  local n = #ids + 1
+  ids[n], kinds[n], tokens[n], places[n] = id, kind, token, at
 end
 -- A driver's calls are over one by one: whatever of it arrives after one in vain, and was named no later, is late.
-local in_vain = known[4]
 if in_vain and in_vain:sub(1, 16) == call:sub(1, 16) and tonumber(in_vain:sub(17)) >= tonumber(call:sub(17)) then
-  return answer(('l'):rep(#asked), until_next())
+  return answer(CLAIM_LOST:rep(#ids), until_next())
 end
-local held, some_kept = {}, false
-batch('HMGET', CLAIMED, asked, function(found)
-  for n = 1, math.min(#asked - #held, 1000) do held[#held + 1] = found[n] end
-end)
-batch('EXISTS', nil, metas, function(count) some_kept = some_kept or count > 0 end)
-for n, id in ipairs(asked) do
-  local i = words[n]
-  local outcome, claim = 'l', held[n]
-  if claim and not claimed[id] and claim:sub(1, #ARGV[i + 2] + 1) == ARGV[i + 2] .. ' ' then
-    local _, _, score, holder, own = parts_of(claim)
-    if holder == worker then
-      local certain = ARGV[i] == 'x' and ARGV[i + 4] == '1'
-      if certain or not (some_kept and is_broken(metas[n], 'hash') or is_broken(payload_of(id), 'string')) then
-        outcome = 's'
-        claimed[id], owned[id] = score, own
-        settled[#settled + 1] = id
+local is_claiming = tonumber(limit) > 0 and expires > now
+local wrong = has_wrong_type('zset', PENDING) or is_claiming and (has_wrong_type('hash', CLAIMED)
+  or has_wrong_type('zset', WORKERS) or has_wrong_type('set', claims_of(worker)))
+if wrong then return wrong end
+
+local outcomes, settled = {}, {}
+if #ids > 0 then
+  -- uses: ending
+  -- Read: what each settlement will do.
+  local envelopes, dues, remember, checks = {}, {}, {}, {}
+  for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
+  local held, has_envelopes = gather('HMGET', CLAIMED, ids), count_existing(envelopes) > 0
+  for n, id in ipairs(ids) do
+    local claim = held[n]
+    outcomes[n] = CLAIM_LOST
+    if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then
+      local _, _, due, holder, is_remembered = parse_claim(claim)
+      if holder == worker then
+        local kind, at, is_kept = kinds[n], places[n], false
+        if kind == 'fail' then
+          -- words: fail
+          is_kept = keep == '1'
+        end
+        if is_kept or not (has_envelopes and is_broken(envelopes[n], 'hash') or is_broken(payload_of(id), 'string')) then
+          outcomes[n], settled[#settled + 1] = SETTLED, id
+          dues[id], remember[id], checks[kind] = due, is_remembered, true
+        else
+          outcomes[n] = BROKEN
+        end
+      end
+    end
+  end
+  wrong = checks.finish and has_wrong_type('zset', ENDED.completed.key, IDS)
+    or checks.fail and has_wrong_type('zset', ENDED.failed.key, KEPT, IDS)
+  if wrong then return wrong end
+
+  -- Write: removals first, since a full server refuses a script whose first write adds.
+  unclaim(settled, worker)
+  local entries, gone, completed, failed = {}, {}, 0, 0
+  local function go_back(id, due) entries[#entries + 1], entries[#entries + 2] = due, id end
+  for n, outcome in ipairs(outcomes) do
+    if outcome == SETTLED then
+      local kind, id, at = kinds[n], ids[n], places[n]
+      if kind == 'finish' then
+        completed = completed + 1
+        if not end_job(id, 'completed', dues[id]) then gone[#gone + 1] = id end
+      elseif kind == 'fail' then
+        -- words: fail
+        failed = failed + 1
+        if not end_job(id, 'failed', dues[id], keep == '1', error) then gone[#gone + 1] = id end
+      elseif kind == 'retry' then
+        -- words: retry
+        if request ~= '=' then redis.call('SET', payload_of(id), request) end
+        unmark(id, 'recoveries', 'reset')
+        keep_stored(id, dues[id])
+        if error ~= '' then mark(id, 'error', error) end
+        go_back(id, seconds(due_at(due)))
       else
-        outcome = 'b'
+        go_back(id, dues[id])
       end
     end
   end
-  outcomes[n] = outcome
+  vanish(gone, now, remember)
+  enter(entries)
+  if completed > 0 then trim('completed', 2 * completed + 100) end
+  if failed > 0 then trim('failed', 2 * failed + 100) end
 end
 
--- Write: removals first, since a full server refuses a script whose first write adds.
-batch('HDEL', CLAIMED, settled)
-batch('SREM', claims_key, settled)
-local ended = { completed = 0, failed = 0 }
-local gone = {}
-for n, outcome in ipairs(outcomes) do
-  if outcome == 's' then
-    local i = words[n]
-    local kind, id = ARGV[i], ARGV[i + 1]
-    local score = claimed[id]
-    if kind == 'f' and ENDED.completed.count == 0 then
-      -- The most frequent case: keys go all at once; the claim says whether the id is to be remembered.
-      gone[#gone + 1] = payload_of(id)
-      gone[#gone + 1] = metas[n]
-      if owned[id] then remember(id, now) end
-      ended.completed = ended.completed + 1 -- an earlier policy may have kept some
-    elseif kind == 'f' then
-      finish(id, 'completed', score)
-      ended.completed = ended.completed + 1
-    elseif kind == 'x' then
-      finish(id, 'failed', score, ARGV[i + 4] == '1', ARGV[i + 3])
-      ended.failed = ended.failed + 1
-    elseif kind == 'l' then
-      release(id, score)
+-- Claim: as many of the due jobs as fit.
+local claimed = 0
+if is_claiming then
+  local due = redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
+  local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
+  local ids, scores, requests, envelopes = {}, {}, {}, {}
+  for n = 1, #due / 2 do keys[n] = payload_of(due[2 * n - 1]) end
+  while taken < #keys and not is_full do
+    local before, found = taken, redis.call('MGET', unpack(keys, taken + 1, math.min(taken + CHUNK, #keys)))
+    for n = 1, math.min(CHUNK, #keys - before) do
+      local id, request = due[2 * taken + 1], found[n]
+      if id:find(ID) then
+        bytes = bytes + #(request or '')
+        is_full = claimed > 0 and bytes > budget
+        if is_full then break end
+        claimed = claimed + 1
+        ids[claimed], scores[claimed], requests[claimed] = id, due[2 * taken + 2], request
+        envelopes[claimed] = keys[taken + 1] .. '.metadata'
+      else
+        dropped[#dropped + 1] = id
+      end
+      taken = taken + 1
+    end
+  end
+  if taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, taken - 1) end
+  local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
+  for n, id in ipairs(ids) do
+    local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
+    if has_envelopes then
+      local stored, recoveries, reset, error, remember_field, status = envelope(id)
+      if status then unmark(id, 'status') end
+      -- A job whose envelope is not ours has no request that could be trusted.
+      if is_broken(envelopes[n], 'hash') then request = false end
+      remember = remember_field
+      report(id, token, request, score, stored, recoveries, reset, error)
     else
-      local due = seconds(due_at(ARGV[i + 4]))
-      if ARGV[i + 3] ~= '=' then redis.call('SET', payload_of(id), ARGV[i + 3]) end
-      unmark(id, 'recoveries', 'reset')
-      keep_stored(id, score)
-      if ARGV[i + 5] ~= '' then mark(id, 'error', ARGV[i + 5]) end
-      redis.call('ZADD', PENDING, due, id)
-      wake_for(due)
+      report(id, token, request, score)
     end
+    made[2 * n - 1], made[2 * n] = id, token .. made_at .. score .. (remember and ' remember ' or ' - ') .. worker
   end
-end
-batch('DEL', nil, gone)
-for state, count in pairs(ended) do
-  if count > 0 then trim(state, 2 * count + 100) end
-end
-
--- Claim.
-local claimed_now = 0
-if limit > 0 and expires > now then
-  local entries = redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
-  if #entries > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, #entries / 2 - 1) end
-  for i = #entries - 1, 1, -2 do
-    if not entries[i]:find(ID) then
-      table.remove(entries, i + 1)
-      exceptions[#exceptions + 1] = { -1, table.remove(entries, i), '', '', false }
-    end
-  end
-  claimed_now = #entries / 2
-  if claimed_now > 0 then
-    local keys, requests, made, ids = {}, {}, {}, {}
-    metas, some_kept = {}, false
-    for i = 1, #entries, 2 do
-      keys[#keys + 1] = payload_of(entries[i])
-      metas[#metas + 1] = meta_of(entries[i])
-    end
-    batch('MGET', nil, keys, function(found)
-      for n = 1, math.min(#keys - #requests, 1000) do requests[#requests + 1] = found[n] end
-    end)
-    batch('EXISTS', nil, metas, function(count) some_kept = some_kept or count > 0 end)
-    local made_at = ' ' .. whole(now) .. ' '
-    for n = 1, claimed_now do
-      local id, score, token = entries[2 * n - 1], entries[2 * n], ARGV[FIRST + 1] .. '.' .. (n - 1)
-      local kept
-      if some_kept then
-        kept = kept_of(id)
-        if kept[6] then unmark(id, 'status') end
-        if is_broken(metas[n], 'hash') then requests[n] = false end
-      end
-      report(id, token, requests[n], score, kept)
-      ids[n] = id
-      made[2 * n - 1] = id
-      made[2 * n] = token .. made_at .. score .. (kept and kept[5] and ' ! ' or ' - ') .. worker
-    end
-    batch('HSET', CLAIMED, made)
-    batch('SADD', claims_key, ids)
-    -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
-    redis.call('ZADD', WORKERS, whole(expires), worker)
-  end
+  batch('HSET', CLAIMED, made)
+  batch('SADD', claims_of(worker), ids)
+  -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
+  if claimed > 0 then redis.call('ZADD', WORKERS, whole(expires), worker) end
 end
 local next_due = until_next()
-if next_due == '0' and claimed_now > 0 then wake() end
+if next_due == '0' and claimed > 0 then wake() end
 
 local letters = table.concat(outcomes)
-if #settled > 0 or claimed_now > 0 then
-  redis.call('HSET', record_key, 'sequence', ARGV[FIRST + 1], 'outcomes', letters)
-elseif is_repeat then
+if #settled > 0 or claimed > 0 then
+  redis.call('HSET', record_key, 'sequence', sequence, 'outcomes', letters)
+elseif is_repeat == '1' then
   redis.call('HDEL', record_key, 'in vain') -- a removal first, for a full server
   redis.call('HSET', record_key, 'in vain', call)
 end

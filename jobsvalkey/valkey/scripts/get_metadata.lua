@@ -1,4 +1,9 @@
--- Look at a metadata key. [FIRST] key.
--- Result: its value, or the holder of a lock that is held; nothing where there is neither. Cost: O(1).
-local failed, value = lock_or_value(ARGV[FIRST])
-return failed or value.plain or value.holder or false
+-- Look at a metadata key.
+-- uses: layout metadata
+-- args: name
+-- result: its value, or the holder of a lock that is held; nothing if there is neither.
+-- cost: O(1).
+local refusal = refused(redis.call('GET', LAYOUT))
+if refusal then return refusal end
+local failed, present = lock_or_value(name)
+return failed or present.plain or present.holder or false

@@ -1,49 +1,54 @@
--- Ids of jobs in a state, by score and id. [FIRST] state, [+1] `1` for the last one first, [+2] how many at most,
--- [+3] [+4] score and id of the one to go on after, or empty. Processing: all ids at once, in no order.
--- Result: id, score, id, score, ... Cost: O(log n + page), for processing O(running jobs).
-local state, reverse, size = ARGV[FIRST], ARGV[FIRST + 1] == '1', tonumber(ARGV[FIRST + 2])
-local score, id = tonumber(ARGV[FIRST + 3]), ARGV[FIRST + 4]
+-- Ids of jobs in a state, by score and id. Processing: all ids at once, in no order.
+-- uses: layout places
+-- args: state order size after_score after_id
+-- `order` is `first` or `last` for the one to begin with, `size` how many at most, `after_score` and `after_id` name the one
+-- to go on after, or are empty.
+-- result: id, score, id, score, …
+-- cost: O(log n + page), for processing O(running jobs).
+local refusal = refused(redis.call('GET', LAYOUT))
+if refusal then return refusal end
+local is_reverse, most, position = order == 'last', tonumber(size), tonumber(after_score)
 local found = {}
 
 if state == 'processing' then
   for _, held in ipairs(redis.call('HKEYS', CLAIMED)) do found[#found + 1] = { held, '0' } end
   for _, held in ipairs(redis.call('LRANGE', PROCESSING, 0, -1)) do found[#found + 1] = { held, '0' } end
-  size = #found
+  most = #found
 end
 
-local function before(a, b)
+local function is_before(a, b)
   local left, right = tonumber(a[2]), tonumber(b[2])
-  if reverse then a, b, left, right = b, a, right, left end
+  if is_reverse then a, b, left, right = b, a, right, left end
   return left < right or (left == right and a[1] < b[1])
 end
 
--- The next `size` entries of one sorted set, of ranks from `lowest` on.
+-- The next `most` entries of one sorted set, of ranks from `lowest` on.
 local function collect(key, lowest)
   local from = lowest
   local to = redis.call('ZCARD', key) - 1
-  if score then
-    -- Where the last one seen has gone since, go on among those of the same score by id.
-    local rank = redis.call('ZRANK', key, id)
-    if rank and tonumber(redis.call('ZSCORE', key, id)) ~= score then rank = nil end
-    if reverse then
-      to = math.min(to, rank and rank - 1 or redis.call('ZCOUNT', key, '-inf', ARGV[FIRST + 3]) - 1)
+  if position then
+    -- If the last one seen has gone since, go on among those of the same score by id.
+    local rank = redis.call('ZRANK', key, after_id)
+    if rank and tonumber(redis.call('ZSCORE', key, after_id)) ~= position then rank = nil end
+    if is_reverse then
+      to = math.min(to, rank and rank - 1 or redis.call('ZCOUNT', key, '-inf', after_score) - 1)
     else
-      from = math.max(from, rank and rank + 1 or redis.call('ZCOUNT', key, '-inf', '(' .. ARGV[FIRST + 3]))
+      from = math.max(from, rank and rank + 1 or redis.call('ZCOUNT', key, '-inf', '(' .. after_score))
     end
   end
   local taken = 0
-  while taken < size and from <= to do
+  while taken < most and from <= to do
     local entries
-    if reverse then
-      entries = redis.call('ZRANGE', key, math.max(from, to - size + 1), to, 'WITHSCORES')
-      to = to - size
+    if is_reverse then
+      entries = redis.call('ZRANGE', key, math.max(from, to - most + 1), to, 'WITHSCORES')
+      to = to - most
     else
-      entries = redis.call('ZRANGE', key, from, math.min(to, from + size - 1), 'WITHSCORES')
-      from = from + size
+      entries = redis.call('ZRANGE', key, from, math.min(to, from + most - 1), 'WITHSCORES')
+      from = from + most
     end
     for i = 1, #entries, 2 do
       local entry = { entries[i], entries[i + 1] }
-      if not score or before({ id, ARGV[FIRST + 3] }, entry) then
+      if not position or is_before({ after_id, after_score }, entry) then
         found[#found + 1] = entry
         taken = taken + 1
       end
@@ -59,10 +64,10 @@ elseif ENDED[state] then
   collect(ENDED[state].key, first_kept(ENDED[state]))
   if state == 'failed' then collect(KEPT, 0) end
 end
-if state ~= 'processing' then table.sort(found, before) end
+if state ~= 'processing' then table.sort(found, is_before) end
 
 local result = {}
-for n = 1, math.min(size, #found) do
+for n = 1, math.min(most, #found) do
   result[#result + 1] = found[n][1]
   result[#result + 1] = found[n][2]
 end

@@ -1,33 +1,39 @@
--- Jobs as they are stored. [FIRST] `1` with their requests, `0` with only whether they have one; [+1...] ids.
--- Result: for each an empty list where it is absent, or: id, state, request, score (pending, paused, ended) or worker
+-- Jobs as they are stored.
+-- uses: layout places
+-- args: with_requests
+-- each id: id
+-- `with_requests` is `1` for the requests, empty for only whether there is one.
+-- result: for each id an empty list if it is absent, or: id, state, request, score (pending, paused, ended) or worker
 -- (processing), the score of its due time and when it was claimed, in microseconds (processing), and the fields stored,
 -- recoveries, reset, error.
--- Cost: O(log n) for each.
-local complete, jobs = ARGV[FIRST] == '1', {}
-for i = FIRST + 1, #ARGV do
-  local id = ARGV[i]
-  local state, where, swift_worker = place(id)
+-- cost: O(log n) for each.
+local refusal = refused(redis.call('GET', LAYOUT))
+if refusal then return refusal end
+local jobs = {}
+for _, id in each_id do
+  local state, where, swift_worker = find_job(id)
   if state then
     local request
-    if complete then
+    if with_requests == '1' then
       request = redis.call('MGET', payload_of(id))[1]
     else
       request = redis.call('TYPE', payload_of(id)).ok == 'string' and ''
     end
-    local kept = fields(id, 'stored', 'recoveries', 'reset', 'error')
     local started, score
     if state == 'processing' then
       if where then
-        local token
-        token, started, score, where = parts_of(where)
+        local _
+        _, started, score, where = parse_claim(where)
       else
-        local since = tonumber(fields(id, 'processingStarted')[1])
+        local since = number(fields(id, 'processingStarted')[1])
         where, started = swift_worker, since and whole(micro(since))
       end
     end
-    local job = { id, state, request, where, score or false, started or false }
-    for n = 1, 4 do job[n + 6] = kept[n] or false end
-    jobs[#jobs + 1] = job
+    local stored, recoveries, reset, error = unpack(fields(id, 'stored', 'recoveries', 'reset', 'error'), 1, 4)
+    jobs[#jobs + 1] = {
+      id, state, request, where, score or false, started or false,
+      stored or false, recoveries or false, reset or false, error or false,
+    }
   else
     jobs[#jobs + 1] = {}
   end

@@ -40,7 +40,8 @@ def test_a_time_beyond_what_a_datetime_can_hold_is_the_last_one(score: bytes) ->
     last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     assert wire.from_score(score) == last
     assert wire.from_microseconds(b"%.0f" % (float(score) * 1_000_000)) == last
-    assert wire.exchanged([b"", b"%.0f" % float(score), []]).until_next == pytest.approx(float(score) / 1_000_000)
+    until_next = wire.exchanged([b"", b"%.0f" % float(score), [], [], []]).until_next
+    assert until_next == pytest.approx(float(score) / 1_000_000)
 
 
 @pytest.mark.parametrize("score", [b"-62135596801", b"-1e300", b"-inf"])
@@ -60,23 +61,23 @@ def test_retention() -> None:
     policy = RetentionPolicy(
         completed_jobs=DO_NOT_RETAIN, failed_jobs=Retention(timedelta(seconds=1), 7), cancelled_jobs=RETAIN
     )
-    assert wire.retention_arguments(policy) == ["", 0, 1_000_000, 7, "", ""]
-    assert wire.retention_arguments(RetentionPolicy(completed_jobs=retain_last(3)))[:2] == ["", 3]
+    assert wire.retention_argument(policy) == "completed::0 failed:1000000:7 cancelled::"
+    assert wire.retention_argument(RetentionPolicy(completed_jobs=retain_last(3))).startswith("completed::3 ")
 
 
 def test_settlements() -> None:
     text = str(ID)
     assert wire.settlement_arguments([Finish(ID, b"1.0"), Release(ID, b"1.1")]) == [
-        *("f", text, b"1.0"),
-        *("l", text, b"1.1", "", "", ""),
+        *("finish", text, b"1.0"),
+        *("release", text, b"1.1"),
     ]
     assert wire.settlement_arguments([Fail(ID, b"1.0", b"why"), Fail(ID, b"1.0", b"why", keep=True)]) == [
-        *("x", text, b"1.0", b"why", "", ""),
-        *("x", text, b"1.0", b"why", "1", ""),
+        *("fail", text, b"1.0", b"why", ""),
+        *("fail", text, b"1.0", b"why", "1"),
     ]
     assert wire.settlement_arguments([Retry(ID, b"1.0"), Retry(ID, b"1.0", b"{}", timedelta(seconds=1), b"why")]) == [
-        *("r", text, b"1.0", "=", "", ""),
-        *("r", text, b"1.0", b"{}", "+1000000", b"why"),
+        *("retry", text, b"1.0", "=", "", ""),
+        *("retry", text, b"1.0", b"{}", "+1000000", b"why"),
     ]
 
 
@@ -86,9 +87,9 @@ def test_the_answer_of_an_exchange() -> None:
         [
             b"slb",
             b"1500000",
-            *(WIRE_ID, b"1.0", b"{}", SCORE),
-            *(str(other).encode(), b"1.1", None, SCORE),
+            [*(WIRE_ID, b"1.0", b"{}", SCORE), *(str(other).encode(), b"1.1", None, SCORE)],
             [[1, b"%d" % (MICROSECONDS - 1), b"2", b"1", b"why"]],
+            [],
         ]
     )
     assert exchanged.outcomes == [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST, SettleOutcome.BROKEN]
@@ -101,7 +102,7 @@ def test_the_answer_of_an_exchange() -> None:
 
 
 def test_the_answer_of_an_exchange_that_did_nothing() -> None:
-    assert wire.exchanged([b"", None, []]) == wire.Exchanged([], [], [])
+    assert wire.exchanged([b"", None, [], [], []]) == wire.Exchanged([], [], [])
 
 
 def reply(state: bytes, where: bytes, **changes: bytes | None) -> list[bytes | None]:

@@ -1,0 +1,31 @@
+-- Commands over any number of arguments. Lua's stack holds some thousands.
+
+-- Call `command` with `first`, if there is one, and the arguments; the replies of the parts are handed to `each`.
+local function batch(command, first, arguments, each)
+  for from = 1, #arguments, 1000 do
+    local to = math.min(from + 999, #arguments)
+    local reply
+    if first then
+      reply = redis.call(command, first, unpack(arguments, from, to))
+    else
+      reply = redis.call(command, unpack(arguments, from, to))
+    end
+    if each then each(reply, to - from + 1) end
+  end
+end
+
+-- How many of the keys are there; `key` is one more, counted with each thousand.
+local function count_existing(keys, key)
+  local count = 0
+  batch('EXISTS', key, keys, function(found) count = count + found end)
+  return count
+end
+
+-- The replies of a command that answers one thing for each argument, `false` for nothing.
+local function gather(command, first, arguments)
+  local all = {}
+  batch(command, first, arguments, function(found, length)
+    for n = 1, length do all[#all + 1] = found[n] end
+  end)
+  return all
+end

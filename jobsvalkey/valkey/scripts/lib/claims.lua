@@ -1,0 +1,37 @@
+-- The claims: one entry in a hash for each, `token started due remember worker`, and a set of ids for each worker.
+-- uses: keys time batches
+local CLAIMED = META .. '_claimed'
+local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
+local WORKER_MEMORY = 86400000000 -- microseconds for which a worker is known after its lock has run out
+
+local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, sequence, outcomes, in vain
+local function claims_of(worker) return META .. '_claims.' .. worker end
+
+-- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
+-- remembered. One that is not ours is nobody's, and as if it were made now.
+local function parse_claim(claim)
+  local token, started, score, remember, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
+  if not number(score) then return '', whole(now), seconds(now), '', false end
+  return token, started, score, worker, remember == 'remember'
+end
+
+-- End claims of one worker. If its set is of the wrong type, that is the worker's trouble alone.
+local function unclaim(ids, worker)
+  batch('HDEL', CLAIMED, ids)
+  pcall(batch, 'SREM', claims_of(worker), ids)
+end
+
+-- The ids and the claims of a worker, at most `most`, and whether there are more. Its set may name others: those that were
+-- taken away, or that are somebody else's by now.
+local function claims_held(worker, most)
+  local ids, claims = {}, {}
+  local listed = redis.call('SMEMBERS', claims_of(worker))
+  for n, claim in ipairs(gather('HMGET', CLAIMED, listed)) do
+    local _, _, _, holder = parse_claim(claim or '')
+    if claim and (holder == worker or holder == '') then
+      if #ids == most then return ids, claims, true end
+      ids[#ids + 1], claims[#claims + 1] = listed[n], claim
+    end
+  end
+  return ids, claims, false
+end

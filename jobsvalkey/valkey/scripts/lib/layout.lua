@@ -1,0 +1,12 @@
+-- The layout of the keys: a version, then a letter for each feature that this queue has ever used. A script that does
+-- not know one of the letters could break what the feature promises, so it refuses.
+-- uses: keys
+local LAYOUT, VERSION, FEATURES = META .. '_layout', '1', ''
+
+local function refused(layout)
+  if not layout or layout == VERSION then return nil end
+  local version, letters = layout:match('^(%d+)(%a*)$')
+  local is_known = version == VERSION
+  for letter in (letters or ''):gmatch('.') do is_known = is_known and FEATURES:find(letter, 1, true) end
+  if not is_known then return fault('LAYOUT', layout) end
+end

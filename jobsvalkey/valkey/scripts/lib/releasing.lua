@@ -1,0 +1,14 @@
+-- Claims of which the worker has no use any more.
+-- uses: pending claims
+
+-- Put claimed jobs of one worker back, due when they were due before. `note` is told the ids in between.
+local function release(ids, claims, worker, note)
+  local entries = {}
+  for n, id in ipairs(ids) do
+    local _, _, due = parse_claim(claims[n])
+    entries[2 * n - 1], entries[2 * n] = due, id
+  end
+  unclaim(ids, worker)
+  if note then note(ids) end
+  enter(entries)
+end

@@ -1,0 +1,30 @@
+-- Jobs of which nothing is left but, for `window` microseconds, the ids that users gave.
+-- uses: keys time batches envelopes
+-- context: window
+local IDS = META .. '_ids' -- zset: ids that are remembered, until when
+
+-- Give up ids that need not be remembered any more, at most `most`.
+local function free_ids(most)
+  local past = math.min(redis.call('ZCOUNT', IDS, '-inf', whole(now)), most)
+  if past > 0 then redis.call('ZREMRANGEBYRANK', IDS, 0, past - 1) end
+end
+
+-- Drop what is left of jobs that became absent at `since`. `remember` says by id which ids are to be remembered, if the
+-- caller knows.
+local function vanish(ids, since, remember)
+  local keys, entries = {}, {}
+  local ends = since + tonumber(window)
+  for _, id in ipairs(ids) do
+    keys[#keys + 1] = payload_of(id)
+    keys[#keys + 1] = envelope_of(id)
+    local is_remembered
+    if remember then is_remembered = remember[id] else is_remembered = fields(id, 'remember')[1] end
+    if is_remembered and ends > now then
+      entries[#entries + 1] = whole(ends)
+      entries[#entries + 1] = id
+    end
+  end
+  batch('DEL', nil, keys)
+  batch('ZADD', IDS, entries)
+  if #entries > 0 then free_ids(1000) end
+end
