@@ -169,8 +169,8 @@ class Play:
             self.names[cast("re.Match[str]", _ID.search(following))[0]] = (reply or b"nobody").decode()
             if reply is None:
                 self._skip_to("swiftjobs_pop")
-        elif name == "SET" and "NX" in command and reply is None and self._is_anothers_lock(command):
-            self._skip_to("swiftjobs_pop")
+        elif name == "SET" and "NX" in command and reply is None:
+            self._go_on_without_lock(command)
 
     def _note_an_end(self, command: Command) -> None:
         following = "" if self.is_over else str(self.steps[self.at])
@@ -189,8 +189,12 @@ class Play:
         elif not self.is_over and self.steps[self.at].commands[0][0] == "HGET":
             self._skip_to("swiftjobs_pop")
 
-    def _is_anothers_lock(self, command: Command) -> bool:
-        return cast("re.Match[str]", _ID.search(command[1]))[0] != self._worker()
+    def _go_on_without_lock(self, command: Command) -> None:
+        holder = _ID.search(command[1])
+        if holder is None:
+            self.steps = self.steps[: self.at]  # another scheduler is at work
+        elif holder[0] != self._worker():
+            self._skip_to("swiftjobs_pop")  # its worker lives
 
     def _worker(self) -> str:
         """The placeholder of the worker that signs for jobs."""
