@@ -148,7 +148,10 @@ class JobRunner:
                 f"({self._max_recoveries}): see what it does to its process, then rerun it"
             )
         if claim.request is None:
-            raise InvalidParameters("the store has lost the job's request: push the job again")
+            raise InvalidParameters(
+                "the store has lost the job's request: it was evicted or deleted, or a Swift worker has ended or "
+                "cancelled the job; look whether the job has run, since it may run twice if you push it again"
+            )
         name, body = split_request(claim.request)
         job = self._registry.find(name)
         try:

@@ -138,7 +138,10 @@ def exchanged(reply: Reply) -> Exchanged:
     dropped: list[bytes]
     letters, until_next, flat, exceptions, dropped = reply
     for entry in dropped:
-        _logger.warning("%r among the pending jobs is no job id, and was removed", entry)
+        if _ID.fullmatch(entry):
+            _logger.warning("job %s was taken from a Swift worker, which has ended it after all", entry.decode())
+        else:
+            _logger.warning("%r among the pending jobs is no job id, and was removed", entry)
     claims: list[Claim] = []
     for n in range(0, len(flat), 4):
         due = from_score(flat[n + 3])

@@ -1,5 +1,5 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- uses: layout types claims pending envelopes
+-- uses: layout types claims pending envelopes swift
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests have together at most, but for a single
 -- one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
@@ -9,7 +9,7 @@
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
--- `1` if the attempt is reset, error; the entries that were no ids, and were dropped.
+-- `1` if the attempt is reset, error; what was dropped: entries that were no ids, and jobs that Swift workers had ended.
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
@@ -26,7 +26,6 @@ if last and tonumber(sequence) < tonumber(last) then
 end
 
 local claims, exceptions, dropped = {}, {}, {}
-local function envelope(id) return unpack(fields(id, 'stored', 'recoveries', 'reset', 'error', 'remember', 'status'), 1, 6) end
 
 -- Add a claim to the reply.
 local function report(id, token, request, score, stored, recoveries, reset, error)
@@ -61,7 +60,7 @@ if last and tonumber(sequence) == tonumber(last) then
     local request = redis.call('MGET', payload_of(id))[1]
     -- A job whose envelope is not ours has no request that could be trusted.
     if is_broken(envelope_of(id), 'hash') then request = false end
-    report(id, token, request, score, envelope(id))
+    report(id, token, request, score, envelope(id, 'processing'))
   end
   return answer(recorded, until_next())
 end
@@ -130,7 +129,7 @@ if #ids > 0 then
         if request ~= '=' then redis.call('SET', payload_of(id), request) end
         unmark(id, 'recoveries', 'reset')
         keep_stored(id, dues[id])
-        if error ~= '' then mark(id, 'error', error) end
+        if error ~= '' then mark(id, 'error', error, 'ended', '-') end
         go_back(id, seconds(due_at(due)))
       else
         go_back(id, dues[id])
@@ -154,15 +153,15 @@ if is_claiming then
     local before, found = taken, redis.call('MGET', unpack(keys, taken + 1, math.min(taken + CHUNK, #keys)))
     for n = 1, math.min(CHUNK, #keys - before) do
       local id, request = due[2 * taken + 1], found[n]
-      if id:find(ID) then
+      if not id:find(ID) or not request and has_ended_in_swift(id) then
+        dropped[#dropped + 1] = id
+      else
         bytes = bytes + #(request or '')
         is_full = claimed > 0 and bytes > budget
         if is_full then break end
         claimed = claimed + 1
         ids[claimed], scores[claimed], requests[claimed] = id, due[2 * taken + 2], request
         envelopes[claimed] = keys[taken + 1] .. '.metadata'
-      else
-        dropped[#dropped + 1] = id
       end
       taken = taken + 1
     end
@@ -172,8 +171,8 @@ if is_claiming then
   for n, id in ipairs(ids) do
     local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
     if has_envelopes then
-      local stored, recoveries, reset, error, remember_field, status = envelope(id)
-      if status then unmark(id, 'status') end
+      local stored, recoveries, reset, error, remember_field, void = envelope(id, 'pending', score)
+      if void[1] then unmark(id, unpack(void)) end
       -- A job whose envelope is not ours has no request that could be trusted.
       if is_broken(envelopes[n], 'hash') then request = false end
       remember = remember_field

@@ -29,7 +29,7 @@ for _, id in each_id do
         where, started = swift_worker, since and whole(micro(since))
       end
     end
-    local stored, recoveries, reset, error = unpack(fields(id, 'stored', 'recoveries', 'reset', 'error'), 1, 4)
+    local stored, recoveries, reset, error = envelope(id, state, where)
     jobs[#jobs + 1] = {
       id, state, request, where, score or false, started or false,
       stored or false, recoveries or false, reset or false, error or false,

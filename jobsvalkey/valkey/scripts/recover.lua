@@ -1,14 +1,13 @@
 -- Put the jobs of workers whose lock has run out back into the queue.
--- uses: layout types releasing envelopes vanishing
+-- uses: layout types releasing envelopes vanishing swift
 -- args: max_jobs grace asker
--- `grace` is how many microseconds an id that a Swift worker popped may lack a worker; `asker` is the worker that asks, whose own
--- jobs stay, or empty.
+-- `grace` is for how many microseconds a Swift worker may hold a job without a lock; `asker` is the worker that asks, whose
+-- own jobs stay, or empty.
 -- result: how many jobs it was.
 -- cost: O(log n) for each job, and O(1) for each dead worker.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
-local PROCESSING = Q .. '.processing'
-local UNOWNED = META .. '_unowned' -- zset: ids on PROCESSING without a worker, since when
+local UNOWNED = META .. '_unowned' -- zset: Swift's claims without a lock, `id worker started`, since when
 local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS) or has_wrong_type('list', PROCESSING)
   or has_wrong_type('hash', CLAIMED)
 if wrong then return wrong end
@@ -34,41 +33,40 @@ for _, worker in ipairs(workers) do
 end
 free_ids(10000)
 
--- Swift workers: a list of ids, and a lock for each worker. They pop first and write the worker in a second step, so an
--- id without a worker is one that was popped just now, or whose worker died in between: UNOWNED tells which.
+-- Swift workers pop a job first, sign for it in a second step, and may take their lock only after that; and a claim that
+-- Swift has put back keeps the dead worker's name until the next one signs. So a claim is taken if it is there unchanged,
+-- and without a lock, at a second look: UNOWNED tells.
 local length = redis.call('LLEN', PROCESSING)
 if length == 0 then
   redis.call('DEL', UNOWNED)
   return done
 end
 local from = length > 1000 and math.floor(now / 1000000) % length or 0
-local ids = redis.call('LRANGE', PROCESSING, from, from + 999)
-local owners, lacking = {}, {}
-for _, id in ipairs(ids) do
-  owners[id] = fields(id, 'workerID')[1]
-  lacking[id] = not owners[id]
+local claims, is_unowned = {}, {}
+for _, id in ipairs(redis.call('LRANGE', PROCESSING, from, from + 999)) do
+  local worker, started = unpack(fields(id, 'workerID', 'processingStarted'), 1, 2)
+  if not worker or redis.call('EXISTS', META .. 'worker.' .. worker) == 0 then
+    local claim = id .. ' ' .. (worker or '') .. ' ' .. (started or '')
+    claims[#claims + 1] = { id, claim }
+    is_unowned[claim] = true
+  end
 end
 if length <= 1000 then
-  -- What has a worker by now, or has left the list, begins anew when it is popped again.
-  for _, id in ipairs(redis.call('ZRANGE', UNOWNED, 0, -1)) do
-    if not lacking[id] then redis.call('ZREM', UNOWNED, id) end
+  -- What has changed, or has left the list, begins anew when it is seen again.
+  for _, claim in ipairs(redis.call('ZRANGE', UNOWNED, 0, -1)) do
+    if not is_unowned[claim] then redis.call('ZREM', UNOWNED, claim) end
   end
 end
-for _, id in ipairs(ids) do
+for _, each in ipairs(claims) do
   if left == 0 then break end
-  local worker = owners[id]
-  local is_dead
-  if worker then
-    is_dead = redis.call('EXISTS', META .. 'worker.' .. worker) == 0
-  else
-    local first = redis.call('ZSCORE', UNOWNED, id)
-    is_dead = first and now - tonumber(first) >= tonumber(grace)
-    if not first then redis.call('ZADD', UNOWNED, whole(now), id) end
-  end
-  if is_dead then
-    redis.call('LREM', PROCESSING, 1, id)
-    redis.call('ZREM', UNOWNED, id)
-    unmark(id, 'status', 'workerID', 'processingStarted')
+  local id, claim = each[1], each[2]
+  local first = redis.call('ZSCORE', UNOWNED, claim)
+  if not first then
+    redis.call('ZADD', UNOWNED, whole(now), claim)
+  elseif now - tonumber(first) >= tonumber(grace) then
+    take_from_swift(id)
+    redis.call('ZREM', UNOWNED, claim)
+    unmark(id, 'status', 'workerID', 'processingStarted', 'error', 'ended', 'reset')
     count_recovery({ id })
     enter({ seconds(now), id })
     done, left = done + 1, left - 1

@@ -15,7 +15,7 @@ local function rerun_or_remove(action, id, state, where)
   end
   if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run
   local score = take(id, state, where)
-  unmark(id, 'status', 'error', 'recoveries', 'workerID', 'processingStarted')
+  unmark(id, 'status', 'error', 'ended', 'recoveries', 'workerID', 'processingStarted')
   mark(id, 'reset', '1')
   if score then keep_stored(id, score) end
   enter({ seconds(now), id })

@@ -6,7 +6,7 @@
 local function end_job(id, state, score, keep, error)
   local policy = ENDED[state]
   if policy.count == 0 and not keep then return false end
-  if error then mark(id, 'status', state, 'error', error) else mark(id, 'status', state) end
+  if error then mark(id, 'status', state, 'error', error, 'ended', seconds(now)) else mark(id, 'status', state) end
   keep_stored(id, score)
   redis.call('ZADD', keep and KEPT or policy.key, seconds(now), id)
   return true

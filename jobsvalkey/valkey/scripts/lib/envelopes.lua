@@ -1,5 +1,6 @@
--- What is kept beside a job's request, in a hash: stored, recoveries, reset, error, remember; and what Swift keeps: status,
--- workerID, processingStarted. The place of a job is its state: if the key holds something else, the fields are lost.
+-- What is kept beside a job's request, in a hash: stored, recoveries, reset, remember, error, and ended: the score of the
+-- end that recorded the error, `-` if it was none; and what Swift keeps: status, workerID, processingStarted. The place of
+-- a job is its state: if the key holds something else, the fields are lost.
 -- uses: keys time
 
 -- Fields of a job; none if the key holds something else.
@@ -14,3 +15,27 @@ local function unmark(id, ...) redis.pcall('HDEL', envelope_of(id), ...) end
 
 -- A job that was due at once has no time of storing of its own: that was when it was due.
 local function keep_stored(id, score) redis.pcall('HSETNX', envelope_of(id), 'stored', whole(micro(score))) end
+
+-- What is told of a job in a state, with its score: stored, recoveries, reset, error, remember. What Python has noted of
+-- its runs is void once Swift has run it: a worker has signed for it since, or its end is not the one that was noted.
+-- Deaths count on, but for a retry by Swift, which leaves no worker. Last, the fields that the next claim removes.
+local NOTED = { 'stored', 'recoveries', 'reset', 'error', 'remember', 'ended', 'status', 'workerID', 'processingStarted' }
+local function envelope(id, state, score)
+  local stored, recoveries, reset, error, remember, ended, status, worker, started = unpack(fields(id, unpack(NOTED)), 1, 9)
+  local is_anothers
+  if state == 'failed' then
+    is_anothers = ended and number(ended) ~= number(score)
+  else
+    is_anothers = ended and ended ~= '-'
+  end
+  local void = (status or worker or started) and { 'status', 'workerID', 'processingStarted' } or {}
+  if started or is_anothers then
+    error, reset = false, false
+    for _, field in ipairs({ 'error', 'ended', 'reset' }) do void[#void + 1] = field end
+    if not worker then
+      recoveries = false
+      void[#void + 1] = 'recoveries'
+    end
+  end
+  return stored, recoveries, reset, error, remember, void
+end

@@ -1,6 +1,6 @@
 -- Where jobs are.
--- uses: keys time pending claims retention envelopes
-local PAUSED, PROCESSING = Q .. '.paused', Q .. '.processing'
+-- uses: keys time pending claims retention envelopes swift
+local PAUSED = Q .. '.paused'
 
 -- The state of a job, with its score, or with its claim, or with the Swift worker that has it. For what is left of a job
 -- beyond its retention: nil, the state in which it ended, its score.
@@ -32,7 +32,7 @@ local function take(id, state, where)
     return where
   end
   if state == 'processing' then
-    if not where then return redis.call('LREM', PROCESSING, 1, id) and nil end
+    if not where then return take_from_swift(id) end
     local _, _, score, worker = parse_claim(where)
     unclaim({ id }, worker)
     return score

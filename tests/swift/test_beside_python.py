@@ -1,0 +1,208 @@
+"""Every recording beside Python workers, which come in between any two commands.
+
+Nothing gets lost or stuck, and nothing runs twice but what was taken from a worker that seemed dead.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+from valkey.asyncio import Valkey
+
+from jobsvalkey import JobCleanup, JobID, JobStatus, RetentionPolicy, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.contract import InconsistencyKind
+from jobsvalkey_memory import ManualClock
+from tests.support.servers import Server, default_kind
+from tests.swift.beside import GRACE, KEEP_ALL, KEEP_NONE, Shared
+from tests.swift.peer import SwiftPeer
+from tests.swift.recordings import VERSIONS, Step, recording, situations
+
+Act: TypeAlias = Callable[[Shared, JobID | None], Awaitable[object]]
+KILLED = "a worker is killed in a handler; after its lock has run out another starts and runs the job"
+
+
+async def nothing(shared: Shared, job_id: JobID | None) -> None:
+    """Only Swift does anything."""
+
+
+async def work(shared: Shared, job_id: JobID | None) -> None:
+    await shared.work()
+
+
+async def claim(shared: Shared, job_id: JobID | None) -> None:
+    """And settle when Swift has done its commands."""
+    await shared.claim()
+
+
+async def recover(shared: Shared, job_id: JobID | None) -> None:
+    await shared.driver.recover()
+
+
+async def recover_twice(shared: Shared, job_id: JobID | None) -> None:
+    await shared.recover()
+
+
+async def cut_off(shared: Shared, job_id: JobID | None) -> None:
+    """Swift's worker seems dead, and goes on when its job is back in the queue."""
+    await shared.peer.let_locks_run_out()
+    await shared.recover()
+
+
+async def cut_off_and_claim(shared: Shared, job_id: JobID | None) -> None:
+    """... when a Python worker runs its job."""
+    await cut_off(shared, job_id)
+    await shared.claim()
+
+
+async def cut_off_and_work(shared: Shared, job_id: JobID | None) -> None:
+    """... when a Python worker has run its job."""
+    await cut_off(shared, job_id)
+    await shared.work()
+
+
+def _of_the_job(method: str) -> Act:
+    async def act(shared: Shared, job_id: JobID | None) -> None:
+        if job_id is not None:
+            await getattr(shared.driver, method)(job_id)
+
+    return act
+
+
+async def clean(shared: Shared, job_id: JobID | None) -> None:
+    await shared.driver.cleanup(processing_jobs=JobCleanup.RERUN, only_orphans=True)
+
+
+TAKING: dict[str, Act] = {
+    "recover twice": recover_twice,
+    "cut off": cut_off,
+    "cut off and claim": cut_off_and_claim,
+    "cut off and work": cut_off_and_work,
+    "clean": clean,
+}
+"""What may take a job from a Swift worker."""
+ACTS: dict[str, Act] = {
+    "nothing": nothing,
+    "work": work,
+    "claim": claim,
+    "recover": recover,
+    **TAKING,
+    **{name: _of_the_job(name) for name in ("cancel", "pause", "resume", "rerun", "remove")},
+}
+
+TORN = {InconsistencyKind.UNLISTED_PAYLOAD, InconsistencyKind.MISSING_PAYLOAD, InconsistencyKind.WRONG_STATUS}
+"""What is left if Python does something to a job between two commands of what should be one step of Swift's."""
+ENDED_TWICE = {InconsistencyKind.SEVERAL_STATES, InconsistencyKind.MISSING_PAYLOAD, InconsistencyKind.WRONG_STATUS}
+"""What is left if a job that was taken from a Swift worker, which lives after all, is ended by both sides."""
+
+CASES = [*((act, False) for act in ACTS), *((act, True) for act in ("nothing", "recover", "claim"))]
+"""Each act, before Swift goes on; and some before its process dies."""
+FEW_CASES = [("nothing", True), ("work", False), ("recover twice", False), ("cut off", False)]
+"""For other servers than the first one, and other policies."""
+
+
+async def prepare(shared: Shared, version: str, situation: str) -> JobID | None:
+    """What was there before the recording began."""
+    name = "Fails" if situation.startswith("fail") else "Again" if "JobSleep" in situation else "Plain"
+    if situation.startswith(("push", "a worker starts", "JobService")):
+        return None
+    job_id = await shared.push(name)
+    if situation == "resume":
+        assert await shared.driver.pause(job_id)
+    elif "request is gone" in situation:
+        await shared.peer.client.delete(f"{shared.peer.key}/{job_id}")
+    elif situation == KILLED or situation.endswith("processing"):
+        running = shared.peer.plays(version, "run one to its end; completed jobs are retained")
+        while "LREM" not in str(running.steps[running.at]):
+            await running.step()
+        await shared.peer.let_locks_run_out()
+    elif "failed" in situation and situation.startswith("cleanup"):
+        await shared.peer.client.zrem(f"{shared.peer.key}.pending", str(job_id))
+        await shared.peer.client.zadd(f"{shared.peer.key}.failed", {str(job_id): shared.peer.clock.now().timestamp()})
+        if "3600 s" in situation:
+            shared.peer.clock.advance(2 * GRACE * 1000)
+    return job_id
+
+
+def stops(version: str, situation: str) -> list[int]:
+    """Where Python may come in between: at the beginning, and after each step that changes a job in a new way."""
+    found, seen = [0], set[str]()
+    for n, step in enumerate(recording(version, situation)):
+        kind = re.sub(r"<(unix|ref)[^>]*>|{.*}", "", str(step))
+        if step.writes and "<lock" not in kind and ".metadata.worker." not in kind and kind not in seen:
+            found.append(n + 1)
+        seen.add(kind)
+    return found
+
+
+def is_torn(version: str, situation: str, at: int) -> bool:
+    """Whether Swift is in the midst of what should be one step: it has done some of its writes to the job, not all."""
+    steps = recording(version, situation)
+    return 0 < at < len(steps) and all(_goes_on(step) for step in steps[at - 1 : at + 1])
+
+
+def _goes_on(step: Step) -> bool:
+    signs = step.commands[0][0] in ("HSET", "HMSET") and "workerID" in step.commands[0]
+    return step.writes and not step.function and not signs and ".metadata.worker." not in str(step)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+async def one(shared: Shared, version: str, situation: str, at: int, act: str, *, dies: bool) -> list[str]:
+    """Play it with Python coming in at one place; what is wrong at the end."""
+    job_id = await prepare(shared, version, situation)
+    names = {} if job_id is None or situation == KILLED else {"id1": job_id}
+    play = shared.peer.plays(version, situation, **names)
+    await play.until(at)
+    await ACTS[act](shared, job_id)
+    if not dies:
+        await play.rest()
+    await shared.to_the_end()
+    torn = is_torn(version, situation, at)
+    taken = act in TAKING or situation == KILLED or "processing" in situation
+    # The library deletes the request of a job that it cancels, or that sleeps, wherever its id lies by then.
+    gone = any(words in situation for words in ("cancelled jobs are not retained", "JobSleep", "request is gone"))
+    wrong: list[str] = []
+    for finding in await shared.driver.validate():
+        kind = finding.kind
+        is_meant = (torn and (dies or kind in TORN)) or (taken and kind in ENDED_TWICE)
+        if not is_meant and not (gone and kind is InconsistencyKind.MISSING_PAYLOAD):
+            wrong.append(kind)
+    counts = await shared.driver.counts()
+    unended = (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.PROCESSING)
+    wrong += [f"{counts[each]} {each}" for each in unended if counts[each]]
+    if job_id is not None:
+        ran = shared.runs[job_id] + (str(job_id) in play.ended)
+        meant = act in ("cancel", "remove") or any(word in situation for word in ("cancel", "remove", "gone"))
+        if not ran and not meant and await shared.driver.status(job_id) is None and not (torn and dies):
+            wrong.append("lost")
+        if ran > 1 and not (taken or act == "rerun" or "rerun" in situation):
+            wrong.append("doubled")
+    return wrong
+
+
+@pytest.mark.parametrize("policy", [KEEP_ALL, KEEP_NONE], ids=["retained", "not retained"])
+@pytest.mark.parametrize(("version", "situation"), [(each, name) for each in VERSIONS for name in situations(each)])
+async def test_beside(
+    server: Server,
+    server_client: Valkey,
+    queue_key: str,
+    clock: ManualClock,
+    version: str,
+    situation: str,
+    policy: RetentionPolicy,
+) -> None:
+    cases = CASES if server.kind == default_kind().id and policy is KEEP_ALL else FEW_CASES
+    wrong: list[str] = []
+    configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=policy, unowned_grace=GRACE)
+    async with ValkeyJobQueue(server_client, configuration, clock=clock) as driver:
+        shared = Shared(SwiftPeer(server_client, queue_key, clock), driver)
+        for at in stops(version, situation):
+            for act, dies in cases:
+                found = await one(shared, version, situation, at, act, dies=dies)
+                wrong += [f"{act}{' and dies' if dies else ''} at {at}: {each}" for each in found]
+                await shared.forget()
+    assert not wrong, "\n".join([f"{len(wrong)} findings", *wrong])
