@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextlib import AsyncContextDecorator, ContextDecorator, suppress
 from functools import partial
-from types import CoroutineType, FunctionType, MethodType, TracebackType
+from types import FunctionType, MethodType, TracebackType
 from typing import Any, cast
 
 from jobsvalkey.contract import JobTimeout
@@ -53,7 +53,10 @@ async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: J
         result = await job.handler(parameters, context)
     else:
         result = await _call_in_thread(job, parameters, context, run)
-        if inspect.isawaitable(result) and not run.timed_out:  # a coroutine function behind a plain decorator
+        if inspect.isawaitable(result):  # a coroutine function behind a plain decorator
+            if run.cancelled:
+                _close(result)
+                raise asyncio.CancelledError
             result = await result
     if result is not None:
         _refuse_unrun(job, result)
@@ -62,12 +65,16 @@ async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: J
 def _refuse_unrun(job: RegisteredJob, result: Any) -> None:
     kind = cast("type[Any]", type(result))
     if issubclass(kind, _NOT_RUN):
-        if issubclass(kind, CoroutineType):
-            result.close()  # else Python warns as well
+        _close(result)
         raise JobFail(
             f"the handler of job {job.name!r} returned a {kind.__qualname__}, which nobody runs: "
             "await or call it in the handler, or look at the decorators around it"
         )
+
+
+def _close(result: Any) -> None:
+    if inspect.iscoroutine(result):
+        result.close()  # else Python warns that nobody has awaited it
 
 
 class _TimeLimit:
