@@ -188,11 +188,12 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         now = self.now()
         self.state.workers.setdefault(worker, Worker(now, self.state.hints)).expires = now + hold_for
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
-        """The lock is extended, an expired one as well; what is still held."""
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
+        """The lock is extended, an expired one as well; what is still held. A worker that leaves goes on leaving."""
         now = self.now()
         holder = self._worker(worker, now)
         holder.expires = now + hold_for
+        holder.leaving = holder.leaving or leaving
         return Renewed(frozenset(holder.claims))
 
     async def close_worker(self, worker: WorkerID) -> None:
@@ -203,14 +204,14 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                 self._pend(self.state.jobs[job_id])
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
-        """Processing, the worker's lock gone → pending, with one more recovery; but not for the worker that asks."""
+        """Processing, the lock gone → pending, one more recovery unless the worker was leaving; not for who asks."""
         now, recovered = self.now(), 0
         for each, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
             if holder.expires > now or each == worker:
                 continue
             for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
                 job = self.state.jobs[holder.claims.pop(token)]
-                self._pend(replace(job, recoveries=job.recoveries + 1))
+                self._pend(replace(job, recoveries=job.recoveries + (not holder.leaving)))
                 recovered += 1
             if not holder.claims and now - holder.expires >= WORKER_MEMORY:
                 del self.state.workers[each]

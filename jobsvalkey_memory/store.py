@@ -25,13 +25,14 @@ def place(job: StoredJob) -> Place:
 
 @dataclass(slots=True)
 class Worker:
-    """Its lock, its claims by token, its last exchange that did something, and the last hint that it saw."""
+    """Its lock, its claims by token, its last exchange that did something, the last hint that it saw."""
 
     expires: datetime
     hints: int
     claims: dict[bytes, JobID] = field(default_factory=dict[bytes, JobID])
     sequence: int | None = None
     outcomes: list[SettleOutcome] = field(default_factory=list[SettleOutcome])
+    leaving: bool = False
 
 
 class Answer(NamedTuple):

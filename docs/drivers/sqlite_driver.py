@@ -62,7 +62,9 @@ CREATE INDEX IF NOT EXISTS by_due ON jobs (state, due, id);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (state, kept, ended, id);
 CREATE INDEX IF NOT EXISTS by_worker ON jobs (worker, due, id) WHERE worker IS NOT NULL;
 CREATE TABLE IF NOT EXISTS remembered (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, sequence INTEGER, outcomes TEXT);
+CREATE TABLE IF NOT EXISTS workers (
+    id TEXT PRIMARY KEY, expires INTEGER NOT NULL, leaving INTEGER DEFAULT 0, sequence INTEGER, outcomes TEXT
+);
 CREATE TABLE IF NOT EXISTS producers (
     id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, digest BLOB NOT NULL, answer TEXT NOT NULL, used INTEGER NOT NULL
 );
@@ -185,11 +187,12 @@ class SQLiteJobQueue:
             new = "INSERT INTO workers (id, expires) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET expires = ?2"
             self._do(new, worker, now + hold_for // MICROSECOND)
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the lock; what is held."""
         with self._transaction() as now:
             self._worker(worker, now)
-            self._do("UPDATE workers SET expires = ? WHERE id = ?", now + hold_for // MICROSECOND, worker)
+            extended = "UPDATE workers SET expires = ?, leaving = leaving OR ? WHERE id = ?"
+            self._do(extended, now + hold_for // MICROSECOND, leaving, worker)
             tokens = self._all("SELECT token FROM jobs WHERE worker = ?", worker)
             return Renewed(frozenset(token for (token,) in tokens))
 
@@ -202,10 +205,11 @@ class SQLiteJobQueue:
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Release what workers hold whose lock has run out."""
         with self._transaction() as now:
-            dead = "SELECT jobs.id FROM workers JOIN jobs ON worker = workers.id WHERE expires <= ? AND workers.id != ?"
-            for row in (recovered := self._all(f"{dead} LIMIT ?", now, worker or "", max(max_jobs, 0))):
-                self._do("UPDATE jobs SET recoveries = recoveries + 1 WHERE id = ?", *row)
-                self._release("id = ?", *row)
+            held = "SELECT NOT leaving, jobs.id FROM workers JOIN jobs ON worker = workers.id"
+            dead = "WHERE expires <= ? AND workers.id != ? LIMIT ?"
+            for row in (recovered := self._all(f"{held} {dead}", now, worker or "", max(max_jobs, 0))):
+                self._do("UPDATE jobs SET recoveries = recoveries + ? WHERE id = ?", *row)
+                self._release("id = ?", row[1])
             idle = "expires <= ? AND id NOT IN (SELECT worker FROM jobs WHERE worker IS NOT NULL)"
             self._do(f"DELETE FROM workers WHERE {idle}", now - WORKER_MEMORY)  # noqa: S608
             return len(recovered)

@@ -117,8 +117,11 @@ class QueueDriver(Protocol):
         """Make a worker known, with an active lock for `hold_for`. `about` describes it; a driver need not keep it."""
         ...
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the worker's lock to `hold_for` from now; the claims that it holds.
+
+        `leaving` says that the worker shuts down, and is not taken back. Should it leave its claims behind, their
+        recovery does not raise `recoveries`: nobody has died with them.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.

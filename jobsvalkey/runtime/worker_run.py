@@ -240,7 +240,7 @@ class WorkerRun:
         """Renew the lock, and end the runs whose claims are lost; the seconds since the store was asked to."""
         worker, held = self.worker, self.jobs.held
         try:
-            tokens = (await worker.renew()).tokens
+            tokens = (await worker.renew(leaving=self._stopping)).tokens
         except WorkerClosed as error:
             await self._replace(worker, error)
             return 0.0
@@ -262,8 +262,9 @@ class WorkerRun:
         self.worker = self._new_worker()
         self.jobs.forget()
         self._lose(held)
-        with suppress(*LEAVING_FAULTS):
-            await self.worker.open()
+        if not self.access.leaving.is_set():
+            with suppress(*LEAVING_FAULTS):
+                await self.worker.open()
 
     def _lose(self, tokens: Iterable[bytes]) -> None:
         for run in self.jobs.lose(tokens):
@@ -282,6 +283,7 @@ class WorkerRun:
         """Let the handlers end, for a while; then cancel them."""
         if self.jobs.idle.is_set():
             return
+        self._lock.wake()  # the store is told, so that whatever ends this process now is not taken for a death
         await wait_for(self._drained, self._options.graceful_shutdown_timeout.total_seconds())
         await self._end_handlers()
 
@@ -305,6 +307,10 @@ class WorkerRun:
                 return
             except (TimeoutError, JobsError, OSError) as error:
                 _LOGGER.warning("the worker could not be closed: %s", error, extra=self._fields)
+        # The handlers that are left get all the time that a lock gives, and their jobs have not been met by a death.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_WITHIN):
+                await self._renew()
         _LOGGER.warning(
             "the worker leaves without closing: what it holds is recovered when its lock has run out",
             extra=self._fields,

@@ -173,8 +173,8 @@ class Worker:
         self._sequence = sequence
         return exchanged
 
-    async def renew(self) -> Renewed:
-        """Extend the lock; the claims that are still held.
+    async def renew(self, *, leaving: bool) -> Renewed:
+        """Extend the lock, and say whether the worker shuts down; the claims that are still held.
 
         Raises:
             WorkerClosed: the worker is not known any more.
@@ -182,7 +182,7 @@ class Worker:
 
         async def step() -> Renewed:
             asked_at = self._now()
-            renewed = await self._driver.renew(self.id, self._hold_for)
+            renewed = await self._driver.renew(self.id, self._hold_for, leaving=leaving)
             self.lapsed = self.lock_left <= 0
             self._renewed_at = asked_at
             return renewed

@@ -99,15 +99,17 @@ class ValkeyQueueing(ValkeyBase):
         """
         await self._hold(worker, hold_for, is_open=False)
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the worker's lock to `hold_for` from now; the claims that it holds.
+
+        Once it is `leaving`, the recovery of what it holds does not raise `recoveries`.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
             StoreUnavailable: no answer within `operation_timeout`, or in a part of `hold_for`: ask again.
         """
         try:
-            return Renewed(frozenset(await self._hold(worker, hold_for, is_open=True)))
+            return Renewed(frozenset(await self._hold(worker, hold_for, is_open=True, leaving=leaving)))
         except WorkerClosed:
             await self._session().end_exchanges(worker)
             raise
@@ -146,13 +148,18 @@ class ValkeyQueueing(ValkeyBase):
         # Not on the channel of renewals, which must not wait.
         return await session.control.call(RECOVER, words, patience=session.patience)
 
-    async def _hold(self, worker: WorkerID, hold_for: timedelta, *, is_open: bool) -> Reply:
+    async def _hold(self, worker: WorkerID, hold_for: timedelta, *, is_open: bool, leaving: bool = False) -> Reply:
         session = self._session()
         seconds = hold_for.total_seconds()
         # A reply that is lost is missed early enough to ask once more, and more than once, before the lock runs out.
         silence = max(seconds / 6, SHORTEST_SILENCE)
         patience = min(session.patience, max(seconds / 3, 2 * SHORTEST_SILENCE))
-        words = Renew(worker=worker, hold=wire.microseconds(hold_for), open="" if is_open else "1")
+        words = Renew(
+            worker=worker,
+            hold=wire.microseconds(hold_for),
+            open="" if is_open else "1",
+            leaving="1" if leaving else "",
+        )
         with _full_for_now():
             tokens = await session.upkeep.call(RENEW, words, patience=patience, silence=silence)
         session.exchanges(worker).locked_for(seconds)

@@ -112,6 +112,7 @@ class Renew(NamedTuple):
     worker: WorkerID
     hold: int
     open: str
+    leaving: str
 
 
 class Resume(NamedTuple):

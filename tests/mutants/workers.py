@@ -20,8 +20,8 @@ class WorkersNeverDie(Twin):
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker, timedelta(days=3650))
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
-        return await super().renew(worker, timedelta(days=3650))
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
+        return await super().renew(worker, timedelta(days=3650), leaving=leaving)
 
 
 @mutant("test_worker_the_jobs_of_a_dead_worker_are_pending_again", weakness=9)
@@ -202,17 +202,17 @@ class ClosingForgetsErrors(Twin):
 class ClosedWorkerRevived(Twin):
     """A renewal opens a worker again that was closed."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         await self.open_worker(worker, hold_for)
-        return await super().renew(worker, hold_for)
+        return await super().renew(worker, hold_for, leaving=leaving)
 
 
 @mutant("test_worker_a_renewal_extends_the_lock")
 class RenewalTellsNothing(Twin):
     """A renewal does not say which claims are held: the worker takes them all for lost."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
-        await super().renew(worker, hold_for)
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
+        await super().renew(worker, hold_for, leaving=leaving)
         return Renewed(frozenset())
 
 
@@ -220,9 +220,9 @@ class RenewalTellsNothing(Twin):
 class RenewalExtendsNothing(Twin):
     """A renewal leaves the lock as it is: a worker that lives loses its jobs."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         expires = self._worker(worker, self.now()).expires
-        held = await super().renew(worker, hold_for)
+        held = await super().renew(worker, hold_for, leaving=leaving)
         self.state.workers[worker].expires = expires
         return held
 
@@ -260,14 +260,31 @@ class DueUnderAnExpiredLock(Twin):
         return replace(exchanged, until_next=self._until_next(self.clock.now()))
 
 
+@mutant("test_worker_one_that_was_leaving_has_not_died")
+class LeavingIsDying(Twin):
+    """An orderly shutdown counts as a death: six of them, and a long job is given up."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
+        return await super().renew(worker, hold_for)
+
+
+@mutant("test_worker_one_that_was_leaving_has_not_died")
+class LeavingIsTakenBack(Twin):
+    """A renewal that was under way when the worker began to leave makes a death of that."""
+
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
+        self._worker(worker, self.now()).leaving = False
+        return await super().renew(worker, hold_for, leaving=leaving)
+
+
 @mutant("test_worker_a_renewal_may_shorten_the_lock")
 class RenewalNeverShortens(Twin):
     """A renewal for a shorter time leaves the lock as it is."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         holder = self._worker(worker, self.now())
         longest = max(holder.expires, self.clock.now() + hold_for)
-        held = await super().renew(worker, hold_for)
+        held = await super().renew(worker, hold_for, leaving=leaving)
         holder.expires = longest
         return held
 
@@ -276,10 +293,10 @@ class RenewalNeverShortens(Twin):
 class RenewalTooLate(Twin):
     """A renewal after the lock has expired is refused, though nothing has been recovered."""
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         if self._worker(worker, self.now()).expires <= self.clock.now():
             raise WorkerClosed(worker)
-        return await super().renew(worker, hold_for)
+        return await super().renew(worker, hold_for, leaving=leaving)
 
 
 @mutant("test_worker_opening_twice", found_by=[Search.MACHINE])

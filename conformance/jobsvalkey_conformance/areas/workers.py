@@ -139,6 +139,23 @@ class WorkerTests(Suite):
         assert await driver.recover() == 1
 
     @conformance_test()
+    async def test_worker_one_that_was_leaving_has_not_died(self, kit: SuiteContext) -> None:
+        """renew(leaving=True): what the worker leaves behind is recovered as ever, and `recoveries` stays."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        leaving, dead = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
+        before = [*await leaving.claim(2), await dead.claim_one()]
+        tokens = {claim.token for claim in before[:2]}
+        assert (await driver.renew(leaving.id, kit.unit, leaving=True)).tokens == tokens
+        assert (await driver.renew(leaving.id, kit.unit)).tokens == tokens  # one that was under way, say
+        assert await driver.recover() == 0
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 3
+        worker = await kit.worker(driver)
+        after = {claim.job_id: claim.recoveries for claim in await worker.claim(3)}
+        assert [after[claim.job_id] for claim in before] == [0, 0, 1]
+
+    @conformance_test()
     async def test_worker_a_renewal_saves_expired_claims(self, kit: SuiteContext) -> None:
         """A worker stalls past its lock and comes back before the recovery: a renewal saves its claims."""
         driver = await kit.driver()

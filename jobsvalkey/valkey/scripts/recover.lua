@@ -14,9 +14,11 @@ if wrong then return wrong end
 local left, done = tonumber(max_jobs), 0
 
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)
+local has_died = {}
 for _, worker in ipairs(workers) do
-  wrong = has_wrong_type('set', claims_of(worker))
+  wrong = has_wrong_type('set', claims_of(worker)) or has_wrong_type('hash', worker_of(worker))
   if wrong then return wrong end
+  has_died[worker] = not redis.call('HGET', worker_of(worker), 'leaving')
 end
 local function count_recovery(ids)
   for _, id in ipairs(ids) do redis.pcall('HINCRBY', envelope_of(id), 'recoveries', 1) end
@@ -24,7 +26,7 @@ end
 for _, worker in ipairs(workers) do
   if worker ~= asker then
     local ids, claims, has_more = claims_held(worker, left)
-    release(ids, claims, worker, count_recovery)
+    release(ids, claims, worker, has_died[worker] and count_recovery)
     done, left = done + #ids, left - #ids
     if has_more then return done end
     redis.call('ZREM', WORKERS, worker) -- a renewal brings it back

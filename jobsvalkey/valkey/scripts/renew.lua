@@ -1,7 +1,7 @@
 -- Open a worker, or extend its lock.
 -- uses: layout types claims
--- args: worker hold open
--- `hold` is in microseconds, `open` is `1` to open it if it is not known.
+-- args: worker hold open leaving
+-- `hold` is in microseconds, `open` is `1` to open it if it is not known, `leaving` is `1` if it shuts down, for good.
 -- result: the tokens of its claims.
 -- cost: O(claims of the worker).
 local refusal = refused(redis.call('GET', LAYOUT))
@@ -17,6 +17,7 @@ local ends = whole(now + tonumber(hold))
 redis.call('ZREM', WORKERS, worker) -- a removal first: a full server refuses a script whose first write adds
 redis.call('ZADD', WORKERS, ends, worker)
 redis.call('HSET', worker_of(worker), 'expires', ends)
+if leaving == '1' then redis.call('HSET', worker_of(worker), 'leaving', '1') end
 if not is_injected then
   redis.call('PEXPIRE', worker_of(worker), math.ceil((tonumber(hold) + WORKER_MEMORY) / 1000))
 end

@@ -168,11 +168,11 @@ async def check_that_a_lost_claim_cancels_its_handler(store: Store, queue: Queue
     running, look = asyncio.Event(), asyncio.Event()
     renew = queue.driver.renew
 
-    async def renew_later(worker: str, hold_for: timedelta) -> Renewed:
+    async def renew_later(worker: str, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         # Else the lock is renewed before it has run out.
         if running.is_set():
             await look.wait()
-        return await renew(worker, hold_for)
+        return await renew(worker, hold_for, leaving=leaving)
 
     queue.driver.renew = renew_later
 

@@ -201,10 +201,10 @@ async def test_the_lock_is_renewed_so_that_no_other_takes_the_jobs() -> None:
     renewals = 0
     renew = queue.driver.renew
 
-    async def counted(worker: str, hold_for: timedelta) -> Renewed:
+    async def counted(worker: str, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         nonlocal renewals
         renewals += 1
-        return await renew(worker, hold_for)
+        return await renew(worker, hold_for, leaving=leaving)
 
     queue.driver.renew = counted
     async with run_in_background(queue.processor(options())):
@@ -263,10 +263,10 @@ async def test_what_is_claimed_during_a_renewal_is_not_taken_as_lost() -> None:
     renewals = 0
     renew = queue.driver.renew
 
-    async def slow(worker: str, hold_for: timedelta) -> Renewed:
+    async def slow(worker: str, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         nonlocal renewals
         renewals += 1
-        tokens = await renew(worker, hold_for)
+        tokens = await renew(worker, hold_for, leaving=leaving)
         if renewals == 1:
             await queue.push(Work())
             await until(lambda: handler.running)

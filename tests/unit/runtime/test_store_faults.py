@@ -55,9 +55,9 @@ class Faulty(Driver):  # type: ignore[misc, valid-type]
         self.after("exchange")
         return exchanged
 
-    async def renew(self, worker: str, hold_for: timedelta) -> Renewed:
+    async def renew(self, worker: str, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         self.before("renew")
-        tokens = await super().renew(worker, hold_for)
+        tokens = await super().renew(worker, hold_for, leaving=leaving)
         self.after("renew")
         return tokens
 
@@ -154,9 +154,9 @@ async def test_a_driver_that_goes_on_trying_counts_as_not_connected(
         await until(lambda: processor.state is not None and processor.state.connected)
         answer, renew = asyncio.Event(), driver.renew
 
-        async def renew_in_the_end(worker: str, hold_for: timedelta) -> Renewed:
+        async def renew_in_the_end(worker: str, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
             await answer.wait()
-            return await renew(worker, hold_for)
+            return await renew(worker, hold_for, leaving=leaving)
 
         monkeypatch.setattr(driver, "renew", renew_in_the_end)
         await until(lambda: processor.state is not None and not processor.state.connected)

@@ -4,7 +4,7 @@ local CLAIMED = META .. '_claimed'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
 local WORKER_MEMORY = 86400000000 -- microseconds for which a worker is known after its lock has run out
 
-local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, sequence, outcomes, in vain
+local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, leaving, sequence, outcomes, in vain
 local function claims_of(worker) return META .. '_claims.' .. worker end
 
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
