@@ -134,7 +134,12 @@ async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobConte
     except (RuntimeError, MemoryError) as error:
         raise NoThread(f"no thread for job {job.name!r}: {error}") from error
     run.thread = ended
-    await thread_ended(run)
+    try:
+        await thread_ended(run)
+    except asyncio.CancelledError:
+        if ended.done():
+            _close(ended.result()[0])
+        raise
     result, error = ended.result()
     if error is not None:
         raise error
