@@ -7,9 +7,11 @@ high and the low 64 bits of its attoseconds.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Final, Literal, Self, TypeAlias, get_args
+from typing import ClassVar, Final, Literal, Self, TypeAlias
 
 import msgspec
+
+from jobsvalkey.contract.option_types import check_option, check_types
 
 Action: TypeAlias = Literal["nothing", "rerun", "remove"]
 
@@ -52,8 +54,8 @@ class JobCleanup:
     """Put them back into the queue, due now, at attempt 1."""
 
     def __init__(self, action: Action, max_age: timedelta | None = None) -> None:
-        if action not in get_args(Action):
-            raise ValueError(f"a cleanup's action is one of {', '.join(get_args(Action))}, not {action!r}")
+        check_option("a cleanup's action", action, Action)
+        check_option("max_age", max_age, timedelta | None)
         if max_age is not None and max_age < timedelta(0):
             raise ValueError(f"max_age is how old a job is at least, not {max_age}: leave it out for all jobs")
         spelled = None if max_age is None else divmod(max_age // _MICROSECOND * _ATTOSECONDS, _LOW)
@@ -124,6 +126,7 @@ class CleanupParameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     only_orphans: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         for state, cleanup in (("pending", self.pending_jobs), ("paused", self.paused_jobs)):
             if cleanup.action == "rerun":
                 raise ValueError(

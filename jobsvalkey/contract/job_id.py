@@ -27,12 +27,19 @@ class JobID(UUID):
 
     @classmethod
     def parse(cls, value: UUID | str | bytes) -> Self:
-        """The id that `value`, a UUID or its text in either case, stands for."""
+        """Return the id that `value`, a UUID or its text in either case, stands for.
+
+        Raises:
+            TypeError: it is of another type.
+            ValueError: the text is not a UUID.
+        """
         if isinstance(value, cls):
             return value
         if isinstance(value, UUID):
             return cls(int=value.int)
-        text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+        text: Any = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+        if not isinstance(text, str):
+            raise TypeError(f"a job id is a JobID, a UUID or its text, not {value!r}")
         try:
             return cls(text)
         except ValueError:

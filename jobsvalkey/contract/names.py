@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from jobsvalkey.contract.option_types import check_option
+
 P = TypeVar("P")
 
 # None of these has slots: a frozen dataclass with slots cannot be made as JobName[str](...).
@@ -24,6 +26,7 @@ class JobName(Generic[P]):
     parameters: type[P]
 
     def __post_init__(self) -> None:
+        check_option("a job's name", self.name, str)
         if not self.name:
             raise ValueError("a job's name is not empty")
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from jobsvalkey.contract.option_types import check_types
+
 _ZERO = timedelta(0)
 
 
@@ -17,6 +19,7 @@ class Retention:
     max_count: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.max_age is not None and self.max_age <= _ZERO:
             raise ValueError(
                 f"retain_for takes a time above zero, not {self.max_age}: to keep nothing, use DO_NOT_RETAIN"
@@ -54,6 +57,9 @@ class RetentionPolicy:
     failed_jobs: Retention = RETAIN
     cancelled_jobs: Retention = DO_NOT_RETAIN
 
+    def __post_init__(self) -> None:
+        check_types(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverConfiguration:
@@ -79,6 +85,7 @@ class DriverConfiguration:
     """How long an id that a user gave is remembered once its job is gone."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.queue_key or self.queue_key != self.queue_key.strip():
             raise ValueError(f"queue_key is a name without white space around it, not {self.queue_key!r}")
         for name in ("poll_time", "idempotency_window"):

@@ -9,8 +9,10 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, check_due
+from jobsvalkey.contract.option_types import check_option, check_types
 from jobsvalkey.runtime.context import JobContext
-from jobsvalkey.runtime.retry import RetryStrategy
+from jobsvalkey.runtime.retry import RetryStrategy, check_strategy
+from jobsvalkey.runtime.values.annotations import name_of_type
 
 P = TypeVar("P")
 
@@ -36,6 +38,7 @@ class JobOptions:
     `idempotency_window` after, another push of the id does nothing."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.delay is not None and self.delay_until is not None:
             raise ValueError("give delay or delay_until, not both")
         check_due(self.delay, "delay")
@@ -77,6 +80,10 @@ class JobDefinition(Generic[P]):
     keeps its worker busy until it ends, and has failed then."""
 
     def __post_init__(self) -> None:
+        check_job(self.job)
+        check_option("timeout", self.timeout, timedelta | None)
+        if self.retry_strategy is not None:
+            check_strategy("retry_strategy", self.retry_strategy)
         if self.timeout is not None and self.timeout <= timedelta(0):
             raise ValueError(f"the timeout of job {self.name!r} is a time above zero, not {self.timeout}")
         _check_handler(self.name, self.handler)
@@ -111,8 +118,9 @@ class JobSleep(Exception):
     ) -> None:
         if (until is None) == (for_ is None):
             raise ValueError("JobSleep takes either until, an aware datetime, or for_, a timedelta")
-        if attempts not in ("keep", "reset", "increment"):
-            raise ValueError(f'attempts is "keep", "reset" or "increment", not {attempts!r}')
+        check_option("attempts", attempts, Literal["keep", "reset", "increment"])
+        check_option("until", until, datetime | None)
+        check_option("for_", for_, timedelta | None)
         self.due: Due = check_due(for_, "for_") if until is None else check_due(until, "until")
         self.attempts = attempts
         super().__init__(f"sleeps for {for_}" if until is None else f"sleeps until {until}")
@@ -131,8 +139,8 @@ def name_of(parameters: type[Any]) -> str:
     name: object = getattr(parameters, "job_name", None)
     if not isinstance(name, str) or not name:
         raise ConfigurationError(
-            f"{parameters.__qualname__} names no job: give it `job_name: ClassVar[str] = ...`, "
-            f'or use JobName("...", {parameters.__qualname__})'
+            f"{name_of_type(parameters)} names no job: give it `job_name: ClassVar[str] = ...`, "
+            f'or use JobName("...", {name_of_type(parameters)})'
         )
     return name
 
@@ -158,7 +166,34 @@ def unpack_job(job: Any) -> tuple[str, Any, Any]:
         raise InvalidParameters(str(error)) from None
 
 
+def check_job(job: object) -> None:
+    """Check that `job` names a job and the type of its parameters.
+
+    Raises:
+        ConfigurationError: it does not; the message says what to write.
+    """
+    if isinstance(job, JobName):
+        return
+    if isinstance(job, str):
+        raise ConfigurationError(
+            f"{job!r} is a name without a type of parameters: use JobName({job!r}, TYPE), or a type with a job_name"
+        )
+    if inspect.isroutine(job) or isinstance(job, functools.partial):
+        raise ConfigurationError(
+            f"{job!r} is given in place of a job: write @queue.job(TYPE), with the type of its parameters, above a "
+            "handler, or queue.register_job(TYPE, handler)"
+        )
+    if isinstance(job, NamedParameters) or not (isinstance(job, type) or hasattr(job, "__origin__")):
+        raise ConfigurationError(f"a job is a type of parameters that has a job_name, or a JobName, not {job!r}")
+    name_of(cast("type[Any]", job))
+
+
 def _check_handler(name: str, handler: object) -> None:
+    if isinstance(handler, type):
+        raise ConfigurationError(
+            f"the handler of job {name!r} is the class {handler.__qualname__}, and a call of it only makes an object: "
+            f"use an object that can be called, such as {handler.__qualname__}(), or a function"
+        )
     if not callable(handler):
         raise ConfigurationError(f"the handler of job {name!r} is not callable: {handler!r}")
     if _is_generator(handler):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from jobsvalkey.contract.option_types import check_types
+
 _ZERO = timedelta(0)
 
 
@@ -21,6 +23,7 @@ class ActiveLock:
     hold_for: timedelta = timedelta(seconds=45)
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not _ZERO < self.every < self.hold_for:
             raise ValueError(
                 f"a lock is renewed before it runs out: every ({self.every}) is above zero and below "
@@ -56,6 +59,7 @@ class ProcessorOptions:
     """Whether SIGTERM and SIGINT stop the processor; a second one stops it without waiting for its jobs."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.num_workers < 1:
             raise ValueError(f"num_workers is at least 1, not {self.num_workers}")
         for name in ("graceful_shutdown_timeout", "cancel_grace"):

@@ -19,6 +19,7 @@ from jobsvalkey.contract import (
     QueueDriver,
     StoreOutcome,
 )
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime.capabilities import (
     CancellableQueueDriver,
@@ -30,14 +31,14 @@ from jobsvalkey.runtime.capabilities import (
 )
 from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import JobContext
-from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, unpack_job
+from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, check_job, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
 from jobsvalkey.runtime.producer import Producer, check_refusal
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registry import JobRegistry
-from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
+from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy, check_strategy
 from jobsvalkey.runtime.runner import JobRunner
 from jobsvalkey.runtime.values import Values, check_values
 
@@ -84,6 +85,9 @@ class JobQueue(Generic[D_co]):
         middleware: Sequence[Middleware] = (),
         values: Values = "plain",
     ) -> None:
+        _check_driver(driver)
+        check_strategy("default_retry_strategy", default_retry_strategy)
+        _check_middleware(middleware)
         self._driver = driver
         # Asked once: a driver does not change what it can do.
         self._capabilities = driver.capabilities
@@ -177,6 +181,7 @@ class JobQueue(Generic[D_co]):
         timeout: timedelta | None = None,
     ) -> JobDecorator[Any]:
         """`register_job` as a decorator; the function stays as it is."""
+        check_job(job)
 
         def register(handler: Callable[[Any, JobContext], R], /) -> Callable[[Any, JobContext], R]:
             either: Any = handler
@@ -214,6 +219,7 @@ class JobQueue(Generic[D_co]):
             PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
             StoreUnavailable: the store did not answer in time; its `outcome` says whether the job may be there.
         """
+        _check_options(options)
         if parameters:
             if not isinstance(job, JobName):
                 raise InvalidParameters(f"only a JobName is pushed together with parameters, not {job!r}")
@@ -245,6 +251,7 @@ class JobQueue(Generic[D_co]):
             StoreUnavailable: the store did not answer in time.
             ValueError: `options` give an id, which only one job can have.
         """
+        _check_options(options)
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
         items = [
@@ -274,6 +281,7 @@ class JobQueue(Generic[D_co]):
             StoreUnavailable: the store did not answer in time.
         """
         require(self._driver, self._capabilities, Capability.SCHEDULING)
+        _check_options(options)
         item, pushed = await self._producer.prepare(*unpack_job(job), options, next_scheduled_at)
         done = await self._driver.push_if(item, key, expected, value)
         check_refusal(done)
@@ -334,6 +342,8 @@ class JobQueue(Generic[D_co]):
         Jobs that move meanwhile may be missed; those that stay are seen once.
         """
         require(self._driver, self._capabilities, Capability.INSPECTION)
+        check_option("status", status, JobStatus)
+        check_option("limit", limit, int | None)
         async for stored in self._driver.jobs(status, limit=limit):
             yield JobRecord.from_stored(stored)
 
@@ -341,11 +351,33 @@ class JobQueue(Generic[D_co]):
 
     def processor(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> Processor:
         """What runs the jobs of this queue, in this event loop; `await processor.run()` starts it."""
+        check_option("options", options, ProcessorOptions)
         return Processor(self._driver, self.runner(options), options)
 
     def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> JobRunner:
         """What runs a single claim, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
         return JobRunner(self._registry, self._driver, self._chain, options)
+
+
+def _check_driver(driver: object) -> None:
+    if isinstance(driver, type) or not all(hasattr(driver, name) for name in ("capabilities", "push", "exchange")):
+        raise TypeError(
+            f"a queue takes a driver, such as ValkeyJobQueue(Valkey.from_url(...)), not {driver!r}: "
+            "a client goes into the driver"
+        )
+
+
+def _check_middleware(middleware: Any) -> None:
+    if isinstance(middleware, str) or not isinstance(middleware, Iterable):
+        raise TypeError(f"middleware is a list, such as [MetricsMiddleware()], not {middleware!r}")
+    for each in cast("Iterable[object]", middleware):
+        if isinstance(each, type) or not hasattr(each, "on_completed"):
+            raise TypeError(f"each middleware is an object of a subclass of Middleware, not {each!r}")
+
+
+def _check_options(options: object) -> None:
+    if type(options) is not JobOptions:
+        check_option("options", options, JobOptions)
 
 
 def _service_handler(job: AnyServiceJob) -> Handler[Any]:

@@ -3,7 +3,9 @@
 import random
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
+
+from jobsvalkey.contract.option_types import check_types
 
 
 class RetryStrategy(Protocol):
@@ -20,6 +22,17 @@ class RetryStrategy(Protocol):
     def delay(self, attempt: int) -> timedelta:
         """The time from the failure of this attempt to the next one."""
         ...
+
+
+def check_strategy(name: str, strategy: Any) -> None:
+    """Check that `strategy` can be asked what a retry strategy is asked.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    asked = [getattr(strategy, method, None) for method in ("should_retry", "delay")]
+    if isinstance(strategy, type) or not all(map(callable, asked)):
+        raise TypeError(f"{name} is a retry strategy, such as ExponentialJitter(max_attempts=3), not {strategy!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,7 @@ class ExponentialJitter:
     max_jitter: float = 0.5
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.max_attempts < 1:
             raise ValueError(f"max_attempts is at least 1, not {self.max_attempts}")
         if self.max_backoff < timedelta(0):

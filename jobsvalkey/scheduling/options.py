@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from jobsvalkey.contract.option_types import check_types
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExclusiveLock:
@@ -21,6 +23,7 @@ class ExclusiveLock:
     """When it runs out, and how long a job is overdue before a scheduler without the lock looks after it."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not timedelta(0) < self.every < self.hold_for:
             raise ValueError(
                 f"every is a time above zero and below hold_for, not {self.every} with hold_for {self.hold_for}"
@@ -43,5 +46,6 @@ class SchedulerOptions:
     """How many missed triggers of one job are pushed before the other jobs have their turn."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {self.batch_size}")

@@ -1,12 +1,13 @@
 """When a job is to run, again and again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Self
+from typing import Any, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jobsvalkey.contract import aware
+from jobsvalkey.contract.option_types import check_option, check_types
 from jobsvalkey.scheduling import crontab
 from jobsvalkey.scheduling.days import Day, Month
 
@@ -28,32 +29,33 @@ class Schedule:
     """Whose hours and days these are."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         crontab.check(self.expression, self.time_zone)
 
     @classmethod
     def every_minute(cls, *, second: int = 0) -> Self:
         """Once a minute."""
-        return cls(f"{second} * * * * *")
+        return cls(_expression(second=second))
 
     @classmethod
     def on_minutes(cls, minutes: Iterable[int], *, second: int = 0) -> Self:
         """At these minutes of each hour."""
-        return cls(f"{second} {_list(minutes)} * * * *")
+        return cls(_expression(second=second, minute=minutes))
 
     @classmethod
     def hourly(cls, *, minute: int = 0, second: int = 0) -> Self:
         """Once an hour."""
-        return cls(f"{second} {minute} * * * *")
+        return cls(_expression(second=second, minute=minute))
 
     @classmethod
     def on_hours(cls, hours: Iterable[int], *, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC) -> Self:
         """At these hours of each day."""
-        return cls(f"{second} {minute} {_list(hours)} * * *", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hours), _zone(time_zone))
 
     @classmethod
     def daily(cls, *, hour: int = 0, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC) -> Self:
         """Once a day."""
-        return cls(f"{second} {minute} {hour} * * *", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour), _zone(time_zone))
 
     @classmethod
     def on_days(
@@ -66,14 +68,14 @@ class Schedule:
         time_zone: tzinfo | str = UTC,
     ) -> Self:
         """On these days of each week."""
-        return cls(f"{second} {minute} {hour} * * {_list(days)}", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour, day=days), _zone(time_zone))
 
     @classmethod
     def weekly(
         cls, day: Day, *, hour: int = 0, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC
     ) -> Self:
         """Once a week."""
-        return cls(f"{second} {minute} {hour} * * {int(day)}", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour, day=day), _zone(time_zone))
 
     @classmethod
     def on_dates(
@@ -86,14 +88,14 @@ class Schedule:
         time_zone: tzinfo | str = UTC,
     ) -> Self:
         """On these days of each month, counted from 1."""
-        return cls(f"{second} {minute} {hour} {_list(dates)} * *", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour, date=dates), _zone(time_zone))
 
     @classmethod
     def monthly(
         cls, date: int = 1, *, hour: int = 0, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC
     ) -> Self:
         """Once a month."""
-        return cls(f"{second} {minute} {hour} {date} * *", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour, date=date), _zone(time_zone))
 
     @classmethod
     def on_months(
@@ -107,7 +109,7 @@ class Schedule:
         time_zone: tzinfo | str = UTC,
     ) -> Self:
         """Once in each of these months."""
-        return cls(f"{second} {minute} {hour} {date} {_list(months)} *", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour, date=date, month=months), _zone(time_zone))
 
     @classmethod
     def yearly(
@@ -121,7 +123,7 @@ class Schedule:
         time_zone: tzinfo | str = UTC,
     ) -> Self:
         """Once a year."""
-        return cls(f"{second} {minute} {hour} {date} {int(month)} *", _zone(time_zone))
+        return cls(_expression(second=second, minute=minute, hour=hour, date=date, month=month), _zone(time_zone))
 
     @classmethod
     def crontab(cls, expression: str, *, time_zone: tzinfo | str = UTC) -> Self:
@@ -132,6 +134,7 @@ class Schedule:
         either one is enough, as in Debian's cron; one that begins with `*` has to fit as well. `@yearly`,
         `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and `@hourly` stand for what they say.
         """
+        check_option("expression", expression, str)
         return cls(crontab.expand(expression), _zone(time_zone))
 
     def next_after(self, moment: datetime) -> datetime:
@@ -175,14 +178,35 @@ class Schedule:
         return words if set(hour_and_dates) == {"*"} else f"{words} ({self.time_zone})"
 
 
-def _list(values: Iterable[int]) -> str:
-    text = ",".join(f"{value:d}" for value in values)
-    if not text:
+_FIELDS: Mapping[str, str] = {
+    "second": "a whole number",
+    "minute": "a whole number",
+    "hour": "a whole number",
+    "date": "a whole number",
+    "month": "a Month, such as Month.JANUARY",
+    "day": "a Day, such as Day.SUNDAY",
+}
+"""The fields of a crontab, in order, and what is given for each."""
+
+
+def _expression(**given: int | Iterable[int]) -> str:
+    """Return a crontab with a number, or several, in some fields, and any in the others."""
+    return " ".join(_text(name, given[name]) if name in given else "*" for name in _FIELDS)
+
+
+def _text(field: str, given: Any) -> str:
+    is_list = isinstance(given, Iterable) and not isinstance(given, str)
+    values: list[object] = list(cast("Iterable[object]", given)) if is_list else [given]
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{field} is {_FIELDS[field]}, not {value!r}")
+    if not values:
         raise ValueError("a schedule needs at least one value")
-    return text
+    return ",".join(f"{value:d}" for value in values)
 
 
 def _zone(time_zone: tzinfo | str) -> tzinfo:
+    check_option("time_zone", time_zone, tzinfo | str)
     if isinstance(time_zone, tzinfo):
         return time_zone
     try:

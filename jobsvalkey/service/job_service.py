@@ -16,6 +16,7 @@ from jobsvalkey.contract import (
     NamedParameters,
     QueueDriver,
 )
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime import ExponentialJitter, JobQueue, ProcessorOptions, RetryStrategy, Values
 from jobsvalkey.runtime.capabilities import require
@@ -65,6 +66,9 @@ class JobService(JobQueue[D_co]):
         values: Values = "plain",
     ) -> None:
         super().__init__(driver, default_retry_strategy=default_retry_strategy, middleware=middleware, values=values)
+        check_option("processor", processor, ProcessorOptions)
+        check_option("scheduler", scheduler, SchedulerOptions)
+        check_option("cleanup", cleanup, CleanupOptions | None)
         self._processor_options = processor
         self._scheduler_options = scheduler
         self._schedule = JobSchedule()

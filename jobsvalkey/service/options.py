@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from jobsvalkey.contract import CleanupParameters
+from jobsvalkey.contract.option_types import check_types
 from jobsvalkey.scheduling import Schedule
 
 
@@ -14,3 +15,6 @@ class CleanupOptions:
     """What is done to the jobs of each state."""
     schedule: Schedule = field(default_factory=Schedule.daily)
     """When it is done; by default at midnight UTC."""
+
+    def __post_init__(self) -> None:
+        check_types(self)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values.annotations import name_of_type
 from jobsvalkey.runtime.values.comparison import field_names
 
@@ -17,7 +18,7 @@ def culprit(value: Any, works: Callable[[Any], object]) -> str | None:
         place, part = _innermost("", value, works)
     except RecursionError:
         return None
-    return f"{place} is a {name_of_type(type(part))}" if place else None
+    return f"{place} is {with_article(name_of_type(type(part)))}" if place else None
 
 
 def non_finite(value: Any) -> str | None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Literal, get_origin
 
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values.annotations import bare, members, name_of_type
 
 
@@ -78,8 +79,8 @@ def check_fields(model: Any) -> None:
             for member in members(field.annotation):
                 if is_secret(member):
                     raise TypeError(
-                        f"{place} is a {name_of_type(member)}, which is written as asterisks: use str, and keep "
-                        "secrets out of the queue, or give it a field_serializer that writes it"
+                        f"{place} is {with_article(name_of_type(member))}, which is written as asterisks: use "
+                        "str, and keep secrets out of the queue, or give it a field_serializer that writes it"
                     )
 
 

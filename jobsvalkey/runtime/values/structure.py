@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values import pydantic_models as models
 from jobsvalkey.runtime.values.annotations import bare, fields_of, members, name_of_type
 
@@ -132,14 +133,16 @@ class _Walk:
             self._visit_model(kind)
         elif models.is_secret(kind):
             raise TypeError(
-                f"{place} is a {name_of_type(kind)}, which is written as asterisks: use str, and keep secrets out "
-                "of the queue"
+                f"{place} is {with_article(name_of_type(kind))}, which is written as asterisks: use str, "
+                "and keep secrets out of the queue"
             )
         elif kind is not msgspec.UnsetType:
             advice = next((_ADVICE[each.__name__] for each in kind.__mro__ if each.__name__ in _ADVICE), "")
             if kind.__mro__[-1] is object and advice == _ADVICE["object"] and kind is not object:
                 advice = "use a dataclass, an attrs class, a msgspec Struct, a pydantic model, or plain values"
-            raise TypeError(f"{place} is a {name_of_type(kind)}, which cannot be written and read back: {advice}")
+            raise TypeError(
+                f"{place} is {with_article(name_of_type(kind))}, which cannot be written and read back: {advice}"
+            )
 
     def _visit_model(self, model: Any) -> None:
         if id(model) in self._seen:

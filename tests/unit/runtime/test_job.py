@@ -16,10 +16,12 @@ from jobsvalkey import (
     JobID,
     JobName,
     JobOptions,
+    JobQueue,
     JobSleep,
     ProcessorOptions,
 )
 from jobsvalkey.runtime.job import unpack_job
+from jobsvalkey_memory import MemoryJobQueue
 
 NAIVE = datetime(2025, 1, 1)  # noqa: DTZ001
 
@@ -180,3 +182,63 @@ def test_a_lock_is_renewed_before_it_runs_out() -> None:
 def test_by_default_a_dead_workers_jobs_are_back_within_a_minute() -> None:
     lock = ProcessorOptions().worker_active_lock
     assert lock.every + lock.hold_for <= timedelta(seconds=60)
+
+
+def work_a_little(parameters: Work, context: JobContext) -> None: ...
+
+
+@dataclass
+class Handling:
+    """A class that can be made of (parameters, context): a call of it runs nothing."""
+
+    parameters: Any
+    context: Any
+
+
+WRONG_JOBS: list[tuple[Any, str]] = [
+    (work_a_little, r"write @queue\.job\(TYPE\)"),
+    (functools.partial(work_a_little), r"write @queue\.job\(TYPE\)"),
+    (Callable_().method, r"write @queue\.job\(TYPE\)"),
+    (print, r"write @queue\.job\(TYPE\)"),
+    ("Mail", r"'Mail' is a name without a type .* JobName\('Mail', TYPE\)"),
+    (Work(), "a job is a type of parameters .*, not .*Work"),
+    (JobName("x", int).with_parameters(1), "a job is a type of parameters"),
+    (None, "a job is a type of parameters .*, not None"),
+    (5, "a job is a type of parameters .*, not 5"),
+    (int, "int names no job"),
+    (list[int], r"list\[int\] names no job"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "why"), WRONG_JOBS)
+def test_what_names_no_job_is_refused_wherever_a_job_is_registered(wrong: Any, why: str) -> None:
+    queue: Any = JobQueue(MemoryJobQueue())
+    with pytest.raises(ConfigurationError, match=why):
+        queue.job(wrong)
+    with pytest.raises(ConfigurationError, match=why):
+        queue.register_job(wrong, work_a_little)
+    with pytest.raises(ConfigurationError, match=why):
+        JobDefinition(wrong, work_a_little)
+    assert [name for name in queue.registered_jobs if not name.startswith("_")] == []
+
+
+def test_a_decorator_without_parentheses_leaves_the_function_as_it_was() -> None:
+    queue: Any = JobQueue(MemoryJobQueue())
+    with pytest.raises(ConfigurationError, match=r"@queue\.job\(TYPE\)"):
+
+        @queue.job
+        async def work(parameters: Work, context: JobContext) -> None: ...
+
+
+def test_a_class_is_no_handler() -> None:
+    handling: Any = Handling
+    with pytest.raises(ConfigurationError, match=r"is the class Handling, .* only makes an object"):
+        JobDefinition(Work, handling)
+
+
+@pytest.mark.parametrize("wrong", [Work, int, JobContext])
+async def test_a_class_that_is_pushed_is_told_from_a_value(wrong: Any) -> None:
+    with pytest.raises(InvalidParameters, match=rf"{wrong.__name__} is a type: push a value of it"):
+        await JobQueue(MemoryJobQueue()).push(wrong)
+    with pytest.raises(InvalidParameters, match=rf"{wrong.__name__} is a type: push a value of it"):
+        await JobQueue(MemoryJobQueue()).push_many([wrong])

@@ -88,7 +88,7 @@ MISTYPED: Any = {"x": "1"}
         (Holder, Holder(Base(), [2**60 + 1], {}), r"Holder.many\[0\] would arrive as float"),
         (Holder, Holder(Base(), [float("nan")], {}), r"Holder.many\[0\] is NaN"),
         (Holder, Holder(Base(), [], {}, {"a": {1: "x", "1": "y"}}), r"Holder.payload\['a'\] would lose .*1, '1'"),
-        (Holder, Holder(Base(), [], {}, {"a": [object()]}), r"Holder.payload\['a'\]\[0\] is a object"),
+        (Holder, Holder(Base(), [], {}, {"a": [object()]}), r"Holder.payload\['a'\]\[0\] is an object"),
         (Holder, Holder(Base(), [], {}, {"a": Path()}), r"Holder.payload\['a'\] is a PosixPath"),
         (Holder, Holder(Base(), [], {}, {"a": float("inf")}), "NaN and infinity|is NaN or infinite"),
         (Holder, Holder(Base(), [], {"\ud800": 1}), "Holder.by_name"),

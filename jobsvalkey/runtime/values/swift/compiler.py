@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values import pydantic_models as models
 from jobsvalkey.runtime.values.annotations import bare, members, name_of_type
 from jobsvalkey.runtime.values.swift.models import ModelShape, Typed, TypedRow
@@ -160,8 +161,8 @@ class Compiler:
 
 def _hidden(place: str, kind: Any) -> TypeError:
     return TypeError(
-        f"{place} is a {name_of_type(kind)}, of which values='swift' cannot see the parts: use a model, a dataclass, "
-        "or values='plain'"
+        f"{place} is {with_article(name_of_type(kind))}, of which values='swift' cannot see the parts: "
+        "use a model, a dataclass, or values='plain'"
     )
 
 
