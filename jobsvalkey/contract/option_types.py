@@ -13,7 +13,7 @@ from uuid import UUID
 
 _NAMES: Mapping[Any, str] = {
     timedelta: "a timedelta, such as timedelta(seconds=5)",
-    datetime: "a datetime with a time zone, such as datetime.now(UTC)",
+    datetime: "a datetime with a time zone, such as datetime(2026, 1, 1, tzinfo=UTC)",
     tzinfo: "a time zone, such as ZoneInfo('Europe/Berlin')",
     int: "a whole number",
     float: "a number",
