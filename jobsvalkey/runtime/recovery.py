@@ -1,5 +1,6 @@
 """Puts the jobs of dead workers back into the queue."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -22,16 +23,32 @@ class Recovery(BackgroundLoop):
 
     Args:
         worker: the worker as it is now.
+        every: seconds from one renewal to the next.
     """
 
-    def __init__(self, driver: QueueDriver, worker: Callable[[], Worker]) -> None:
+    def __init__(self, driver: QueueDriver, worker: Callable[[], Worker], every: float) -> None:
         super().__init__()
         self._driver = driver
         self._worker = worker
+        self._every = every
+        self._now = asyncio.get_running_loop().time
+        self._not_before = 0.0
+
+    def lock_renewed(self, *, lapsed: bool) -> None:
+        """Look, unless the lock had lapsed: then the store or this process was stalled, and others may be as well.
+
+        They get some time to renew their locks.
+        """
+        if lapsed:
+            self._not_before = self._now() + self._every / 2
+        if self._now() >= self._not_before:
+            self.wake()
 
     async def step(self) -> float | None:
         """Recover up to `RECOVER_AT_ONCE` jobs, and go on at once while there are more."""
         worker = self._worker()
+        if worker.lock_left <= 0:
+            return None  # it has been stalled since it was woken: its own lock comes first
         try:
             recovered = await self._driver.recover(RECOVER_AT_ONCE, worker=worker.id)
         except (JobsError, OSError) as error:

@@ -57,8 +57,9 @@ class WorkerRun:
         self.jobs: InFlight = InFlight()
         self.last_claim_at: datetime | None = None
         self._rest = Rest(lambda timeout: self.worker.wait(timeout))
-        self._lock = LockKeeper(options.worker_active_lock.every.total_seconds(), self._renew)
-        self._recovery = Recovery(driver, lambda: self.worker)
+        every = options.worker_active_lock.every.total_seconds()
+        self._lock = LockKeeper(every, self._renew)
+        self._recovery = Recovery(driver, lambda: self.worker, every)
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self._asked: tuple[list[Settlement], int] | None = None
         """What the exchange asks for that has not been answered."""
@@ -248,9 +249,7 @@ class WorkerRun:
             return 0.0
         if worker is self.worker:
             self._lose(held.keys() - tokens)
-        if not worker.lapsed:
-            # Else the store or this worker was stalled, and others may be about to renew their locks as well.
-            self._recovery.wake()
+        self._recovery.lock_renewed(lapsed=worker.lapsed)
         return worker.since_renewal
 
     async def _replace(self, worker: Worker, error: JobsError) -> None:

@@ -28,7 +28,7 @@ FIRST_PAUSE = 0.05
 """Seconds before a step is repeated that the store did not answer; twice as many each time."""
 LONGEST_PAUSE = 5.0
 FIRST_REPAIR_PAUSE = 1.0
-LEAST_ANSWER = 1.0
+LEAST_ANSWER = 0.25
 """Seconds that a step may take at least, however little time is left, before it is asked for again."""
 CONFIGURATION_PAUSE = 30.0
 """Seconds before a step is repeated that cannot work until somebody repairs something; a second at first."""
