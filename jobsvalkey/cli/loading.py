@@ -1,11 +1,13 @@
-"""`MODULE:SERVICE`: what a worker runs, found in the user's own code."""
+"""`MODULE:SERVICE`: the service that a worker runs, found in the user's own code."""
 
 import importlib
+import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 from urllib import parse
 
 import valkey
@@ -16,9 +18,10 @@ from jobsvalkey.cli.server_url import ENCODE
 
 
 def load(target: str, *kinds: type[Any]) -> Any:
-    """The object that `target` names, or what it returns where it is a function.
+    """Return the object that `target` names, or what it returns if it is a function.
 
-    Modules are looked for in the current folder first.
+    Modules are looked for in the current folder first. An async function, or an async context manager, is not run:
+    `opened` does that.
 
     Raises:
         WrongUsage: there is no such thing, or it is something else.
@@ -37,12 +40,40 @@ def load(target: str, *kinds: type[Any]) -> Any:
         found = getattr(found, name)
     if not isinstance(found, kinds) and callable(found):
         found = _call(target, found)
-    if not isinstance(found, kinds):
-        wanted = " or a ".join(kind.__name__ for kind in kinds)
-        raise WrongUsage(
-            f"{target} is a {type(found).__name__}: it has to be a {wanted}, or a function that returns one"
-        )
-    return found
+    is_async = not isinstance(found, kinds) and (
+        inspect.iscoroutine(found) or isinstance(found, AbstractAsyncContextManager)
+    )
+    return cast(Any, found) if is_async else _checked(target, found, kinds)
+
+
+@asynccontextmanager
+async def opened(target: str, found: Any, *kinds: type[Any]) -> AsyncGenerator[Any]:
+    """The service of what `load` has found: what an async function returns, or an async context manager gives.
+
+    Raises:
+        WrongUsage: it is something else.
+        CommandFailed: the function raised an error.
+    """
+    async with AsyncExitStack() as stack:
+        if not isinstance(found, kinds):
+            try:
+                if inspect.iscoroutine(found):
+                    found = await found
+                if not isinstance(found, kinds) and isinstance(found, AbstractAsyncContextManager):
+                    found = await stack.enter_async_context(cast("AbstractAsyncContextManager[Any]", found))
+            except Exception as error:
+                raise _broken(f"{target} cannot be opened", error) from error
+        yield _checked(target, found, kinds)
+
+
+def _checked(target: str, found: Any, kinds: tuple[type[Any], ...]) -> Any:
+    if isinstance(found, kinds):
+        return found
+    wanted = " or a ".join(kind.__name__ for kind in kinds)
+    raise WrongUsage(
+        f"{target} is a {type(found).__name__}: it has to be a {wanted}, or a function or an async context manager "
+        "that gives one"
+    )
 
 
 def _import(name: str) -> Any:

@@ -55,13 +55,18 @@ class ProcessorOptions:
     of up to a minute, for workers of a newer version that know it."""
     burst: bool = False
     """Whether to return as soon as no job is due and none of this processor's runs, instead of waiting for more."""
+    recycle_after: int | None = None
+    """The number of jobs after which the processor stops, for a program that starts a fresh process then; `None` is
+    never. It stops gracefully, so that a few more may run."""
     handle_signals: bool = False
-    """Whether SIGTERM and SIGINT stop the processor; a second one stops it without waiting for its jobs."""
+    """Whether SIGTERM, SIGINT and SIGHUP stop the processor; a second one stops it without waiting for its jobs."""
 
     def __post_init__(self) -> None:
         check_types(self)
         if self.num_workers < 1:
             raise ValueError(f"num_workers is at least 1, not {self.num_workers}")
+        if self.recycle_after is not None and self.recycle_after < 1:
+            raise ValueError(f"recycle_after is at least 1, not {self.recycle_after}")
         for name in ("graceful_shutdown_timeout", "cancel_grace"):
             if getattr(self, name) < _ZERO:
                 raise ValueError(f"{name} is not negative, as {getattr(self, name)} is")

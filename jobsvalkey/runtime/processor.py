@@ -38,12 +38,15 @@ class Processor:
         self._run: WorkerRun | None = None
         self._stops = 0
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """Run jobs until stopped, by `stop`, a signal (`handle_signals`), or, with `burst`, for want of jobs.
 
         Each run is a worker of its own to the store. Handlers that run at the end get
         `graceful_shutdown_timeout`; then they are cancelled, and the jobs of those that end go back into the queue,
         with the attempt that they were at. Cancelling `run` skips that waiting, but still gives the jobs back.
+
+        Returns:
+            Whether it stopped because `recycle_after` jobs have run.
 
         Raises:
             ConfigurationError: it runs already, or signals are to be handled outside the main thread.
@@ -57,6 +60,7 @@ class Processor:
                     run.stop()
                 # A task of its own, so that cancelling this one cannot break off the shutdown half-way.
                 await _see_through(asyncio.create_task(run.run()), run)
+                return run.recycled
         finally:
             self._run = None
             self._stops = 0

@@ -25,6 +25,10 @@ async def end_handlers(jobs: InFlight, grace: float, fields: Mapping[str, object
             left,
             extra=fields,
         )
+    for run in jobs.runs:
+        if run.task is not None and not run.in_thread:
+            # A coroutine that swallows its cancellation cannot be ended. So that `asyncio.run` does not wait for it.
+            asyncio._unregister_task(run.task)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - documented
     # Their waiting for the threads ends, and the middleware is told.
     if waiting := [run.task for run in abandoned if run.task is not None]:
         await asyncio.wait(waiting, timeout=grace)

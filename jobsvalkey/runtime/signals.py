@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a call, for as long as something runs."""
+"""SIGTERM, SIGINT and SIGHUP as a call, for as long as something runs."""
 
 import asyncio
 import signal
@@ -7,20 +7,26 @@ from contextlib import contextmanager
 
 from jobsvalkey.contract import ConfigurationError
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def signals_to_handle() -> list[signal.Signals]:
+    """Return the signals that stop a program: all but a SIGHUP that is ignored, as `nohup` has it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in STOP_SIGNALS if not (ignored and number is signal.SIGHUP)]
 
 
 @contextmanager
 def stop_signals(stop: Callable[[], None]) -> Generator[None]:
-    """Within the block each SIGTERM and SIGINT calls `stop`, in the event loop; after it they do what they did before.
+    """Have each SIGTERM, SIGINT and SIGHUP call `stop`, in the event loop, until the block ends.
 
     Raises:
         ConfigurationError: not in the main thread, where alone signals arrive.
     """
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before = {number: signal.getsignal(number) for number in signals_to_handle()}
     try:
-        for number in STOP_SIGNALS:
+        for number in before:
             loop.add_signal_handler(number, stop)
     except (RuntimeError, ValueError) as error:
         raise ConfigurationError(

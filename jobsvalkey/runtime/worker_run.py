@@ -66,6 +66,9 @@ class WorkerRun:
         self._task = asyncio.current_task()
         self._context = contextvars.Context()
         """What handlers see: the context variables of whoever runs the processor."""
+        self._ended = 0
+        self.recycled: bool = False
+        """Whether it stopped because so many jobs have run."""
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
         """Set after a stop, when no handler runs any more, or nobody wants to wait for them."""
@@ -231,6 +234,10 @@ class WorkerRun:
             log_error(_LOGGER, logging.ERROR, text, claim.job_id, error=error, fields=run.fields())
             settlement = Fail(claim.job_id, claim.token, encode_error(error, 0), keep=True)
         self.jobs.end(claim, run, settlement)
+        self._ended += 1
+        if self._ended == self._options.recycle_after and not self._stopping:
+            self.recycled = True
+            self.stop()
         self._rest.wake()
         if self._stopping and self.jobs.idle.is_set():
             self._drained.set()

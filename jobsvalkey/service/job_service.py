@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
@@ -86,6 +86,11 @@ class JobService(JobQueue[D_co]):
         return self
 
     @property
+    def processor_options(self) -> ProcessorOptions:
+        """The settings by which it runs jobs."""
+        return self._processor_options
+
+    @property
     def schedule(self) -> JobSchedule:
         """The scheduled jobs."""
         return self._schedule
@@ -142,23 +147,28 @@ class JobService(JobQueue[D_co]):
 
     # Run.
 
-    async def run(self, *, burst: bool = False) -> None:
-        """Run jobs, and push scheduled ones, until stopped by SIGTERM, SIGINT or `stop`.
+    async def run(self, *, burst: bool = False, handle_signals: bool = True, recycle_after: int | None = None) -> bool:
+        """Run jobs, and push scheduled ones, until stopped by SIGTERM, SIGINT, SIGHUP or `stop`.
 
         Running jobs then get the processor's `graceful_shutdown_timeout`; a second signal cuts that short.
 
         Args:
             burst: whether to return as soon as no job is due, instead of waiting for more. Scheduled jobs that are
                 due are pushed first.
+            handle_signals: whether signals stop it; if not, `stop` does.
+            recycle_after: the number of jobs after which it stops; `None` is as the processor's options say.
+
+        Returns:
+            Whether it stopped because `recycle_after` jobs have run.
 
         Raises:
             ConfigurationError: the service runs already, or this is not the main thread, where signals arrive.
             StoreUnavailable: the store did not answer in time when a burst was to push its scheduled jobs.
         """
-        run = self._begin(burst=burst)
+        run = self._begin(burst=burst, recycle_after=recycle_after)
         try:
-            with stop_signals(self.stop):
-                await self._work(run)
+            with stop_signals(self.stop) if handle_signals else nullcontext():
+                return await self._work(run)
         finally:
             self._run = None
 
@@ -198,20 +208,22 @@ class JobService(JobQueue[D_co]):
         finally:
             self._run = None
 
-    def _begin(self, *, burst: bool) -> ServiceRun:
+    def _begin(self, *, burst: bool, recycle_after: int | None = None) -> ServiceRun:
         if self._run is not None:
             raise ConfigurationError("the service runs already: one object is one service")
         options = replace(self._processor_options, handle_signals=False)
         if burst:
             options = replace(options, burst=True)
+        if recycle_after is not None:
+            options = replace(options, recycle_after=recycle_after)
         queue = cast("JobQueue[SchedulerDriver]", self)  # looked at when the jobs were added
         scheduler = self._schedule.scheduler(queue, options=self._scheduler_options) if len(self._schedule) else None
         self._run = ServiceRun(self.processor(options), scheduler, burst=options.burst)
         return self._run
 
-    async def _work(self, run: ServiceRun) -> None:
+    async def _work(self, run: ServiceRun) -> bool:
         try:
-            await run.run()
+            return await run.run()
         finally:
             await self.driver.aclose()
 

@@ -19,8 +19,8 @@ class ServiceRun:
         self._scheduling: asyncio.Task[object] | None = None
         self._stopped = False
 
-    async def run(self) -> None:
-        """Run until stopped, cancelled, or, with `burst`, idle.
+    async def run(self) -> bool:
+        """Run until stopped, cancelled, or, with `burst`, idle; whether it stopped to be recycled.
 
         Raises:
             StoreUnavailable: the store did not answer when a burst was to push what is due.
@@ -33,8 +33,9 @@ class ServiceRun:
                     await asyncio.wait([self._scheduling])
                 if self._scheduler is not None and not self._stopped:
                     self._scheduling = group.create_task(self._scheduler.run())
-                await self.processor.run()
+                recycled = await self.processor.run()
                 self._stop_scheduling()
+                return recycled
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 

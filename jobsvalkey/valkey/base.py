@@ -9,6 +9,7 @@ from valkey.asyncio import Valkey, ValkeyCluster
 from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, Clock, ConfigurationError, Operation, SystemClock
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
+from jobsvalkey.valkey.connection import address_of
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
 from jobsvalkey.valkey.scripting import Script
@@ -35,6 +36,8 @@ class ValkeyBase:
             if not has_hash_tag(self._configuration.queue_key):
                 raise cluster_key(self._configuration.queue_key)
             raise ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
+        self.address: str = address_of(client)
+        """The URL of the server, without user and password."""
         self._clock: Clock = clock or SystemClock()
         context = ScriptContext(self._configuration, clock)
         self._sessions = Sessions(lambda: Session(client, self._configuration, context))

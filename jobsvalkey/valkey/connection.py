@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import libvalkey
-from valkey.asyncio import Valkey
+from valkey.asyncio import SSLConnection, Valkey
 from valkey.asyncio.connection import DefaultParser
 from valkey.exceptions import ConnectionError as ConnectionLost
 from valkey.exceptions import InvalidResponse, ValkeyError
@@ -30,6 +30,18 @@ _pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command) 
 
 def _settings(client: Valkey) -> dict[str, Any]:
     return dict(cast("dict[str, Any]", client.connection_pool.connection_kwargs))  # pyright: ignore[reportUnknownMemberType]
+
+
+def address_of(client: Valkey) -> str:
+    """Return the URL of the server without user and password, for logs."""
+    settings = _settings(client)
+    if path := settings.get("path"):
+        return f"unix://{path}"
+    host = str(settings.get("host", "localhost"))
+    connection_class = cast("type[Any]", client.connection_pool.connection_class)
+    scheme = "valkeys" if issubclass(connection_class, SSLConnection) else "valkey"
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}:{settings.get('port', 6379)}/{settings.get('db') or 0}"
 
 
 def read_timeout(client: Valkey) -> float:

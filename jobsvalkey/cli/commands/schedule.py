@@ -1,5 +1,6 @@
 """`jobsvalkey schedule`: what a service has on its schedule, and what fires next."""
 
+import asyncio
 import heapq
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,14 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from jobsvalkey.cli.loading import load
+from jobsvalkey.cli.loading import load, opened
 from jobsvalkey.cli.options import AsJson, Target
 from jobsvalkey.cli.output import print_json, print_table, say
 from jobsvalkey.contract import SystemClock
 from jobsvalkey.scheduling import JobSchedule, ScheduledJob
 from jobsvalkey.service import JobService
+
+_KINDS = (JobService, JobSchedule)
 
 app: typer.Typer = typer.Typer(help="Show what a service has on its schedule.", rich_markup_mode=None)
 
@@ -71,8 +74,12 @@ def _time(value: object) -> object:
 
 
 def _load(target: str) -> JobSchedule:
-    found = load(target, JobService, JobSchedule)
-    return found if isinstance(found, JobSchedule) else cast("JobService[Any]", found).schedule
+    return asyncio.run(_schedule(target, load(target, *_KINDS)))
+
+
+async def _schedule(target: str, found: Any) -> JobSchedule:
+    async with opened(target, found, *_KINDS) as service:
+        return service if isinstance(service, JobSchedule) else cast("JobService[Any]", service).schedule
 
 
 def _triggers(job: ScheduledJob, after: datetime) -> Iterator[tuple[datetime, ScheduledJob]]:

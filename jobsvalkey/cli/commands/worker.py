@@ -1,58 +1,139 @@
 """`jobsvalkey worker`: run the jobs of a service."""
 
 import asyncio
+import inspect
 import logging
 import sys
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, cast
 
 import typer
 
 from jobsvalkey.cli.errors import CommandFailed
-from jobsvalkey.cli.loading import load
+from jobsvalkey.cli.loading import load, opened
 from jobsvalkey.cli.options import Target
-from jobsvalkey.cli.supervisor import Supervisor, leave_with_supervisor
+from jobsvalkey.cli.stopping import Stopping
+from jobsvalkey.cli.supervisor import RECYCLED, Supervisor
+from jobsvalkey.cli.terminal import TerminalFormatter
+from jobsvalkey.contract import CleanupDriver
 from jobsvalkey.runtime import JobQueue, ProcessorOptions
 from jobsvalkey.service import JobService
+
+_LOGGER = logging.getLogger("jobsvalkey.worker")
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_KINDS = (JobService, JobQueue)
 
 
 def worker(
     target: Target,
     processes: Annotated[int, typer.Option(min=1, help="How many processes; one that dies is started again.")] = 1,
     burst: Annotated[bool, typer.Option("--burst", help="End as soon as no job is due.")] = False,
+    recycle_after: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Start a fresh process after N jobs.", show_default=False),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the jobs of a service.
 
-    SIGTERM and SIGINT stop it: running jobs may end. A second signal does not wait for them.
+    SIGTERM, SIGINT and SIGHUP stop it: running jobs may end. A second signal does not wait for them.
     """
-    _configure_logging(log_level)
-    queue: JobQueue[Any] = load(target, JobService, JobQueue)
-    if processes == 1:
-        leave_with_supervisor()
-        asyncio.run(_run(queue, burst))
+    level = _level(log_level)
+    stopping = Stopping()
+    found = load(target, *_KINDS)
+    if stopping.was_told:
+        return  # while the module was loaded, which swallowed it
+    _configure_logging(level)
+    if stopping.is_supervised or (processes == 1 and recycle_after is None):
+        if asyncio.run(_run(target, found, burst, recycle_after, stopping)):
+            raise typer.Exit(RECYCLED)
         return
+    if isinstance(found, JobQueue):
+        _check_jobs(target, cast("JobQueue[Any]", found))
+    elif inspect.iscoroutine(found):
+        found.close()  # each process calls the function for itself
     command = [sys.executable, "-m", "jobsvalkey.cli", "worker", target, "--log-level", log_level]
     if burst:
         command.append("--burst")
+    if recycle_after is not None:
+        command += ["--recycle-after", str(recycle_after)]
     if not asyncio.run(_supervise(command, processes, burst)):
         raise CommandFailed("a worker process did not end well: its last lines above say why")
 
 
-async def _run(queue: JobQueue[Any], burst: bool) -> None:
-    if isinstance(queue, JobService):
-        await queue.run(burst=burst)
-        return
-    async with queue.driver:
-        await queue.processor(ProcessorOptions(burst=burst, handle_signals=True)).run()
+async def _run(target: str, found: Any, burst: bool, recycle_after: int | None, stopping: Stopping) -> bool:
+    """Run jobs; whether the process is to be replaced by a fresh one."""
+    async with opened(target, found, *_KINDS) as opened_queue:
+        queue: JobQueue[Any] = opened_queue
+        jobs = _check_jobs(target, queue)
+        options = queue.processor_options if isinstance(queue, JobService) else ProcessorOptions()
+        if burst:
+            options = replace(options, burst=True)
+        if recycle_after is not None:
+            options = replace(options, recycle_after=recycle_after)
+        _say_what_runs(queue, options, jobs)
+        if isinstance(queue, JobService):
+            work = queue.run(burst=burst, handle_signals=False, recycle_after=recycle_after)
+            stop = queue.stop
+        else:
+            processor = queue.processor(replace(options, handle_signals=False))
+            work, stop = processor.run(), processor.stop
+        if isinstance(queue, JobService):
+            return await _until_stopped(work, stop, options, stopping)
+        async with queue.driver:
+            return await _until_stopped(work, stop, options, stopping)
+
+
+async def _until_stopped(work: Any, stop: Any, options: ProcessorOptions, stopping: Stopping) -> bool:
+    running: asyncio.Task[bool] = asyncio.create_task(work)
+    await asyncio.sleep(0)  # it begins, so that it can be stopped
+    stopping.attach(stop, options)
+    return await running
 
 
 async def _supervise(command: list[str], processes: int, burst: bool) -> bool:
     return await Supervisor(command, processes, burst=burst).run()
 
 
-def _configure_logging(level: str) -> None:
+def _check_jobs(target: str, queue: JobQueue[Any]) -> list[str]:
+    """Return the names of the jobs that can run.
+
+    Raises:
+        CommandFailed: there is none, so that every job would fail.
+    """
+    own = {job.job.name for job in queue.driver.service_jobs} if isinstance(queue.driver, CleanupDriver) else set[str]()
+    names = [name for name in queue.registered_jobs if name not in own]
+    scheduled = {job.job.job.name for job in queue.schedule} if isinstance(queue, JobService) else set[str]()
+    if not names and not scheduled & own:
+        raise CommandFailed(
+            f"{target} has no job registered, so that it would fail every job that it takes: register one with "
+            "@service.job(...), in this module or in one that it imports"
+        )
+    return names
+
+
+def _say_what_runs(queue: JobQueue[Any], options: ProcessorOptions, jobs: list[str]) -> None:
+    driver = queue.driver
+    server = getattr(driver, "address", type(driver).__name__)
+    key = getattr(driver.configuration, "queue_key", "")
+    names = ", ".join(jobs) or "none but the driver's own"
+    _LOGGER.info("runs queue %r of %s, %d jobs at a time: %s", key, server, options.num_workers, names)
+
+
+def _level(name: str) -> int:
     levels = logging.getLevelNamesMapping()
-    if level.upper() not in levels:
-        raise typer.BadParameter(f"{level!r} is not debug, info, warning or error", param_hint="--log-level")
-    # A service that sets up logging of its own keeps it: this does nothing then.
-    logging.basicConfig(level=levels[level.upper()], format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    if name.upper() not in levels:
+        raise typer.BadParameter(f"{name!r} is not debug, info, warning or error", param_hint="--log-level")
+    return levels[name.upper()]
+
+
+def _configure_logging(level: int) -> None:
+    # The user's module has been loaded: if it has set up logging, that stays as it is.
+    if logging.getLogger("jobsvalkey").hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(TerminalFormatter(_FORMAT))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    if root.level == logging.WARNING:  # nobody has set it
+        root.setLevel(level)

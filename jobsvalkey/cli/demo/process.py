@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 
 from jobsvalkey.cli.errors import CommandFailed
 from jobsvalkey.cli.options import URL_VARIABLE
-from jobsvalkey.cli.supervisor import SUPERVISED
+from jobsvalkey.cli.stopping import SUPERVISED
 from jobsvalkey.contract import WorkerID
 
 START_TIMEOUT = 20.0

@@ -1,6 +1,7 @@
 """Fixtures of the tests of the command line."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from valkey.asyncio import Valkey
@@ -11,6 +12,7 @@ from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from tests.support.servers import Server
 from tests.unit.cli.shell import Shell
+from tests.unit.cli.workers import Workers
 
 
 @pytest.fixture
@@ -29,3 +31,9 @@ async def queue(valkey_client: Valkey, queue_key: str) -> AsyncIterator[JobQueue
     configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=EVERYTHING)
     async with ValkeyJobQueue(valkey_client, configuration) as driver:
         yield JobQueue(driver)
+
+
+@pytest.fixture
+def workers(shell: Shell, tmp_path: Path, queue: JobQueue[ValkeyJobQueue]) -> Workers:
+    """Workers of the shell's queue."""
+    return Workers(tmp_path, queue.driver.configuration.queue_key)

@@ -4,113 +4,15 @@ import asyncio
 import os
 import re
 import signal
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from jobsvalkey.contract import JobName, JobStatus
+from jobsvalkey.contract import JobStatus
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.waiting import until
-from tests.unit.cli.shell import Result, Shell
-
-MODULE = """
-import asyncio, os, pathlib
-from datetime import timedelta
-from valkey.asyncio import Valkey
-from jobsvalkey.contract import JobName
-from jobsvalkey.runtime import ActiveLock, JobQueue, ProcessorOptions
-from jobsvalkey.service import JobService
-from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
-
-def driver():
-    client = Valkey.from_url(os.environ["JOBSVALKEY_URL"])
-    return ValkeyJobQueue(client, ValkeyConfiguration(queue_key=os.environ["QUEUE"]))
-
-async def write(text, context):
-    pathlib.Path(text).write_text(str(os.getpid()))
-
-async def rest(text, context):
-    pathlib.Path(text).touch()
-    await asyncio.sleep(1 if text.endswith("short") else 60)
-    pathlib.Path(text + ".done").touch()
-
-lock = ActiveLock(every=timedelta(seconds=0.1), hold_for=timedelta(seconds=1))
-options = ProcessorOptions(num_workers=1, worker_active_lock=lock)
-service, queue = JobService(driver(), processor=options), JobQueue(driver())
-for each in (service, queue):
-    each.register_job(JobName("write", str), write)
-    each.register_job(JobName("rest", str), rest)
-
-def make():
-    return service
-
-def broken():
-    raise RuntimeError("no such luck")
-
-number = 5
-"""
-WRITE, REST = JobName("write", str), JobName("rest", str)
-
-
-def done(file: Path) -> bool:
-    """Whether the job that rests came to its end."""
-    return file.with_name(f"{file.name}.done").exists()
-
-
-def written(file: Path) -> bool:
-    """Whether a job has written the id of its process."""
-    return file.exists() and bool(file.read_text())
-
-
-async def ended(process: asyncio.subprocess.Process) -> Result:
-    """Wait for its end; one that does not end is killed, and shows what it said."""
-    async with asyncio.TaskGroup() as group:
-        said = group.create_task(process.communicate())
-        await asyncio.wait([said], timeout=60)
-        if not said.done():
-            process.kill()
-    assert process.returncode is not None
-    return Result(process.returncode, "", said.result()[1].decode())
-
-
-class Workers:
-    """Starts `jobsvalkey worker` in a folder with the module `app`."""
-
-    def __init__(self, folder: Path, queue_key: str) -> None:
-        (folder / "app.py").write_text(MODULE)
-        self.folder = folder
-        self.environment = {**os.environ, "QUEUE": queue_key}
-
-    @asynccontextmanager
-    async def start(self, *arguments: str) -> AsyncGenerator[asyncio.subprocess.Process]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "jobsvalkey.cli", "worker", *arguments),
-            cwd=self.folder,
-            env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-
-    async def run(self, *arguments: str) -> Result:
-        async with self.start(*arguments) as process:
-            return await ended(process)
-
-
-@pytest.fixture
-def workers(shell: Shell, tmp_path: Path, queue: JobQueue[ValkeyJobQueue]) -> Workers:
-    """Workers of the shell's queue."""
-    return Workers(tmp_path, queue.driver.configuration.queue_key)
+from tests.unit.cli.workers import REST, WRITE, Workers, done, ended, written
 
 
 @pytest.mark.parametrize("target", ["app:service", "app:queue", "app:make"])
@@ -221,7 +123,7 @@ async def test_waits_for_its_server(workers: Workers) -> None:
     async with workers.start("app:service") as process:
         assert process.stderr is not None
         async with asyncio.timeout(20):
-            while b"no answer from the server" not in await process.stderr.readline():
+            while b"the store does not answer" not in await process.stderr.readline():
                 pass
         process.terminate()
         result = await ended(process)
