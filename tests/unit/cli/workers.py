@@ -58,7 +58,8 @@ for each in (service, queue):
     each.register_job(JobName("rest", str), rest)
 
 hasty = JobService(driver(), processor=ProcessorOptions(
-    num_workers=1, worker_active_lock=lock, graceful_shutdown_timeout=timedelta(seconds=0.1), cancel_grace=timedelta(seconds=0.1)
+    num_workers=1, worker_active_lock=lock,
+    graceful_shutdown_timeout=timedelta(seconds=0.1), cancel_grace=timedelta(seconds=0.1)
 ))
 for job in (deaf, block, block_thread):
     hasty.register_job(JobName(job.__name__, str), job)
