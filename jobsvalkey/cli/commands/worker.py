@@ -41,17 +41,30 @@ def worker(
     level = _level(log_level)
     stopping = Stopping()
     found = load(target, *_KINDS)
-    if stopping.was_told:
-        return  # while the module was loaded, which swallowed it
-    _configure_logging(level)
+    try:
+        if not stopping.was_told:  # while the module was loaded, which swallowed it
+            _configure_logging(level)
+            _run_or_supervise(target, found, processes, burst, recycle_after, log_level, stopping)
+    finally:
+        if inspect.iscoroutine(found):
+            found.close()  # of a supervisor, or of a process that was stopped before it came to that
+
+
+def _run_or_supervise(
+    target: str,
+    found: Any,
+    processes: int,
+    burst: bool,
+    recycle_after: int | None,
+    log_level: str,
+    stopping: Stopping,
+) -> None:
     if stopping.is_supervised or (processes == 1 and recycle_after is None):
         if asyncio.run(_run(target, found, burst, recycle_after, stopping)):
             raise typer.Exit(RECYCLED)
         return
     if isinstance(found, JobQueue):
         _check_jobs(target, cast("JobQueue[Any]", found))
-    elif inspect.iscoroutine(found):
-        found.close()  # each process calls the function for itself
     command = [sys.executable, "-m", "jobsvalkey.cli", "worker", target, "--log-level", log_level]
     if burst:
         command.append("--burst")

@@ -36,13 +36,7 @@ async def test_every_signal_that_stops_lets_jobs_end(
 
 
 @pytest.mark.parametrize(
-    ("number", "first"),
-    [
-        (signal.SIGTERM, "parent"),
-        (signal.SIGTERM, "children"),
-        (signal.SIGINT, "children"),
-        (signal.SIGHUP, "children"),
-    ],
+    ("number", "first"), [(signal.SIGTERM, "parent"), *((number, "children") for number in STOP_SIGNALS)]
 )
 async def test_a_signal_to_every_process_lets_jobs_end_as_a_signal_to_one_does(
     workers: Workers, queue: JobQueue[ValkeyJobQueue], number: signal.Signals, first: str
