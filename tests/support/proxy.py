@@ -63,12 +63,14 @@ def script(*digests: str) -> Matches:
 class Fault:
     """Something that the proxy is to do to the `nth` command that matches, and to `times` - 1 further ones."""
 
-    action: Literal["swallow", "drop", "delay"]
+    action: Literal["swallow", "drop", "delay", "refuse"]
     matches: Matches
     nth: int = 1
     times: int = 1
     after: After = "cut"
     seconds: float = 0.0
+    error: str = ""
+    """What a refused command is answered with."""
     hit: list[Command] = field(default_factory=list[Command])
     """The commands to which it was done."""
     happened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,6 +129,10 @@ class Proxy:
         self._running = asyncio.Event()
         self._running.set()
         self._count = 0
+        self.turns_away: str | None = None
+        """The error that new connections are told before they are closed; `None` to take them."""
+        self.accepted = 0
+        """How many connections clients have opened."""
         self.faults: list[Fault] = []
         """What is still to be done; `clear()` forgets it."""
         self.commands: list[Command] = []
@@ -179,6 +185,10 @@ class Proxy:
         """The command, and what follows it on its connection, reaches the server `seconds` later."""
         return self._add(Fault("delay", matches, nth, times, seconds=seconds))
 
+    def refuse_command(self, error: str, matches: Matches = any_command, *, nth: int = 1, times: int = 1) -> Fault:
+        """The server never gets the command, and the client gets an error in place of a reply."""
+        return self._add(Fault("refuse", matches, nth, times, error=error))
+
     def clear(self) -> None:
         """Do none of what is still to be done."""
         self.faults.clear()
@@ -193,6 +203,13 @@ class Proxy:
         """Cut all connections; new ones are taken."""
         for connection in tuple(self._connections):
             connection.cut()
+
+    def cut_those(self, matches: Matches) -> None:
+        """Cut the connections on which such a command has come."""
+        numbers = {command.connection for command in self.commands if matches(command)}
+        for connection in tuple(self._connections):
+            if connection.number in numbers:
+                connection.cut()
 
     def refuse(self) -> None:
         """Take no new connections until `accept`: they are refused. Those that are open stay."""
@@ -227,6 +244,11 @@ class Proxy:
     # What passes
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        if self.turns_away is not None:
+            writer.write(f"-{self.turns_away}\r\n".encode())
+            writer.close()
+            return
         if self._listener is None:
             writer.transport.abort()
             return
@@ -266,7 +288,7 @@ class Proxy:
             command = Command(connection.number, name.decode().upper(), tuple(arguments))
             self.commands.append(command)
             await self._running.wait()
-            taker = None
+            taker = refused = None
             for fault in [fault for fault in self.faults if fault.takes(command)]:
                 if fault.action == "swallow":
                     taker = fault
@@ -274,9 +296,15 @@ class Proxy:
                 fault.done(command)
                 if fault.action == "drop":
                     connection.lose(fault.after)
+                elif fault.action == "refuse":
+                    refused = fault
                 else:
                     await asyncio.sleep(fault.seconds)
             if connection.hangs:
+                continue
+            if refused is not None:
+                connection.client.write(f"-{refused.error}\r\n".encode())
+                await connection.client.drain()
                 continue
             if command.name in _UNNUMBERED:
                 connection.unnumbered = True
