@@ -137,7 +137,6 @@ class Connection:
         if self._streams is None:
             return
         transport: Any = self._streams[1].transport
-        self._streams = None
         layers: list[Any] = [transport]
         if (tls := getattr(transport, "_ssl_protocol", None)) is not None:
             layers.append(tls._transport)  # noqa: SLF001
@@ -148,6 +147,7 @@ class Connection:
             state.update(_closed=True, _closing=True, _sock=None)
             if opened is not None:
                 opened.close()
+        self._streams = None
 
 
 class _Outgoing:
