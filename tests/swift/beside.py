@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from jobsvalkey import RETAIN, JobContext, JobID, JobName, JobQueue, JobStatus, RetentionPolicy
-from jobsvalkey.contract import Claim, Inconsistency
+from jobsvalkey.contract import Claim
+from jobsvalkey.contract import InconsistencyKind as Kind
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.swift.peer import SwiftPeer
 
@@ -14,6 +15,14 @@ KEEP_ALL: Final = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, can
 KEEP_NONE: Final = RetentionPolicy()
 GRACE: Final = timedelta(seconds=5)
 HOUR: Final = timedelta(hours=1)
+TORN: Final = {Kind.UNLISTED_PAYLOAD, Kind.MISSING_PAYLOAD, Kind.WRONG_STATUS}
+"""What is left if Python does something to a job between two commands of what should be one step of Swift's."""
+ENDED_TWICE: Final = {
+    Kind.SEVERAL_STATES,
+    Kind.MISSING_PAYLOAD,
+    Kind.WRONG_STATUS,
+}
+"""What is left if a job that was taken from a Swift worker, which lives after all, is ended by both sides."""
 NAMES: Final = ("Plain", "Fails", "Again", "Tick")
 
 
@@ -91,7 +100,3 @@ class Shared:
             await self.peer.client.unlink(*keys)
         self.runs.clear()
         self.held = []
-
-    async def findings(self) -> list[Inconsistency]:
-        """What does not fit together."""
-        return await self.driver.validate()

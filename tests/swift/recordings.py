@@ -8,7 +8,7 @@ of polls that change nothing. What is not recorded is the text of the functions:
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,3 +72,13 @@ def _steps(lines: list[list[str]]) -> Iterable[Step]:
             at = end + 1
         else:
             yield Step(((name, *words),))
+
+
+def is_torn(steps: Sequence[Step], at: int) -> bool:
+    """Whether Swift is in the midst of what should be one step: it has done some of its writes to the job, not all."""
+    return 0 < at < len(steps) and all(_goes_on(step) for step in steps[at - 1 : at + 1])
+
+
+def _goes_on(step: Step) -> bool:
+    signs = step.commands[0][0] in ("HSET", "HMSET") and "workerID" in step.commands[0]
+    return step.writes and not step.function and not signs and ".metadata.worker." not in str(step)

@@ -14,9 +14,9 @@ from jobsvalkey import JobCleanup, JobID, JobStatus, RetentionPolicy, ValkeyConf
 from jobsvalkey.contract import InconsistencyKind
 from jobsvalkey_memory import ManualClock
 from tests.support.servers import Server, default_kind
-from tests.swift.beside import GRACE, KEEP_ALL, KEEP_NONE, Shared
+from tests.swift.beside import ENDED_TWICE, GRACE, KEEP_ALL, KEEP_NONE, TORN, Shared
 from tests.swift.peer import SwiftPeer
-from tests.swift.recordings import VERSIONS, Step, recording, situations
+from tests.swift.recordings import VERSIONS, is_torn, recording, situations
 
 Act: TypeAlias = Callable[[Shared, JobID | None], Awaitable[object]]
 KILLED = "a worker is killed in a handler; after its lock has run out another starts and runs the job"
@@ -90,11 +90,6 @@ ACTS: dict[str, Act] = {
     **{name: _of_the_job(name) for name in ("cancel", "pause", "resume", "rerun", "remove")},
 }
 
-TORN = {InconsistencyKind.UNLISTED_PAYLOAD, InconsistencyKind.MISSING_PAYLOAD, InconsistencyKind.WRONG_STATUS}
-"""What is left if Python does something to a job between two commands of what should be one step of Swift's."""
-ENDED_TWICE = {InconsistencyKind.SEVERAL_STATES, InconsistencyKind.MISSING_PAYLOAD, InconsistencyKind.WRONG_STATUS}
-"""What is left if a job that was taken from a Swift worker, which lives after all, is ended by both sides."""
-
 CASES = [*((act, False) for act in ACTS), *((act, True) for act in ("nothing", "recover", "claim"))]
 """Each act, before Swift goes on; and some before its process dies."""
 FEW_CASES = [("nothing", True), ("work", False), ("recover twice", False), ("cut off", False)]
@@ -135,17 +130,6 @@ def stops(version: str, situation: str) -> list[int]:
     return found
 
 
-def is_torn(version: str, situation: str, at: int) -> bool:
-    """Whether Swift is in the midst of what should be one step: it has done some of its writes to the job, not all."""
-    steps = recording(version, situation)
-    return 0 < at < len(steps) and all(_goes_on(step) for step in steps[at - 1 : at + 1])
-
-
-def _goes_on(step: Step) -> bool:
-    signs = step.commands[0][0] in ("HSET", "HMSET") and "workerID" in step.commands[0]
-    return step.writes and not step.function and not signs and ".metadata.worker." not in str(step)
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -161,7 +145,7 @@ async def one(shared: Shared, version: str, situation: str, at: int, act: str, *
     if not dies:
         await play.rest()
     await shared.to_the_end()
-    torn = is_torn(version, situation, at)
+    torn = is_torn(recording(version, situation), at)
     taken = act in TAKING or situation == KILLED or "processing" in situation
     # The library deletes the request of a job that it cancels, or that sleeps, wherever its id lies by then.
     gone = any(words in situation for words in ("cancelled jobs are not retained", "JobSleep", "request is gone"))
