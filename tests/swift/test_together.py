@@ -48,7 +48,7 @@ class SwiftWorkers:
         """Take job after job."""
         while not self.is_over:
             play = self.peer.plays(self.chance.choice(VERSIONS), self.chance.choice(RUNS))
-            dies_at = self.chance.randrange(40) if self.mortal else len(play.steps)
+            dies_at = self.chance.randrange(16) if self.mortal else len(play.steps)
             while not play.is_over:
                 if play.at >= dies_at and not is_torn(play.steps, play.at):
                     await self._die(play)
