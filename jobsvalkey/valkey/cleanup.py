@@ -66,7 +66,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
                 wanted=status,
                 action=cleanup.action,
                 least_age=age,
-                only_orphans="1" if only_orphans else "",
+                only_orphans=wire.microseconds(self._configuration.unowned_grace) if only_orphans else "",
                 max_jobs=max_jobs,
                 position=position,
             )

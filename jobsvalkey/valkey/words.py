@@ -27,12 +27,12 @@ class Change(NamedTuple):
 
 
 class Cleanup(NamedTuple):
-    """The words of `cleanup`; `least_age` is in microseconds."""
+    """The words of `cleanup`; `least_age` and `only_orphans` are in microseconds."""
 
     wanted: str
     action: str
     least_age: int | str
-    only_orphans: str
+    only_orphans: int | str
     max_jobs: int
     position: bytes
 

@@ -1,14 +1,16 @@
 """Jobs that are taken from Swift workers: when, and what becomes of one whose worker lives after all."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import JobCleanup, JobID, JobStatus, ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey_memory import ManualClock
+from tests.support.servers import Server
 from tests.swift.beside import GRACE, KEEP_ALL, Shared
 from tests.swift.peer import Play, SwiftPeer
 from tests.swift.recordings import VERSIONS
@@ -97,21 +99,75 @@ async def test_what_was_taken_is_forgotten_after_a_day(shared: Shared) -> None:
         shared.peer.clock.advance(timedelta(days=1))
 
 
+async def clean(shared: Shared) -> int:
+    """Rerun the jobs of dead workers."""
+    cleaned = await shared.driver.cleanup(processing_jobs=JobCleanup.RERUN, only_orphans=True)
+    return cleaned[JobStatus.PROCESSING]
+
+
+async def recover(shared: Shared) -> int:
+    return await shared.driver.recover()
+
+
+LOOKS: dict[str, Callable[[Shared], Awaitable[int]]] = {"recovery": recover, "cleanup of orphans": clean}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_claim_without_a_lock_is_taken_at_the_second_look(shared: Shared, version: str) -> None:
+async def test_a_claim_without_a_lock_is_taken_at_the_second_look(
+    shared: Shared, version: str, look: Callable[[Shared], Awaitable[int]]
+) -> None:
     job_id = await shared.push("Plain")
     await running(shared, version)
     await shared.peer.let_locks_run_out()
     shared.peer.clock.advance(timedelta(hours=1))
-    assert await shared.driver.recover() == 0, "the first look only notes it, however long ago it was signed for"
+    assert await look(shared) == 0, "the first look only notes it, however long ago it was signed for"
     shared.peer.clock.advance(GRACE - MOMENT)
-    assert await shared.driver.recover() == 0
+    assert await look(shared) == 0
     shared.peer.clock.advance(MOMENT)
-    assert await shared.driver.recover() == 1
+    assert await look(shared) == 1
+    assert await shared.driver.status(job_id) is JobStatus.PENDING
+    assert await shared.peer.client.llen(f"{shared.peer.key}.processing") == 0
+
+
+async def test_a_dead_workers_job_is_taken_on_a_full_server(start_server: Callable[[], Server], queue_key: str) -> None:
+    """A look that cannot note what it has seen would never be followed by a second one."""
+    client: Any = cast(Any, Valkey).from_url(start_server().url)
+    clock = ManualClock()
+    configuration = ValkeyConfiguration(queue_key=queue_key, unowned_grace=GRACE)
+    async with ValkeyJobQueue(client, configuration, clock=clock) as driver:
+        shared = Shared(SwiftPeer(client, queue_key, clock), driver)
+        await shared.push("Plain")
+        await running(shared, "main")
+        await shared.peer.let_locks_run_out()
+        await client.config_set("maxmemory", "1mb")
+        assert await driver.recover() == 0
+        clock.advance(GRACE)
+        assert await driver.recover() == 1
+    await client.aclose()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_recovery_is_counted(shared: Shared, version: str) -> None:
+    job_id = await shared.push("Plain")
+    await running(shared, version)
+    await shared.peer.let_locks_run_out()
+    assert await shared.recover() == 1
     stored = await shared.driver.get(job_id)
     assert stored is not None
     assert (stored.status, stored.recoveries) == (JobStatus.PENDING, 1)
-    assert await shared.peer.client.llen(f"{shared.peer.key}.processing") == 0
+
+
+async def test_what_was_taken_and_popped_again_begins_anew(shared: Shared) -> None:
+    """Also if nobody has signed for it either time."""
+    await shared.push("Plain")
+    for _ in range(2):
+        play = shared.peer.plays("main", RUN)
+        while not await shared.peer.client.llen(f"{shared.peer.key}.processing"):
+            await play.step()
+        assert await shared.driver.recover() == 0
+        shared.peer.clock.advance(GRACE)
+        assert await shared.driver.recover() == 1
 
 
 async def test_a_worker_that_takes_its_lock_between_two_looks_keeps_its_claim(shared: Shared) -> None:

@@ -1,9 +1,9 @@
 -- Rerun or remove jobs of one state, the oldest first.
 -- uses: operations changing
 -- args: wanted action least_age only_orphans max_jobs position
--- `wanted` is the state, `action` is `rerun` or `remove`, `least_age` is in microseconds, or empty, `only_orphans` is `1`
--- for jobs of workers with an expired lock only. `position` is how many entries earlier calls have passed over, in the list
--- of the state and in KEPT: `n:n`.
+-- `wanted` is the state, `action` is `rerun` or `remove`, `least_age` is in microseconds, or empty. `only_orphans` is empty,
+-- or, for jobs of workers with an expired lock only, for how many microseconds a Swift worker may be without one. `position`
+-- is how many entries earlier calls have passed over, in the list of the state and in KEPT: `n:n`.
 -- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n` for the next
 -- call. That is not recorded if it was none.
 -- cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
@@ -49,10 +49,10 @@ else
   collect(1, wanted == 'paused' and PAUSED or PENDING, 0, false)
 end
 
--- Whether the worker that has a job is alive: by its claim, or, for Swift's, by the worker's own lock. Asked between
--- writes, so of keys that cannot fail: a worker's own record may by now be somebody else's.
-local function is_alive(claim, swift_worker)
-  if not claim then return redis.call('EXISTS', META .. 'worker.' .. swift_worker) == 1 end
+-- Whether the worker that has a job is alive. Asked between writes, so of keys that cannot fail: a worker's own record may
+-- by now be somebody else's.
+local function is_alive(id, claim)
+  if not claim then return not is_orphan(id, tonumber(only_orphans)) end
   local _, _, _, worker = parse_claim(claim)
   return tonumber(redis.call('ZSCORE', WORKERS, worker) or 0) > now
 end
@@ -68,8 +68,8 @@ while done < most and looked < last do
     is_too_young = is_certain -- and those that follow are younger still
     if is_certain then break end
   else
-    local state, where, swift_worker = find_job(id)
-    if state == wanted and not (only_orphans == '1' and state == 'processing' and is_alive(where, swift_worker)) then
+    local state, where = find_job(id)
+    if state == wanted and not (only_orphans ~= '' and state == 'processing' and is_alive(id, where)) then
       if rerun_or_remove(action, id, state, where) then
         done = done + 1
         passed[list] = passed[list] - 1 -- it has left the list

@@ -7,7 +7,6 @@
 -- cost: O(log n) for each job, and O(1) for each dead worker.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
-local UNOWNED = META .. '_unowned' -- zset: Swift's claims without a lock, `id worker started`, since when
 local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS) or has_wrong_type('list', PROCESSING)
   or has_wrong_type('hash', CLAIMED)
 if wrong then return wrong end
@@ -35,39 +34,26 @@ for _, worker in ipairs(workers) do
 end
 free_ids(10000)
 
--- Swift workers pop a job first, sign for it in a second step, and may take their lock only after that; and a claim that
--- Swift has put back keeps the dead worker's name until the next one signs. So a claim is taken if it is there unchanged,
--- and without a lock, at a second look: UNOWNED tells.
 local length = redis.call('LLEN', PROCESSING)
 if length == 0 then
   redis.call('DEL', UNOWNED)
   return done
 end
 local from = length > 1000 and math.floor(now / 1000000) % length or 0
-local claims, is_unowned = {}, {}
-for _, id in ipairs(redis.call('LRANGE', PROCESSING, from, from + 999)) do
-  local worker, started = unpack(fields(id, 'workerID', 'processingStarted'), 1, 2)
-  if not worker or redis.call('EXISTS', META .. 'worker.' .. worker) == 0 then
-    local claim = id .. ' ' .. (worker or '') .. ' ' .. (started or '')
-    claims[#claims + 1] = { id, claim }
-    is_unowned[claim] = true
-  end
-end
+local ids = redis.call('LRANGE', PROCESSING, from, from + 999)
 if length <= 1000 then
-  -- What has changed, or has left the list, begins anew when it is seen again.
+  -- A claim that has changed, or has left the list, begins anew when it is seen again.
+  local listed = {}
+  for _, id in ipairs(ids) do listed[id] = true end
   for _, claim in ipairs(redis.call('ZRANGE', UNOWNED, 0, -1)) do
-    if not is_unowned[claim] then redis.call('ZREM', UNOWNED, claim) end
+    local id = claim:match('^%S+')
+    if not listed[id] or unowned_claim(id) ~= claim then redis.call('ZREM', UNOWNED, claim) end
   end
 end
-for _, each in ipairs(claims) do
+for _, id in ipairs(ids) do
   if left == 0 then break end
-  local id, claim = each[1], each[2]
-  local first = redis.call('ZSCORE', UNOWNED, claim)
-  if not first then
-    redis.call('ZADD', UNOWNED, whole(now), claim)
-  elseif now - tonumber(first) >= tonumber(grace) then
+  if is_orphan(id, tonumber(grace)) then
     take_from_swift(id)
-    redis.call('ZREM', UNOWNED, claim)
     unmark(id, 'status', 'workerID', 'processingStarted', 'error', 'ended', 'reset')
     count_recovery({ id })
     enter({ seconds(now), id })
