@@ -85,6 +85,12 @@ class InFlight:
             self._lost.add(run)
         return runs
 
+    def abort(self, tokens: frozenset[bytes]) -> None:
+        """End the runs whose end somebody has asked for. What they give back does not run again."""
+        for token in tokens:
+            if (run := self._held.get(token)) is not None and not run.cancelled:
+                run.cancel()
+
     def take(self, budget: int) -> list[Settlement]:
         """Take settlements of at most `budget` bytes, at least one; the rest stays for the next exchange."""
         number, left = 0, budget

@@ -19,6 +19,7 @@ from jobsvalkey.contract import (
     SettleOutcome,
     WorkerClosed,
 )
+from jobsvalkey.runtime.about import about
 from jobsvalkey.runtime.failure import encode_error, is_a, log_error
 from jobsvalkey.runtime.in_flight import InFlight
 from jobsvalkey.runtime.job_run import JobRun
@@ -56,7 +57,7 @@ class WorkerRun:
         self.worker: Worker = self._new_worker()
         self.jobs: InFlight = InFlight()
         self.last_claim_at: datetime | None = None
-        self._rest = Rest(lambda timeout: self.worker.wait(timeout))
+        self._rest = Rest(lambda timeout, work: self.worker.wait(timeout, work=work), lambda: self._lock.wake())
         every = options.worker_active_lock.every.total_seconds()
         self._lock = LockKeeper(every, self._renew)
         self._recovery = Recovery(driver, lambda: self.worker, every)
@@ -187,8 +188,13 @@ class WorkerRun:
         if suspects and not await self._isolate_suspect(suspects):
             return None
         for claim in exchanged.claims:
-            if claim not in suspects[1:]:
+            if claim in suspects[1:]:
+                continue  # it was given back
+            if self._stopping or claim.token in exchanged.aborts:
+                self.jobs.give_back(claim)
+            else:
                 self._start(claim)
+        self.jobs.abort(exchanged.aborts)
         return exchanged
 
     async def _isolate_suspect(self, suspects: list[Claim]) -> bool:
@@ -198,7 +204,10 @@ class WorkerRun:
         runs without another such job, and nothing is claimed meanwhile. The others are released before it begins.
         """
         self.jobs.isolate_suspect(suspects)
-        return not self.jobs.finished or await self._exchange(0) is not None
+        while self.jobs.finished:
+            if await self._exchange(0) is None:
+                return False
+        return True
 
     async def _time_to_next(self, exchanged: Exchanged) -> float:
         """Seconds to wait for the next job, after an exchange that left slots free."""
@@ -212,9 +221,6 @@ class WorkerRun:
         return self._poll_time if exchanged.until_next is None else min(self._poll_time, exchanged.until_next)
 
     def _start(self, claim: Claim) -> None:
-        if self._stopping:
-            self.jobs.give_back(claim)
-            return
         run = JobRun(claim.job_id, self.worker.id, self._task)
         self.jobs.begin(claim, run)
         # Not in the group, which would wait for ever for a handler that does not end; `_drain` sees to their end.
@@ -248,14 +254,15 @@ class WorkerRun:
         """Renew the lock, and end the runs whose claims are lost; the seconds since the store was asked to."""
         worker, held = self.worker, self.jobs.held
         try:
-            tokens = (await worker.renew(leaving=self._stopping)).tokens
+            renewed = await worker.renew(leaving=self._stopping)
         except WorkerClosed as error:
             await self._replace(worker, error)
             return 0.0
         except LEAVING_FAULTS:
             return 0.0
         if worker is self.worker:
-            self._lose(held.keys() - tokens)
+            self._lose(held.keys() - renewed.tokens)
+            self.jobs.abort(renewed.aborts)
         self._recovery.lock_renewed(lapsed=worker.lapsed)
         return worker.since_renewal
 
@@ -281,7 +288,8 @@ class WorkerRun:
             self._loop.call_soon(run.cancel)
 
     def _new_worker(self) -> Worker:
-        return Worker(self._driver, self._options.worker_active_lock.hold_for, self.access)
+        options = self._options
+        return Worker(self._driver, options.worker_active_lock.hold_for, self.access, about=about(options.num_workers))
 
     # Shutdown.
 

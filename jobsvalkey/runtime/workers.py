@@ -127,12 +127,13 @@ def _within(pause: float, left: float) -> float:
 class Worker:
     """The steps of one worker. Each is repeated, as it is, until the store answers."""
 
-    def __init__(self, driver: QueueDriver, hold_for: timedelta, access: StoreAccess) -> None:
+    def __init__(self, driver: QueueDriver, hold_for: timedelta, access: StoreAccess, *, about: bytes = b"") -> None:
         self.id: WorkerID = secrets.token_hex(16)
         self.fields: Mapping[str, object] = {"worker": self.id}
         """What log records about it carry."""
         self._driver = driver
         self._hold_for = hold_for
+        self._about = about
         self._access = access
         self._sequence = 0
         self._now = asyncio.get_running_loop().time
@@ -155,7 +156,7 @@ class Worker:
 
         async def step() -> None:
             asked_at = self._now()
-            await self._driver.open_worker(self.id, self._hold_for)
+            await self._driver.open_worker(self.id, self._hold_for, about=self._about)
             self._renewed_at = asked_at
 
         await self._access.retry_until_answered(step, self.fields)
@@ -189,10 +190,10 @@ class Worker:
 
         return await self._access.retry_until_answered(step, self.fields, lambda: self.lock_left)
 
-    async def wait(self, timeout: float) -> None:
-        """Wait for a hint that there is work, for `timeout` seconds at the longest."""
+    async def wait(self, timeout: float, *, work: bool) -> None:
+        """Wait for a hint, for `timeout` seconds at the longest: of `work`, or of claims that are held alone."""
         try:
-            await self._driver.wait(self.id, timedelta(seconds=timeout))
+            await self._driver.wait(self.id, timedelta(seconds=timeout), work=work)
         except (JobsError, OSError) as error:
             # The next exchange meets the same trouble and deals with it.
             _LOGGER.debug("waiting for a hint failed: %s", error, extra=self.fields)

@@ -155,7 +155,7 @@ async def test_a_store_that_does_not_answer(caplog: pytest.LogCaptureFixture, mo
             raise faults.pop(0)
         return await exchange(*arguments)
 
-    async def deaf(*arguments: Any) -> None:
+    async def deaf(*arguments: Any, **options: Any) -> None:
         waiting.set()
         raise StoreUnavailable("deaf", outcome="not_done")
 

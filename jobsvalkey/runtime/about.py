@@ -1,0 +1,33 @@
+"""What a worker says of itself to the store, for whoever looks at the workers of a queue."""
+
+import os
+import socket
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+
+
+class About(msgspec.Struct, frozen=True):
+    """Where a worker runs, and what it can do."""
+
+    host: str
+    process: int
+    """The number of its process there."""
+    version: str
+    """That of this library."""
+    slots: int
+    """How many jobs it runs at the same time."""
+
+
+def about(slots: int) -> bytes:
+    """Describe a worker of this process, as JSON."""
+    return msgspec.json.encode(About(socket.gethostname(), os.getpid(), _version(), slots))
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("jobsvalkey")
+    except PackageNotFoundError:
+        return ""
