@@ -81,6 +81,8 @@ class CompletedJob:
     """`None` where the request is missing or corrupt."""
     attempt: int
     """0 where the request is missing or corrupt."""
+    parameters: Any = None
+    """`None` where the request is missing or corrupt, or the job is not registered."""
     outcome: JobOutcome
     error: BaseException | None
     duration: float

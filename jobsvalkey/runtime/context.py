@@ -4,12 +4,14 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self, cast
+from uuid import UUID
 
-from jobsvalkey.contract import JobID
-from jobsvalkey.runtime.codec import Request, from_reference_date
+from jobsvalkey.contract import JobID, aware, new_job_id
+from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
 from jobsvalkey.runtime.job_run import JobRun
-from jobsvalkey.runtime.retry import RetryStrategy
+from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
+from jobsvalkey.runtime.values.swift.scalars import REFERENCE_DATE
 
 _LOGGER = logging.getLogger("jobsvalkey.job")
 _NO_TRACE: Mapping[str, str] = MappingProxyType({})
@@ -46,6 +48,52 @@ class JobContext:
         self._retry_strategy = retry_strategy
         self._run = run
         self._logger: logging.LoggerAdapter[logging.Logger] | None = None
+
+    @classmethod
+    def for_test(
+        cls,
+        name: str = "job",
+        *,
+        job_id: JobID | UUID | str | None = None,
+        attempt: int = 1,
+        max_attempts: int = 4,
+        queued_at: datetime = REFERENCE_DATE,
+        scheduled_at: datetime | None = None,
+        next_scheduled_at: datetime | None = None,
+        trace: Mapping[str, str] | None = None,
+        cancelled: bool = False,
+        claim_lost: bool = False,
+    ) -> Self:
+        """Make a context for a test that calls a handler by itself, without a queue.
+
+        Args:
+            name: the job's name.
+            job_id: its id; by default a new one.
+            attempt: which run it is.
+            max_attempts: how many there are, for `is_last_attempt`.
+            queued_at: when it was pushed; of a scheduled job `scheduled_at` counts.
+            scheduled_at: the time of its schedule.
+            next_scheduled_at: when its schedule runs it next; by default `scheduled_at`, where that is given.
+            trace: the trace context that comes with it.
+            cancelled: whether the handler should end.
+            claim_lost: whether the job was taken away, which cancels it too.
+
+        Raises:
+            ValueError: the id is not a UUID, or a date is naive.
+        """
+        following = scheduled_at if next_scheduled_at is None else next_scheduled_at
+        request = Request[Any](
+            parameters=None,
+            queued_at=to_reference_date(aware(scheduled_at or queued_at, "queued_at")),
+            attempt=attempt,
+            trace=dict(trace) if trace else None,
+            next_scheduled_at=None if following is None else to_reference_date(aware(following, "next_scheduled_at")),
+        )
+        run = JobRun(new_job_id() if job_id is None else JobID.parse(job_id))
+        run.job_name, run.attempt = name, attempt
+        run.cancelled, run.claim_lost = cancelled or claim_lost, claim_lost
+        strategy = ExponentialJitter(max_attempts=max_attempts)
+        return cls(cast("JobID", run.job_id), name, attempt, request, strategy, run)
 
     @property
     def is_last_attempt(self) -> bool:

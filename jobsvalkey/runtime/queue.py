@@ -1,8 +1,8 @@
 """The queue as applications use it: jobs are registered, pushed, looked at, and run by its processor."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast, overload
 from uuid import UUID
 
 from jobsvalkey.contract import (
@@ -31,12 +31,13 @@ from jobsvalkey.runtime.capabilities import (
 )
 from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import JobContext
-from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, check_job, unpack_job
+from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
 from jobsvalkey.runtime.producer import Producer, check_refusal
 from jobsvalkey.runtime.record import JobRecord
+from jobsvalkey.runtime.registration import JobRegistration
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy, check_strategy
 from jobsvalkey.runtime.runner import JobRunner
@@ -53,15 +54,7 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 
 
-class JobDecorator(Protocol[P]):
-    """Registers a function that takes such parameters, and returns it as it is."""
-
-    def __call__(self, handler: "Callable[[P, JobContext], R]", /) -> "Callable[[P, JobContext], R]":
-        """Register `handler`."""
-        ...
-
-
-class JobQueue(Generic[D_co]):
+class JobQueue(JobRegistration, Generic[D_co]):
     """A queue of jobs on a driver.
 
     The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors where its type
@@ -93,7 +86,7 @@ class JobQueue(Generic[D_co]):
         self._capabilities = driver.capabilities
         self._chain = MiddlewareChain(middleware)
         self._values: Values = check_values(values)
-        self._registry = JobRegistry(default_retry_strategy, values)
+        super().__init__(JobRegistry(default_retry_strategy, values))
         self._producer = Producer(driver, RequestEncoder(values), self._chain)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
             for service_job in driver.service_jobs:
@@ -108,92 +101,6 @@ class JobQueue(Generic[D_co]):
     def values(self) -> Values:
         """How the values of parameters are written."""
         return self._values
-
-    # Define and register.
-
-    @overload
-    def register_job(self, job: JobDefinition[Any], /) -> None: ...
-
-    @overload
-    def register_job(
-        self,
-        job: type[JP],
-        handler: Handler[JP],
-        /,
-        *,
-        retry_strategy: RetryStrategy | None = None,
-        timeout: timedelta | None = None,
-    ) -> None: ...
-
-    @overload
-    def register_job(
-        self,
-        job: JobName[P],
-        handler: Handler[P],
-        /,
-        *,
-        retry_strategy: RetryStrategy | None = None,
-        timeout: timedelta | None = None,
-    ) -> None: ...
-
-    def register_job(
-        self,
-        job: JobDefinition[Any] | type[Any] | JobName[Any],
-        handler: Handler[Any] | None = None,
-        /,
-        *,
-        retry_strategy: RetryStrategy | None = None,
-        timeout: timedelta | None = None,
-    ) -> None:
-        """Say what runs a job: a coroutine function, or a plain one, which gets a thread.
-
-        Args:
-            job: a `JobDefinition`; or a type of parameters that has a `job_name`, or a `JobName`.
-            handler: takes (parameters, context).
-            retry_strategy: `None` is the queue's default.
-            timeout: how long one attempt may take; `None` is as long as it likes.
-
-        Raises:
-            DuplicateJob: the name is registered already.
-            ConfigurationError: the handler takes something else, or the parameters cannot be decoded.
-        """
-        if not isinstance(job, JobDefinition):
-            handler_or_none: Any = handler
-            job = JobDefinition[Any](job, handler_or_none, retry_strategy=retry_strategy, timeout=timeout)
-        self._registry.add(job)
-
-    @overload
-    def job(
-        self, job: type[JP], /, *, retry_strategy: RetryStrategy | None = None, timeout: timedelta | None = None
-    ) -> JobDecorator[JP]: ...
-
-    @overload
-    def job(
-        self, job: JobName[P], /, *, retry_strategy: RetryStrategy | None = None, timeout: timedelta | None = None
-    ) -> JobDecorator[P]: ...
-
-    def job(
-        self,
-        job: type[Any] | JobName[Any],
-        /,
-        *,
-        retry_strategy: RetryStrategy | None = None,
-        timeout: timedelta | None = None,
-    ) -> JobDecorator[Any]:
-        """`register_job` as a decorator; the function stays as it is."""
-        check_job(job)
-
-        def register(handler: Callable[[Any, JobContext], R], /) -> Callable[[Any, JobContext], R]:
-            either: Any = handler
-            self._registry.add(JobDefinition[Any](job, either, retry_strategy=retry_strategy, timeout=timeout))
-            return handler
-
-        return register
-
-    @property
-    def registered_jobs(self) -> tuple[str, ...]:
-        """The names of the jobs that can run here, in the order in which they were registered."""
-        return tuple(self._registry)
 
     # Push.
 
@@ -322,7 +229,7 @@ class JobQueue(Generic[D_co]):
         """The job as it is now, or `None`."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         stored = await self._driver.get(JobID.parse(job_id))
-        return None if stored is None else JobRecord.from_stored(stored)
+        return None if stored is None else JobRecord.from_stored(stored, self._driver.clock.now())
 
     async def status(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobStatus | None:
         """Where the job is, or `None`."""
@@ -345,7 +252,7 @@ class JobQueue(Generic[D_co]):
         check_option("status", status, JobStatus)
         check_option("limit", limit, int | None)
         async for stored in self._driver.jobs(status, limit=limit):
-            yield JobRecord.from_stored(stored)
+            yield JobRecord.from_stored(stored, self._driver.clock.now())
 
     # Run.
 

@@ -28,7 +28,7 @@ class JobRecord:
     queued_at: datetime | None
     """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
     stored_at: datetime
-    """When it was stored, by the store's clock."""
+    """When it was stored, by the store's clock; of a job that Swift has pushed for later, when it was pushed."""
     due: datetime | None
     """When it may run; of a job that has not ended."""
     claimed_at: datetime | None
@@ -45,13 +45,14 @@ class JobRecord:
     """How many workers died while they ran it."""
 
     @classmethod
-    def from_stored(cls, job: StoredJob) -> "JobRecord":
+    def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
         """The record of a job as a driver gives it."""
         name = request = None
         if job.request is not None:
             with contextlib.suppress(InvalidParameters):
                 name, request = read_request(job.request)
         trigger, date = (None, None) if request is None else (request.scheduled_at, request.next_scheduled_at)
+        queued_at = None if request is None else from_reference_date(request.queued_at)
         return cls(
             id=job.job_id,
             name=name,
@@ -59,8 +60,9 @@ class JobRecord:
             attempt=None if request is None else 1 if job.reset_attempt else request.attempt,
             parameters=None if request is None else bytes(request.parameters).decode(),
             error=None if job.error is None else decode_error(job.error),
-            queued_at=None if request is None else from_reference_date(request.queued_at),
-            stored_at=job.stored_at,
+            queued_at=queued_at,
+            # A job that Swift has pushed for later has no envelope, and seems to be stored when it is due.
+            stored_at=queued_at if now and queued_at and queued_at < now < job.stored_at else job.stored_at,
             due=job.due,
             claimed_at=job.claimed_at,
             ended_at=job.ended_at,

@@ -34,16 +34,19 @@ class JobRegistry:
         self._default_retry_strategy = default_retry_strategy
         self._values: Values = values
 
-    def add(self, definition: JobDefinition[Any]) -> None:
-        """Register a job.
+    def add(self, definition: JobDefinition[Any], *, replace: bool = False) -> None:
+        """Register a job, with `replace` also in place of another one of its name.
 
         Raises:
             DuplicateJob: one of that name is registered already.
             ConfigurationError: its parameters are of a type that cannot be decoded.
         """
         name = definition.name
-        if name in self._jobs:
-            raise DuplicateJob(f"a job named {name!r} is registered already: a queue has one handler for each name")
+        if name in self._jobs and not replace:
+            raise DuplicateJob(
+                f"a job named {name!r} is registered already: a queue has one handler for each name, and "
+                "replace_job puts another one in its place"
+            )
         try:
             decode = make_decoder(definition.parameters, self._values)
         except (TypeError, NameError) as error:

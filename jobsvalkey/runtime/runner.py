@@ -109,6 +109,7 @@ class JobRunner:
                 job_id=claim.job_id,
                 name=job.name,
                 attempt=context.attempt,
+                parameters=request.parameters,
                 outcome=outcome,
                 error=failure,
                 duration=duration,

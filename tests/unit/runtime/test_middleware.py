@@ -164,7 +164,7 @@ async def test_outcomes(error: Exception | None, outcome: JobOutcome) -> None:
 
     await queue.push(Work())
     await run_all(queue)
-    assert [(job.outcome, job.error) for job in recorder.completed] == [(outcome, error)]
+    assert [(job.outcome, job.error, job.parameters) for job in recorder.completed] == [(outcome, error, Work())]
     assert recorder.log[-2:] == [")", "completed"]
 
 
@@ -176,6 +176,7 @@ async def test_a_job_that_cannot_run_is_discarded() -> None:
     (completed,) = recorder.completed
     assert (completed.name, completed.attempt, completed.outcome) == ("unknown", 1, JobOutcome.DISCARDED)
     assert completed.error is not None
+    assert completed.parameters is None
     assert recorder.popped == []
 
 
