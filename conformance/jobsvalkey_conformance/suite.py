@@ -12,6 +12,7 @@ from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
 from jobsvalkey_conformance.areas.push import PushTests
+from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
 from jobsvalkey_conformance.areas.resume import ResumeTests
 from jobsvalkey_conformance.areas.retention import RetentionTests
@@ -35,6 +36,7 @@ class DriverConformance(
     WorkerTests,
     WaitingTests,
     ConcurrencyTests,
+    RaceTests,
     DamageTests,
     FaultTests,
     BehindTests,

@@ -13,7 +13,20 @@ from typing import Any
 from tests.mutants.mutant import MUTANTS, Mutant
 
 CHAPTERS = (
-    *("push", "claim", "order", "settle", "retry", "repeats", "workers", "waiting", "concurrency", "faults", "behind"),
+    *(
+        "push",
+        "claim",
+        "order",
+        "settle",
+        "retry",
+        "repeats",
+        "workers",
+        "waiting",
+        "concurrency",
+        "races",
+        "faults",
+        "behind",
+    ),
     *("cancel", "resume", "metadata", "scheduling", "inspection", "damage", "retention", "cleanup", "capabilities"),
     "scripts",
 )

@@ -78,9 +78,11 @@ class Shared:
 class Client:
     """Makes one call after the other, and repeats one that was not answered until it is."""
 
-    def __init__(self, shared: Shared, driver: AnyDriver, name: str, seed: int) -> None:
+    def __init__(self, shared: Shared, driver: AnyDriver, name: str, seed: int, other: AnyDriver | None = None) -> None:
         self.shared = shared
         self.driver = driver
+        self.other: AnyDriver = other or driver
+        """Has other connections to the same store."""
         self.name = name
         self.random: Random = Random(f"{seed} {name}")
         self._sequence = 0
@@ -91,8 +93,14 @@ class Client:
         return Operation(self.name, self._sequence)
 
     async def ask(self, call: Call[R], *, faults: bool = True) -> R:
-        """Make a call until it is answered; now and then give it up at once, or make it once more though it was."""
+        """Make a call until it is answered; now and then twice at once, given up at once, or again though it was."""
         ask = self.shared.recorder.ask
+        if faults and call.number is not None and self.random.random() < 0.05:
+            calls = (ask(self.name, driver, call) for driver in (self.driver, self.other))
+            answers = [answer for answer in await asyncio.gather(*calls) if answer is not UNANSWERED]
+            # An exchange that found nothing is not recorded, so that the other one may have claimed something.
+            for answer in sorted(answers, key=lambda answer: bool(getattr(answer, "claims", ())), reverse=True):
+                return answer
         give_up = faults and call.number is not None and self.random.random() < 0.05
         answer = await ask(self.name, self.driver, call, patience=0 if give_up else None)
         while answer is UNANSWERED or (faults and self.random.random() < 0.05):
@@ -254,6 +262,8 @@ def clients(shared: Shared, drivers: Sequence[AnyDriver], seed: int) -> list[Pro
     housekeeper = Housekeeper(shared, drivers[0], "housekeeper", seed)
     housekeeper.cleans_unfinished = seed % 2 == 1
     return [housekeeper] + [
-        (Producer if name.startswith("producer") else WorkerClient)(shared, drivers[at % len(drivers)], name, seed)
+        (Producer if name.startswith("producer") else WorkerClient)(
+            shared, drivers[at % len(drivers)], name, seed, drivers[(at + 1) % len(drivers)]
+        )
         for at, name in enumerate(names)
     ]

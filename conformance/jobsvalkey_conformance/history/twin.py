@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import product
 from typing import Any, TypeVar, cast
 
-from jobsvalkey.contract import DriverConfiguration, JobsError
+from jobsvalkey.contract import DriverConfiguration, JobsError, Pushed
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.history.calls import UNANSWERED, Number
 from jobsvalkey_conformance.history.parts import Part
@@ -92,14 +92,14 @@ class TwinTransition:
         for name, expires, claims, sequence, outcomes in workers:
             queue.workers[name] = Worker(expires, 0, dict(claims), sequence, list(outcomes))
         for name, sequence, digest, answer in producers:
-            listed = list(cast(tuple[bool, ...], answer)) if isinstance(answer, tuple) else answer
+            listed = list(cast(tuple[Pushed, ...], answer)) if isinstance(answer, tuple) else answer
             queue.producers[name] = Answer(sequence, digest, listed, now)
         return queue
 
 
 def _hashable(answer: Any) -> Any:
     # The twin's only answer that is not, is the list of what was pushed.
-    return tuple(cast(list[bool], answer)) if isinstance(answer, list) else answer
+    return tuple(cast(list[Pushed], answer)) if isinstance(answer, list) else answer
 
 
 def _at_once(step: Coroutine[Any, Any, T]) -> T:
