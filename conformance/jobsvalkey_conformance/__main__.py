@@ -42,8 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps({**report, "warnings": collector.warnings, "errors": collector.broken}, indent=2))
     else:
         print(f"conformance suite {version('jobsvalkey')}: {options.harness}\n")
+        # The names first: a driver that has just been begun fails hundreds of tests, with thousands of lines.
+        print("".join(f"FAILED {result.area}: {result.test}\n" for result in failed))
         for result in failed:
-            print(f"FAILED {result.area}: {result.test}\n{indent(result.reason, '    ')}\n")
+            print(f"{result.area}: {result.test}\n{indent(result.reason, '    ')}\n")
         print("\n".join([*collector.broken, *(f"warning: {text}" for text in collector.warnings), *table(results)]))
     return 0 if collector.ended == pytest.ExitCode.OK else 1
 

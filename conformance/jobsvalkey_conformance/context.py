@@ -33,14 +33,13 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
+from jobsvalkey_conformance.limit import limited
 from jobsvalkey_conformance.marks import not_run
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
 PATIENCE = 10.0
 """Seconds of real time after which something that should happen counts as not having happened."""
-DURATION_LIMIT = 60.0
-"""Seconds of real time after which a test counts as hanging."""
 
 
 STORED = StoreOutcome.STORED
@@ -261,9 +260,10 @@ class SuiteContext:
 async def open_context(harness_type: type[DriverHarness]) -> AsyncGenerator[SuiteContext]:
     """The kit of one test: a new harness, started, and stopped once its drivers are closed."""
     harness = harness_type()
-    await harness.start()
-    try:
-        async with asyncio.timeout(DURATION_LIMIT), AsyncExitStack() as drivers:
-            yield SuiteContext(harness, drivers)
-    finally:
-        await harness.stop()
+    async with limited(harness_type):
+        await harness.start()
+        try:
+            async with AsyncExitStack() as drivers:
+                yield SuiteContext(harness, drivers)
+        finally:
+            await harness.stop()

@@ -34,6 +34,17 @@ def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Interrupt a test that hangs, or its end."""
+    if _case(item) is None:
+        return (yield)
+    from jobsvalkey_conformance.limit import interrupting
+
+    with interrupting():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note in the report what the test is about; it travels with the report, also between processes."""
     report = yield

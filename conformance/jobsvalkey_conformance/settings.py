@@ -1,4 +1,4 @@
-"""The environment variables that make the searches longer, shorter, or repeat what they did."""
+"""The environment variables that make tests and searches longer, shorter, or repeat what they did."""
 
 EXAMPLES = "JOBSVALKEY_STATEFUL_EXAMPLES"
 """How many examples the machine runs."""
@@ -8,5 +8,7 @@ HISTORIES = "JOBSVALKEY_HISTORIES"
 """How many histories are recorded."""
 CALLS = "JOBSVALKEY_HISTORY_CALLS"
 """How many calls the clients of one history make."""
+TEST_SECONDS = "JOBSVALKEY_TEST_SECONDS"
+"""How long a test may take before it counts as hanging."""
 SEED = "JOBSVALKEY_HISTORY_SEED"
 """The first history's seed; the others count on from it."""

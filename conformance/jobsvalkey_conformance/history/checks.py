@@ -114,10 +114,15 @@ def overtaken(history: History) -> Iterator[str]:
         if event.answer.claims
     ]
     for job_id in history.job_ids:
-        for claim, since, until in _waits(parts.steps_of(job_id), began):
+        steps = parts.steps_of(job_id)
+        for claim, since, until in _waits(steps, began):
             for event, start, last in claiming:
                 if since < start and (event.answered or 0) < until and _place(claim) < last:
-                    yield f"job {job_id} waits, due {claim.due}, and one that comes after it is claimed: {event}"
+                    own = "".join(f"\n  {step.action}" for step in steps if step.began <= until)
+                    yield (
+                        f"job {job_id} waits, due {claim.due}, and one that comes after it is claimed: {event}\n"
+                        f"its own calls:{own}"
+                    )
                     break
 
 

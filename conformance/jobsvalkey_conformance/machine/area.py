@@ -1,31 +1,22 @@
 """The stateful machine as a test of the suite."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import suppress
 from os import environ
 from typing import ClassVar
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import run_state_machine_as_test
 
 from jobsvalkey.contract import Capability
 from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.harness import DriverHarness
-from jobsvalkey_conformance.machine.lockstep import LockstepMachine
+from jobsvalkey_conformance.machine.program import Failure, Program, error_of, machine_for
 from jobsvalkey_conformance.marks import not_run
 from jobsvalkey_conformance.settings import EXAMPLES, STEPS
 
-SHRINKING_SECONDS = 40
-"""How long a failure is made shorter."""
 
-
-def machine_for(harness_type: type[DriverHarness]) -> type[LockstepMachine]:
-    """The machine for the drivers of one harness."""
-    machine = type("LockstepMachine", (LockstepMachine,), {"harness_type": harness_type, "steps_taken": 0})
-    assert issubclass(machine, LockstepMachine)
-    return machine
+class _Found(BaseException):
+    """Ends the search. Hypothesis takes no notice of it, and so neither repeats nor shows what has failed."""
 
 
 def run_machine(
@@ -39,41 +30,30 @@ def run_machine(
     Raises:
         AssertionError: the driver and the twin differ; the shortest program that was found is a note to the error.
     """
-    machine = machine_for(harness_type)
-    with _runnable(harness_type), pytest.MonkeyPatch.context() as patch:
-        # There is no setting for it, and with its five minutes a slow store would run into the limits of CI.
-        patch.setattr(engine, "MAX_SHRINKING_SECONDS", SHRINKING_SECONDS)
+    found: list[Failure] = []
+
+    class Searching(machine_for(harness_type)):
+        def failed(self, error: Exception) -> None:
+            found.append(Failure(Program(self.beginning, tuple(self.steps)), error))
+            raise _Found
+
+    with suppress(_Found):
         run_state_machine_as_test(
-            machine,
+            Searching,
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
                 deadline=None,
-                print_blob=False,  # It is for a decorator, and here is nothing to decorate.
                 derandomize=same_each_time,
-                phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+                phases=(Phase.generate,),
                 database=None,
-                report_multiple_bugs=False,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
             ),
         )
-    return machine.steps_taken
-
-
-@contextmanager
-def _runnable(harness_type: type[DriverHarness]) -> Generator[None]:
-    """Put before the program that Hypothesis prints what it needs to run."""
-    try:
-        yield
-    except Exception as failure:
-        notes: list[str] = getattr(failure, "__notes__", [])
-        start = next((number for number, note in enumerate(notes) if note.startswith("state = ")), len(notes))
-        notes[start:start] = [
-            f"from {machine_for.__module__} import {machine_for.__name__}",
-            f"from {harness_type.__module__} import {harness_type.__qualname__.partition('.')[0]}",
-            f"LockstepMachine = {machine_for.__name__}({harness_type.__qualname__})",
-        ]
-        raise
+    if found:
+        # The first one: when the example is closed, another may come.
+        raise error_of(found[0], harness_type, shorten=shrink)
+    return Searching.steps_taken
 
 
 class StatefulArea(Suite):

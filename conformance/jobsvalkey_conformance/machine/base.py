@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar, TypeVar
 
@@ -25,6 +26,7 @@ from jobsvalkey.contract import (
     retain_last,
 )
 from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
+from jobsvalkey_conformance.limit import limited
 from jobsvalkey_conformance.machine.pair import Pair, PairedExchange, Raised
 from jobsvalkey_memory import ManualClock
 
@@ -64,23 +66,44 @@ class MachineBase(RuleBasedStateMachine):
         self.exchanges: dict[tuple[int, WorkerID], PairedExchange] = {}
         self.number: int = 0
         self.numbered: dict[int, tuple[str, Write[object], Operation]] = {}
+        self.beginning: dict[str, Any] = {}
+        self.steps: list[tuple[str, dict[str, Any]]] = []
+        """What was done so far."""
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
-        """Run a step in the event loop of this example."""
-        return self.runner.run(step)
+        """Run a step in the event loop of this example, for as long as a test may take."""
+
+        async def limited_step() -> T:
+            async with limited(self.harness_type):
+                return await step
+
+        return self.runner.run(limited_step())
+
+    @contextmanager
+    def noticing(self) -> Generator[None]:
+        """Tell `failed` of an error in the block, before it goes on."""
+        try:
+            yield
+        except Exception as error:
+            self.failed(error)
+            raise
+
+    def failed(self, error: Exception) -> None:
+        """Called at an error, when `beginning` and `steps` say how it came."""
 
     def teardown(self) -> None:
-        """Compare all for the last time, and close what was opened."""
+        """Close what was opened."""
 
         async def close() -> None:
             for pair in self.pairs:
                 await pair.aclose()
             await self.harness.stop()
 
-        try:
-            self.run(close())
-        finally:
-            self.runner.close()
+        with self.noticing():
+            try:
+                self.run(close())
+            finally:
+                self.runner.close()
 
     @initialize(
         completed=st.sampled_from(list(RETENTIONS)),
@@ -90,6 +113,12 @@ class MachineBase(RuleBasedStateMachine):
     )
     def begin(self, completed: str, failed: str, cancelled: str, window_hours: int) -> None:
         """Two queues with the same settings on one store, with two workers each."""
+        self.beginning = {
+            "completed": completed,
+            "failed": failed,
+            "cancelled": cancelled,
+            "window_hours": window_hours,
+        }
         prefix = f"machine-{secrets.token_hex(6)}"
         policy = RetentionPolicy(
             completed_jobs=RETENTIONS[completed],
@@ -111,7 +140,8 @@ class MachineBase(RuleBasedStateMachine):
                 for worker in (0, 1):
                     await self.open_worker(queue, worker, 60)
 
-        self.run(begin())
+        with self.noticing():
+            self.run(begin())
 
     # -- what the rules share
 

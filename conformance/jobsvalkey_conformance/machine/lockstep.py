@@ -1,7 +1,7 @@
 """The stateful machine: random steps on the driver under test and on the twin, in lock step, compared after each one.
 
-Hypothesis chooses the steps and, where the two differ, looks for the shortest way there. What it prints is a program
-that runs as it stands: its arguments are numbers and words, so that it needs nothing but the harness.
+Hypothesis chooses the steps. Their arguments are numbers and words, so that what was done can be printed as a program
+that needs nothing but the harness.
 """
 
 from collections.abc import Callable
@@ -337,9 +337,11 @@ class LockstepMachine(MachineBase):
         """Take one step, if the driver can do what it is about; then both must show the same."""
         name, arguments = step
         type(self).steps_taken += 1
+        self.steps.append(step)
         if self.states(*NEEDS[name]):
-            getattr(self, name)(**arguments)
-            self.run(self.compare())
+            with self.noticing():
+                getattr(self, name)(**arguments)
+                self.run(self.compare())
 
     async def compare(self) -> None:
         """Compare the queues that were touched."""

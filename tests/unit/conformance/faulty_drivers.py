@@ -1,8 +1,10 @@
 """Harnesses of drivers that the kit must say something about. `python -m jobsvalkey_conformance` runs them."""
 
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import time
+from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from jobsvalkey_conformance import DriverHarness
 
@@ -87,6 +89,50 @@ class NeverCancelsHarness(TwinHarness):
     """Of the one that does not admit to it."""
 
     driver = NeverCancels
+
+
+class Hanging(Twin):
+    """Never answers an exchange."""
+
+    async def exchange(self, *args: object, **kwargs: object) -> Any:
+        """Wait."""
+        await asyncio.Event().wait()
+
+
+class Blocking(Twin):
+    """Blocks the event loop with an exchange."""
+
+    async def exchange(self, *args: object, **kwargs: object) -> Any:
+        """Block."""
+        time.sleep(3600)  # noqa: ASYNC251 - that is the fault
+
+
+class Stubborn(Twin):
+    """Never answers an exchange, and does not let itself be cancelled."""
+
+    async def exchange(self, *args: object, **kwargs: object) -> Any:
+        """Wait, whatever comes."""
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+
+class HangingHarness(TwinHarness):
+    """Of the one that hangs."""
+
+    driver = Hanging
+
+
+class BlockingHarness(TwinHarness):
+    """Of the one that blocks."""
+
+    driver = Blocking
+
+
+class StubbornHarness(TwinHarness):
+    """Of the one that does not end."""
+
+    driver = Stubborn
 
 
 class BareHarness(TwinHarness):

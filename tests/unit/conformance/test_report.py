@@ -99,6 +99,26 @@ def test_a_harness_that_does_not_work_fails_everything() -> None:
     assert "no store" in told["results"][0]["reason"]
 
 
+def test_the_names_of_all_failures_come_first() -> None:
+    done = kit(f"{HARNESSES}:BrokenHarness", "-k", "metadata")
+    lines = [line for line in done.stdout.splitlines()[1:] if line]
+    names = [line for line in lines if line.startswith("FAILED ")]
+    assert len(names) > 10
+    assert lines[: len(names)] == names
+
+
+@pytest.mark.parametrize("harness", ["HangingHarness", "BlockingHarness", "StubbornHarness"])
+def test_a_driver_that_hangs_does_not_hang_the_suite(harness: str) -> None:
+    quick = {"JOBSVALKEY_TEST_SECONDS": "0.5"}
+    done = kit(
+        f"{HARNESSES}:{harness}", "-k", "claim_no_more or stateful or metadata_a_value_is_replaced", environment=quick
+    )
+    assert done.returncode == 1, done.stderr
+    failed = {line.split()[2] for line in done.stdout.splitlines() if line.startswith("FAILED")}
+    assert failed == {"test_claim_no_more_than_the_limit", "test_stateful"}
+    assert "Hanging: " in done.stdout
+
+
 def test_a_failed_assertion_shows_its_values(tmp_path: Path) -> None:
     # As in the guide: with the driver and the harness comes the suite.
     module = f"""
