@@ -72,10 +72,14 @@ class Connection:
         self._settings = settings
         self._streams: tuple[StreamReader, StreamWriter] | None = None
         self._replies: Any = None
+        self._within_process: Any = None
+        """The client's connection, if there are no streams: the server is a part of this process, as fakeredis is."""
 
     @property
     def is_open(self) -> bool:
         """Whether a command can be sent; not if the server has closed it meanwhile."""
+        if self._within_process is not None:
+            return bool(self._within_process.is_connected)
         if self._streams is None:
             return False
         reader, writer = self._streams
@@ -86,6 +90,9 @@ class Connection:
         self.close()
         connection = self._class(**self._settings)
         await connection.connect()
+        if not isinstance(connection._writer, StreamWriter):  # noqa: SLF001
+            self._within_process = connection
+            return
         # The client's connection keeps its streams to itself, and would close them at its end.
         reader, writer = connection._reader, connection._writer  # noqa: SLF001
         connection._reader = connection._writer = None  # noqa: SLF001
@@ -102,6 +109,9 @@ class Connection:
 
         `moved` is called whenever something has been sent or received, and more is to come.
         """
+        if self._within_process is not None:
+            await self._within_process.send_command(*words)
+            return await self._within_process.read_response()
         if self._streams is None:
             raise ConnectionLost("the connection is closed")
         reader, writer = self._streams
@@ -128,6 +138,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it at once, whatever is under way."""
+        self._within_process = None
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None
