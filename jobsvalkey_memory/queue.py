@@ -122,6 +122,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         *,
         max_jobs: int,
         only_orphans: bool = False,
+        except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
         """The oldest of one state → absent, or as `rerun`; claims on them are revoked."""
@@ -135,7 +136,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             old = cleanup.max_age is None or now - (job.ended_at or job.claimed_at or job.stored_at) >= cleanup.max_age
             is_orphan = job.worker is None or self.state.workers[job.worker].expires <= now
             can_run = job.request is not None or cleanup.action != "rerun"
-            return old and can_run and (is_orphan or not only_orphans) and self._is_present(job, now)
+            meant = old and can_run and (is_orphan or not only_orphans) and job.job_id != except_for
+            return meant and self._is_present(job, now)
 
         chosen = list(islice(filter(is_meant, self.state.listed(status)), max_jobs))
         for job in chosen:

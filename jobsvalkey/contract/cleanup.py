@@ -4,8 +4,9 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from jobsvalkey.contract.claims import Operation, WorkerID
+from jobsvalkey.contract.claims import Claim, Operation, WorkerID
 from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup, OrphanedCleanupParameters
+from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.names import AnyServiceJob, JobName, ServiceJob
 from jobsvalkey.contract.states import JobStatus
 
@@ -37,6 +38,7 @@ class CleanupLoops(Protocol):
         *,
         max_jobs: int,
         only_orphans: bool = False,
+        except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
         """See `CleanupDriver`."""
@@ -69,26 +71,42 @@ class CleanupLoops(Protocol):
             )
         )
 
-    async def _clean(self, parameters: CleanupParameters) -> dict[JobStatus, int]:
+    async def _clean(self, parameters: CleanupParameters, claim: Claim | None = None) -> dict[JobStatus, int]:
         # Jobs that come into a state while it is cleaned (a rerun that fails again, say) are for the next
         # cleanup: no state is taken further than the number of jobs that were in it at the start.
         present = await self.counts()
         cleaned: dict[JobStatus, int] = {}
         for status in JobStatus:
             cleanup: JobCleanup = getattr(parameters, f"{status}_jobs")
+            if claim is not None and claim.reset_attempt and cleanup.action == "rerun":
+                cleanup = JobCleanup.DO_NOTHING  # else two cleanup jobs would rerun each other for ever
             cleaned[status] = 0
-            steps = self.cleanup_steps(status, cleanup, present[status], only_orphans=parameters.only_orphans)
+            steps = self.cleanup_steps(
+                status,
+                cleanup,
+                present[status],
+                only_orphans=parameters.only_orphans,
+                except_for=None if claim is None else claim.job_id,
+            )
             async for done in steps:
                 cleaned[status] += done
         return cleaned
 
     async def cleanup_steps(
-        self, status: JobStatus, cleanup: JobCleanup, max_jobs: int, *, only_orphans: bool = False
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        max_jobs: int,
+        *,
+        only_orphans: bool = False,
+        except_for: JobID | None = None,
     ) -> AsyncGenerator[int]:
         """The steps of a cleanup of one state, until nothing or `max_jobs` is left to do; how many jobs each was."""
         done = 1
         while max_jobs > 0 and done > 0:
-            done = await self.cleanup_step(status, cleanup, max_jobs=min(max_jobs, CHUNK), only_orphans=only_orphans)
+            done = await self.cleanup_step(
+                status, cleanup, max_jobs=min(max_jobs, CHUNK), only_orphans=only_orphans, except_for=except_for
+            )
             max_jobs -= done
             yield done
 
@@ -116,12 +134,15 @@ class CleanupLoops(Protocol):
 
     @property
     def service_jobs(self) -> Sequence[AnyServiceJob]:
-        """The two cleanup jobs with their handlers."""
+        """The two cleanup jobs with their handlers.
 
-        async def clean(parameters: CleanupParameters) -> None:
-            await self._clean(parameters)
+        A cleanup job passes over itself, and reruns nothing if it was rerun: cleanups do not run each other for ever.
+        """
 
-        async def recover(parameters: OrphanedCleanupParameters) -> None:
+        async def clean(parameters: CleanupParameters, claim: Claim) -> None:
+            await self._clean(parameters, claim)
+
+        async def recover(parameters: OrphanedCleanupParameters, _claim: Claim) -> None:
             await self.cleanup_orphaned_jobs(parameters.max_jobs)
 
         return (ServiceJob(self.cleanup_job, clean), ServiceJob(self.orphan_cleanup_job, recover))

@@ -284,9 +284,13 @@ class CleanupDriver(Protocol):
         *,
         max_jobs: int,
         only_orphans: bool = False,
+        except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
-        """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was."""
+        """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was.
+
+        The job `except_for` is passed over: a cleanup that is a job itself names its own.
+        """
         ...
 
     async def cleanup(

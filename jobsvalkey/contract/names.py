@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from jobsvalkey.contract.claims import Claim
 from jobsvalkey.contract.option_types import check_option
 
 P = TypeVar("P")
@@ -48,7 +49,8 @@ class ServiceJob(Generic[P]):
     """A job that a driver brings along, such as its cleanup; the runtime registers it."""
 
     job: JobName[P]
-    handler: Callable[[P], Awaitable[None]]
+    handler: Callable[[P, Claim], Awaitable[None]]
+    """Gets the parameters, and the claim that it runs under."""
 
 
 AnyServiceJob = ServiceJob[Any]

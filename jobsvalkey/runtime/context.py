@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Self, cast
 from uuid import UUID
 
-from jobsvalkey.contract import JobID, aware, new_job_id
+from jobsvalkey.contract import Claim, JobID, aware, new_job_id
 from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
@@ -152,3 +152,8 @@ class JobContext:
         if self._logger is None:
             self._logger = _JobLogger(_LOGGER, self._run.fields())
         return self._logger
+
+
+def claim_of(context: JobContext) -> Claim:
+    """Return the claim that a handler runs under, for the jobs that a driver brings along."""
+    return context._run.claim  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - no user needs it

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from jobsvalkey.contract import JobID
+from jobsvalkey.contract import Claim, JobID
 
 
 class JobRun:
@@ -14,6 +14,7 @@ class JobRun:
         "abandoned",
         "attempt",
         "cancelled",
+        "claim",
         "claim_lost",
         "job_id",
         "job_name",
@@ -27,6 +28,8 @@ class JobRun:
     def __init__(
         self, job_id: JobID | None = None, worker: str | None = None, owner: "asyncio.Task[Any] | None" = None
     ) -> None:
+        self.claim: Claim
+        """Set when the run begins."""
         self.job_id: JobID | None = job_id
         self.worker: str | None = worker
         """The worker's id, if a worker runs the job."""

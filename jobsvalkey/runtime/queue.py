@@ -30,7 +30,7 @@ from jobsvalkey.runtime.capabilities import (
     require,
 )
 from jobsvalkey.runtime.codec import RequestEncoder
-from jobsvalkey.runtime.context import JobContext
+from jobsvalkey.runtime.context import JobContext, claim_of
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
@@ -288,7 +288,7 @@ def _check_options(options: object) -> None:
 
 
 def _service_handler(job: AnyServiceJob) -> Handler[Any]:
-    async def handler(parameters: Any, _context: JobContext) -> None:
-        await job.handler(parameters)
+    async def handler(parameters: Any, context: JobContext) -> None:
+        await job.handler(parameters, claim_of(context))
 
     return handler

@@ -63,7 +63,7 @@ class JobRunner:
         does every cancellation; without one, a cancellation of the calling task is raised.
         """
         run = JobRun() if job_run is None else job_run
-        run.job_id = claim.job_id
+        run.claim, run.job_id = claim, claim.job_id
         try:
             job, request = self._read(claim)
         except (InvalidParameters, UnknownJob, JobAbandoned) as error:

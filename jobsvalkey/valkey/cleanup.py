@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from jobsvalkey.contract import CleanupLoops, JobCleanup, JobStatus, Operation
+from jobsvalkey.contract import CleanupLoops, JobCleanup, JobID, JobStatus, Operation
 from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.base import ValkeyBase
@@ -22,16 +22,23 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         *,
         max_jobs: int,
         only_orphans: bool = False,
+        except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
         """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was.
 
         Where very many jobs are passed over, being too young or without a request, it takes several steps to find one.
         """
-        return (await self._step(status, cleanup, max_jobs, only_orphans, operation, _START))[0]
+        return (await self._step(status, cleanup, max_jobs, only_orphans, except_for, operation, _START))[0]
 
     async def cleanup_steps(
-        self, status: JobStatus, cleanup: JobCleanup, max_jobs: int, *, only_orphans: bool = False
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        max_jobs: int,
+        *,
+        only_orphans: bool = False,
+        except_for: JobID | None = None,
     ) -> AsyncGenerator[int]:
         """The steps of a cleanup of one state, until nothing or `max_jobs` is left to do; how many jobs each was.
 
@@ -41,7 +48,9 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         position = _START
         while max_jobs > 0:
             begin = position
-            done, position = await self._step(status, cleanup, min(max_jobs, CHUNK), only_orphans, None, begin)
+            done, position = await self._step(
+                status, cleanup, min(max_jobs, CHUNK), only_orphans, except_for, None, begin
+            )
             if done == 0 and begin == _START:
                 return
             max_jobs -= done
@@ -53,6 +62,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         cleanup: JobCleanup,
         max_jobs: int,
         only_orphans: bool,
+        except_for: JobID | None,
         operation: Operation | None,
         position: bytes,
     ) -> tuple[int, bytes]:
@@ -67,6 +77,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
                 action=cleanup.action,
                 least_age=age,
                 only_orphans=wire.microseconds(self._configuration.unowned_grace) if only_orphans else "",
+                except_for="" if except_for is None else str(except_for),
                 max_jobs=max_jobs,
                 position=position,
             )

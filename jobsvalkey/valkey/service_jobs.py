@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from jobsvalkey.contract import AnyServiceJob, CleanupParameters, JobCleanup, JobName, JobStatus, ServiceJob
+from jobsvalkey.contract import AnyServiceJob, Claim, CleanupParameters, JobCleanup, JobName, JobStatus, ServiceJob
 from jobsvalkey.valkey.cleanup import ValkeyCleanup
 from jobsvalkey.valkey.inspection import ValkeyInspection
 from jobsvalkey.valkey.jobs import ValkeyJobs
@@ -24,12 +24,12 @@ class ValkeyServiceJobs(ValkeyJobs, ValkeyInspection, ValkeyCleanup):
     def service_jobs(self) -> Sequence[AnyServiceJob]:
         """The two cleanup jobs with their handlers."""
 
-        async def clean(asked: CleanupParameters) -> None:
+        async def clean(asked: CleanupParameters, claim: Claim) -> None:
             if asked.paused_jobs.action == "rerun":
                 async for job in self.jobs(JobStatus.PAUSED):
                     await self.resume(job.job_id)
                 asked = msgspec.structs.replace(asked, paused_jobs=JobCleanup.DO_NOTHING)
-            await self._clean(asked)
+            await self._clean(asked, claim)
 
         _, recovering = super().service_jobs
         return (ServiceJob(JobName(self.cleanup_job.name, AskedCleanup), clean), recovering)

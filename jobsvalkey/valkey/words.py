@@ -33,6 +33,7 @@ class Cleanup(NamedTuple):
     action: str
     least_age: int | str
     only_orphans: int | str
+    except_for: str
     max_jobs: int
     position: bytes
 

@@ -157,6 +157,16 @@ class CleanupKeepsClaims(Twin):
         return cleaned
 
 
+@mutant("test_cleanup_one_job_is_passed_over")
+class CleanupOfItself(Twin):
+    """A cleanup takes the job that runs it, too."""
+
+    async def cleanup_step(
+        self, status: JobStatus, cleanup: JobCleanup, *, except_for: JobID | None = None, **rest: Any
+    ) -> int:
+        return await super().cleanup_step(status, cleanup, **rest)
+
+
 @mutant("test_cleanup_only_orphans", found_by=[Search.MACHINE])
 class OnlyOrphansIgnored(Twin):
     """A cleanup of orphans takes the jobs of live workers too."""

@@ -314,16 +314,38 @@ class CleanupTests(Suite):
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
     async def test_cleanup_the_cleanup_job(self, kit: SuiteContext) -> None:
-        """The driver brings its cleanup as a job: its handler cleans up as its parameters say."""
+        """The driver brings its cleanup as a job: its handler cleans up as its parameters say, but for itself."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.in_state(driver, JobStatus.COMPLETED)
         failed = await kit.in_state(driver, JobStatus.FAILED)
         handlers = {service.job.name: service.handler for service in driver.service_jobs}
         assert driver.cleanup_job.name in handlers
         assert driver.cleanup_job.parameters is CleanupParameters
-        await handlers[driver.cleanup_job.name](CleanupParameters(completed_jobs=JobCleanup.remove()))
-        assert await driver.counts() == {each: int(each is JobStatus.FAILED) for each in JobStatus}
+        itself = await kit.push(driver)
+        claim = await (await kit.worker(driver)).claim_one()
+        remove = JobCleanup.remove()
+        await handlers[driver.cleanup_job.name](CleanupParameters(completed_jobs=remove, processing_jobs=remove), claim)
+        here = (JobStatus.FAILED, JobStatus.PROCESSING)
+        assert await driver.counts() == {each: int(each in here) for each in JobStatus}
         assert await driver.status(failed) is JobStatus.FAILED
+        assert await driver.status(itself) is JobStatus.PROCESSING
+
+    @pytest.mark.parametrize("action", ["remove", "rerun"])
+    @pytest.mark.parametrize("status", JobStatus)
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Capability.CANCEL, Capability.RESUME)
+    async def test_cleanup_one_job_is_passed_over(self, kit: SuiteContext, status: JobStatus, action: str) -> None:
+        """cleanup_step: the job `except_for` stays as it is, and its claim is held; the others of its state do not."""
+        cleanup = JobCleanup.remove() if action == "remove" else JobCleanup.RERUN
+        if action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
+            return  # refused, as another test says
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        first, spared, last = [await kit.in_state(driver, status) for _ in range(3)]
+        before = await driver.get(spared)
+        for _ in range(2):
+            await driver.cleanup_step(status, cleanup, max_jobs=2, except_for=spared)
+        assert await driver.get(spared) == before
+        moved = {None, JobStatus.PENDING} if action == "rerun" else {None}
+        assert {await driver.status(first), await driver.status(last)} <= moved
 
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_cleanup_of_orphans(self, kit: SuiteContext) -> None:

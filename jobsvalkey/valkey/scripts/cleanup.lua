@@ -1,9 +1,10 @@
 -- Rerun or remove jobs of one state, the oldest first.
 -- uses: operations changing
--- args: wanted action least_age only_orphans max_jobs position
+-- args: wanted action least_age only_orphans except_for max_jobs position
 -- `wanted` is the state, `action` is `rerun` or `remove`, `least_age` is in microseconds, or empty. `only_orphans` is empty,
--- or, for jobs of workers with an expired lock only, for how many microseconds a Swift worker may be without one. `position`
--- is how many entries earlier calls have passed over, in the list of the state and in KEPT: `n:n`.
+-- or, for jobs of workers with an expired lock only, for how many microseconds a Swift worker may be without one.
+-- `except_for` is the id of a job to pass over, or empty. `position` is how many entries earlier calls have passed over,
+-- in the list of the state and in KEPT: `n:n`.
 -- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n` for the next
 -- call. That is not recorded if it was none.
 -- cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
@@ -64,7 +65,9 @@ while done < most and looked < last do
   local id, since, is_certain, list = unpack(entries[looked])
   passed[list] = passed[list] + 1
   if age and not is_certain then since = number(fields(id, 'stored')[1]) or since end
-  if age and now - since < age then
+  if id == except_for then
+    -- A cleanup that is a job does not touch itself.
+  elseif age and now - since < age then
     is_too_young = is_certain -- and those that follow are younger still
     if is_certain then break end
   else

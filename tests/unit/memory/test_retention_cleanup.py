@@ -6,6 +6,7 @@ import pytest
 
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
+    Claim,
     DriverConfiguration,
     Finish,
     JobCleanup,
@@ -14,6 +15,7 @@ from jobsvalkey.contract import (
     NewJob,
     RetentionPolicy,
     SettleOutcome,
+    new_job_id,
     retain_for,
     retain_last,
 )
@@ -177,9 +179,10 @@ async def test_the_service_jobs_clean_and_recover(bench: Bench) -> None:
         "_Jobs_MemoryCleanup_jobQueue",
         "_Jobs_MemoryOrphanedCleanup_jobQueue",
     )
-    await recover.handler(recover.job.parameters())
+    claim = Claim(new_job_id(), b"", b"", bench.clock.now(), bench.clock.now())
+    await recover.handler(recover.job.parameters(), claim)
     assert len(await bench.listed(JobStatus.PENDING)) == 1
-    await clean.handler(clean.job.parameters(pending_jobs=JobCleanup.remove()))
+    await clean.handler(clean.job.parameters(pending_jobs=JobCleanup.remove()), claim)
     assert await bench.listed(JobStatus.PENDING) == []
 
 
