@@ -10,7 +10,9 @@ if wrong then return wrong end
 
 local state, where = find_job(id)
 if state ~= 'pending' and state ~= 'paused' then return record_always('0') end
+remove_first()
+local is_kept = end_job(id, 'cancelled', where)
 take(id, state, where)
-if not end_job(id, 'cancelled', where) then vanish({ id }, now) end
+if not is_kept then vanish({ id }, now) end
 trim('cancelled', 100)
-return record_always('1')
+return record('1')

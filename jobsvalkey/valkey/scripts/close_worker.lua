@@ -9,9 +9,9 @@ local wrong = has_wrong_type('zset', WORKERS, PENDING) or has_wrong_type('hash',
   or has_wrong_type('set', claims_of(worker))
 if wrong then return wrong end
 
+count_hints()
 local ids, claims = claims_held(worker)
-redis.call('ZREM', WORKERS, worker)
-redis.call('DEL', worker_of(worker))
 release(ids, claims, worker)
-redis.call('DEL', claims_of(worker))
+redis.call('ZREM', WORKERS, worker)
+redis.call('DEL', worker_of(worker), claims_of(worker))
 return #ids

@@ -78,6 +78,7 @@ local is_claiming = tonumber(limit) > 0 and expires > now
 local wrong = has_wrong_type('zset', PENDING) or is_claiming and (has_wrong_type('hash', CLAIMED)
   or has_wrong_type('zset', WORKERS) or has_wrong_type('set', claims_of(worker)))
 if wrong then return wrong end
+count_hints()
 
 local outcomes, settled = {}, {}
 if #ids > 0 then
@@ -110,8 +111,8 @@ if #ids > 0 then
     or checks.fail and has_wrong_type('zset', ENDED.failed.key, KEPT, IDS)
   if wrong then return wrong end
 
-  -- Write: removals first, since a full server refuses a script whose first write adds.
-  unclaim(settled, worker)
+  -- Write. A full server refuses a script whose first write adds.
+  if #settled > 0 then redis.call('HDEL', record_key, '') end
   local entries, gone, completed, failed = {}, {}, 0, 0
   local function go_back(id, due) entries[#entries + 1], entries[#entries + 2] = due, id end
   for n, outcome in ipairs(outcomes) do
@@ -136,8 +137,9 @@ if #ids > 0 then
       end
     end
   end
-  vanish(gone, now, remember)
   enter(entries)
+  unclaim(settled, worker)
+  vanish(gone, now, remember)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end
 end
@@ -166,7 +168,6 @@ if is_claiming then
       taken = taken + 1
     end
   end
-  if taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, taken - 1) end
   local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
   for n, id in ipairs(ids) do
     local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
@@ -182,10 +183,12 @@ if is_claiming then
     end
     made[2 * n - 1], made[2 * n] = id, token .. made_at .. score .. (remember and ' remember ' or ' - ') .. worker
   end
-  batch('HSET', CLAIMED, made)
-  batch('SADD', claims_of(worker), ids)
+  if taken > 0 then redis.call('HDEL', record_key, '') end -- a removal first, for a full server
   -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
   if claimed > 0 then redis.call('ZADD', WORKERS, whole(expires), worker) end
+  batch('SADD', claims_of(worker), ids)
+  batch('HSET', CLAIMED, made)
+  if taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, taken - 1) end
 end
 local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end

@@ -10,7 +10,8 @@ if wrong then return wrong end
 
 local score = redis.call('ZSCORE', PENDING, id)
 if not score then return record_always('0') end
-take(id, 'pending', score)
+remove_first()
 redis.call('ZADD', PAUSED, score, id)
 mark(id, 'status', 'paused')
-return record_always('1')
+take(id, 'pending', score)
+return record('1')

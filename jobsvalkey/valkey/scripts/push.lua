@@ -6,6 +6,7 @@
 local answer = answered()
 if answer then return answer end
 
+count_hints()
 local jobs = jobs_of(each_job)
 local is_found = false
 local function look(entries, length)

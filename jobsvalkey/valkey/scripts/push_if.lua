@@ -10,6 +10,7 @@ local answer = answered()
 if answer then return answer end
 local wrong = has_wrong_type('zset', PENDING)
 if wrong then return wrong end
+count_hints()
 local failed, present = lock_or_value(name)
 if failed then return failed end
 if present.holder then return fault('LOCK', META .. name .. ' is a lock that is held, not a value') end
@@ -18,8 +19,7 @@ if (present.plain or false) ~= (has_expected == '1' and expected) then return re
 local jobs = jobs_of(each_job)
 local id = jobs.ids[1]
 local is_duplicate, ended = is_known(id)
+if not is_duplicate then store(jobs, { [id] = ended }) end
 redis.call('SET', META .. name, value)
 redis.call('HDEL', LOCKS, name)
-if is_duplicate then return record('duplicate') end
-store(jobs, { [id] = ended })
-return record('stored')
+return record(is_duplicate and 'duplicate' or 'stored')

@@ -10,6 +10,7 @@ if refusal then return refusal end
 local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS) or has_wrong_type('list', PROCESSING)
   or has_wrong_type('hash', CLAIMED)
 if wrong then return wrong end
+count_hints()
 local left, done = tonumber(max_jobs), 0
 
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)
@@ -53,10 +54,10 @@ end
 for _, id in ipairs(ids) do
   if left == 0 then break end
   if is_orphan(id, tonumber(grace)) then
-    take_from_swift(id)
-    unmark(id, 'status', 'workerID', 'processingStarted', 'error', 'ended', 'reset')
     count_recovery({ id })
     enter({ seconds(now), id })
+    take_from_swift(id)
+    unmark(id, 'status', 'workerID', 'processingStarted', 'error', 'ended', 'reset')
     done, left = done + 1, left - 1
   end
 end

@@ -7,10 +7,12 @@ local answer = answered()
 if answer then return answer end
 local wrong = has_wrong_type('zset', PENDING, PAUSED)
 if wrong then return wrong end
+count_hints()
 
 local score = redis.call('ZSCORE', PAUSED, id)
 if not score then return record_always('0') end
+remove_first()
+enter({ score, id })
 take(id, 'paused', score)
 unmark(id, 'status')
-enter({ score, id })
-return record_always('1')
+return record('1')

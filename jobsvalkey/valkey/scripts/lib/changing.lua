@@ -1,7 +1,9 @@
 -- Jobs that are run anew or removed, from wherever they are.
--- uses: types places pending ending
+-- uses: types places pending ending operations
 
+-- What a script that changes jobs asks before it writes: an error if a key that it may need holds another type.
 local function changes_wrong_type()
+  count_hints()
   return has_wrong_type('zset', PENDING, PAUSED, IDS, KEPT, ENDED.completed.key, ENDED.failed.key, ENDED.cancelled.key)
     or has_wrong_type('list', PROCESSING) or has_wrong_type('hash', CLAIMED)
 end
@@ -14,10 +16,14 @@ local function rerun_or_remove(action, id, state, where)
     return true
   end
   if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run
-  local score = take(id, state, where)
-  unmark(id, 'status', 'error', 'ended', 'recoveries', 'workerID', 'processingStarted')
+  remove_first()
+  if state == 'processing' and where then
+    local _, _, due = parse_claim(where)
+    keep_stored(id, due)
+  end
   mark(id, 'reset', '1')
-  if score then keep_stored(id, score) end
   enter({ seconds(now), id })
+  take(id, state, where)
+  unmark(id, 'status', 'error', 'ended', 'recoveries', 'workerID', 'processingStarted')
   return true
 end

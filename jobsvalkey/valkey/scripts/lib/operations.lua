@@ -16,9 +16,10 @@ local function record(answer)
   return answer
 end
 
--- The same for steps that must be possible on a full server, which refuses a script whose first write adds.
+-- The first write of a step that must be possible on a full server, which refuses a script whose first write adds.
+local function remove_first() redis.call('DEL', PRODUCER) end
 local function record_always(answer)
-  redis.call('DEL', PRODUCER)
+  remove_first()
   return record(answer)
 end
 

@@ -3,12 +3,13 @@
 local PENDING = Q .. '.pending'
 local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
 
--- Leave a hint for one worker that waits. A hint may be lost, so nothing fails for it.
-local is_woken = false
+-- How many hints there are. A script that is going to leave one asks before it writes.
+local hints
+local function count_hints() hints = redis.call('LLEN', WAKE) end
+
+-- Leave a hint for one worker that waits.
 local function wake()
-  if is_woken then return end
-  is_woken = true
-  if redis.pcall('LLEN', WAKE) == 0 then redis.pcall('LPUSH', WAKE, '1') end
+  if hints == 0 then hints = redis.call('LPUSH', WAKE, '1') end
 end
 
 -- The only way to pending. `entries` are due score, id, due score, id, …

@@ -25,18 +25,20 @@ local function find_job(id)
   end
 end
 
--- Take a job from the place where it is; the score of its due time, if that is known.
+-- Take a job from the place where it was found. It has been added to its new place before: if a right were taken away in
+-- between, it would be in two places, and not in none.
 local function take(id, state, where)
-  if state == 'pending' or state == 'paused' then
-    redis.call('ZREM', state == 'pending' and PENDING or PAUSED, id)
-    return where
-  end
-  if state == 'processing' then
-    if not where then return take_from_swift(id) end
-    local _, _, score, worker = parse_claim(where)
+  if state == 'pending' then
+    redis.call('ZREM', PENDING, id)
+  elseif state == 'paused' then
+    redis.call('ZREM', PAUSED, id)
+  elseif state ~= 'processing' then
+    redis.call('ZREM', ENDED[state].key, id)
+    redis.call('ZREM', KEPT, id)
+  elseif where then
+    local _, _, _, worker = parse_claim(where)
     unclaim({ id }, worker)
-    return score
+  else
+    take_from_swift(id)
   end
-  redis.call('ZREM', ENDED[state].key, id)
-  redis.call('ZREM', KEPT, id)
 end

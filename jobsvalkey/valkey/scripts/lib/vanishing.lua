@@ -24,7 +24,10 @@ local function vanish(ids, since, remember)
       entries[#entries + 1] = id
     end
   end
+  if #entries > 0 then
+    redis.call('ZREM', IDS, '') -- a removal first, for a full server
+    batch('ZADD', IDS, entries)
+    free_ids(1000)
+  end
   batch('DEL', nil, keys)
-  batch('ZADD', IDS, entries)
-  if #entries > 0 then free_ids(1000) end
 end
