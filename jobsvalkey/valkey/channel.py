@@ -58,15 +58,10 @@ class Channel:
         Raises:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
         """
-        key, context = self._context.queue_key, self._context.arguments()
+        context = self._context.arguments()
 
         async def attempt(again: bool) -> Reply:
-            words = repeat if again and repeat is not None else arguments
-            try:
-                return await self.send("EVALSHA", script.digest, 1, key, *context, *words)
-            except NoScriptError:
-                # A restart, a failover or a flush has made the server forget it; this runs it and loads it.
-                return await self.send("EVAL", script.text, 1, key, *context, *words)
+            return await self.run(script, context, repeat if again and repeat is not None else arguments)
 
         return await self._persist(attempt, patience, self._silence if silence is None else min(silence, self._silence))
 
@@ -77,6 +72,15 @@ class Channel:
             return await self.send(*words)
 
         return await self._persist(attempt, patience, self._silence + blocking)
+
+    async def run(self, script: Script, context: Sequence[Argument], arguments: Sequence[Argument]) -> Reply:
+        """One attempt of a script on the open connection."""
+        key = self._context.queue_key
+        try:
+            return await self.send("EVALSHA", script.digest, 1, key, *context, *arguments)
+        except NoScriptError:
+            # A restart, a failover or a flush has made the server forget it; this runs it and loads it.
+            return await self.send("EVAL", script.text, 1, key, *context, *arguments)
 
     async def send(self, *words: Argument) -> Reply:
         """One attempt of a command on the open connection."""

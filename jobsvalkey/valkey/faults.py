@@ -38,9 +38,7 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
         or code in _RIGHTS
         or _RIGHTS_IN_SCRIPTS.search(text)
     ):
-        return ConfigurationError(
-            f"the server refuses the login or the command ({shown}): check password, user and rights"
-        )
+        return no_rights(shown)
     if not isinstance(error, ResponseError):
         return None
     if code == "JOBSREFUSED":
@@ -74,6 +72,11 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
 def without_login(text: str) -> str:
     """A message without what stands before an `@`: that may be a user and a password."""
     return re.sub(r"\S*@(?=\S)", "", text)
+
+
+def no_rights(text: str) -> ConfigurationError:
+    """The user may not do what is asked."""
+    return ConfigurationError(f"the server refuses the login or the command ({text}): check password, user and rights")
 
 
 def newer_layout(queue_key: str, layout: str) -> ConfigurationError:

@@ -25,6 +25,7 @@ CONTEXT: Final = ("clock", "retention", "window")
 _USES = re.compile(r"^( *)-- uses: (.*)\n", re.M)
 _ARGS = re.compile(r"^-- args: (.*)\n", re.M)
 _EACH = re.compile(r"^-- each (\w+): (.*)\n", re.M)
+_COMMANDS = re.compile(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\(batch, )'(\w+)'")
 _WORDS = re.compile(r"^( *)-- words: (\w+)\n", re.M)
 
 
@@ -39,6 +40,11 @@ class Script:
     """The words after `CONTEXT` and before those that there is any number of."""
     each: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """The words of what there is any number of, by its kind, or under an empty name if there is one kind only."""
+
+    @property
+    def commands(self) -> frozenset[str]:
+        """The commands that it may call, in lower case."""
+        return frozenset(command.lower() for command in _COMMANDS.findall(self.text))
 
 
 def _source(path: str) -> str:
@@ -115,7 +121,9 @@ def _load(name: str) -> Script:
     code = re.sub("--.*", "", body)
     bound = {word: f"ARGV[{number}]" for number, word in enumerate((*CONTEXT, *parameters), start=1)}
     bound = {word: value for word, value in bound.items() if re.search(rf"\b{word}\b", code)}
-    head = f"local ARGV = ARGV\nlocal {', '.join(bound)} = {', '.join(bound.values())}\n"
+    head = "local ARGV = ARGV\n"
+    if bound:
+        head += f"local {', '.join(bound)} = {', '.join(bound.values())}\n"
     text = head + _iterator(name_of_each, each, len(CONTEXT) + len(parameters) + 1) + body
     # The digest names a script; nothing secret depends on it.
     digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
@@ -140,4 +148,5 @@ RECOVER: Final = _load("recover")
 RELEASE_LOCK: Final = _load("release_lock")
 RENEW: Final = _load("renew")
 RESUME: Final = _load("resume")
+RIGHTS: Final = _load("rights")
 SET_METADATA: Final = _load("set_metadata")

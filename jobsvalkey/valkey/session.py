@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Sequence
+from functools import partial
 from string import ascii_letters
-from typing import cast
+from typing import Final, cast
 
 from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError
@@ -15,12 +17,35 @@ from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.exchanges import ExchangeChannel
-from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout
+from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout, no_rights
 from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.pushing import Pusher
+from jobsvalkey.valkey.scripting import (
+    ACQUIRE_LOCK,
+    CANCEL,
+    CHANGE,
+    CLEANUP,
+    CLOSE_WORKER,
+    EXCHANGE,
+    PAUSE,
+    PUSH,
+    PUSH_IF,
+    RECOVER,
+    RELEASE_LOCK,
+    RENEW,
+    RESUME,
+    RIGHTS,
+    SET_METADATA,
+    Script,
+)
 from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.waiting import Waiter
 
+CONTROL: Final = (
+    *(ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PUSH, PUSH_IF),
+    *(RECOVER, RELEASE_LOCK, RESUME, SET_METADATA),
+)
+"""The scripts that go over the channel of numbered steps."""
 LAYOUT = b"1"
 """The version of the layout of the keys."""
 
@@ -36,12 +61,12 @@ class Session:
         self._calls = 0
         self._tasks = TaskSet()
 
-        self.control: Channel = self._channel()
+        self.control: Channel = self._channel(*CONTROL)
         """For numbered steps of users, and recovery."""
         self.reads: Channel = self._channel()
-        self.upkeep: Channel = self._channel()
+        self.upkeep: Channel = self._channel(RENEW, CLOSE_WORKER)
         """For the locks of workers."""
-        self._pushes = self._channel()
+        self._pushes = self._channel(PUSH)
         self._waits = self._channel()
         self._exchanges: dict[WorkerID, ExchangeChannel] = {}
         self.control_writer: NumberedWriter = NumberedWriter(self.control, self.patience)
@@ -59,7 +84,7 @@ class Session:
         """The channel for a worker's exchanges."""
         found = self._exchanges.get(worker)
         if found is None:
-            found = self._exchanges[worker] = ExchangeChannel(self._channel(), self.patience)
+            found = self._exchanges[worker] = ExchangeChannel(self._channel(EXCHANGE), self.patience)
         return found
 
     async def end_exchanges(self, worker: WorkerID) -> None:
@@ -84,13 +109,15 @@ class Session:
     def _channels(self) -> tuple[Channel, ...]:
         return self.control, self.reads, self.upkeep, self._pushes, self._waits
 
-    def _channel(self) -> Channel:
-        return Channel(self._client, self._context, self._greet)
+    def _channel(self, *writing: Script) -> Channel:
+        return Channel(self._client, self._context, partial(self._greet, writing))
 
-    async def _greet(self, channel: Channel) -> None:
+    async def _greet(self, writing: Sequence[Script], channel: Channel) -> None:
         if not has_hash_tag(self._context.queue_key):
             await self._refuse_cluster(channel)
         await self._check_layout(channel)
+        if writing:
+            await self._check_rights(channel, sorted(frozenset[str]().union(*(script.commands for script in writing))))
 
     async def _refuse_cluster(self, channel: Channel) -> None:
         """Before any script is sent: servers differ in what they make of one whose keys lie in several slots."""
@@ -102,6 +129,12 @@ class Session:
             greeting = dict(zip(flat[::2], flat[1::2], strict=True))
         if greeting is not None and greeting[b"mode"] == b"cluster":
             raise cluster_key(self._context.queue_key)
+
+    async def _check_rights(self, channel: Channel, commands: Sequence[str]) -> None:
+        """Before a script is refused in its middle: what it has done by then is not undone."""
+        denied: list[bytes] = await channel.run(RIGHTS, self._context.arguments(), commands)
+        if denied:
+            raise no_rights("no right to " + b" ".join(denied).decode(errors="replace"))
 
     async def _check_layout(self, channel: Channel) -> None:
         """Scripts look at the letters that follow the version, since those can be added at any time."""

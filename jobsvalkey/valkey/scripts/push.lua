@@ -14,7 +14,7 @@ local function look(entries, length)
 end
 if not pcall(batch, 'ZMSCORE', PENDING, jobs.ids, look) then
   -- uses: types
-  return has_wrong_type('zset', PENDING)
+  return has_wrong_type('zset', PENDING) or redis.call('ZMSCORE', PENDING, '')
 end
 
 -- Whether none of the jobs is known, nor anything left of one: the rule, found out by a few commands for all of them.

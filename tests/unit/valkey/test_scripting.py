@@ -100,8 +100,10 @@ def test_no_script_takes_a_word_by_its_number(script: Script) -> None:
 @by_name
 def test_a_script_has_the_words_of_its_header_by_name(script: Script) -> None:
     numbers = {word: number for number, word in enumerate((*CONTEXT, *script.parameters), start=1)}
-    names, _, values = script.text.splitlines()[1].removeprefix("local ").partition(" = ")
-    bound = dict(zip(names.split(", "), values.split(", "), strict=True))
+    found = re.match(r"local ARGV = ARGV\n(?:local ([\w, ]+) = (ARGV.*)\n)?", script.text)
+    assert found is not None
+    names, values = (found[1], found[2]) if found[1] else ("", "")
+    bound = dict(zip(re.findall(r"\w+", names), re.findall(r"ARGV\[\d+\]", values), strict=True))
     assert bound == {word: f"ARGV[{numbers[word]}]" for word in bound}
     assert set(script.parameters) <= set(bound), "a word that is not used"
     first = len(CONTEXT) + len(script.parameters) + 1

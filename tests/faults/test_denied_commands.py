@@ -1,0 +1,88 @@
+"""A command that the server refuses: nothing is done if the right was never there, and no job is lost if it goes."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+from valkey.asyncio import Valkey
+
+from jobsvalkey import ConfigurationError, InconsistencyKind
+from jobsvalkey.contract import JobStatus
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue, scripting
+from jobsvalkey.valkey.scripting import Script
+from tests.conftest import StartServer
+from tests.support.retention import KEEP_ALL
+from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds
+from tests.support.steps import STEPS, statuses
+
+KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
+SCRIPTS = [each for each in vars(scripting).values() if isinstance(each, Script)]
+COMMANDS = sorted(frozenset[str]().union(*(script.commands for script in SCRIPTS)))
+REMOVING = {"remove", "cleanup"}
+"""Steps that make a job absent."""
+HARMLESS = {InconsistencyKind.SEVERAL_STATES, InconsistencyKind.UNLISTED_PAYLOAD, InconsistencyKind.WRONG_STATUS}
+"""Nobody loses a job by these."""
+
+
+@pytest.fixture(params=KINDS[:1], ids=lambda kind: kind.id)
+def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
+    kind: ServerKind = request.param
+    return start_server(ServerOptions(users={"me": "on >secret ~* &* +@all"}), kind)
+
+
+@pytest.fixture
+async def admin(server: Server) -> AsyncIterator[Any]:
+    client: Any = cast(Any, Valkey).from_url(server.url)
+    async with client:
+        yield client
+
+
+def driver_at(server: Server, user: str | None = "me") -> ValkeyJobQueue:
+    url = server.url if user is None else server.url_for(user, "secret")
+    return ValkeyJobQueue(cast(Any, Valkey).from_url(url), ValkeyConfiguration(retention_policy=KEEP_ALL))
+
+
+async def contents(client: Any) -> dict[bytes, bytes]:
+    keys = [key async for key in client.scan_iter(count=1000) if not key.endswith(b"._layout")]
+    return {key: await client.dump(key) for key in keys}
+
+
+@pytest.mark.parametrize("server", KINDS, ids=lambda kind: kind.id, indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_right_that_was_never_there(command: str, server: Server, admin: Any) -> None:
+    """Each step is refused as a whole, if it may need the command, by an error that names it."""
+    await admin.execute_command("ACL", "SETUSER", "me", f"-{command}")
+    async with driver_at(server, None) as everybody:
+        for name, step in STEPS.items():
+            scene = await step.prepare(everybody)
+            before = await contents(admin)
+            async with driver_at(server) as driver:
+                if command in step.script.commands:
+                    with pytest.raises(ConfigurationError, match=rf"\b{command}\b.*check password, user and rights"):
+                        await step.ask(driver, scene)
+                    assert await contents(admin) == before, name
+            await admin.flushall()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_right_that_is_taken_away(command: str, server: Server, admin: Any) -> None:
+    """Whatever a step has done by then, each job is somewhere; when the right is back, the step can be done."""
+    async with driver_at(server, None) as everybody, driver_at(server) as driver:
+        for name, step in STEPS.items():
+            await admin.execute_command("ACL", "SETUSER", "me", "+@all")
+            scene = await step.prepare(driver)
+            await admin.execute_command("ACL", "SETUSER", "me", f"-{command}")
+            with suppress(ConfigurationError):  # or there was no need of it
+                await step.ask(driver, scene)
+            found = await everybody.validate()
+            assert {each.kind for each in found} <= HARMLESS, (name, found)
+            if name not in REMOVING:
+                assert None not in await statuses(everybody, scene), name
+            await admin.execute_command("ACL", "SETUSER", "me", "+@all")
+            held = [job.job_id async for job in everybody.jobs(JobStatus.PROCESSING)]
+            for worker in ("worker", "other", "alive"):
+                await driver.close_worker(worker)
+            assert [job.job_id async for job in everybody.jobs(JobStatus.PROCESSING)] == [], name
+            assert [await everybody.status(job_id) for job_id in held] == [JobStatus.PENDING] * len(held), name
+            await admin.flushall()
