@@ -54,6 +54,7 @@ end
 for _, id in ipairs(ids) do
   if left == 0 then break end
   if is_orphan(id, tonumber(grace)) then
+    redis.call('ZREM', UNOWNED, '') -- a removal first, for a full server
     count_recovery({ id })
     enter({ seconds(now), id })
     take_from_swift(id)
