@@ -121,7 +121,7 @@ SETTINGS: dict[str, tuple[Callable[[], object], str]] = {
     "retain for": (lambda: retain_for(ZERO), "to keep nothing, use DO_NOT_RETAIN"),
     "retain last": (lambda: retain_last(-1), "retain_last takes a number from 0"),
     "cleanup": (lambda: CleanupParameters(pending_jobs=JobCleanup.RERUN), "pending jobs cannot be rerun"),
-    "cleanup's action": (lambda: JobCleanup(cast("Any", "delete")), "nothing, rerun, remove, not 'delete'"),
+    "cleanup's action": (lambda: JobCleanup(cast("Any", "delete")), '"rerun" or "remove", not \'delete\''),
     "cleanup's age": (lambda: JobCleanup.remove(max_age=BEFORE), "leave it out for all jobs"),
     "workers": (lambda: ProcessorOptions(num_workers=0), "num_workers is at least 1"),
     "shutdown": (lambda: ProcessorOptions(graceful_shutdown_timeout=BEFORE), "graceful_shutdown_timeout is not neg"),
