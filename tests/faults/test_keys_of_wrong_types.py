@@ -105,6 +105,7 @@ IN_THE_WAY: dict[str, list[Callable[[Scene], Awaitable[Any]]]] = {
     ".processing": [Scene.recover],
     ".metadata._claimed": [Scene.take, Scene.finish, Scene.close, Scene.recover],
     ".metadata._workers": [Scene.open, Scene.renew, Scene.close, Scene.recover],
+    ".metadata._wake": [Scene.push, Scene.push_if, Scene.take, Scene.retry, Scene.resume, Scene.close],
     ".metadata.date": [Scene.push_if, Scene.lock, Scene.get],
 }
 CASES = [(key, step) for key, steps in IN_THE_WAY.items() for step in steps]
@@ -134,23 +135,6 @@ async def test_a_key_of_the_wrong_type(
     assert queue_key + key in str(raised.value) or "WRONGTYPE" in str(raised.value)
     assert "remove it, or take another queue_key" in str(raised.value)
     assert await contents(server_client) == before
-
-
-HINTING: list[Callable[[Scene], Awaitable[Any]]] = [
-    *(Scene.push, Scene.push_if, Scene.take, Scene.retry, Scene.resume, Scene.close),
-]
-
-
-@pytest.mark.parametrize("step", HINTING, ids=lambda step: step.__name__)
-async def test_a_hint_that_cannot_be_left_fails_no_step(
-    scene: Scene, server_client: Valkey, queue_key: str, step: Callable[[Scene], Awaitable[Any]]
-) -> None:
-    client, key = cast(Any, server_client), f"{queue_key}.metadata._wake"
-    await client.delete(key)
-    await client.xadd(key, {"not": "ours"})
-    await step(scene)
-    assert await client.type(key) == b"stream"
-    assert await scene.driver.validate() == []
 
 
 async def test_a_jobs_key_of_the_wrong_type_is_the_fault_of_that_job_alone(

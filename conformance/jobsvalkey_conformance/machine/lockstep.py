@@ -217,8 +217,10 @@ class LockstepMachine(MachineBase):
         numbered: bool,
     ) -> None:
         """One chunk of a cleanup; of running jobs all chunks, since their order is not promised."""
-        numbered = numbered and action != "nothing"  # The store need not be asked for that.
         state, max_age = JobStatus(status), None if seconds is None else timedelta(seconds=seconds)
+        # The store need not be asked for the one, nor for the other, which is refused whatever its number.
+        refused = action == "rerun" and state in (JobStatus.PENDING, JobStatus.PAUSED)
+        numbered = numbered and action != "nothing" and not refused
         done = wanted = 250 if state is JobStatus.PROCESSING else max_jobs
         while done == wanted:
             answer = self.write(
