@@ -260,6 +260,19 @@ class DueUnderAnExpiredLock(Twin):
         return replace(exchanged, until_next=self._until_next(self.clock.now()))
 
 
+@mutant("test_worker_idle_ones_that_died_delay_no_recovery")
+class RecoverySeesAThousand(Twin):
+    """Recovery looks at the thousand workers that died first: those without jobs delay it."""
+
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        workers = sorted(self.state.workers.items(), key=lambda item: item[1].expires)
+        first, others = dict(workers[:1000]), dict(workers[1000:])
+        self.state.workers = first
+        recovered = await super().recover(max_jobs, worker=worker)
+        self.state.workers.update(others)
+        return recovered
+
+
 @mutant("test_worker_one_that_was_leaving_has_not_died")
 class LeavingIsDying(Twin):
     """An orderly shutdown counts as a death: six of them, and a long job is given up."""

@@ -156,6 +156,18 @@ class WorkerTests(Suite):
         assert [after[claim.job_id] for claim in before] == [0, 0, 1]
 
     @conformance_test()
+    async def test_worker_idle_ones_that_died_delay_no_recovery(self, kit: SuiteContext) -> None:
+        """recover: however many workers died without jobs, the job of another is found by the same step."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        for _ in range(1_100):
+            await kit.worker(driver, kit.unit)
+        holder = await kit.worker(driver, kit.unit)
+        assert (await holder.claim_one()).job_id == job_id
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+
+    @conformance_test()
     async def test_worker_a_renewal_saves_expired_claims(self, kit: SuiteContext) -> None:
         """A worker stalls past its lock and comes back before the recovery: a renewal saves its claims."""
         driver = await kit.driver()

@@ -13,7 +13,7 @@ if wrong then return wrong end
 count_hints()
 local left, done = tonumber(max_jobs), 0
 
-local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 1000)
+local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 10000) -- idle ones, too
 local has_died = {}
 for _, worker in ipairs(workers) do
   wrong = has_wrong_type('set', claims_of(worker)) or has_wrong_type('hash', worker_of(worker))
