@@ -1,11 +1,13 @@
-"""The end of the handlers when their worker leaves."""
+"""The end of the handlers, and of their worker."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
 
+from jobsvalkey.contract import JobsError
 from jobsvalkey.runtime.in_flight import InFlight
 from jobsvalkey.runtime.loops import wait_for
+from jobsvalkey.runtime.workers import Worker
 
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 
@@ -32,3 +34,14 @@ async def end_handlers(jobs: InFlight, grace: float, fields: Mapping[str, object
     # Their waiting for the threads ends, and the middleware is told.
     if waiting := [run.task for run in abandoned if run.task is not None]:
         await asyncio.wait(waiting, timeout=grace)
+
+
+async def close(worker: Worker, within: float) -> bool:
+    """Close a worker that holds nothing, within so many seconds; whether that worked."""
+    try:
+        async with asyncio.timeout(within):
+            await worker.close()
+    except (TimeoutError, JobsError, OSError) as error:
+        _LOGGER.warning("the worker could not be closed: %s", error, extra=worker.fields)
+        return False
+    return True

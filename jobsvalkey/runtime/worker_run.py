@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -11,7 +11,6 @@ from jobsvalkey.contract import (
     Claim,
     Exchanged,
     Fail,
-    JobsError,
     OperationRefused,
     QueueDriver,
     Release,
@@ -23,6 +22,7 @@ from jobsvalkey.runtime.about import about
 from jobsvalkey.runtime.failure import encode_error, is_a, log_error
 from jobsvalkey.runtime.in_flight import InFlight
 from jobsvalkey.runtime.job_run import JobRun
+from jobsvalkey.runtime.lease import Lease
 from jobsvalkey.runtime.lock import LockKeeper
 from jobsvalkey.runtime.loops import wait_for
 from jobsvalkey.runtime.middleware_chain import is_current
@@ -31,7 +31,7 @@ from jobsvalkey.runtime.outcomes import settle_otherwise
 from jobsvalkey.runtime.recovery import Recovery
 from jobsvalkey.runtime.rest import Rest
 from jobsvalkey.runtime.runner import JobRunner
-from jobsvalkey.runtime.shutdown import end_handlers
+from jobsvalkey.runtime.shutdown import close, end_handlers
 from jobsvalkey.runtime.watchdog import Watchdog
 from jobsvalkey.runtime.workers import LEAVING_FAULTS, StoreAccess, Worker
 
@@ -54,12 +54,14 @@ class WorkerRun:
         self._budget = driver.configuration.max_atomic_push_bytes
         self._loop = asyncio.get_running_loop()
         self.access: StoreAccess = StoreAccess()
-        self.worker: Worker = self._new_worker()
         self.jobs: InFlight = InFlight()
         self.last_claim_at: datetime | None = None
         self._rest = Rest(lambda timeout, work: self.worker.wait(timeout, work=work), lambda: self._lock.wake())
         every = options.worker_active_lock.every.total_seconds()
-        self._lock = LockKeeper(every, self._renew)
+        self._lease = Lease(
+            self._new_worker, self.jobs, self.access, lambda lapsed: self._recovery.lock_renewed(lapsed=lapsed)
+        )
+        self._lock = LockKeeper(every, self._lease.renew)
         self._recovery = Recovery(driver, lambda: self.worker, every)
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self._asked: tuple[list[Settlement], int] | None = None
@@ -75,6 +77,11 @@ class WorkerRun:
         """Set after a stop, when no handler runs any more, or nobody wants to wait for them."""
 
     @property
+    def worker(self) -> Worker:
+        """The worker as the store knows it now."""
+        return self._lease.worker
+
+    @property
     def _fields(self) -> Mapping[str, object]:
         """The extra fields of log records about the worker."""
         return self.worker.fields
@@ -86,6 +93,7 @@ class WorkerRun:
     def stop(self) -> None:
         """Claim nothing more, and leave when the handlers have ended, or their time is up."""
         self._stop.set()
+        self._lease.leaving = True
         self._rest.wake()
 
     def hurry(self) -> None:
@@ -109,7 +117,7 @@ class WorkerRun:
                 watching.cancel()
         except asyncio.CancelledError:
             # The event loop ends, and has cancelled all its tasks: those of the handlers, too.
-            self._stop.set()
+            self.stop()
             await self._end_handlers(cancelled=True)
             await self._leave(self._loop.create_task(self._settle(group)))
             raise
@@ -177,7 +185,7 @@ class WorkerRun:
             exchanged = await worker.exchange(*self._asked)
         except (WorkerClosed, OperationRefused) as error:
             self._asked = None
-            await self._replace(worker, error)
+            await self._lease.replace(worker, error)
             return None
         self._asked = None
         if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
@@ -212,7 +220,7 @@ class WorkerRun:
     async def _time_to_next(self, exchanged: Exchanged) -> float:
         """Seconds to wait for the next job, after an exchange that left slots free."""
         if exchanged.lock_expired:
-            await self._renew()
+            await self._lease.renew()
             return min(self._poll_time, LOCK_PAUSE)
         if exchanged.until_next == 0:
             return 0.0  # there is more, and the driver gave less than it was asked for
@@ -248,45 +256,6 @@ class WorkerRun:
         if self._stopping and self.jobs.idle.is_set():
             self._drained.set()
 
-    # The lock, and lost claims.
-
-    async def _renew(self) -> float:
-        """Renew the lock, and end the runs whose claims are lost; the seconds since the store was asked to."""
-        worker, held = self.worker, self.jobs.held
-        try:
-            renewed = await worker.renew(leaving=self._stopping)
-        except WorkerClosed as error:
-            await self._replace(worker, error)
-            return 0.0
-        except LEAVING_FAULTS:
-            return 0.0
-        if worker is self.worker:
-            self._lose(held.keys() - renewed.tokens)
-            self.jobs.abort(renewed.aborts)
-        self._recovery.lock_renewed(lapsed=worker.lapsed)
-        return worker.since_renewal
-
-    async def _replace(self, worker: Worker, error: JobsError) -> None:
-        """Go on as another worker, since the store knows this one no more: all its claims are lost."""
-        if worker is not self.worker:
-            return  # somebody else was quicker
-        held = self.jobs.held
-        _LOGGER.error("the worker starts anew, without its %d claims: %s", len(held), error, extra=self._fields)
-        self.worker = self._new_worker()
-        self.jobs.forget()
-        self._lose(held)
-        if not self.access.leaving.is_set():
-            with suppress(*LEAVING_FAULTS):
-                await self.worker.open()
-
-    def _lose(self, tokens: Iterable[bytes]) -> None:
-        for run in self.jobs.lose(tokens):
-            _LOGGER.warning(
-                "job %s is no longer this worker's: its handler is cancelled", run.job_id, extra=run.fields()
-            )
-            # Not at once: a task that has not begun could not say that it ended.
-            self._loop.call_soon(run.cancel)
-
     def _new_worker(self) -> Worker:
         options = self._options
         return Worker(self._driver, options.worker_active_lock.hold_for, self.access, about=about(options.num_workers))
@@ -314,17 +283,12 @@ class WorkerRun:
         await asyncio.wait([working], timeout=LEAVE_WITHIN)
         if not working.done():
             working.cancel()
-        elif not self.jobs.running and working.result():
-            try:
-                async with asyncio.timeout(LEAVE_WITHIN):
-                    await self.worker.close()
-                return
-            except (TimeoutError, JobsError, OSError) as error:
-                _LOGGER.warning("the worker could not be closed: %s", error, extra=self._fields)
+        elif not self.jobs.running and working.result() and await close(self.worker, LEAVE_WITHIN):
+            return
         # The handlers that are left get all the time that a lock gives, and their jobs have not been met by a death.
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_WITHIN):
-                await self._renew()
+                await self._lease.renew()
         _LOGGER.warning(
             "the worker leaves without closing: what it holds is recovered when its lock has run out",
             extra=self._fields,
