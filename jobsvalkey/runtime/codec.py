@@ -75,12 +75,14 @@ class RequestEncoder:
         queued_at: datetime,
         *,
         kind: Any = None,
+        in_bulk: bool = False,
         trace: Mapping[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
     ) -> bytes:
         """Return the request of a job that was not tried yet.
 
-        `kind` is the type that the parameters are decoded to; by default that of the value.
+        `kind` is the type that the parameters are decoded to; by default that of the value. `in_bulk` is explained
+        at `Form.write`.
 
         Raises:
             InvalidParameters: the parameters cannot be encoded, or would not arrive as they are.
@@ -89,7 +91,7 @@ class RequestEncoder:
         if head is None:
             head = self._heads[name] = b'{%b:{"p":' % _encode(name)
         try:
-            body = self._form(type(parameters) if kind is None else kind).write(parameters)
+            body = self._form(type(parameters) if kind is None else kind).write(parameters, in_bulk=in_bulk)
         except (TypeError, ValueError) as error:
             raise InvalidParameters(
                 f"the parameters of job {name!r} cannot be encoded as JSON and arrive as they are: {error}"

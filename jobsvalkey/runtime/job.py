@@ -151,15 +151,18 @@ def unpack_job(job: Any) -> tuple[str, Any, Any]:
     Raises:
         InvalidParameters: it names no job.
     """
-    if isinstance(job, NamedParameters):
+    kind = cast("type[Any]", type(job))
+    if kind is NamedParameters:
         named = cast("NamedParameters[Any]", job)
         return named.job.name, named.parameters, named.job.parameters
+    named_by_type: object = getattr(kind, "job_name", None)
+    if isinstance(named_by_type, str) and named_by_type:
+        return named_by_type, job, kind
     if isinstance(job, JobName):
         name = cast("JobName[Any]", job).name
         raise InvalidParameters(f"job {name!r} is pushed without parameters: use push(name, parameters)")
     if isinstance(job, type):
         raise InvalidParameters(f"{job.__qualname__} is a type: push a value of it, such as {job.__qualname__}(...)")
-    kind = cast("type[Any]", type(job))
     try:
         return name_of(kind), job, kind
     except ConfigurationError as error:

@@ -82,10 +82,20 @@ class Producer:
         now: datetime,
         trace: dict[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
+        *,
+        in_bulk: bool = False,
     ) -> NewJob:
         # A scheduled job has its trigger in place of the time of its push, as Swift writes it.
         queued_at = now if next_scheduled_at is None or options.delay_until is None else options.delay_until
-        request = self._encode(name, parameters, queued_at, kind=kind, trace=trace, next_scheduled_at=next_scheduled_at)
+        request = self._encode(
+            name,
+            parameters,
+            queued_at,
+            kind=kind,
+            in_bulk=in_bulk,
+            trace=trace,
+            next_scheduled_at=next_scheduled_at,
+        )
         return NewJob(job_id, request, options.due, options.job_id is not None)
 
     async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> JobID:
@@ -111,7 +121,7 @@ class Producer:
             items = [item for item, _ in prepared]
         else:
             now = self._driver.clock.now()
-            items = [self._new(_id_of(job[3]), *job, now) for job in jobs]
+            items = [self._new(_id_of(job[3]), *job, now, in_bulk=index > 0) for index, job in enumerate(jobs)]
         if atomic:
             answer = await self._push(items)
             await self._tell(prepared, answer)
