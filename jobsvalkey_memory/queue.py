@@ -246,11 +246,20 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         self._plain(key, self.now())
         self.state.metadata[key] = Value(value, None)
 
-    @numbered
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
-        """Free, expired, or the holder's own → the holder's, until `expires_in` from now."""
+        """Free, expired, or the holder's own → the holder's, until `expires_in` from now; a repeat looks again."""
+        taken = await self._acquire_lock(key, holder, expires_in, operation=operation)
+        found = self._value(key, self.now())
+        if taken and (found is None or found.expires is None or found.value != holder):
+            return await self._acquire_lock(key, holder, expires_in)
+        return taken
+
+    @numbered
+    async def _acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
         check_expiry(expires_in)
         now = self.now()
         found = self._value(key, now)

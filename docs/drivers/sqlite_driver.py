@@ -280,7 +280,11 @@ class SQLiteJobQueue:
                 )
             return is_free
 
-        return self._numbered(operation, ("acquire_lock", key, holder, expires_in), acquire)
+        taken: bool = self._numbered(operation, ("acquire_lock", key, holder, expires_in), acquire)
+        if not taken or operation is None:
+            return taken
+        # A repeat may come when the lock has run out: whether the holder has it now is looked at again.
+        return self._numbered(None, None, lambda now: self._value(key, now)[0] == holder or acquire(now))
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free one's own lock."""

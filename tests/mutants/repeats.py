@@ -150,3 +150,24 @@ class UnnumberedRelease(Twin):
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         await super().release_lock(key, holder)
         return await super().release_lock(key, holder, operation=operation)
+
+
+@mutant("test_repeat_a_lock_is_looked_at_again")
+class LockFromMemory(Twin):
+    """A repeat says that the lock was taken, though it has run out since and another has it: two holders."""
+
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        return await self._acquire_lock(key, holder, expires_in, operation=operation)
+
+
+@mutant("test_repeat_a_lock_that_is_held_is_not_extended")
+class RepeatExtendsLock(Twin):
+    """A repeat takes the lock once more: it lasts longer than its holder can know."""
+
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        taken = await super().acquire_lock(key, holder, expires_in, operation=operation)
+        return taken and await super().acquire_lock(key, holder, expires_in)

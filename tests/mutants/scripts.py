@@ -128,3 +128,10 @@ script_mutant(
     "return string.format('%.6f', microseconds / 1000000)",
     "return string.format('%.3f', microseconds / 1000000)",
 )
+script_mutant(
+    "ScriptRemembersLock",
+    "`acquire_lock.lua`: a repeat is told that the lock is held, whoever has it by then.",
+    "test_repeat_a_lock_is_looked_at_again",
+    "if answer and present.holder == holder then return answer end",
+    "if answer then return answer end",
+)

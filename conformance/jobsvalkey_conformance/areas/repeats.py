@@ -192,6 +192,34 @@ class RepeatTests(Suite):
         assert await driver.release_lock("lock", b"one", operation=operation) is True
         assert await driver.get_metadata("lock") == b"one"
 
+    @conformance_test(Capability.METADATA, driven_clock=True)
+    async def test_repeat_a_lock_is_looked_at_again(self, kit: SuiteContext) -> None:
+        """A repeat of `acquire_lock` is `True` only if the holder has the lock then: there are never two holders."""
+        driver, operation = await kit.driver(), kit.operations()()
+
+        async def acquire() -> bool:
+            return await driver.acquire_lock("lock", b"one", kit.unit, operation=operation)
+
+        assert await acquire() is True
+        assert await acquire() is True
+        await kit.advance(kit.unit)
+        assert await driver.acquire_lock("lock", b"other", HOUR) is True
+        assert await acquire() is False
+        assert await driver.get_metadata("lock") == b"other"
+        assert await driver.release_lock("lock", b"other") is True
+        assert await acquire() is True
+        assert await driver.get_metadata("lock") == b"one"
+
+    @conformance_test(Capability.METADATA, driven_clock=True)
+    async def test_repeat_a_lock_that_is_held_is_not_extended(self, kit: SuiteContext) -> None:
+        """A repeat of `acquire_lock` whose lock is still held does nothing: it ends when it would have ended."""
+        driver, operation = await kit.driver(), kit.operations()()
+        assert await driver.acquire_lock("lock", b"one", 2 * kit.unit, operation=operation) is True
+        await kit.advance(kit.unit)
+        assert await driver.acquire_lock("lock", b"one", 2 * kit.unit, operation=operation) is True
+        await kit.advance(kit.unit)
+        assert await driver.get_metadata("lock") is None
+
     @conformance_test(Capability.SCHEDULING)
     async def test_repeat_a_repeated_push_if(self, kit: SuiteContext) -> None:
         """A repeat of `push_if` gets the first answer, though `key` holds something else by then."""
