@@ -33,6 +33,7 @@ from jobsvalkey.contract import (
     StoredJob,
     StoreOutcome,
     WorkerID,
+    check_bytes,
     check_expiry,
     check_push,
     check_reports,
@@ -243,6 +244,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     @numbered
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         """Stored, but not over a lock that is held."""
+        check_bytes(value, "value")
         self._plain(key, self.now())
         self.state.metadata[key] = Value(value, None)
 
@@ -260,6 +262,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def _acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
+        check_bytes(holder, "holder")
         check_expiry(expires_in)
         now = self.now()
         found = self._value(key, now)
@@ -272,6 +275,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     @numbered
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """The holder's → free."""
+        check_bytes(holder, "holder")
         found = self._value(key, self.now())
         if is_held := found is not None and found.expires is not None and found.value == holder:
             del self.state.metadata[key]

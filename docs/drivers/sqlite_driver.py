@@ -44,6 +44,7 @@ from jobsvalkey.contract import (
     SystemClock,
     WorkerClosed,
     WorkerID,
+    check_bytes,
     check_expiry,
     check_metadata_key,
     check_push,
@@ -255,6 +256,7 @@ class SQLiteJobQueue:
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         """Store a value, but not over a lock that is held."""
         check_metadata_key(key, self.configuration.queue_key)
+        check_bytes(value, "value")
 
         def store(now: int) -> None:
             if self._value(key, now)[1] is not None:
@@ -268,6 +270,7 @@ class SQLiteJobQueue:
     ) -> bool:
         """Take a lock that is free or expired, or extend one's own."""
         check_metadata_key(key, self.configuration.queue_key)
+        check_bytes(holder, "holder")
         check_expiry(expires_in)
 
         def acquire(now: int) -> bool:
@@ -289,6 +292,7 @@ class SQLiteJobQueue:
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free one's own lock."""
         check_metadata_key(key, self.configuration.queue_key)
+        check_bytes(holder, "holder")
         mine = "DELETE FROM metadata WHERE key = ? AND value = ? AND expires > ?"
         return self._numbered(
             operation, ("release_lock", key, holder), lambda now: self._do(mine, key, holder, now) == 1

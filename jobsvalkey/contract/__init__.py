@@ -1,6 +1,7 @@
 """What a driver is: protocols, states, claims, options, job names, errors, clock. Imports nothing of the project."""
 
 from jobsvalkey.contract.checks import (
+    check_bytes,
     check_due,
     check_expiry,
     check_metadata_key,
@@ -152,6 +153,7 @@ __all__ = [
     "WorkerClosed",
     "WorkerID",
     "aware",
+    "check_bytes",
     "check_due",
     "check_expiry",
     "check_metadata_key",

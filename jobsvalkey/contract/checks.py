@@ -52,17 +52,33 @@ def check_request(request: bytes, job_id: JobID, configuration: DriverConfigurat
     return size
 
 
+def check_bytes(value: bytes, what: str) -> bytes:
+    """`value`, if it is bytes: what can change, or has yet to be encoded, is not for a store.
+
+    Raises:
+        TypeError: it is something else; the message calls it `what`.
+    """
+    if not isinstance(value, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{what} is of type {type(value).__name__}, not bytes: pass bytes(…), or encode a text")
+    return value
+
+
 def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> int:
     """The size of an atomic push, in bytes.
 
     Raises:
         PayloadTooLarge: a request is larger than `max_payload`.
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
+        TypeError: a request is not bytes, or an id is no `JobID`.
         ValueError: a due time is none that `check_due` takes.
     """
     size = 0
     largest = configuration.max_payload
     for item in items:
+        if not isinstance(item.request, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+            check_bytes(item.request, f"the request of job {item.job_id}")
+        if not isinstance(item.job_id, JobID):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"the id of job {item.job_id!r} is of type {type(item.job_id).__name__}: use JobID.parse")
         size += len(item.request)
         if len(item.request) > largest:
             check_request(item.request, item.job_id, configuration)
@@ -84,14 +100,19 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
     digit of its attempt, or its worker has a lower limit than its producer.
 
     Raises:
+        TypeError: a request or an error is not bytes.
         ValueError: a due time is none that `check_due` takes, or an error is empty.
     """
     for settlement in settlements:
         if isinstance(settlement, Finish | Release):
             continue
+        if settlement.error is not None:
+            check_bytes(settlement.error, f"the error of job {settlement.job_id}")
         if settlement.error == b"":
             raise ValueError(f"the error of job {settlement.job_id} is empty: a failure says why")
         if isinstance(settlement, Retry):
+            if settlement.request is not None:
+                check_bytes(settlement.request, f"the request of job {settlement.job_id}")
             check_due(settlement.due)
 
 

@@ -17,7 +17,10 @@ class ValkeyConfiguration(DriverConfiguration):
     """
 
     operation_timeout: timedelta = timedelta(seconds=10)
-    """How long a call is repeated while the server does not answer, before it is `StoreUnavailable`; 0: not at all."""
+    """How long a call is repeated while the server does not answer, before it is `StoreUnavailable`; 0: not at all.
+
+    It does not run while bytes arrive or leave.
+    """
     unowned_grace: timedelta = timedelta(seconds=5)
     """How long a Swift worker may take to write its id to a job that it has popped."""
 

@@ -1,6 +1,15 @@
 """The capability `SCHEDULING`: a push that happens once, however many schedulers try."""
 
-from jobsvalkey.contract import NewJob, Operation, PushedIf, StoreOutcome, check_metadata_key, check_push, refusals
+from jobsvalkey.contract import (
+    NewJob,
+    Operation,
+    PushedIf,
+    StoreOutcome,
+    check_bytes,
+    check_metadata_key,
+    check_push,
+    refusals,
+)
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import PUSH_IF
@@ -24,8 +33,8 @@ class ValkeyScheduling(ValkeyBase):
         words = PushIf(
             name=check_metadata_key(key, self._configuration.queue_key),
             has_expected="" if expected is None else "1",
-            expected=expected or b"",
-            value=value,
+            expected=check_bytes(expected or b"", "expected"),
+            value=check_bytes(value, "value"),
         )
         answer: bytes = await self._write(PUSH_IF, [*words, *wire.push_arguments([item])], operation)
         return PushedIf(StoreOutcome(answer.decode()), item.job_id)

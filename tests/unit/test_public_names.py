@@ -25,8 +25,8 @@ CAPABILITY_PROTOCOLS FINISHED AnyServiceJob CancellableDriver Capability Claim C
 DriverConfiguration Due DurableDriver Exchanged Fail Finish InspectionDriver JobIDGenerator MetadataDriver NewJob
 Operation OperationRefused OrphanedCleanupParameters Pushed PushedIf QueueDriver Refusal RefusalKind Release Renewed
 Report ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement StoreOutcome StoredJob SystemClock
-Unique UnknownParent WorkerClosed WorkerID aware check_due check_expiry check_metadata_key check_push check_reports
-check_request check_settlements refusals
+Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry check_metadata_key check_push
+check_reports check_request check_settlements refusals
 """
 """In `jobsvalkey.contract` alone."""
 

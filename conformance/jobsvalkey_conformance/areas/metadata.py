@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,22 @@ class MetadataTests(Suite):
         assert await one.get_metadata("key") is None
         await one.set_metadata("key", value)
         assert await other.get_metadata("key") == value
+
+    @pytest.mark.parametrize("no_bytes", [bytearray(b"1"), "1", 1], ids=lambda it: type(it).__name__)
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_what_is_no_bytes(self, kit: SuiteContext, no_bytes: Any) -> None:
+        """A value or a holder that is not bytes is a `TypeError`, and nothing changes."""
+        driver = await kit.driver()
+        await driver.set_metadata("key", b"value")
+        for step in (
+            driver.set_metadata("key", no_bytes),
+            driver.acquire_lock("lock", no_bytes, HOUR),
+            driver.release_lock("lock", no_bytes),
+        ):
+            with pytest.raises(TypeError, match="bytes"):
+                await step
+        assert await driver.get_metadata("key") == b"value"
+        assert await driver.get_metadata("lock") is None
 
     @conformance_test(Capability.METADATA)
     async def test_metadata_a_value_is_replaced(self, kit: SuiteContext) -> None:

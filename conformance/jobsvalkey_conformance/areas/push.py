@@ -52,6 +52,18 @@ class PushTests(Suite):
         assert claim.job_id == job_id
         assert claim.request == request_bytes
 
+    @pytest.mark.parametrize(
+        "no_bytes", [bytearray(b"{}"), memoryview(b"{}"), "{}", None], ids=lambda it: type(it).__name__
+    )
+    @conformance_test()
+    async def test_push_a_request_that_is_no_bytes(self, kit: SuiteContext, no_bytes: Any) -> None:
+        """A request that is not bytes is a `TypeError` that names its job, before anything is stored."""
+        driver = await kit.driver()
+        good, bad = kit.job(), structs.replace(kit.job(), request=no_bytes)
+        with pytest.raises(TypeError, match=str(bad.job_id)):
+            await driver.push([good, bad])
+        assert await kit.claimed(driver) == []
+
     @conformance_test()
     async def test_push_a_pushed_job_outlives_its_producer(self, kit: SuiteContext) -> None:
         """All drivers of one store see the same jobs; a job whose push was acknowledged is never lost."""

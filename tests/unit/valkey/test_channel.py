@@ -177,3 +177,45 @@ async def test_the_greeting_comes_with_each_connection(monkeypatch: pytest.Monke
 
     assert await Channel(Valkey(), CONTEXT, greet).command("PING", patience=60) == b"answer"
     assert greetings == [b"hello", b"hello again"]
+
+
+async def test_an_error_shows_no_login(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    connection = Connection()
+    connection.refuses = [NotConnected("Error 111 connecting to me:secret@host:6379.")] * 50
+    with pytest.raises(StoreUnavailable) as raised:
+        await make_channel(monkeypatch, connection).command("PING", patience=0.03)
+    assert "secret" not in str(raised.value)
+    assert "host:6379" in str(raised.value)
+
+
+async def test_bytes_that_move_are_an_answer_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(0.5, b"answer")
+    assert await make_channel(monkeypatch, connection, timeout=0.1).command("PING", patience=0.2) == b"answer"
+    assert connection.opened == 1
+
+
+async def test_each_attempt_is_given_more_time_than_the_one_before(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    connection = Connection(..., ..., ..., b"answer")
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    assert await make_channel(monkeypatch, connection, timeout=0.02).command("PING", patience=60) == b"answer"
+    assert clock() - began >= 0.02 + 0.04 + 0.08
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["in flight", "connecting"])
+async def test_closing_ends_a_call(monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
+    connection = Connection(...)
+    connection.refuses = [...] if refused else []
+    channel = make_channel(monkeypatch, connection)
+    calls = [asyncio.create_task(channel.command("PING", patience=60)) for _ in range(3)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await channel.close()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert not connection.is_open
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+    assert [getattr(answer, "outcome", "") for answer in answers] == (
+        ["not_done"] * 3 if refused else ["unknown", "not_done", "not_done"]
+    )

@@ -19,7 +19,8 @@ from valkey.exceptions import TimeoutError as NoAnswer
 
 from jobsvalkey import ConfigurationError, JobsError, StoreFull
 from jobsvalkey.contract import OperationRefused, WorkerClosed
-from jobsvalkey.valkey.faults import cluster_key, explain, has_hash_tag
+from jobsvalkey.valkey.faults import cluster_key, explain, has_hash_tag, without_login
+from tests.support.server_errors import PASSING as PASSING_ERRORS
 
 ANSWERS: dict[str, tuple[ValkeyError, type[JobsError], str]] = {
     "a wrong password": (AuthenticationError("WRONGPASS invalid username-password"), ConfigurationError, "password"),
@@ -66,6 +67,7 @@ PASSING: list[ValkeyError] = [
     ResponseError("MASTERDOWN Link with MASTER is down"),
     ResponseError("NOREPLICAS Not enough good replicas to write."),
     ResponseError("READONLY You can't write against a read only replica."),
+    *(ResponseError(error) for error in PASSING_ERRORS.values()),
     ResponseError("UNKILLABLE Sorry the script already executed write commands"),
 ]
 
@@ -98,3 +100,25 @@ def test_keys_with_a_tag(queue_key: str) -> None:
 def test_keys_without_one_are_told_how_to_get_it(queue_key: str) -> None:
     assert not has_hash_tag(queue_key)
     assert "queue_key='{mail}' instead of" in str(cluster_key(queue_key))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Error 111 connecting to me:secret@host:6379.", "Error 111 connecting to host:6379."),
+        ("Error connecting to valkey://me:se@cr@et@host:6379.", "Error connecting to host:6379."),
+        ("no login here", "no login here"),
+        ("an @ alone", "an @ alone"),
+    ],
+)
+def test_nothing_before_an_at_is_shown(text: str, shown: str) -> None:
+    assert without_login(text) == shown
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NoPermissionError("secret@host"), ResponseError("unknown command secret@host"), MovedError("1 me:secret@host:1")],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_shows_a_login(error: ValkeyError) -> None:
+    assert "secret" not in str(explain(error, "{q}"))
