@@ -44,7 +44,6 @@ from jobsvalkey.contract import (
     SystemClock,
     WorkerClosed,
     WorkerID,
-    check_bytes,
     check_expiry,
     check_metadata_key,
     check_push,
@@ -255,8 +254,7 @@ class SQLiteJobQueue:
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         """Store a value, but not over a lock that is held."""
-        check_metadata_key(key, self.configuration.queue_key)
-        check_bytes(value, "value")
+        check_metadata_key(key, self.configuration.queue_key, value=value)
 
         def store(now: int) -> None:
             if self._value(key, now)[1] is not None:
@@ -269,8 +267,7 @@ class SQLiteJobQueue:
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
     ) -> bool:
         """Take a lock that is free or expired, or extend one's own."""
-        check_metadata_key(key, self.configuration.queue_key)
-        check_bytes(holder, "holder")
+        check_metadata_key(key, self.configuration.queue_key, holder=holder)
         check_expiry(expires_in)
 
         def acquire(now: int) -> bool:
@@ -278,25 +275,20 @@ class SQLiteJobQueue:
             if value is not None and expires is None:
                 raise ConfigurationError(f"metadata {key!r} holds a value: use another key for the lock")
             if is_free := value in (None, holder):
-                self._do(
-                    "INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)", key, holder, now + expires_in // MICROSECOND
-                )
+                until = now + expires_in // MICROSECOND
+                self._do("INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)", key, holder, until)
             return is_free
 
-        taken: bool = self._numbered(operation, ("acquire_lock", key, holder, expires_in), acquire)
-        if not taken or operation is None:
-            return taken
-        # A repeat may come when the lock has run out: whether the holder has it now is looked at again.
-        return self._numbered(None, None, lambda now: self._value(key, now)[0] == holder or acquire(now))
+        taken = self._numbered(operation, ("acquire_lock", key, holder, expires_in), acquire)
+        # A repeat may come when the lock has run out, and looks again.
+        return taken and self._numbered(None, None, lambda now: self._value(key, now)[0] == holder or acquire(now))
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free one's own lock."""
-        check_metadata_key(key, self.configuration.queue_key)
-        check_bytes(holder, "holder")
+        check_metadata_key(key, self.configuration.queue_key, holder=holder)
         mine = "DELETE FROM metadata WHERE key = ? AND value = ? AND expires > ?"
-        return self._numbered(
-            operation, ("release_lock", key, holder), lambda now: self._do(mine, key, holder, now) == 1
-        )
+        asked = ("release_lock", key, holder)
+        return self._numbered(operation, asked, lambda now: self._do(mine, key, holder, now) == 1)
 
     def _value(self, key: str, now: int) -> tuple[bytes | None, int | None]:
         there = "SELECT value, expires FROM metadata WHERE key = ? AND (expires IS NULL OR expires > ?)"

@@ -130,14 +130,17 @@ OWN_KEYS = ("worker.", "_claims.", "_job.", "_producer.", "_worker.")
 """The beginnings of drivers' own keys that end in the name of something else."""
 
 
-def check_metadata_key(key: str, queue_key: str) -> str:
-    """Return `key` if a user may use it.
+def check_metadata_key(key: str, queue_key: str, **stored: bytes) -> str:
+    """Return `key` if a user may use it, and if what is to be `stored` there can be.
 
     A scheduler may bear its queue's key, whatever that begins with.
 
     Raises:
-        ValueError: it is empty or one of ours.
+        TypeError: what is to be stored is not bytes.
+        ValueError: `key` is empty or one of ours.
     """
+    for what, value in stored.items():
+        check_bytes(value, what)
     is_schedulers = key.startswith(f"{queue_key}.") and key.endswith((".jobSchedulerLock", ".jobScheduleLastDate"))
     if not key or key.startswith(OWN_KEYS if is_schedulers else ("_", "worker.")):
         raise ValueError(f"{key!r} is not a metadata key: it must not be empty or begin with '_' or 'worker.'")

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from jobsvalkey.contract import Operation, check_bytes, check_expiry, check_metadata_key
+from jobsvalkey.contract import Operation, check_expiry, check_metadata_key
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import ACQUIRE_LOCK, GET_METADATA, RELEASE_LOCK, SET_METADATA
@@ -22,7 +22,7 @@ class ValkeyMetadata(ValkeyBase):
         Raises:
             ConfigurationError: `key` is a lock that is held.
         """
-        await self._write(SET_METADATA, SetMetadata(name=self._name(key), value=check_bytes(value, "value")), operation)
+        await self._write(SET_METADATA, SetMetadata(name=self._name(key, value=value), value=value), operation)
 
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
@@ -34,15 +34,14 @@ class ValkeyMetadata(ValkeyBase):
             ValueError: `expires_in` is not above zero, or beyond 36,500 days.
         """
         check_expiry(expires_in)
-        words = AcquireLock(
-            name=self._name(key), holder=check_bytes(holder, "holder"), duration=wire.microseconds(expires_in)
-        )
+        name = self._name(key, holder=holder)
+        words = AcquireLock(name=name, holder=holder, duration=wire.microseconds(expires_in))
         return await self._write(ACQUIRE_LOCK, words, operation) == b"1"
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free the lock where `holder` has it; whether it had."""
-        words = ReleaseLock(name=self._name(key), holder=check_bytes(holder, "holder"))
+        words = ReleaseLock(name=self._name(key, holder=holder), holder=holder)
         return await self._write(RELEASE_LOCK, words, operation) == b"1"
 
-    def _name(self, key: str) -> str:
-        return check_metadata_key(key, self._configuration.queue_key)
+    def _name(self, key: str, **stored: bytes) -> str:
+        return check_metadata_key(key, self._configuration.queue_key, **stored)

@@ -5,7 +5,6 @@ from jobsvalkey.contract import (
     Operation,
     PushedIf,
     StoreOutcome,
-    check_bytes,
     check_metadata_key,
     check_push,
     refusals,
@@ -31,10 +30,10 @@ class ValkeyScheduling(ValkeyBase):
         for refused in refusals([item], self.capabilities):
             return PushedIf(refused.outcome, item.job_id, refused.reason)
         words = PushIf(
-            name=check_metadata_key(key, self._configuration.queue_key),
+            name=check_metadata_key(key, self._configuration.queue_key, expected=expected or b"", value=value),
             has_expected="" if expected is None else "1",
-            expected=check_bytes(expected or b"", "expected"),
-            value=check_bytes(value, "value"),
+            expected=expected or b"",
+            value=value,
         )
         answer: bytes = await self._write(PUSH_IF, [*words, *wire.push_arguments([item])], operation)
         return PushedIf(StoreOutcome(answer.decode()), item.job_id)
