@@ -3,7 +3,7 @@
 import asyncio
 
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.support.drivers import HOUR
+from tests.support.drivers import HOUR, new_job
 from tests.support.proxy import Proxy
 from tests.support.waiting import PATIENCE, until
 
@@ -14,3 +14,26 @@ async def test_all_who_wait_look_when_the_connection_is_lost(proxy: Proxy, drive
             group.create_task(driver.wait(worker, HOUR))
         await until(lambda: any(command.name == "BLPOP" for command in proxy.commands))
         proxy.cut()
+
+
+async def test_a_full_worker_leaves_hints_to_those_that_have_use_for_them(
+    proxy: Proxy, driver: ValkeyJobQueue, direct: ValkeyJobQueue
+) -> None:
+    async with asyncio.timeout(PATIENCE):
+        full = asyncio.create_task(driver.wait("full", HOUR, work=False))
+        idle = asyncio.create_task(direct.wait("idle", HOUR))
+        await asyncio.sleep(0)
+        await direct.push([new_job()])
+        await idle
+        assert not full.done()
+        assert [command.name for command in proxy.commands if command.name == "BLPOP"] == []
+        full.cancel()
+
+
+async def test_waiting_that_is_given_up_is_over_at_once(driver: ValkeyJobQueue) -> None:
+    for work in (True, False):
+        waiting = asyncio.create_task(driver.wait("worker", HOUR, work=work))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting], timeout=PATIENCE)
+        assert waiting.cancelled()
