@@ -40,9 +40,9 @@ _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 
 INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
+"""The exit code that typer gives after Ctrl-C."""
 _NOT_WRITTEN = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.ENOSPC})
-"""What the system says if what is printed cannot be written."""
+"""The errors of the system if the output cannot be written."""
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from jobsvalkey.contract import Due, JobID
 
 CallNext: TypeAlias = Callable[[], Awaitable[None]]
-"""Calls the next middleware, or the handler where there is none."""
+"""Calls the next middleware, or the handler if there is none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class PoppedJob:
     attempt: int
     """Counts from 1."""
     is_last_attempt: bool
-    """Whether the job fails for good if this attempt fails; `False` where its retry strategy cannot tell before."""
+    """Whether the job fails for good if this attempt fails; `False` if its retry strategy cannot tell before."""
     queued_at: datetime
     """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
     scheduled_at: datetime | None
@@ -47,7 +47,7 @@ class PoppedJob:
     waited: float
     """Seconds between `due` and now."""
     trace: Mapping[str, str]
-    """What the middleware of the producer added."""
+    """The trace context that the middleware of the producer added."""
 
 
 class JobOutcome(StrEnum):
@@ -73,25 +73,25 @@ class JobOutcome(StrEnum):
 class CompletedJob:
     """A claim that has come to its end. It is settled with the store right after this.
 
-    Nothing is settled where a worker shuts down and leaves a thread behind, or whoever runs the job is cancelled.
+    Nothing is settled if a worker shuts down and leaves a thread behind, or whoever runs the job is cancelled.
     """
 
     job_id: JobID
     name: str | None
-    """`None` where the request is missing or corrupt."""
+    """`None` if the request is missing or corrupt."""
     attempt: int
-    """0 where the request is missing or corrupt."""
+    """0 if the request is missing or corrupt."""
     parameters: Any = None
-    """`None` where the request is missing or corrupt, or the job is not registered."""
+    """`None` if the request is missing or corrupt, or the job is not registered."""
     outcome: JobOutcome
     error: BaseException | None
     duration: float
-    """Seconds from the start of the handler to its end, 0 where it did not run."""
+    """Seconds from the start of the handler to its end, 0 if it did not run."""
     trace: Mapping[str, str]
 
 
 class Middleware(Protocol):
-    """What runs beside every job. Subclass it and override the hooks that you need: only those are called.
+    """Runs beside every job. Subclass it and override the hooks that you need: only those are called.
 
     The middleware that was given to the queue first is the outermost one. An error in `on_push` is raised by the
     push, and nothing is stored; one in `handle` fails the job, like one of the handler; those in the other hooks
@@ -114,5 +114,5 @@ class Middleware(Protocol):
     async def on_completed(self, job: CompletedJob) -> None:
         """After the handler has ended and it is decided what becomes of the job, also for one that did not run.
 
-        Also where `on_pop` was not called: a job may be cancelled in that of another middleware.
+        Also called if `on_pop` was not: the job may have been cancelled in the `on_pop` of another middleware.
         """

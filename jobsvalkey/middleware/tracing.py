@@ -63,7 +63,7 @@ class TracingMiddleware(Middleware):
         self._run.set(_Run(job.job_id, span, token, self._run.get()))
 
     async def on_completed(self, job: CompletedJob) -> None:
-        """End the consumer's span, with the error where the run has failed."""
+        """End the consumer's span, with the error if the run has failed."""
         run = self._run.get()
         if run is None or run.job_id != job.job_id:
             return  # it did not run, or was cancelled before its `on_pop` came to this

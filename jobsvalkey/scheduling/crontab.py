@@ -4,7 +4,7 @@
 for a change of the clocks are applied here, the same for expressions with and without seconds:
 
 - A job at fixed times (neither minute nor hour begins with `*`) fires once for each of its times: right after the
-  change where the time is skipped, at the first of the two where it comes twice.
+  change if the time is skipped, at the first of the two if it comes twice.
 - Any other job fires whenever the wall clock shows one of its times.
 """
 
@@ -41,7 +41,7 @@ _SEARCH = timedelta(days=50 * 366)
 
 
 def expand(expression: str) -> str:
-    """The fields that a nickname stands for; `expression` itself where it is none.
+    """The fields that a nickname stands for; `expression` itself if it is none.
 
     Raises:
         ValueError: it begins with `@`, but is no nickname.
@@ -99,7 +99,7 @@ def describe(expression: str) -> str:
 
 
 def next_after(expression: str, instant: datetime, zone: tzinfo) -> datetime | None:
-    """The first trigger after `instant`, both naive and in UTC; `None` where there is none in 50 years."""
+    """The first trigger after `instant`, both naive and in UTC; `None` if there is none in 50 years."""
     instant = instant.replace(microsecond=0)
     minute, hour = expression.split()[-5:-3]
     fixed = not minute.startswith("*") and not hour.startswith("*")

@@ -55,8 +55,8 @@ class JobSchedule:
     ) -> None:
         """Run a job on a schedule: `add_job(parameters, schedule)` or `add_job(job_name, parameters, schedule)`.
 
-        Where a job has several schedules, each needs an `id` of its own; left out, it is the job's name. What a
-        schedule has run is kept under the id: under a new one it starts afresh.
+        If a job has several schedules, each needs an `id` of its own; by default it is the job's name. The last date
+        of a schedule is kept under the id: under a new one it starts afresh.
 
         Raises:
             DuplicateSchedule: the id is taken.

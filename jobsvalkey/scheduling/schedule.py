@@ -16,11 +16,11 @@ from jobsvalkey.scheduling.days import Day, Month
 class Schedule:
     """Times at which a job is to run, to the second: a crontab in a time zone.
 
-    Where the clocks change, a job at fixed times runs once for each of them: right after the change where the time
-    is skipped, at the first of the two where it comes twice. A job whose minute or hour is a wildcard runs whenever
+    When the clocks change, a job at fixed times runs once for each of them: right after the change if the time is
+    skipped, at the first of the two if it comes twice. A job whose minute or hour is a wildcard runs whenever
     the wall clock shows one of its times. Days of the month that a month does not have are passed over.
 
-    Each way to make one raises a `ValueError` where a value is out of range or no date fits.
+    Each way to make one raises a `ValueError` if a value is out of range or no date fits.
     """
 
     expression: str
@@ -130,7 +130,7 @@ class Schedule:
         """As a crontab says it.
 
         Fields take `*`, names (`sat`, `jan`), ranges, steps and lists; a day of month `L` is the last one, `LW` the
-        last weekday; a day of week `fri#2` is the second Friday, `5L` the last. Where both days are restricted,
+        last weekday; a day of week `fri#2` is the second Friday, `5L` the last. If both days are restricted,
         either one is enough, as in Debian's cron; one that begins with `*` has to fit as well. `@yearly`,
         `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and `@hourly` stand for what they say.
         """
@@ -150,7 +150,7 @@ class Schedule:
         return trigger.replace(tzinfo=UTC).astimezone(self.time_zone)
 
     def latest(self, after: datetime, until: datetime) -> datetime | None:
-        """The last trigger that is after `after` and not after `until`, if there is one.
+        """Return the last trigger that is after `after` and not after `until`, if there is one.
 
         Raises:
             ValueError: one of the two is naive.

@@ -9,7 +9,7 @@ from jobsvalkey.scheduling.schedule import Schedule
 
 
 class Accuracy(StrEnum):
-    """What becomes of triggers that were missed while no scheduler ran."""
+    """Whether triggers that were missed, while no scheduler ran, run later."""
 
     LATEST = "latest"
     """The latest one runs, the others are dropped."""

@@ -37,7 +37,7 @@ _RELEASE_TIMEOUT = 1.0
 
 
 class SchedulerDriver(QueueDriver, SchedulingDriver, MetadataDriver, Protocol):
-    """What a scheduler needs of its driver."""
+    """The driver of a scheduler, with what that needs."""
 
 
 class _Progress:
@@ -66,10 +66,10 @@ class Scheduler:
 
     A push and the note of what was pushed are one step of the store, and a trigger's job has an id of its own, so
     that neither a crash, nor a lost reply, nor a second scheduler pushes it twice. A job that was never scheduled
-    starts from the first run of the scheduler. Time is the driver's clock; where that goes back by up to three
-    hours, what has run does not run again, and where it goes back further, the schedule starts from the new time.
+    starts from the first run of the scheduler. Time is the driver's clock. If that goes back by up to three
+    hours, what has run does not run again. If it goes back further, the schedule starts from the new time.
 
-    Of the schedulers of a name, the one with their lock pushes. The others do so where that one does not: a job whose
+    Of the schedulers of a name, the one with their lock pushes. The others do so if that one does not: a job whose
     trigger is overdue by the lock's `hold_for`.
 
     Raises:
@@ -242,10 +242,11 @@ class Scheduler:
 
 
 def _beginning_of_keys(name: str, queue_key: str | None) -> str:
-    """What the metadata keys of a scheduler begin with: no two schedulers of a queue share a key, whatever their ids.
+    """Return what the metadata keys of a scheduler begin with.
 
-    A service of Swift names its scheduler after the queue, so that name stays as it is. In any other a dot is escaped,
-    and the whole is marked if the queue's key begins with it.
+    No two schedulers of a queue share a key, whatever their ids. A service of Swift names its scheduler after the
+    queue, so that name stays as it is. In any other a dot is escaped, and the whole is marked if the queue's key
+    begins with it.
 
     Raises:
         ValueError: the keys would meet the driver's own.

@@ -12,7 +12,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def offset_at(instant: datetime, zone: tzinfo) -> timedelta:
-    """What the zone adds to UTC at `instant`."""
+    """Return what the zone adds to UTC at `instant`."""
     return instant.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) - instant
 
 
@@ -34,7 +34,7 @@ def first_change(after: datetime, until: datetime, zone: tzinfo) -> datetime | N
 
 
 def first_instant(local: datetime, zone: tzinfo) -> datetime:
-    """The instant at which the wall clock first shows `local`, or, where it never does, jumps over it."""
+    """Return the instant at which the wall clock first shows `local`, or, if it never does, jumps over it."""
     first, second = (_instant(local, zone, fold) for fold in (0, 1))
     # Out of order, they are what `local` would be by the offsets before and after the gap that it is in.
     return first if first <= second else (first_change(second, first, zone) or first)

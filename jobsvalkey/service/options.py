@@ -9,7 +9,7 @@ from jobsvalkey.scheduling import Schedule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupOptions:
-    """What a service cleans up, and when. Of several services on one queue, one does it each time."""
+    """The cleanup of a service. Of several services on one queue, one does it each time."""
 
     parameters: CleanupParameters
     """What is done to the jobs of each state."""

@@ -38,7 +38,7 @@ async def latencies(store: Store) -> list[float]:
 
 
 async def idle_cost(store: Store) -> tuple[float, float]:
-    """What an idle worker does to the server, per second: the commands that it sends, and the writes of its scripts.
+    """Measure what an idle worker costs the server, per second: the commands that it sends, the writes of its scripts.
 
     Seen by MONITOR, which tells what a client sends from what a script does.
     """

@@ -1,4 +1,4 @@
-"""What is measured, against what, and what it should come to."""
+"""The measures of `bench`, each with what it is compared to and its goal."""
 
 import statistics
 from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ class Line:
     ratio: float | None = None
     goal: str = ""
     met: bool | None = None
-    """`None` where there is no goal."""
+    """`None` if there is no goal."""
 
 
 async def measure(url: str, rounds: int, progress: Callable[[str], None] = lambda _: None) -> list[Line]:

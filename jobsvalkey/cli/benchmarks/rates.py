@@ -58,7 +58,7 @@ async def push_many(store: Store) -> float:
 
 
 async def bare_loop(store: Store) -> float:
-    """What a drain could do at best: the driver's exchange, and a task for each job that does nothing."""
+    """Measure what a drain could do at best: the driver's exchange, and a task for each job that does nothing."""
 
     async def nothing() -> None:
         return

@@ -1,4 +1,4 @@
-"""What a measurement works on."""
+"""The server that is measured, and queues on it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What is seen while the demo runs: a bar on a terminal, plain lines elsewhere."""
+"""The progress of the demo: a bar on a terminal, plain lines elsewhere."""
 
 from types import TracebackType
 from typing import Self
@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 STEPS = 10
-"""Lines of progress where there is no terminal."""
+"""Lines of progress if there is no terminal."""
 
 
 class Display:

@@ -23,7 +23,7 @@ class Found:
 
 
 def default_folder() -> Path:
-    """Where the installed packages are that this one needs."""
+    """Return the folder of the installed packages that this one needs."""
     folder = Path(valkey.__file__).parents[1]
     return folder if folder.is_dir() else Path(sysconfig.get_path("purelib"))
 

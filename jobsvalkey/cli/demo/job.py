@@ -71,7 +71,7 @@ class Results:
 
 
 def make_handler(results: Results, worker: int, pause: float) -> Callable[[DescribeFile, JobContext], Any]:
-    """What runs the job. It rests for `pause` seconds, where there are so few jobs that nothing could be seen."""
+    """Return the handler. It rests for `pause` seconds if there are so few jobs that nothing could be seen."""
     clock = SystemClock()
 
     async def describe_file(parameters: DescribeFile, context: JobContext) -> None:

@@ -36,7 +36,7 @@ class WorkerProcess:
         await self._process.wait()
 
     async def stop(self) -> None:
-        """SIGTERM; SIGKILL where that does not help."""
+        """Send SIGTERM, and SIGKILL if that does not help."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -78,7 +78,7 @@ async def worker_process(url: str, queue_key: str, number: int, pause: float) ->
 
 
 async def _first_line(process: asyncio.subprocess.Process) -> bytes:
-    """What a process says first; nothing where it says nothing in time."""
+    """Return the first line that a process prints; nothing if it prints none in time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(START_TIMEOUT):
             return await process.stdout.readline() if process.stdout else b""

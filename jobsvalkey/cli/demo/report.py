@@ -1,4 +1,4 @@
-"""What came of the demo."""
+"""The result of the demo."""
 
 import statistics
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ PUSH_AT_ONCE = 2_000
 LOOK_EVERY = 0.05
 """Seconds."""
 SHORTEST = 3.0
-"""Seconds that the jobs take at least, all in all: where there are few files, each job rests a little."""
+"""Seconds that the jobs take at least, all in all: if there are few files, each job rests a little."""
 LONGEST_PAUSE = 1.0
 
 
