@@ -22,7 +22,7 @@ class ValkeyConfiguration(DriverConfiguration):
     It does not run while bytes arrive or leave.
     """
     unowned_grace: timedelta = timedelta(seconds=5)
-    """How long a Swift worker may take to write its id to a job that it has popped."""
+    """How long a Swift worker may hold a job without a lock, as one does that starts, before the job is recovered."""
 
     def __post_init__(self) -> None:
         # Not super(): a slotted dataclass is a new class, which the implicit form does not find.

@@ -8,6 +8,7 @@ from typing import Any, Final
 from jobsvalkey import RETAIN, JobContext, JobID, JobName, JobQueue, JobStatus, RetentionPolicy
 from jobsvalkey.contract import Claim
 from jobsvalkey.contract import InconsistencyKind as Kind
+from jobsvalkey.runtime import Values
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.swift.peer import SwiftPeer
 
@@ -32,6 +33,7 @@ class Shared:
 
     peer: SwiftPeer
     driver: ValkeyJobQueue
+    values: Values = "plain"
     queue: JobQueue[ValkeyJobQueue] = field(init=False)
     runs: Counter[JobID] = field(default_factory=lambda: Counter[JobID]())
     """How often each job has run in Python."""
@@ -40,7 +42,7 @@ class Shared:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        self.queue = JobQueue(self.driver)
+        self.queue = JobQueue(self.driver, values=self.values)
         for name in NAMES:
             self.queue.register_job(JobName(name, dict[str, Any]), self._run)
 

@@ -14,7 +14,6 @@ from jobsvalkey import (
     JobCleanup,
     JobID,
     JobName,
-    JobQueue,
     JobStatus,
     ValkeyConfiguration,
     ValkeyJobQueue,
@@ -28,12 +27,12 @@ from tests.swift.recordings import VERSIONS, recording
 PUSH_BOTH = "push both cleanup jobs"
 
 
-@pytest.fixture
-async def shared(server_client: Valkey, queue_key: str) -> AsyncIterator[Shared]:
+@pytest.fixture(params=["plain", "swift"])
+async def shared(server_client: Valkey, queue_key: str, request: pytest.FixtureRequest) -> AsyncIterator[Shared]:
     clock = ManualClock()
     configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=KEEP_ALL, unowned_grace=GRACE)
     async with ValkeyJobQueue(server_client, configuration, clock=clock) as driver:
-        yield Shared(SwiftPeer(server_client, queue_key, clock), driver)
+        yield Shared(SwiftPeer(server_client, queue_key, clock), driver, request.param)
 
 
 async def finished(shared: Shared, status: JobStatus) -> JobID:
@@ -128,7 +127,7 @@ def asked_in_swift(version: str) -> dict[str, Any]:
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_what_is_asked_for_here_has_swifts_spelling(shared: Shared, version: str) -> None:
     """A Swift worker may claim it. It passes over the states that its own cleanup job does not have."""
-    queue, driver = JobQueue(shared.driver), shared.driver
+    queue, driver = shared.queue, shared.driver
     cleanup = CleanupParameters(
         failed_jobs=JobCleanup.remove(max_age=timedelta(hours=1)),
         cancelled_jobs=JobCleanup.remove(),
