@@ -9,6 +9,7 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import JobCleanup, JobID, JobStatus, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.contract import new_job_id
 from jobsvalkey_memory import ManualClock
 from tests.support.servers import Server
 from tests.swift.beside import GRACE, KEEP_ALL, Shared
@@ -205,6 +206,58 @@ async def test_another_claim_of_the_same_job_starts_the_grace_anew(shared: Share
     assert await shared.driver.recover() == 0, "another worker has signed for it"
     shared.peer.clock.advance(GRACE)
     assert await shared.driver.recover() == 1
+
+
+async def sign(shared: Shared, job_id: JobID, worker: str, started: float) -> None:
+    fields = {"workerID": worker, "processingStarted": repr(started)}
+    await shared.peer.client.hset(f"{shared.peer.key}/{job_id}.metadata", mapping=fields)
+
+
+@pytest.mark.parametrize("meanwhile", ["its lock", "another start", "another worker", "the queue"])
+async def test_a_claim_that_was_another_in_between_begins_anew(shared: Shared, meanwhile: str) -> None:
+    """Also if it looks the same again by then."""
+    job_id = await shared.push("Plain")
+    client, key = shared.peer.client, shared.peer.key
+    await shared.peer.plays("main", RUN).until(2)
+    await sign(shared, job_id, "worker", 1.5)
+    other = new_job_id()
+    await sign(shared, other, "alive", 1.5)
+    await client.set(f"{key}.metadata.worker.alive", "lock")
+    await client.lpush(f"{key}.processing", str(other))
+    assert await shared.driver.recover() == 0
+    shared.peer.clock.advance(GRACE)
+    if meanwhile == "its lock":
+        await client.set(f"{key}.metadata.worker.worker", "lock")
+        assert await shared.driver.recover() == 0
+        await client.delete(f"{key}.metadata.worker.worker")
+    elif meanwhile == "the queue":
+        await client.lrem(f"{key}.processing", 0, str(job_id))
+        assert await shared.driver.recover() == 0
+        await client.lpush(f"{key}.processing", str(job_id))
+    else:
+        await sign(shared, job_id, *(("worker", 2.5) if meanwhile == "another start" else ("other", 1.5)))
+    assert await shared.driver.recover() == 0
+    shared.peer.clock.advance(GRACE)
+    assert await shared.driver.recover() == 1
+
+
+@pytest.mark.parametrize("found", ["nothing", "a list"])
+async def test_only_a_request_that_is_gone_says_that_the_job_has_ended(shared: Shared, found: str) -> None:
+    """Then nothing is left, whoever has removed the request."""
+    job_id = await shared.push("Plain")
+    await running(shared, "main")
+    await shared.peer.let_locks_run_out()
+    assert await shared.recover() == 1
+    await shared.peer.client.delete(f"{shared.peer.key}/{job_id}")
+    if found == "a list":
+        await shared.peer.client.rpush(f"{shared.peer.key}/{job_id}", "a list")
+    await shared.work()
+    assert not shared.runs
+    if found == "a list":
+        assert await shared.driver.status(job_id) is JobStatus.FAILED
+    else:
+        assert await shared.driver.status(job_id) is None
+        assert await shared.driver.validate() == []
 
 
 async def test_an_unsigned_claim_is_taken_at_the_second_look(shared: Shared) -> None:

@@ -149,12 +149,41 @@ async def test_deaths_are_counted_across_both_sides(shared: Shared, version: str
         assert len((await shared.driver.exchange(f"dying {number}", 1, (), 1)).claims) == 1
         shared.peer.clock.advance(HOUR * 2)
         assert await shared.recover() == 1
-        play = shared.peer.plays(version, KEEP)
-        while not str(play.steps[play.at]).startswith("LREM"):
-            await play.step()
-        await shared.peer.let_locks_run_out()
+        await killed_there(shared, version)
         assert await shared.recover() == 1
         assert (await stored_of(shared, job_id)).recoveries == 2 * number
+
+
+async def killed_there(shared: Shared, version: str) -> None:
+    """A Swift worker that has signed for the job that is due is gone."""
+    play = shared.peer.plays(version, KEEP)
+    while not str(play.steps[play.at]).startswith("LREM"):
+        await play.step()
+    await shared.peer.let_locks_run_out()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_what_is_taken_from_swift_is_without_what_was_noted_before(shared: Shared, version: str) -> None:
+    job_id = await failed_here(shared)
+    assert await shared.driver.rerun(job_id)
+    await work(shared, RuntimeError("in Python"), "retrying")
+    shared.peer.clock.advance(HOUR)
+    await killed_there(shared, version)
+    assert await shared.recover() == 1
+    assert await all_noted(shared, job_id) == (None, 1, False)
+
+
+async def test_deaths_are_counted_across_swifts_own_recovery(shared: Shared) -> None:
+    """It leaves the name of the worker that died."""
+    job_id = await shared.push("Fails")
+    await shared.claim()
+    shared.peer.clock.advance(HOUR * 200)
+    assert await shared.driver.recover() == 1
+    await killed_there(shared, "main")
+    starting = shared.peer.plays("main", KILLED)
+    while starting.steps[starting.at].function != "swiftjobs_pop":
+        await starting.step()
+    assert await all_noted(shared, job_id) == (None, 1, False)
 
 
 async def test_an_error_of_pythons_stays_with_its_own_end(shared: Shared) -> None:
