@@ -99,6 +99,10 @@ class SuiteContext:
             queue_key=f"{{kit-{secrets.token_hex(6)}}}", poll_time=timedelta(milliseconds=100)
         )
         self.capabilities: frozenset[Capability] = frozenset()
+        self.moment: timedelta = timedelta(seconds=0.3)
+        """The unit, unless the clock is driven."""
+        self._opened = asyncio.get_running_loop().time()
+        self._advanced = 0.0
         self._drivers = drivers
 
     # -- drivers and workers
@@ -138,7 +142,13 @@ class SuiteContext:
     @property
     def unit(self) -> timedelta:
         """A time that is long beside a step: a minute of a driven clock, a moment of real time."""
-        return timedelta(minutes=1) if self.clock else timedelta(milliseconds=300)
+        return timedelta(minutes=1) if self.clock else self.moment
+
+    @property
+    def was_late(self) -> bool:
+        """Whether the steps so far took so much real time that `unit` is not long beside them."""
+        took = asyncio.get_running_loop().time() - self._opened - self._advanced
+        return self.clock is None and took > self.moment.total_seconds() / 2
 
     @property
     def tolerance(self) -> timedelta:
@@ -154,7 +164,9 @@ class SuiteContext:
         if self.clock is not None:
             self.clock.advance(by)
         else:
-            await asyncio.sleep(by.total_seconds() + 0.02)
+            seconds = by.total_seconds() + 0.02
+            self._advanced += seconds
+            await asyncio.sleep(seconds)
 
     def same_time(self, one: datetime | None, other: datetime | None) -> bool:
         """Whether two times are the same, as far as the store can tell."""
