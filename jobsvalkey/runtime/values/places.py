@@ -7,6 +7,7 @@ from typing import Any, cast
 from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values.annotations import name_of_type
 from jobsvalkey.runtime.values.comparison import field_names
+from jobsvalkey.runtime.values.pydantic_models import is_model, unwritable_field
 
 
 def culprit(value: Any, works: Callable[[Any], object]) -> str | None:
@@ -18,6 +19,8 @@ def culprit(value: Any, works: Callable[[Any], object]) -> str | None:
         place, part = _innermost("", value, works)
     except RecursionError:
         return None
+    if is_model(type(part)) and (name := unwritable_field(part)) is not None:
+        place, part = f"{type(part).__qualname__}.{name}", getattr(part, name)
     return f"{place} is {with_article(name_of_type(type(part)))}" if place else None
 
 

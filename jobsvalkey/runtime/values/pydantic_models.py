@@ -23,6 +23,16 @@ def dump_json(model: Any) -> bytes:
     return model.__pydantic_serializer__.to_json(model, by_alias=True, round_trip=True, warnings=False)
 
 
+def unwritable_field(model: Any) -> str | None:
+    """Return the name of a field that cannot be written as JSON, if there is one."""
+    for name in type(model).model_fields:
+        try:
+            model.__pydantic_serializer__.to_json(model, include={name}, round_trip=True, warnings=False)
+        except Exception:
+            return name
+    return None
+
+
 def dump(model: Any) -> Any:
     """Return a model's fields by their names on the wire, each as it is."""
     return model.model_dump(by_alias=True, round_trip=True, warnings=False)

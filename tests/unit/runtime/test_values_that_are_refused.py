@@ -67,6 +67,11 @@ def with_private() -> HasPrivate:
     return value
 
 
+class HasBytes(pydantic.BaseModel):
+    x: int = 1
+    note: bytes
+
+
 class Total(TypedDict):
     x: int
 
@@ -104,6 +109,8 @@ MISTYPED: Any = {"x": "1"}
         (time, time(1, tzinfo=BERLIN), "would arrive as time"),
         (time, time(1, tzinfo=ODD), "would arrive as time"),
         (HasPrivate, with_private(), "HasPrivate._note would arrive as int 1, not int 2"),
+        (HasBytes, HasBytes(note=b"\xff"), "HasBytes.note is a bytes"),
+        (list[HasBytes], [HasBytes(note=b"\xff")], "HasBytes.note is a bytes"),
         (Total, EXTRA, "of the keys 'y'"),
         (Total, MISTYPED, "Expected `int`"),
     ],
