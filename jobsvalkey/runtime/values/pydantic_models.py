@@ -25,7 +25,8 @@ def dump_json(model: Any) -> bytes:
 
 def unwritable_field(model: Any) -> str | None:
     """Return the name of a field that cannot be written as JSON, if there is one."""
-    for name in type(model).model_fields:
+    kind: Any = type(model)
+    for name in kind.model_fields:
         try:
             model.__pydantic_serializer__.to_json(model, include={name}, round_trip=True, warnings=False)
         except Exception:
