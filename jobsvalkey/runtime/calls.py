@@ -42,7 +42,10 @@ async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext,
         NoThread: it was not called.
     """
     if job.timeout is None:
-        await _call(job, parameters, context, run)
+        if not job.is_coroutine:
+            await _call(job, parameters, context, run)
+        elif (result := await job.handler(parameters, context)) is not None:
+            _refuse_unrun(job, result)
     else:
         with _TimeLimit(job, job.timeout, run):
             await _call(job, parameters, context, run)

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterable
 
-from jobsvalkey.contract import Claim, Fail, Release, Retry, Settlement
+from jobsvalkey.contract import Claim, Fail, Finish, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
 
 
 def size_of(settlement: Settlement) -> int:
     """Bytes that a settlement carries into the store."""
+    if type(settlement) is Finish:
+        return 0
     match settlement:
         case Fail(error=error):
             return len(error)

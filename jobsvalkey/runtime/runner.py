@@ -21,7 +21,7 @@ from jobsvalkey.contract import (
     check_due,
 )
 from jobsvalkey.contract.checks import LONGEST_DELAY
-from jobsvalkey.middleware import CallNext, CompletedJob, JobOutcome, PoppedJob
+from jobsvalkey.middleware import CompletedJob, JobOutcome, PoppedJob
 from jobsvalkey.runtime.calls import NoThread, call_handler, thread_ended
 from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt
 from jobsvalkey.runtime.context import JobContext
@@ -77,13 +77,15 @@ class JobRunner:
         started, failure = None, None
         ended: tuple[Settlement, JobOutcome] | None = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
         try:
-            call: CallNext = partial(call_handler, job, request.parameters, context, run)
-            if self._chain.at_run:
+            if not self._chain.at_run:
+                started = now()
+                await call_handler(job, request.parameters, context, run)
+            else:
                 popped = self._popped(claim, request, context)
                 await self._chain.pop(popped)
-                call = self._chain.around(popped, call)
-            started = now()
-            await call()
+                handler = partial(call_handler, job, request.parameters, context, run)
+                started = now()
+                await self._chain.around(popped, handler)()
         except BaseException as error:
             if is_a(error, GeneratorExit) and not is_current(task):
                 raise  # nobody goes on with this coroutine: its event loop was closed
