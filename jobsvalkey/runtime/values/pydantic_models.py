@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any, Literal, get_origin
+from typing import Any, Literal, cast, get_origin
 
 from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values.annotations import bare, members, name_of_type
@@ -25,7 +25,7 @@ def dump_json(model: Any) -> bytes:
 
 def unwritable_field(model: Any) -> str | None:
     """Return the name of a field that cannot be written as JSON, if there is one."""
-    kind: Any = type(model)
+    kind = cast("Any", type(model))
     for name in kind.model_fields:
         try:
             model.__pydantic_serializer__.to_json(model, include={name}, round_trip=True, warnings=False)
