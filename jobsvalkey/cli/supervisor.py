@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from jobsvalkey.cli.stopping import AT_ONCE, GRACEFULLY, SUPERVISED, time_to_stop
 from jobsvalkey.runtime import ProcessorOptions
-from jobsvalkey.runtime.signals import stop_signals
+from jobsvalkey.runtime.signals import STOP_SIGNALS, stop_signals
 
 _LOGGER = logging.getLogger("jobsvalkey.supervisor")
 
@@ -83,7 +83,8 @@ class Supervisor:
             started = clock()
             code = await self._run_once(number)
             if self._stop.is_set():
-                return code in (0, RECYCLED)
+                # A signal ends a process that has not begun yet, or has nothing left to see to.
+                return code in (0, RECYCLED, *(-number for number in STOP_SIGNALS))
             if code == RECYCLED:
                 _LOGGER.info("worker process %d has run its number of jobs: a fresh one takes its place", number)
                 pause = FIRST_PAUSE
