@@ -94,7 +94,7 @@ script_mutant(
     "ScriptRecoversUncounted",
     "`recover.lua`: a recovery is not counted.",
     "test_worker_the_jobs_of_a_dead_worker_are_pending_again",
-    "release(ids, claims, worker, count_recovery)",
+    "release(ids, claims, worker, has_died[worker] and count_recovery)",
     "release(ids, claims, worker)",
     weakness=19,
 )
