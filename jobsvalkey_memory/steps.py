@@ -1,15 +1,13 @@
 """What the rows of the twin are made of. Nothing here awaits, so that each row is one atomic step."""
 
-import hashlib
 import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from itertools import takewhile
 from types import CoroutineType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
@@ -17,7 +15,6 @@ from jobsvalkey.contract import (
     Clock,
     ConfigurationError,
     DriverConfiguration,
-    Due,
     Fail,
     Finish,
     JobID,
@@ -36,6 +33,8 @@ from jobsvalkey.contract import (
     WorkerClosed,
     WorkerID,
     check_metadata_key,
+    digest_of,
+    resolve_due,
 )
 from jobsvalkey_memory.clock import ManualClock
 from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Value, Worker, place
@@ -62,7 +61,7 @@ def numbered(
             return await method(self, *args, **kwargs)
         asked = signature.bind(None, *args, **kwargs)
         asked.apply_defaults()
-        digest = hashlib.sha256(msgspec.msgpack.encode([method.__name__, *asked.arguments.values()])).digest()
+        digest = digest_of(method.__name__, *asked.arguments.values())
         now, producers = self.now(), self.state.producers
         last = producers.get(operation.producer)
         if last is None or operation.sequence > last.sequence:
@@ -125,7 +124,7 @@ class Steps(Generic[ClockT_co]):
         self.state.remembered.pop(item.job_id, None)
         if item.remember:
             self.state.named.add(item.job_id)
-        status, due = JobStatus.PENDING, _resolve(item.due, now)
+        status, due = JobStatus.PENDING, resolve_due(item.due, now)
         job = StoredJob(job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due)
         self.state.pushed.append(job)
         self._pend(job)
@@ -152,7 +151,7 @@ class Steps(Generic[ClockT_co]):
             case Retry(request=request, due=due, error=error):
                 changes = {"request": request, "error": error}
                 job = replace(job, **{name: new for name, new in changes.items() if new is not None})
-                self._pend(replace(job, due=_resolve(due, now), recoveries=0, reset_attempt=False))
+                self._pend(replace(job, due=resolve_due(due, now), recoveries=0, reset_attempt=False))
             case Release():
                 self._pend(job)
         return SettleOutcome.SETTLED
@@ -175,7 +174,7 @@ class Steps(Generic[ClockT_co]):
             self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
 
     def _retention(self, status: JobStatus) -> Retention:
-        return getattr(self.configuration.retention_policy, f"{status}_jobs")
+        return self.configuration.retention_policy.of(status)
 
     def _is_present(self, job: StoredJob, now: datetime) -> bool:
         if job.ended_at is None or job.job_id in self.state.kept:
@@ -209,10 +208,6 @@ class Steps(Generic[ClockT_co]):
         if found and found.expires:
             raise ConfigurationError(f"metadata {key!r} is a lock that is held: use another key for the value")
         return found.value if found else None
-
-
-def _resolve(due: Due, now: datetime) -> datetime:
-    return due.astimezone(UTC) if isinstance(due, datetime) else now + (due or timedelta(0))
 
 
 def claim_of(job: StoredJob, token: bytes) -> Claim:

@@ -32,7 +32,7 @@ from jobsvalkey.contract import (
     SystemClock,
     new_job_id,
 )
-from jobsvalkey_conformance.harness import AnyDriver, DriverHarness, Hook
+from jobsvalkey_conformance.harness import AnyDriver, Damage, DriverHarness, Hook
 from jobsvalkey_conformance.limit import limited
 from jobsvalkey_conformance.marks import not_run
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
@@ -175,6 +175,13 @@ class SuiteContext:
         return abs(one - other) <= self.tolerance
 
     # -- jobs
+
+    async def damage(self, job_id: JobID, how: Damage) -> None:
+        """Spoil a stored job; end the test as not run if the store cannot have that damage."""
+        try:
+            await self.harness.damage(self.configuration, job_id, how)
+        except NotImplementedError:
+            not_run(f"the store cannot have a {how}")
 
     @staticmethod
     def job(request: bytes = b"{}", *, due: Due = None, remember: bool = False, job_id: JobID | None = None) -> NewJob:

@@ -123,7 +123,7 @@ class DriverHarness(ABC):
         raise NotImplementedError
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
-        """Spoil a stored job, without the driver."""
+        """Spoil a stored job, without the driver. Raise `NotImplementedError` for damage that the store cannot have."""
         raise NotImplementedError
 
     async def kill_connections(self) -> None:

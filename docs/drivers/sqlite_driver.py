@@ -5,7 +5,6 @@ repeated. Steps block the event loop for as long as SQLite takes, which is short
 """
 
 import asyncio
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
@@ -35,7 +34,6 @@ from jobsvalkey.contract import (
     Pushed,
     Renewed,
     Report,
-    Retention,
     Retry,
     Settlement,
     SettleOutcome,
@@ -49,7 +47,9 @@ from jobsvalkey.contract import (
     check_push,
     check_reports,
     check_settlements,
+    digest_of,
     refusals,
+    resolve_due,
 )
 
 SCHEMA = """
@@ -62,12 +62,14 @@ CREATE INDEX IF NOT EXISTS by_due ON jobs (state, due, id);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (state, kept, ended, id);
 CREATE INDEX IF NOT EXISTS by_worker ON jobs (worker, due, id) WHERE worker IS NOT NULL;
 CREATE TABLE IF NOT EXISTS remembered (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_until ON remembered (until);
 CREATE TABLE IF NOT EXISTS workers (
     id TEXT PRIMARY KEY, expires INTEGER NOT NULL, leaving INTEGER DEFAULT 0, sequence INTEGER, outcomes TEXT
 );
 CREATE TABLE IF NOT EXISTS producers (
     id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, digest BLOB NOT NULL, answer TEXT NOT NULL, used INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS by_use ON producers (used);
 CREATE TABLE IF NOT EXISTS metadata (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires INTEGER);
 """
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,8 +91,6 @@ class SQLiteJobQueue:
         self._path = directory / f"{quote(self.configuration.queue_key, safe='')}.sqlite"
         self._window = self.configuration.idempotency_window // MICROSECOND
         self._opened: sqlite3.Connection | None = None
-        policy = self.configuration.retention_policy
-        self._retention: dict[JobStatus, Retention] = {state: getattr(policy, f"{state}_jobs") for state in FINISHED}
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         """Store all items, or none."""
@@ -302,22 +302,22 @@ class SQLiteJobQueue:
             "WHERE id = ?",
             *(state, now, error, kept, job_id),
         )
-        if (count := self._retention[state].max_count) is not None:
+        if (count := self.configuration.retention_policy.of(state).max_count) is not None:
             beyond = "SELECT id FROM jobs WHERE state = ? AND NOT kept ORDER BY ended DESC, id DESC LIMIT -1 OFFSET ?"
             self._drop(state, now, f"id IN ({beyond})", state, count)
 
     def _forget(self, now: int) -> None:
         """Drop what is over by now. Every step begins with it, so that no step sees what is beyond its time."""
-        for state, retention in self._retention.items():
-            if retention.max_age is not None:
-                oldest = now - retention.max_age // MICROSECOND
+        for state in FINISHED:
+            if (age := self.configuration.retention_policy.of(state).max_age) is not None:
+                oldest = now - age // MICROSECOND
                 self._drop(state, now, "state = ? AND kept = 0 AND ended <= ?", state, oldest)
         self._do("DELETE FROM remembered WHERE until <= ?", now)
         self._do("DELETE FROM producers WHERE used <= ?", now - PRODUCER_MEMORY)
 
     def _drop(self, state: JobStatus, now: int, which: str, *values: object) -> None:
         """Make jobs absent; an id that a user gave is remembered from the moment at which its job was to go."""
-        age = self._retention[state].max_age
+        age = self.configuration.retention_policy.of(state).max_age
         gone = "?" if age is None else f"min(?, ended + {age // MICROSECOND})"
         remember = f"INSERT OR REPLACE INTO remembered SELECT id, {gone} + ? FROM jobs WHERE named AND {which}"  # noqa: S608
         self._do(remember, now, self._window, *values)
@@ -325,12 +325,12 @@ class SQLiteJobQueue:
 
     # Steps.
 
-    def _numbered(self, operation: Operation | None, asked: object, step: Callable[[int], Any]) -> Any:
+    def _numbered(self, operation: Operation | None, asked: Sequence[Any], step: Callable[[int], Any]) -> Any:
         """Do a step; answer a repeat of its producer's last one from memory."""
         with self._transaction() as now:
             if operation is None:
                 return step(now)
-            digest = hashlib.sha256(repr(asked).encode()).digest()
+            digest = digest_of(*asked)
             last = self._one("SELECT sequence, digest, answer FROM producers WHERE id = ?", operation.producer)
             if last and last[:2] == (operation.sequence, digest):
                 answer = json.loads(last[2])
@@ -391,9 +391,7 @@ class SQLiteJobQueue:
 
 
 def _resolve(due: Due, now: int) -> int:
-    if isinstance(due, datetime):
-        return (due - EPOCH) // MICROSECOND
-    return now + (due or timedelta(0)) // MICROSECOND
+    return (resolve_due(due, _time(now)) - EPOCH) // MICROSECOND
 
 
 def _time(microseconds: int) -> datetime:

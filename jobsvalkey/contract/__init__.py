@@ -9,6 +9,7 @@ from jobsvalkey.contract.checks import (
     check_reports,
     check_request,
     check_settlements,
+    resolve_due,
 )
 from jobsvalkey.contract.claims import (
     Claim,
@@ -67,8 +68,10 @@ from jobsvalkey.contract.errors import (
     WorkerClosed,
 )
 from jobsvalkey.contract.fields import refusals
+from jobsvalkey.contract.hints import Hints
 from jobsvalkey.contract.job_id import JobID, JobIDGenerator, new_job_id
 from jobsvalkey.contract.names import AnyServiceJob, JobName, JobParameters, NamedParameters, ServiceJob
+from jobsvalkey.contract.numbering import CallNames, Numbering, digest_of
 from jobsvalkey.contract.options import (
     DO_NOT_RETAIN,
     RETAIN,
@@ -87,6 +90,7 @@ __all__ = [
     "FINISHED",
     "RETAIN",
     "AnyServiceJob",
+    "CallNames",
     "CancellableDriver",
     "Capability",
     "Claim",
@@ -103,6 +107,7 @@ __all__ = [
     "Exchanged",
     "Fail",
     "Finish",
+    "Hints",
     "Inconsistency",
     "InconsistencyKind",
     "InspectionDriver",
@@ -119,6 +124,7 @@ __all__ = [
     "MetadataDriver",
     "NamedParameters",
     "NewJob",
+    "Numbering",
     "Operation",
     "OperationRefused",
     "OrphanedCleanupParameters",
@@ -161,8 +167,10 @@ __all__ = [
     "check_reports",
     "check_request",
     "check_settlements",
+    "digest_of",
     "new_job_id",
     "refusals",
+    "resolve_due",
     "retain_for",
     "retain_last",
 ]

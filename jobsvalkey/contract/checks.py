@@ -37,6 +37,11 @@ def check_due(due: Due, what: str = "due") -> Due:
     return due
 
 
+def resolve_due(due: Due, now: datetime) -> datetime:
+    """Return the time at which a job is due, in UTC, on a store whose clock says `now`."""
+    return due.astimezone(UTC) if isinstance(due, datetime) else now + (due or timedelta(0))
+
+
 def check_request(request: bytes, job_id: JobID, configuration: DriverConfiguration) -> int:
     """The size of a request, in bytes.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from jobsvalkey.contract.option_types import check_types
+from jobsvalkey.contract.states import JobStatus
 
 _ZERO = timedelta(0)
 
@@ -56,6 +57,15 @@ class RetentionPolicy:
     completed_jobs: Retention = DO_NOT_RETAIN
     failed_jobs: Retention = RETAIN
     cancelled_jobs: Retention = DO_NOT_RETAIN
+
+    def of(self, status: JobStatus) -> Retention:
+        """Return what is kept of the jobs in one of the three states that are ends."""
+        retentions = {
+            JobStatus.COMPLETED: self.completed_jobs,
+            JobStatus.FAILED: self.failed_jobs,
+            JobStatus.CANCELLED: self.cancelled_jobs,
+        }
+        return retentions[status]
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -21,12 +21,12 @@ UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values new_job_id retain
 """In `jobsvalkey`."""
 
 WRITTEN_BY_AUTHORS_OF_DRIVERS = """
-CAPABILITY_PROTOCOLS FINISHED AnyServiceJob CancellableDriver Capability Claim CleanupDriver CleanupLoops Clock
-DriverConfiguration Due DurableDriver Exchanged Fail Finish InspectionDriver JobIDGenerator MetadataDriver NewJob
-Operation OperationRefused OrphanedCleanupParameters Pushed PushedIf QueueDriver Refusal RefusalKind Release Renewed
-Report ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement StoreOutcome StoredJob SystemClock
-Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry check_metadata_key check_push
-check_reports check_request check_settlements refusals
+CAPABILITY_PROTOCOLS FINISHED AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
+Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator MetadataDriver
+NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PushedIf QueueDriver Refusal RefusalKind
+Release Renewed Report ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement StoreOutcome
+StoredJob SystemClock Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry
+check_metadata_key check_push check_reports check_request check_settlements digest_of refusals resolve_due
 """
 """In `jobsvalkey.contract` alone."""
 

@@ -96,7 +96,7 @@ class BehindTests(Suite):
         """The harness's own hooks agree: a request that `damage` takes away is one that `observe` does not see."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
-        await kit.harness.damage(kit.configuration, job_id, Damage.LOST_REQUEST)
+        await kit.damage(job_id, Damage.LOST_REQUEST)
         seen = (await kit.harness.observe(kit.configuration)).jobs[job_id]
         assert (seen.states, seen.has_request) == ({JobStatus.PENDING}, False)
 

@@ -30,7 +30,7 @@ class DamageTests(Suite):
         """To a driver a request is opaque bytes: whether they make sense is the runtime's to say."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
-        await kit.harness.damage(kit.configuration, job_id, Damage.GARBLED_REQUEST)
+        await kit.damage(job_id, Damage.GARBLED_REQUEST)
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         assert (claim.job_id, claim.request) == (job_id, GARBLED)
@@ -42,7 +42,7 @@ class DamageTests(Suite):
         """A claim of a job whose request is lost says so, and the jobs around it are claimed as ever."""
         driver = await kit.driver()
         one, lost, other = await kit.push_many(driver, 3)
-        await kit.harness.damage(kit.configuration, lost, how)
+        await kit.damage(lost, how)
         worker = await kit.worker(driver)
         claims = await worker.claim(5)
         assert [claim.job_id for claim in claims] == [one, lost, other]
@@ -55,7 +55,7 @@ class DamageTests(Suite):
         """A job is present where it has its place, pending or claimed, whatever became of its request."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
-        await kit.harness.damage(kit.configuration, job_id, how)
+        await kit.damage(job_id, how)
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [DUPLICATE]
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
@@ -105,7 +105,7 @@ class DamageTests(Suite):
         """The claim of a damaged job is one like any other: renewed, and lost with its worker."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
-        await kit.harness.damage(kit.configuration, job_id, how)
+        await kit.damage(job_id, how)
         dead = await kit.worker(driver, kit.unit)
         claim = await dead.claim_one()
         assert (await driver.renew(dead.id, kit.unit)).tokens == {claim.token}
@@ -121,7 +121,7 @@ class DamageTests(Suite):
         await kit.push_many(driver, 3)
         worker = await kit.worker(driver)
         claims = await worker.claim(3)
-        await kit.harness.damage(kit.configuration, claims[1].job_id, Damage.WRONG_TYPE)
+        await kit.damage(claims[1].job_id, Damage.WRONG_TYPE)
         settled = await worker.settle(*(Finish(claim.job_id, claim.token) for claim in claims))
         assert settled[0] is settled[2] is SettleOutcome.SETTLED
         assert settled[1] in (SettleOutcome.BROKEN, SettleOutcome.SETTLED)
@@ -137,7 +137,7 @@ class DamageTests(Suite):
         """A worker that shuts down releases what it has, damaged or not: nobody's job is stuck."""
         driver = await kit.driver()
         lost, sound = await kit.push_many(driver, 2)
-        await kit.harness.damage(kit.configuration, lost, Damage.LOST_REQUEST)
+        await kit.damage(lost, Damage.LOST_REQUEST)
         worker = await kit.worker(driver)
         claims = await worker.claim(2)
         settled = await worker.settle(*(Release(claim.job_id, claim.token) for claim in claims))
@@ -160,7 +160,7 @@ class DamageTests(Suite):
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.in_state(driver, JobStatus.COMPLETED)
         job_id = await kit.in_state(driver, status)
-        await kit.harness.damage(kit.configuration, job_id, how)
+        await kit.damage(job_id, how)
         assert await driver.validate() == [Inconsistency(kind, job_id)]
         stored = await driver.get(job_id)
         assert stored is not None
@@ -172,7 +172,7 @@ class DamageTests(Suite):
         """Removal removes a damaged job, and leaves nothing that `validate` would find."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
-        await kit.harness.damage(kit.configuration, job_id, how)
+        await kit.damage(job_id, how)
         assert await driver.remove(job_id) is True
         assert await driver.validate() == []
         assert outcomes(await driver.push([kit.job(b"new", job_id=job_id)])) == [STORED]
@@ -182,7 +182,7 @@ class DamageTests(Suite):
 async def damaged(kit: SuiteContext, driver: AnyDriver, how: Damage) -> tuple[JobID, Claim, Worker]:
     """A job without its request that a worker has claimed."""
     job_id = await kit.push(driver)
-    await kit.harness.damage(kit.configuration, job_id, how)
+    await kit.damage(job_id, how)
     worker = await kit.worker(driver)
     claim = await worker.claim_one()
     assert (claim.job_id, claim.request) == (job_id, None)

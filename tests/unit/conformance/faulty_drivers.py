@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from jobsvalkey_conformance import DriverHarness
+from jobsvalkey_conformance import GARBLED, Damage, DriverHarness
 
 from jobsvalkey.contract import Capability, Clock, DriverConfiguration, JobID, Operation, QueueDriver, SystemClock
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
@@ -133,6 +133,16 @@ class StubbornHarness(TwinHarness):
     """Of the one that does not end."""
 
     driver = Stubborn
+
+
+class SturdyHarness(TwinHarness):
+    """Of a store whose requests cannot be of a wrong type."""
+
+    async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
+        """Do what can be done."""
+        if how is Damage.WRONG_TYPE:
+            raise NotImplementedError
+        self.store.damage(configuration.queue_key, job_id, GARBLED if how is Damage.GARBLED_REQUEST else None)
 
 
 class BareHarness(TwinHarness):

@@ -99,6 +99,13 @@ def test_a_harness_that_does_not_work_fails_everything() -> None:
     assert "no store" in told["results"][0]["reason"]
 
 
+def test_damage_that_a_store_cannot_have_is_not_run() -> None:
+    code, told = report("SturdyHarness", "-k", "test_damage or stateful")
+    assert code == 0, [result for result in told["results"] if result["outcome"] == "failed"]
+    reasons = {result["reason"] for result in told["results"] if result["outcome"] == "not run"}
+    assert reasons == {"the store cannot have a wrong_type"}
+
+
 def test_the_names_of_all_failures_come_first() -> None:
     done = kit(f"{HARNESSES}:BrokenHarness", "-k", "metadata")
     lines = [line for line in done.stdout.splitlines()[1:] if line]
