@@ -281,7 +281,7 @@ class SQLiteJobQueue:
 
         taken = self._numbered(operation, ("acquire_lock", key, holder, expires_in), acquire)
         # A repeat may come when the lock has run out, and looks again.
-        return taken and self._numbered(None, None, lambda now: self._value(key, now)[0] == holder or acquire(now))
+        return taken and self._numbered(None, (), lambda now: self._value(key, now)[0] == holder or acquire(now))
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free one's own lock."""
