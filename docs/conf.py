@@ -6,7 +6,7 @@ project = "jobsvalkey"
 author = "The jobsvalkey authors"
 release = version = installed_version("jobsvalkey")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"jobsvalkey {release}"

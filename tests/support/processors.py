@@ -18,14 +18,14 @@ def options(**changes: Any) -> ProcessorOptions:
     return ProcessorOptions(**settings)
 
 
-def start(queue: JobQueue[Any], **changes: Any) -> "tuple[Processor, asyncio.Task[None]]":
+def start(queue: JobQueue[Any], **changes: Any) -> "tuple[Processor, asyncio.Task[bool]]":
     """A processor that runs, to be stopped by the test."""
     processor = queue.processor(options(**changes))
     return processor, asyncio.create_task(processor.run())
 
 
 @asynccontextmanager
-async def run_in_background(processor: Processor) -> AsyncGenerator["asyncio.Task[None]"]:
+async def run_in_background(processor: Processor) -> AsyncGenerator["asyncio.Task[bool]"]:
     """Run a processor beside the block, and stop it at the end."""
     task = asyncio.create_task(processor.run())
     try:

@@ -22,10 +22,10 @@ NOTHING = timedelta(0)
 Handler = Callable[[Work, JobContext], Any]
 
 
-def run_until(queue: Queue, handler: Handler, is_enough: Callable[[], Any], **changes: Any) -> list[asyncio.Task[None]]:
+def run_until(queue: Queue, handler: Handler, is_enough: Callable[[], Any], **changes: Any) -> list[asyncio.Task[bool]]:
     """Run a processor in a loop that ends as soon as something is true, without having stopped it."""
     queue.register_job(Work, handler, retry_strategy=NoRetry())
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[bool]] = []
 
     async def main() -> None:
         await queue.push(Work())
@@ -238,7 +238,7 @@ async def test_handlers_see_the_context_of_whoever_runs_the_processor_and_nothin
 
     await queue.push_many([Work(1), Work(2)])
     token = SPAN.set("the caller's")
-    processor: Coroutine[Any, Any, None] = queue.processor(options(burst=True, num_workers=1)).run()
+    processor: Coroutine[Any, Any, bool] = queue.processor(options(burst=True, num_workers=1)).run()
     await processor
     SPAN.reset(token)
     assert seen == ["the caller's"] * 2
