@@ -37,6 +37,7 @@ from jobsvalkey.contract import (
     check_expiry,
     check_push,
     check_reports,
+    check_sequence,
     check_settlements,
     refusals,
 )
@@ -161,6 +162,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         reports: Sequence[Report] = (),
     ) -> Exchanged:
         """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
+        check_sequence(sequence)
         check_settlements(settlements)
         check_reports(reports, self.capabilities)
         now, pending = self.now(), self.state.lines[JobStatus.PENDING]
@@ -170,9 +172,11 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         outcomes = holder.outcomes
         if sequence != holder.sequence:
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
+            left = self.configuration.max_atomic_push_bytes
             for index, (due, job_id) in enumerate(list(islice(pending, max(limit, 0)))):
-                if due <= now < holder.expires:
-                    job = self.state.jobs[job_id]
+                job = self.state.jobs[job_id]
+                left -= len(job.request or b"")
+                if due <= now < holder.expires and (left >= 0 or index == 0):
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(b"%d." % sequence))

@@ -33,6 +33,7 @@ from jobsvalkey.contract import (
     WorkerClosed,
     WorkerID,
     check_metadata_key,
+    check_sequence,
     digest_of,
     resolve_due,
 )
@@ -59,6 +60,7 @@ def numbered(
         operation = kwargs.get("operation")
         if not isinstance(operation, Operation):
             return await method(self, *args, **kwargs)
+        check_sequence(operation.sequence)
         asked = signature.bind(None, *args, **kwargs)
         asked.apply_defaults()
         digest = digest_of(method.__name__, *asked.arguments.values())

@@ -46,6 +46,7 @@ from jobsvalkey.contract import (
     check_metadata_key,
     check_push,
     check_reports,
+    check_sequence,
     check_settlements,
     digest_of,
     refusals,
@@ -122,6 +123,7 @@ class SQLiteJobQueue:
         reports: Sequence[Report] = (),
     ) -> Exchanged:
         """Settle, then claim, in one transaction."""
+        check_sequence(sequence)
         check_settlements(settlements)
         check_reports(reports, self.capabilities)
         with self._transaction() as now:
@@ -143,8 +145,13 @@ class SQLiteJobQueue:
             return Exchanged(outcomes, [], claims, until_next, lock_expired=expires <= now)
 
     def _claim(self, worker: WorkerID, sequence: int, limit: int, now: int) -> None:
-        due = "SELECT id FROM jobs WHERE state = 'pending' AND due <= ? ORDER BY due, id LIMIT ?"
-        for index, (job_id,) in enumerate(self._all(due, now, max(limit, 0))):
+        columns = "id, coalesce(length(request), 0)"
+        due = f"SELECT {columns} FROM jobs WHERE state = 'pending' AND due <= ? ORDER BY due, id LIMIT ?"  # noqa: S608
+        left = self.configuration.max_atomic_push_bytes
+        for index, (job_id, size) in enumerate(self._all(due, now, max(limit, 0))):
+            left -= size
+            if left < 0 and index > 0:
+                break
             claim = "UPDATE jobs SET state = 'processing', worker = ?, token = ? WHERE id = ?"
             self._do(claim, worker, b"%d.%d" % (sequence, index), job_id)
 
@@ -330,6 +337,7 @@ class SQLiteJobQueue:
         with self._transaction() as now:
             if operation is None:
                 return step(now)
+            check_sequence(operation.sequence)
             digest = digest_of(*asked)
             last = self._one("SELECT sequence, digest, answer FROM producers WHERE id = ?", operation.producer)
             if last and last[:2] == (operation.sequence, digest):

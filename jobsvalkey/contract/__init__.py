@@ -8,6 +8,7 @@ from jobsvalkey.contract.checks import (
     check_push,
     check_reports,
     check_request,
+    check_sequence,
     check_settlements,
     resolve_due,
 )
@@ -166,6 +167,7 @@ __all__ = [
     "check_push",
     "check_reports",
     "check_request",
+    "check_sequence",
     "check_settlements",
     "digest_of",
     "new_job_id",

@@ -135,6 +135,17 @@ OWN_KEYS = ("worker.", "_claims.", "_job.", "_producer.", "_worker.")
 """The beginnings of drivers' own keys that end in the name of something else."""
 
 
+def check_sequence(sequence: int) -> int:
+    """Return `sequence`, if it is a number of a step that every store can hold and compare.
+
+    Raises:
+        ValueError: it is below 0, or 2^53 or more.
+    """
+    if not 0 <= sequence < 1 << 53:
+        raise ValueError(f"the sequence {sequence} is no number of a step: begin with 0 or 1, and count up")
+    return sequence
+
+
 def check_metadata_key(key: str, queue_key: str, **stored: bytes) -> str:
     """Return `key` if a user may use it, and if what is to be `stored` there can be.
 

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 
-from jobsvalkey.contract import Operation
+from jobsvalkey.contract import Operation, check_sequence
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.scripting import Script
@@ -46,7 +46,7 @@ class NumberedWriter:
         else:
             parts = (script.name, *(arguments if asked is None else asked))
             text = b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
-            number = [operation.producer, operation.sequence, hashlib.sha256(text).hexdigest()]
+            number = [operation.producer, check_sequence(operation.sequence), hashlib.sha256(text).hexdigest()]
         return await self._channel.call(
             script, [*number, *arguments], patience=self._patience if patience is None else patience
         )

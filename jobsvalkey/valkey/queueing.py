@@ -19,6 +19,7 @@ from jobsvalkey.contract import (
     WorkerID,
     check_push,
     check_reports,
+    check_sequence,
     check_settlements,
     refusals,
 )
@@ -70,6 +71,7 @@ class ValkeyQueueing(ValkeyBase):
             OperationRefused: a `sequence` below the last one.
             StoreUnavailable: no answer within `operation_timeout`: ask again, with the same arguments.
         """
+        check_sequence(sequence)
         check_settlements(settlements)
         check_reports(reports, self.capabilities)
         words = wire.settlement_arguments(settlements)

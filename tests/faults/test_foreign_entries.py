@@ -1,15 +1,18 @@
 """What somebody else has written into the queue's own keys: it stops no worker, and costs no other job anything."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from jobsvalkey import InconsistencyKind, JobQueue, ProcessorOptions
-from jobsvalkey.contract import Inconsistency, JobCleanup, JobStatus, new_job_id
-from jobsvalkey.valkey import ValkeyJobQueue
-from tests.support.drivers import claims_of, new_job
+from jobsvalkey.contract import Finish, Inconsistency, JobCleanup, JobStatus, NewJob, new_job_id
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey_memory import ManualClock
+from tests.support.drivers import HOUR, claims_of, client_of, new_job, open_worker
 from tests.support.processors import run_in_background
+from tests.support.servers import Server
 from tests.support.steps import orphaned, pending
 from tests.support.waiting import until
 from tests.support.work import Work, counting
@@ -170,7 +173,10 @@ ENDS: dict[str, Callable[[ValkeyJobQueue], Awaitable[object]]] = {
 }
 
 
-@pytest.mark.parametrize("claim", ["x", "", "1.0 x 1.0 - worker", "1.0 1 x - worker"])
+@pytest.mark.parametrize(
+    "claim",
+    ["x", "", "1.0 x 1.0 - worker", "1.0 1 x - worker", "1.0 1 nan - worker", "1.0 1 -nan - worker", "1.0 1 1.0"],
+)
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 async def test_a_claim_that_cannot_be_read_ends_like_the_others(
     end: Callable[[ValkeyJobQueue], Awaitable[object]],
@@ -184,3 +190,50 @@ async def test_a_claim_that_cannot_be_read_ends_like_the_others(
     assert {job.job_id async for job in direct.jobs(JobStatus.PROCESSING)} == set(scene.ids)
     await end(direct)
     assert [await direct.status(job_id) for job_id in scene.ids] == [JobStatus.PENDING] * 3
+
+
+async def test_a_claim_that_is_somebody_elses_by_now_stays_with_them(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    """A worker's set that still names a job which another worker has claimed since gives it to nobody."""
+    scene = await pending(direct)
+    theirs = await claims_of(direct, 3, "other")
+    await open_worker(direct, "dead", timedelta(milliseconds=1))
+    await open_worker(direct, "leaves")
+    for worker in ("dead", "leaves"):
+        await valkey_client.sadd(f"{queue_key}.metadata._claims.{worker}", *map(str, scene.ids))
+    assert (await direct.renew("leaves", HOUR)).tokens == frozenset()
+    await direct.close_worker("leaves")
+    await until(lambda: is_dead(valkey_client, queue_key))
+    assert await direct.recover() == 0
+    assert (await direct.renew("other", HOUR)).tokens == {claim.token for claim in theirs}
+    assert [await direct.status(job_id) for job_id in scene.ids] == [JobStatus.PROCESSING] * 3
+    assert not await valkey_client.exists(*(f"{queue_key}.metadata._claims.{worker}" for worker in ("dead", "leaves")))
+    assert await direct.validate() == []
+
+
+async def is_dead(client: Any, queue_key: str) -> bool:
+    """Whether the lock of the dead worker has run out."""
+    seconds, micros = await client.time()
+    return await client.zscore(f"{queue_key}.metadata._workers", "dead") < seconds * 1_000_000 + micros
+
+
+async def test_ids_that_need_not_be_remembered_any_more_are_freed(
+    valkey_client: Any, queue_key: str, default_server: Server
+) -> None:
+    """All at once, by the next recovery, whether or not another such job ends."""
+    clock = ManualClock()
+    window = timedelta(minutes=1)
+    configuration = ValkeyConfiguration(queue_key=queue_key, idempotency_window=window)
+    async with ValkeyJobQueue(client_of(default_server.url), configuration, clock=clock) as driver:
+        for _ in range(9):
+            jobs = [NewJob(new_job_id(), b"{}", remember=True) for _ in range(1000)]
+            await driver.push(jobs)
+            claims = await claims_of(driver, 1000)
+            await driver.exchange("worker", 2, [Finish(each.job_id, each.token) for each in claims])
+            await driver.close_worker("worker")
+        ids = f"{queue_key}.metadata._ids"
+        assert await valkey_client.zcard(ids) == 9000
+        clock.advance(window)
+        await driver.recover()
+        assert await valkey_client.zcard(ids) == 0

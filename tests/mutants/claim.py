@@ -1,11 +1,13 @@
 """Bugs of claiming."""
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    DriverConfiguration,
     Exchanged,
     Report,
     Settlement,
@@ -29,6 +31,29 @@ class LimitIgnored(Twin):
         reports: Sequence[Report] = (),
     ) -> Exchanged:
         return await super().exchange(worker, sequence, settlements, 1000 if limit else 0, reports=reports)
+
+
+@mutant("test_claim_no_more_bytes_than_a_push_takes")
+class BytesIgnored(Twin):
+    """A claim takes as many bytes as there are: over a slow link its reply takes longer than anybody waits."""
+
+    configuration: DriverConfiguration
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        narrow = self.configuration
+        self.configuration = dataclasses.replace(narrow, max_atomic_push_bytes=1 << 40)
+        try:
+            return await super().exchange(worker, sequence, settlements, limit, reports=reports)
+        finally:
+            self.configuration = narrow
 
 
 @mutant("test_claim_the_time_until_the_next_job")

@@ -14,6 +14,16 @@ mutant("test_repeat_a_claim_is_not_forgotten", weakness=13, chapter=__name__)(Fo
 mutant("test_repeat_a_push_after_its_job_has_run_and_gone", chapter=__name__)(UnnumberedPush)
 
 
+@mutant("test_repeat_a_sequence_that_cannot_be_counted")
+class AnySequence(Twin):
+    """Any number is taken for a sequence: one that is too high blocks its producer for ever."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        if operation is not None and not 0 <= operation.sequence < 1 << 53:
+            operation = None
+        return await super().push(items, operation=operation)
+
+
 @mutant("test_repeat_a_lower_exchange_is_refused")
 class LowerExchangeAccepted(Twin):
     """An exchange that comes late, under a lower number, is done."""

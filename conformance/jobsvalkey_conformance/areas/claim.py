@@ -5,6 +5,7 @@ import pytest
 from jobsvalkey.contract import (
     Capability,
     Finish,
+    JobID,
     JobStatus,
     Release,
     Report,
@@ -30,6 +31,20 @@ class ClaimTests(Suite):
         assert [claim.job_id for claim in await worker.claim(1)] == jobs[2:3]
         assert await worker.claim(0) == []
         assert [claim.job_id for claim in await worker.claim(10)] == jobs[3:]
+
+    @conformance_test()
+    async def test_claim_no_more_bytes_than_a_push_takes(self, kit: SuiteContext) -> None:
+        """One exchange claims at most `max_atomic_push_bytes` of requests, but at least one job; the rest stays due."""
+        driver, narrow = await kit.driver(), await kit.driver(max_atomic_push_bytes=10)
+        jobs = [await kit.push(driver, b"x" * size) for size in (4, 6, 1, 30, 2, 2, 20)]
+        worker = await kit.worker(narrow)
+        found: list[list[JobID]] = []
+        while sum(map(len, found)) < len(jobs):
+            answer = await worker.exchange(limit=10)
+            found.append([claim.job_id for claim in answer.claims])
+            assert found[-1], "at least one job is claimed"
+            assert answer.until_next == (None if sum(map(len, found)) == len(jobs) else 0)
+        assert found == [jobs[:2], jobs[2:3], jobs[3:4], jobs[4:6], jobs[6:]]
 
     @conformance_test()
     async def test_claim_a_job_is_claimed_by_one_worker(self, kit: SuiteContext) -> None:

@@ -100,6 +100,20 @@ class RepeatTests(Suite):
         assert outcomes(await driver.push([late], operation=Operation("producer", 700))) == [STORED]
         assert await kit.claimed(driver) == [job.job_id, late.job_id]
 
+    @pytest.mark.parametrize("sequence", [-1, -(1 << 53), 1 << 53, 1 << 64])
+    @conformance_test()
+    async def test_repeat_a_sequence_that_cannot_be_counted(self, kit: SuiteContext, sequence: int) -> None:
+        """A sequence below 0, or of 2^53 or more, is a `ValueError`: nothing is done, and its producer goes on."""
+        driver = await kit.driver()
+        job = kit.job()
+        with pytest.raises(ValueError, match=str(sequence)):
+            await driver.push([job], operation=Operation("producer", sequence))
+        assert outcomes(await driver.push([job], operation=Operation("producer", 1))) == [STORED]
+        worker = await kit.worker(driver)
+        with pytest.raises(ValueError, match=str(sequence)):
+            await driver.exchange(worker.id, sequence, (), 1)
+        assert (await worker.claim_one()).job_id == job.job_id
+
     @conformance_test()
     async def test_repeat_the_same_sequence_for_something_else(self, kit: SuiteContext) -> None:
         """The same sequence with another digest is an error, never a repeat."""
