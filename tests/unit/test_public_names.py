@@ -26,7 +26,8 @@ Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints Inspecti
 NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PushedIf QueueDriver Refusal RefusalKind
 Release Renewed Report ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement StoreOutcome
 StoredJob SystemClock Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry
-check_metadata_key check_push check_reports check_request check_settlements digest_of refusals resolve_due
+check_metadata_key check_push check_reports check_request check_sequence check_settlements digest_of refusals
+resolve_due
 """
 """In `jobsvalkey.contract` alone."""
 
