@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -64,12 +63,10 @@ CREATE INDEX IF NOT EXISTS by_end ON jobs (state, kept, ended, id);
 CREATE INDEX IF NOT EXISTS by_worker ON jobs (worker, due, id) WHERE worker IS NOT NULL;
 CREATE TABLE IF NOT EXISTS remembered (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_until ON remembered (until);
-CREATE TABLE IF NOT EXISTS workers (
-    id TEXT PRIMARY KEY, expires INTEGER NOT NULL, leaving INTEGER DEFAULT 0, sequence INTEGER, outcomes TEXT
-);
-CREATE TABLE IF NOT EXISTS producers (
-    id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, digest BLOB NOT NULL, answer TEXT NOT NULL, used INTEGER NOT NULL
-);
+CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, leaving INTEGER DEFAULT 0,
+    sequence INTEGER, outcomes TEXT);
+CREATE TABLE IF NOT EXISTS producers (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, digest BLOB NOT NULL,
+    answer TEXT NOT NULL, used INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS by_use ON producers (used);
 CREATE TABLE IF NOT EXISTS metadata (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires INTEGER);
 """
@@ -145,12 +142,11 @@ class SQLiteJobQueue:
             return Exchanged(outcomes, [], claims, until_next, lock_expired=expires <= now)
 
     def _claim(self, worker: WorkerID, sequence: int, limit: int, now: int) -> None:
-        columns = "id, coalesce(length(request), 0)"
-        due = f"SELECT {columns} FROM jobs WHERE state = 'pending' AND due <= ? ORDER BY due, id LIMIT ?"  # noqa: S608
+        due = "SELECT id, length(request) FROM jobs WHERE state = 'pending' AND due <= ? ORDER BY due, id LIMIT ?"
         left = self.configuration.max_atomic_push_bytes
         for index, (job_id, size) in enumerate(self._all(due, now, max(limit, 0))):
-            left -= size
-            if left < 0 and index > 0:
+            left -= size or 0
+            if left < 0 < index:
                 break
             claim = "UPDATE jobs SET state = 'processing', worker = ?, token = ? WHERE id = ?"
             self._do(claim, worker, b"%d.%d" % (sequence, index), job_id)
@@ -392,9 +388,7 @@ class SQLiteJobQueue:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 
