@@ -53,11 +53,9 @@ from jobsvalkey.contract import (
 )
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, state TEXT NOT NULL, request BLOB, due INTEGER NOT NULL, stored INTEGER NOT NULL,
-    ended INTEGER, error BLOB, recoveries INTEGER NOT NULL DEFAULT 0, reset_attempt INTEGER NOT NULL DEFAULT 0,
-    named INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, worker TEXT, token BLOB
-) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, state TEXT NOT NULL, request BLOB, due INTEGER NOT NULL,
+    worker TEXT, stored INTEGER NOT NULL, ended INTEGER, error BLOB, token BLOB, recoveries INTEGER NOT NULL DEFAULT 0,
+    reset_attempt INTEGER NOT NULL DEFAULT 0, named INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_due ON jobs (state, due, id);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (state, kept, ended, id);
 CREATE INDEX IF NOT EXISTS by_worker ON jobs (worker, due, id) WHERE worker IS NOT NULL;
