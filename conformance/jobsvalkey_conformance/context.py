@@ -107,9 +107,16 @@ class SuiteContext:
 
     # -- drivers and workers
 
-    async def driver(self, **changes: Any) -> AnyDriver:
-        """A driver on the store of this test, with its configuration changed as said. It is closed after the test."""
+    async def driver(self, *, counts_roughly: bool = False, **changes: Any) -> AnyDriver:
+        """A driver on the store of this test, with its configuration changed as said. It is closed after the test.
+
+        A retention by count ends the test as not run if the store keeps that roughly, and the test does not know it.
+        """
         configuration = replace(self.configuration, **changes)
+        if self.harness.spare_jobs and not counts_roughly:
+            for status in FINISHED:
+                if configuration.retention_policy.of(status).max_count:
+                    not_run("the store keeps roughly as many jobs as a retention says")
         return await self._drivers.enter_async_context(self.make(configuration))
 
     @asynccontextmanager

@@ -96,6 +96,8 @@ class DriverHarness(ABC):
     drives_clock: ClassVar[bool] = True
     """Whether a clock that is passed in is the store's time. Without it the suite waits in real time."""
 
+    spare_jobs: ClassVar[int] = 0
+    """How many jobs beyond `max_count` of a retention the store may still show, because it trims by rough counts."""
     has_hints: ClassVar[bool] = True
     """Whether `wait` returns at a hint. A driver without hints sleeps, and its workers poll."""
 

@@ -1,6 +1,7 @@
 """Bugs of what is kept."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -93,3 +94,12 @@ class ListedBeyondRetention(Twin):
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
         for job in list(self.state.listed(status, latest_first=status in FINISHED))[:limit]:
             yield job
+
+
+@mutant("test_retention_as_many_as_the_harness_says", found_by=[Search.MACHINE])
+class OneMoreThanTheCount(Twin):
+    """One job more is kept than the policy says, and nobody admits to it."""
+
+    def _retention(self, status: JobStatus) -> Retention:
+        exact = super()._retention(status)
+        return replace(exact, max_count=exact.max_count + 1) if exact.max_count else exact

@@ -120,11 +120,10 @@ class MachineBase(RuleBasedStateMachine):
             "window_hours": window_hours,
         }
         prefix = f"machine-{secrets.token_hex(6)}"
-        policy = RetentionPolicy(
-            completed_jobs=RETENTIONS[completed],
-            failed_jobs=RETENTIONS[failed],
-            cancelled_jobs=RETENTIONS[cancelled],
-        )
+        kept = [RETENTIONS[name] for name in (completed, failed, cancelled)]
+        if self.harness.spare_jobs:  # by count only what is kept exactly can be compared
+            kept = [RETAIN if retention.max_count else retention for retention in kept]
+        policy = RetentionPolicy(completed_jobs=kept[0], failed_jobs=kept[1], cancelled_jobs=kept[2])
 
         async def begin() -> None:
             await self.harness.start()

@@ -3,12 +3,23 @@
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from jobsvalkey_conformance import GARBLED, Damage, DriverHarness
 
-from jobsvalkey.contract import Capability, Clock, DriverConfiguration, JobID, Operation, QueueDriver, SystemClock
+from jobsvalkey.contract import (
+    Capability,
+    Clock,
+    DriverConfiguration,
+    JobID,
+    JobStatus,
+    Operation,
+    QueueDriver,
+    Retention,
+    SystemClock,
+)
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 
 
@@ -143,6 +154,27 @@ class SturdyHarness(TwinHarness):
         if how is Damage.WRONG_TYPE:
             raise NotImplementedError
         self.store.damage(configuration.queue_key, job_id, GARBLED if how is Damage.GARBLED_REQUEST else None)
+
+
+class Rough(Twin):
+    """Keeps up to four jobs more than a retention says."""
+
+    def _retention(self, status: JobStatus) -> Retention:
+        exact = super()._retention(status)
+        return replace(exact, max_count=exact.max_count + 4) if exact.max_count else exact
+
+
+class RoughHarness(TwinHarness):
+    """Of the one that counts roughly, and says so."""
+
+    driver = Rough
+    spare_jobs = 4
+
+
+class RougherHarness(RoughHarness):
+    """Of the same, which admits to less."""
+
+    spare_jobs = 2
 
 
 class BareHarness(TwinHarness):

@@ -99,6 +99,16 @@ def test_a_harness_that_does_not_work_fails_everything() -> None:
     assert "no store" in told["results"][0]["reason"]
 
 
+def test_a_store_may_count_roughly_what_it_retains_if_it_says_so() -> None:
+    code, told = report("RoughHarness", "-k", "test_retention or stateful")
+    assert code == 0, [result for result in told["results"] if result["outcome"] == "failed"]
+    reasons = {result["reason"] for result in told["results"] if result["outcome"] == "not run"}
+    assert reasons == {"the store keeps roughly as many jobs as a retention says"}
+    for harness in ("RougherHarness", "ModestHarness"):
+        code, told = report(harness, "-k", "as_many_as_the_harness")
+        assert code == (harness == "RougherHarness")
+
+
 def test_damage_that_a_store_cannot_have_is_not_run() -> None:
     code, told = report("SturdyHarness", "-k", "test_damage or stateful")
     assert code == 0, [result for result in told["results"] if result["outcome"] == "failed"]
