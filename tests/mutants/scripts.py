@@ -14,11 +14,13 @@ class ScriptHarness(ValkeyHarness):
 
     line: ClassVar[str]
     replaced: ClassVar[str]
+    only: ClassVar[str | None] = None
+    """The name of the one script that is changed, if the line is in several."""
 
     async def start(self) -> None:
         """Replace the line in every script that has it; one that no script has is an error."""
         await super().start()
-        self._before = {script: (script.text, script.digest) for script in scripts_with(self.line)}
+        self._before = {script: (script.text, script.digest) for script in scripts_with(self.line, self.only)}
         assert self._before, f"no script has the line {self.line!r}"
         for script in self._before:
             text = script.text.replace(self.line, self.replaced)
@@ -31,9 +33,10 @@ class ScriptHarness(ValkeyHarness):
         await super().stop()
 
 
-def scripts_with(line: str) -> list[Script]:
-    """The scripts that have a line."""
-    scripts = [each for each in vars(scripting).values() if isinstance(each, Script)]
+def scripts_with(line: str, only: str | None = None) -> list[Script]:
+    """The scripts that have a line, or the one of them that is named."""
+    named = {name: each for name, each in vars(scripting).items() if isinstance(each, Script)}
+    scripts = list(named.values()) if only is None else [named[only]]
     return [script for script in scripts if line in script.text]
 
 
@@ -43,9 +46,11 @@ def _set(script: Script, text: str, digest: str) -> None:
     object.__setattr__(script, "digest", digest)
 
 
-def script_mutant(name: str, bug: str, killer: str, line: str, replaced: str, *, weakness: int | None = None) -> None:
+def script_mutant(
+    name: str, bug: str, killer: str, line: str, replaced: str, *, weakness: int | None = None, only: str | None = None
+) -> None:
     """Enter a bug of the scripts."""
-    attributes: dict[str, Any] = {"line": line, "replaced": replaced}
+    attributes: dict[str, Any] = {"line": line, "replaced": replaced, "only": only}
     harness_type = type(f"{name}Harness", (ScriptHarness,), attributes)
     enter(
         Mutant(
@@ -55,6 +60,7 @@ def script_mutant(name: str, bug: str, killer: str, line: str, replaced: str, *,
             harness_type=harness_type,
             chapter=__name__,
             weakness=weakness,
+            only_the_killer=only is not None,
         )
     )
 
@@ -135,3 +141,21 @@ script_mutant(
     "if answer and present.holder == holder then return answer end",
     "if answer then return answer end",
 )
+
+for cause, script, file in (
+    ("resume", "RESUME", "resume.lua"),
+    ("rerun", "CHANGE", "change.lua"),
+    ("retry", "EXCHANGE", "exchange.lua"),
+    ("release", "EXCHANGE", "exchange.lua"),
+    ("recovery", "RECOVER", "recover.lua"),
+    ("close", "CLOSE_WORKER", "close_worker.lua"),
+    ("push_if", "PUSH_IF", "push_if.lua"),
+):
+    script_mutant(
+        f"ScriptHintlessAfter{cause.title().replace('_', '')}",
+        f"`{file}`: what comes back by a {cause} leaves no hint; one of an earlier push may still lie there.",
+        f"test_wait_what_makes_work_wakes[{cause}]",
+        "    wake()",
+        "    -- nothing",
+        only=script,
+    )

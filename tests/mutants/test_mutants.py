@@ -67,7 +67,10 @@ def test_waking_the_whole_fleet_is_a_warning(jury: Jury) -> None:
 def test_each_line_that_is_replaced_is_there_once() -> None:
     for mutant in MUTANTS.values():
         if issubclass(mutant.harness_type, ScriptHarness):
-            counts = [script.text.count(mutant.harness_type.line) for script in scripts_with(mutant.harness_type.line)]
+            counts = [
+                script.text.count(mutant.harness_type.line)
+                for script in scripts_with(mutant.harness_type.line, mutant.harness_type.only)
+            ]
             assert counts, mutant.name
             assert set(counts) == {1}, mutant.name
 
