@@ -81,29 +81,29 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Pending, paused → cancelled if retained, else absent."""
         now = self.now()
-        if job := self._find(job_id, now, JobStatus.PENDING, JobStatus.PAUSED):
-            self._end(job, JobStatus.CANCELLED, now)
+        if job := self._find_job(job_id, now, JobStatus.PENDING, JobStatus.PAUSED):
+            self._end_job(job, JobStatus.CANCELLED, now)
         return job is not None
 
     @numbered
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Pending → paused, with its due time."""
-        if job := self._find(job_id, self.now(), JobStatus.PENDING):
+        if job := self._find_job(job_id, self.now(), JobStatus.PENDING):
             self.state.put(replace(job, status=JobStatus.PAUSED))
         return job is not None
 
     @numbered
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Paused → pending, at its kept due time."""
-        if job := self._find(job_id, self.now(), JobStatus.PAUSED):
-            self._pend(job)
+        if job := self._find_job(job_id, self.now(), JobStatus.PAUSED):
+            self._enter(job)
         return job is not None
 
     @numbered
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Completed, failed, cancelled → pending, due now, as new; but not without a request."""
         now = self.now()
-        if (job := self._find(job_id, now, *FINISHED)) is None or job.request is None:
+        if (job := self._find_job(job_id, now, *FINISHED)) is None or job.request is None:
             return False
         self._rerun(job, now)
         return True
@@ -112,8 +112,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """All but processing → absent."""
         now = self.now()
-        if job := self._find(job_id, now, *set(JobStatus) - {JobStatus.PROCESSING}):
-            self._drop(job, now)
+        if job := self._find_job(job_id, now, *set(JobStatus) - {JobStatus.PROCESSING}):
+            self._vanish(job, now)
         return job is not None
 
     @numbered
@@ -144,12 +144,12 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         chosen = list(islice(filter(is_meant, self.state.listed(status)), max_jobs))
         for job in chosen:
             if job.worker is not None:
-                claims = self.state.workers[job.worker].claims
-                del claims[next(token for token, job_id in claims.items() if job_id == job.job_id)]
+                holder = self.state.workers[job.worker]
+                self._unclaim(holder, next(token for token, held in holder.claims.items() if held == job.job_id))
             if cleanup.action == "rerun":
                 self._rerun(job, now)
             else:
-                self._drop(job, now)
+                self._vanish(job, now)
         return len(chosen)
 
     async def exchange(
@@ -207,8 +207,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         """The worker is forgotten, and its claims are released."""
         self.now()
         if holder := self.state.workers.pop(worker, None):
-            for job_id in holder.claims.values():
-                self._pend(self.state.jobs[job_id])
+            for token in list(holder.claims):
+                self._enter(self._unclaim(holder, token))
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Processing, the lock gone → pending, one more recovery unless the worker was leaving; not for who asks."""
@@ -217,8 +217,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             if holder.expires > now or each == worker:
                 continue
             for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
-                job = self.state.jobs[holder.claims.pop(token)]
-                self._pend(replace(job, recoveries=job.recoveries + (not holder.leaving)))
+                job = self._unclaim(holder, token)
+                self._enter(replace(job, recoveries=job.recoveries + (not holder.leaving)))
                 recovered += 1
             if not holder.claims and now - holder.expires >= WORKER_MEMORY:
                 del self.state.workers[each]
@@ -287,11 +287,11 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
 
     async def get(self, job_id: JobID) -> StoredJob | None:
         """The job as it is stored."""
-        return self._find(job_id, self.now())
+        return self._find_job(job_id, self.now())
 
     async def status(self, job_id: JobID) -> JobStatus | None:
         """The job's state."""
-        job = self._find(job_id, self.now())
+        job = self._find_job(job_id, self.now())
         return job.status if job else None
 
     async def counts(self) -> dict[JobStatus, int]:
@@ -305,7 +305,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         now, listed = self.now(), self.state.listed(status, latest_first=status in FINISHED)
         present = (job.job_id for job in listed if self._is_present(job, now))
         for job_id in list(islice(present, limit and max(limit, 0))):
-            if job := self._find(job_id, self.now(), status):
+            if job := self._find_job(job_id, self.now(), status):
                 yield job
 
     async def validate(self) -> list[Inconsistency]:

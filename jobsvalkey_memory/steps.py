@@ -80,7 +80,12 @@ def numbered(
 
 
 class Steps(Generic[ClockT_co]):
-    """The state of one queue, and what may happen to its jobs."""
+    """The state of one queue, and what may happen to its jobs.
+
+    Jobs move in four ways, and each is one function: `_enter` (pending), `_unclaim` (a claim ends), `_end_job`
+    (completed, failed or cancelled) and `_vanish` (absent). Every row of the twin is made of them, so what has to
+    happen whenever a job ends, say, is written once.
+    """
 
     def __init__(
         self,
@@ -103,7 +108,7 @@ class Steps(Generic[ClockT_co]):
 
     def now(self) -> datetime:
         """The time of the step that begins: the store's, and the same for all that the step does."""
-        self.store.enter()
+        self.store.bind()
         now = self._clock.now()
         self.state.forget(now)
         return now
@@ -117,55 +122,30 @@ class Steps(Generic[ClockT_co]):
         first = next(iter(self.state.lines[JobStatus.PENDING]), None)
         return max(0.0, (first[0] - now).total_seconds()) if first else None
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
-        there = self.state.jobs.get(item.job_id)
-        if there and not self._is_present(there, now):
-            self._drop(there, now)
-        if item.job_id in self.state.jobs or self.state.remembered.get(item.job_id, now) > now:
-            return StoreOutcome.DUPLICATE
-        self.state.remembered.pop(item.job_id, None)
-        if item.remember:
-            self.state.named.add(item.job_id)
-        status, due = JobStatus.PENDING, resolve_due(item.due, now)
-        job = StoredJob(job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due)
-        self.state.pushed.append(job)
-        self._pend(job)
-        return StoreOutcome.STORED
+    def _find_job(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
+        """Find a present job by its id, in one of these states if any are named."""
+        job = self.state.jobs.get(job_id)
+        return job if job and job.status in (statuses or JobStatus) and self._is_present(job, now) else None
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
+        """Make a job pending: the only way to there, from a push, a claim, a pause or an end."""
         self.state.put(replace(job, status=JobStatus.PENDING, claimed_at=None, worker=None, ended_at=None))
         self.state.hint()
 
-    def _rerun(self, job: StoredJob, now: datetime) -> None:
-        self._pend(replace(job, due=now, error=None, recoveries=0, reset_attempt=True))
+    def _unclaim(self, holder: Worker, token: bytes) -> StoredJob:
+        """End a claim: the job that comes back is on its way out of `processing`, by one of the other ways."""
+        return self.state.jobs[holder.claims.pop(token)]
 
-    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
-        if holder.claims.get(settlement.token) != settlement.job_id:
-            return SettleOutcome.CLAIM_LOST
-        if settlement.job_id in self.state.broken and not (isinstance(settlement, Fail) and settlement.keep):
-            return SettleOutcome.BROKEN
-        job = self.state.jobs[holder.claims.pop(settlement.token)]
-        match settlement:
-            case Finish():
-                self._end(job, JobStatus.COMPLETED, now)
-            case Fail(error=error, keep=keep):
-                self._end(replace(job, error=error), JobStatus.FAILED, now, keep=keep)
-            case Retry(request=request, due=due, error=error):
-                changes = {"request": request, "error": error}
-                job = replace(job, **{name: new for name, new in changes.items() if new is not None})
-                self._pend(replace(job, due=resolve_due(due, now), recoveries=0, reset_attempt=False))
-            case Release():
-                self._pend(job)
-        return SettleOutcome.SETTLED
-
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        """End a job in one of the three ways that are counted, and trim what is beyond retention."""
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
         self.state.put(job, keep=keep)
         self.state.ended.append(job)
         for beyond in self._beyond(status, now):
-            self._drop(beyond, now)
+            self._vanish(beyond, now)
 
-    def _drop(self, job: StoredJob, now: datetime) -> None:
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        """Make a job absent: nothing is left but its id, if that has to be remembered."""
         gone = now
         if job.ended_at and job.job_id not in self.state.kept and (age := self._retention(job.status).max_age):
             gone = min(now, job.ended_at + age)
@@ -174,6 +154,43 @@ class Steps(Generic[ClockT_co]):
         if job.job_id in self.state.named:
             self.state.named.remove(job.job_id)
             self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
+
+    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+        there = self.state.jobs.get(item.job_id)
+        if there and not self._is_present(there, now):
+            self._vanish(there, now)
+        if item.job_id in self.state.jobs or self.state.remembered.get(item.job_id, now) > now:
+            return StoreOutcome.DUPLICATE
+        self.state.remembered.pop(item.job_id, None)
+        if item.remember:
+            self.state.named.add(item.job_id)
+        status, due = JobStatus.PENDING, resolve_due(item.due, now)
+        job = StoredJob(job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due)
+        self.state.pushed.append(job)
+        self._enter(job)
+        return StoreOutcome.STORED
+
+    def _rerun(self, job: StoredJob, now: datetime) -> None:
+        self._enter(replace(job, due=now, error=None, recoveries=0, reset_attempt=True))
+
+    def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
+        if holder.claims.get(settlement.token) != settlement.job_id:
+            return SettleOutcome.CLAIM_LOST
+        if settlement.job_id in self.state.broken and not (isinstance(settlement, Fail) and settlement.keep):
+            return SettleOutcome.BROKEN
+        job = self._unclaim(holder, settlement.token)
+        match settlement:
+            case Finish():
+                self._end_job(job, JobStatus.COMPLETED, now)
+            case Fail(error=error, keep=keep):
+                self._end_job(replace(job, error=error), JobStatus.FAILED, now, keep=keep)
+            case Retry(request=request, due=due, error=error):
+                changes = {"request": request, "error": error}
+                job = replace(job, **{name: new for name, new in changes.items() if new is not None})
+                self._enter(replace(job, due=resolve_due(due, now), recoveries=0, reset_attempt=False))
+            case Release():
+                self._enter(job)
+        return SettleOutcome.SETTLED
 
     def _retention(self, status: JobStatus) -> Retention:
         return self.configuration.retention_policy.of(status)
@@ -190,10 +207,6 @@ class Steps(Generic[ClockT_co]):
         """What is beyond its retention and was not trimmed yet: the first in the line."""
         line = (self.state.jobs[job_id] for _, job_id in self.state.lines[status])
         return list(takewhile(lambda job: not self._is_present(job, now), line))
-
-    def _find(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
-        job = self.state.jobs.get(job_id)
-        return job if job and job.status in (statuses or JobStatus) and self._is_present(job, now) else None
 
     def _worker(self, worker: WorkerID, now: datetime) -> Worker:
         holder = self.state.workers.get(worker)

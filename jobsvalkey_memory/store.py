@@ -115,8 +115,8 @@ class MemoryStore:
         self.queues: dict[str, QueueState] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def enter(self) -> None:
-        """Belong to the running event loop; to be in another one already is a `ConfigurationError`."""
+    def bind(self) -> None:
+        """Bind the store to the running event loop; to be bound to another one already is a `ConfigurationError`."""
         loop = asyncio.get_running_loop()
         self.loop = self.loop or loop
         if self.loop is not loop:

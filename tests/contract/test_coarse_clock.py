@@ -36,9 +36,9 @@ class CoarseTwin(AskingTwice):
 
     step: timedelta
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
         assert job.due is not None
-        super()._pend(replace(job, due=job.due + (EPOCH - job.due) % self.step))
+        super()._enter(replace(job, due=job.due + (EPOCH - job.due) % self.step))
 
 
 class SecondHarness(MemoryHarness):

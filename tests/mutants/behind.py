@@ -15,9 +15,9 @@ class NeverTrimmed(Twin):
 
     is_ending = False
 
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         self.is_ending = True
-        super()._end(job, status, now, keep=keep)
+        super()._end_job(job, status, now, keep=keep)
         self.is_ending = False
 
     def _beyond(self, status: JobStatus, now: datetime) -> list[StoredJob]:

@@ -12,9 +12,9 @@ class CancelDeletesFinished(Twin):
     """Cancelling a job that has ended deletes what was retained of it."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        job = self._find(job_id, self.now(), JobStatus.COMPLETED, JobStatus.FAILED)
+        job = self._find_job(job_id, self.now(), JobStatus.COMPLETED, JobStatus.FAILED)
         if job is not None:
-            self._drop(job, self.clock.now())
+            self._vanish(job, self.clock.now())
         return await super().cancel(job_id, operation=operation)
 
 
@@ -23,5 +23,5 @@ class CancelMissesPaused(Twin):
     """A paused job cannot be cancelled."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        paused = self._find(job_id, self.now(), JobStatus.PAUSED)
+        paused = self._find_job(job_id, self.now(), JobStatus.PAUSED)
         return paused is None and await super().cancel(job_id, operation=operation)

@@ -65,7 +65,7 @@ class RunningJobRemoved(Twin):
     """A job can be removed while it runs."""
 
     async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        if self._find(job_id, self.now(), JobStatus.PROCESSING):
+        if self._find_job(job_id, self.now(), JobStatus.PROCESSING):
             await self.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=1)
             return True
         return await super().remove(job_id, operation=operation)
@@ -111,7 +111,7 @@ class CleanupYoungestFirst(Twin):
         jobs = list(self.state.listed(status))
         if status not in FINISHED or cleanup.max_age or max_jobs >= len(jobs):
             return await super().cleanup_step(status, cleanup, max_jobs=max_jobs, **rest)
-        change = self._drop if cleanup.action == "remove" else self._rerun
+        change = self._vanish if cleanup.action == "remove" else self._rerun
         for job in jobs[-max_jobs:]:
             change(job, self.now())
         return max_jobs

@@ -51,11 +51,11 @@ class ClaimInTwoSteps(Twin):
         for job_id in seen:
             job = self.state.jobs.get(job_id)
             if job is not None and job.status is JobStatus.PROCESSING:
-                self._pend(job)
+                self._enter(job)
         return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
-    def _drop(self, job: StoredJob, now: datetime) -> None:
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
         # The first of the two that ends the job takes it from the other.
         for holder in self.state.workers.values():
             holder.claims = {token: job_id for token, job_id in holder.claims.items() if job_id != job.job_id}
-        super()._drop(job, now)
+        super()._vanish(job, now)

@@ -28,7 +28,7 @@ class TombstoneRerun(Twin):
     """A failed job without a request is rerun: it fails, for ever."""
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        job = self._find(job_id, self.now(), JobStatus.FAILED)
+        job = self._find_job(job_id, self.now(), JobStatus.FAILED)
         if job is None or job.request is not None:
             return await super().rerun(job_id, operation=operation)
         self._rerun(job, self.clock.now())

@@ -104,8 +104,8 @@ class RefusesOneByOne(Twin):
 class IdsForgotten(Twin):
     """An id of the user's is forgotten with its job: the job is pushed again."""
 
-    def _drop(self, job: StoredJob, now: datetime) -> None:
-        super()._drop(job, now)
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        super()._vanish(job, now)
         self.state.remembered.pop(job.job_id, None)
 
 
@@ -113,8 +113,8 @@ class IdsForgotten(Twin):
 class IdsRememberedForEver(Twin):
     """An id of the user's is never forgotten, whatever the idempotency window."""
 
-    def _drop(self, job: StoredJob, now: datetime) -> None:
-        super()._drop(job, now)
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        super()._vanish(job, now)
         if job.job_id in self.state.remembered:
             self.state.remembered[job.job_id] = now + timedelta(days=1000)
 
@@ -123,8 +123,8 @@ class IdsRememberedForEver(Twin):
 class WindowFromThePush(Twin):
     """The idempotency window counts from the push: it is over before a long job is."""
 
-    def _drop(self, job: StoredJob, now: datetime) -> None:
-        super()._drop(job, now)
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        super()._vanish(job, now)
         if job.job_id in self.state.remembered:
             self.state.remembered[job.job_id] = job.stored_at + self.configuration.idempotency_window
 

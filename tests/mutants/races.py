@@ -108,8 +108,8 @@ class RecoveryForgetsTheRenewal(Twin):
 class IdsRememberedTooLate(Twin):
     """A job is dropped, and its id noted in another transaction: a push between the two is stored."""
 
-    def _drop(self, job: StoredJob, now: datetime) -> None:
-        super()._drop(job, now)
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        super()._vanish(job, now)
         until = self.state.remembered.pop(job.job_id, None)
         if until:
             asyncio.get_running_loop().call_soon(self.state.remembered.setdefault, job.job_id, until)

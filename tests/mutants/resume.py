@@ -23,7 +23,7 @@ class RunningJobPaused(Twin):
     """A job that runs can be paused: it is there twice when its worker releases it."""
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        if job := self._find(job_id, self.now(), JobStatus.PROCESSING):
+        if job := self._find_job(job_id, self.now(), JobStatus.PROCESSING):
             self.state.put(replace(job, status=JobStatus.PAUSED, worker=None, claimed_at=None))
             return True
         return await super().pause(job_id, operation=operation)
@@ -34,6 +34,6 @@ class PauseForgetsDelay(Twin):
     """A paused job loses its due time: resumed, it is due at once."""
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        if job := self._find(job_id, self.now(), JobStatus.PENDING):
+        if job := self._find_job(job_id, self.now(), JobStatus.PENDING):
             self.state.put(replace(job, due=self.clock.now()))
         return await super().pause(job_id, operation=operation)

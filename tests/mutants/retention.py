@@ -68,7 +68,7 @@ class AgeFromStoring(Twin):
 class SeenUntilTrimmed(Twin):
     """A job beyond its retention is found until it happens to be trimmed."""
 
-    def _find(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
+    def _find_job(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
         job = self.state.jobs.get(job_id)
         return job if job and job.status in (statuses or JobStatus) else None
 
@@ -81,10 +81,10 @@ class KeptForEver(Twin):
         super().__init__(*args)
         self.ever_kept: set[JobID] = set()
 
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         if keep:
             self.ever_kept.add(job.job_id)
-        super()._end(job, status, now, keep=keep or (status is JobStatus.FAILED and job.job_id in self.ever_kept))
+        super()._end_job(job, status, now, keep=keep or (status is JobStatus.FAILED and job.job_id in self.ever_kept))
 
 
 @mutant("test_retention_retain_for")

@@ -94,31 +94,31 @@ class ReleaseForgetsRerun(Twin):
 class SuccessForgetsError(Twin):
     """A job that ends well loses the error of its last failure."""
 
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         job = replace(job, error=None) if status is JobStatus.COMPLETED else job
-        super()._end(job, status, now, keep=keep)
+        super()._end_job(job, status, now, keep=keep)
 
 
 @mutant("test_settle_a_failed_job_keeps_its_error", weakness=15)
 class ErrorLost(Twin):
     """A failed job keeps no error."""
 
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
-        super()._end(replace(job, error=None), status, now, keep=keep)
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        super()._end_job(replace(job, error=None), status, now, keep=keep)
 
 
 @mutant("test_settle_a_failed_job_keeps_its_error")
 class KeepIgnored(Twin):
     """A failed job that was to be kept goes by the retention policy."""
 
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
-        super()._end(job, status, now)
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        super()._end_job(job, status, now)
 
 
 @mutant("test_settle_a_finished_job_is_retained")
 class EndsInTheWrongState(Twin):
     """A job that was finished is stored among the cancelled ones."""
 
-    def _end(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         status = JobStatus.CANCELLED if status is JobStatus.COMPLETED else status
-        super()._end(job, status, now, keep=keep)
+        super()._end_job(job, status, now, keep=keep)

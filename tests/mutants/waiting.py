@@ -26,11 +26,11 @@ class NeverHinted(Twin):
 class OnlyPushesWake(Twin):
     """A push wakes a worker; what comes back into the queue does not."""
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
         hint = self.state.hint
         if job.job_id in self.state.jobs:
             self.state.hint = lambda: None
-        super()._pend(job)
+        super()._enter(job)
         self.state.hint = hint
 
 

@@ -55,38 +55,38 @@ class ClaimWithoutOwner(Twin):
 class RecoveriesNotCounted(Twin):
     """A recovery is not counted: a job that kills its worker is recovered for ever."""
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
         before = self.state.jobs.get(job.job_id, job)
-        super()._pend(replace(job, recoveries=min(job.recoveries, before.recoveries)))
+        super()._enter(replace(job, recoveries=min(job.recoveries, before.recoveries)))
 
 
 @mutant("test_worker_a_recovered_job_keeps_its_place")
 class RecoveredJobIsDueNow(Twin):
     """A job that is recovered is due now: it waits behind all that came meanwhile."""
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
         is_recovery = job.recoveries > self.state.jobs.get(job.job_id, job).recoveries
-        super()._pend(replace(job, due=self.clock.now()) if is_recovery else job)
+        super()._enter(replace(job, due=self.clock.now()) if is_recovery else job)
 
 
 @mutant("test_worker_the_envelope_survives_its_worker")
 class RecoveryForgetsRerun(Twin):
     """Recovery clears `reset_attempt`: a job that was rerun goes on at the attempt where it had failed."""
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
         is_recovery = job.recoveries > self.state.jobs.get(job.job_id, job).recoveries
-        super()._pend(replace(job, reset_attempt=False) if is_recovery else job)
+        super()._enter(replace(job, reset_attempt=False) if is_recovery else job)
 
 
 @mutant("test_worker_recovery_never_fails_a_job")
 class RecoveryFailsJobs(Twin):
     """Recovery gives a job up by itself, after five deaths."""
 
-    def _pend(self, job: StoredJob) -> None:
+    def _enter(self, job: StoredJob) -> None:
         if job.recoveries > max(5, self.state.jobs.get(job.job_id, job).recoveries):
-            self._end(replace(job, error=b"abandoned"), JobStatus.FAILED, self.clock.now())
+            self._end_job(replace(job, error=b"abandoned"), JobStatus.FAILED, self.clock.now())
         else:
-            super()._pend(job)
+            super()._enter(job)
 
 
 @mutant("test_worker_recovery_is_bounded")

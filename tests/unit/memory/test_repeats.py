@@ -97,7 +97,7 @@ CALLS: dict[str, tuple[JobStatus, Call, object]] = {
     "remove": (JobStatus.FAILED, lambda q, i, o: q.remove(i, operation=o), True),
     "cleanup": (JobStatus.FAILED, lambda q, i, o: q.cleanup_step(JobStatus.FAILED, REMOVE, max_jobs=9, operation=o), 1),
     "set_metadata": (JobStatus.PENDING, lambda q, i, o: q.set_metadata("key", b"1", operation=o), None),
-    "acquire": (JobStatus.PENDING, lambda q, i, o: q.acquire_lock("lock", b"me", SECOND, operation=o), True),
+    "acquire": (JobStatus.PENDING, lambda q, i, o: q.acquire_lock("lock", b"me", HOLD, operation=o), True),
     "release": (JobStatus.PENDING, lambda q, i, o: q.release_lock("held", b"me", operation=o), True),
     "push_if": (JobStatus.PENDING, push_if, StoreOutcome.DUPLICATE),
 }
