@@ -52,7 +52,7 @@ class ListLimitIgnored(Twin):
 
 @mutant("test_inspection_many_jobs_are_seen_once_each")
 class ChunksOverlap(Twin):
-    """Where one chunk of a listing ends and the next begins, a job is listed twice."""
+    """A job is listed twice if one chunk of a listing ends at it and the next begins."""
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
         number = 0

@@ -52,7 +52,7 @@ def judge(target: str, selection: str) -> Verdict:
 
 
 def search(name: str, how: Search) -> str:
-    """What the machine alone, or histories alone, say about a mutant; empty where they find nothing."""
+    """What the machine alone, or histories alone, say about a mutant; empty if they find nothing."""
     harness_type = MUTANTS[name].harness_type
     try:
         if how is Search.MACHINE:

@@ -22,7 +22,7 @@ class PushIfWithoutCompare(Twin):
 
 @mutant("test_scheduling_a_present_id_moves_the_key")
 class PushIfStaysOnDuplicate(Twin):
-    """`push_if` leaves the key where the id is a duplicate: the scheduler is stuck at that trigger."""
+    """`push_if` leaves the key if the id is a duplicate: the scheduler is stuck at that trigger."""
 
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None

@@ -52,7 +52,7 @@ class ClaimLostWithTheLock(Twin):
 
 @mutant("test_settle_one_lost_claim_does_not_spoil_the_others")
 class OneLostClaimSpoilsAll(Twin):
-    """Where one claim of an exchange is lost, none of its settlements is done."""
+    """If one claim of an exchange is lost, none of its settlements is done."""
 
     async def exchange(
         self,
@@ -81,7 +81,7 @@ class ReleaseIsARetry(Twin):
 
 @mutant("test_settle_release_puts_a_job_back_as_it_was")
 class ReleaseForgetsRerun(Twin):
-    """A release clears `reset_attempt`: a job that was rerun goes on at the attempt where it had failed."""
+    """A release clears `reset_attempt`: a job that was rerun goes on at the attempt at which it had failed."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         outcome = super()._settle(holder, settlement, now)

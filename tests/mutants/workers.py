@@ -71,7 +71,7 @@ class RecoveredJobIsDueNow(Twin):
 
 @mutant("test_worker_the_envelope_survives_its_worker")
 class RecoveryForgetsRerun(Twin):
-    """Recovery clears `reset_attempt`: a job that was rerun goes on at the attempt where it had failed."""
+    """Recovery clears `reset_attempt`: a job that was rerun goes on at the attempt at which it had failed."""
 
     def _enter(self, job: StoredJob) -> None:
         is_recovery = job.recoveries > self.state.jobs.get(job.job_id, job).recoveries
