@@ -37,6 +37,7 @@ from jobsvalkey.contract import (
     digest_of,
     resolve_due,
 )
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey_memory.clock import ManualClock
 from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Value, Worker, place
 
@@ -93,6 +94,8 @@ class Steps(Generic[ClockT_co]):
         clock: ClockT_co = SystemClock(),  # noqa: B008 - it has no state
         store: MemoryStore | None = None,
     ) -> None:
+        check_option("configuration", configuration, DriverConfiguration)
+        check_option("store", store, MemoryStore | None)
         self.configuration = configuration
         self.service_job_suffix: str = f"_{configuration.queue_key}"
         self.store: MemoryStore = store or MemoryStore()

@@ -57,8 +57,8 @@ class JobID(UUID):
     def from_int(cls, value: int) -> Self:
         """The id of a number that is known to be one of a UUID; without the checks, for ids by the ten thousand."""
         new = object.__new__(cls)
-        _set(new, "int", value)
-        _set(new, "is_safe", _UNKNOWN_SAFETY)
+        _set_int(new, value)
+        _set_safety(new, _UNKNOWN_SAFETY)
         return new
 
     def __str__(self) -> str:
@@ -92,6 +92,8 @@ class JobID(UUID):
 
 _UNKNOWN_SAFETY = UUID(int=0).is_safe
 _set = object.__setattr__  # a UUID refuses to be changed; these are being made
+_set_int: Callable[[UUID, int], None] = UUID.__dict__["int"].__set__
+_set_safety: Callable[[UUID, Any], None] = UUID.__dict__["is_safe"].__set__
 
 
 class JobIDGenerator:
@@ -124,8 +126,9 @@ class JobIDGenerator:
                 if self._counter >= _COUNTER_LIMIT:
                     self._last += 1
                     self._counter = 0
-            value = self._last << 80 | 0x7 << 76 | (self._counter >> 30) << 64
-            value |= 0b10 << 62 | (self._counter & 0x3FFFFFFF) << 32 | self._random.pop() >> 32
+            counter = self._counter
+            head = self._last << 16 | 0x7000 | counter >> 30
+            value = head << 64 | (0x80000000 | counter & 0x3FFFFFFF) << 32 | self._random.pop() >> 32
         return JobID.from_int(value)
 
     def forked(self) -> None:

@@ -81,7 +81,7 @@ def _named(kinds: Collection[type[Any]]) -> list[str]:
 
 def with_article(name: str) -> str:
     """Return the name of a type as a sentence has it: a Path, an Enum."""
-    return f"{'an' if name[:1] in 'AEIOUaeio' else 'a'} {name}"
+    return f"{'an' if name[:1] in 'AEIOaeio' else 'a'} {name}"  # a UUID, a UserDict, a URL
 
 
 @functools.cache

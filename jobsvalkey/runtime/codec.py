@@ -6,8 +6,9 @@ of every job, so the pieces that do not change are made once.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -73,16 +74,14 @@ class RequestEncoder:
         name: str,
         parameters: Any,
         queued_at: datetime,
-        *,
         kind: Any = None,
-        in_bulk: bool = False,
+        *,
         trace: Mapping[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
     ) -> bytes:
         """Return the request of a job that was not tried yet.
 
-        `kind` is the type that the parameters are decoded to; by default that of the value. `in_bulk` is explained
-        at `Form.write`.
+        `kind` is the type that the parameters are decoded to; by default that of the value.
 
         Raises:
             InvalidParameters: the parameters cannot be encoded, or would not arrive as they are.
@@ -90,8 +89,14 @@ class RequestEncoder:
         head = self._heads.get(name)
         if head is None:
             head = self._heads[name] = b'{%b:{"p":' % _encode(name)
+        if kind is None:
+            kind = cast("Any", type(parameters))
         try:
-            body = self._form(type(parameters) if kind is None else kind).write(parameters, in_bulk=in_bulk)
+            try:
+                form = self._forms[kind]
+            except (KeyError, TypeError):
+                form = self._make_form(kind)
+            body = form.write(parameters)
         except (TypeError, ValueError) as error:
             raise InvalidParameters(
                 f"the parameters of job {name!r} cannot be encoded as JSON and arrive as they are: {error}"
@@ -106,14 +111,11 @@ class RequestEncoder:
             tail += f',"n":{to_reference_date(next_scheduled_at)!r}'.encode()
         return head + body + tail + b"}}"
 
-    def _form(self, kind: Any) -> Form:
-        try:
-            return self._forms[kind]
-        except KeyError:
-            form = self._forms[kind] = make_form(kind, self._values)
-            return form
-        except TypeError:  # an annotation that cannot be hashed
-            return make_form(kind, self._values)
+    def _make_form(self, kind: Any) -> Form:
+        form = make_form(kind, self._values)
+        with suppress(TypeError):  # an annotation that cannot be hashed
+            self._forms[kind] = form
+        return form
 
 
 def make_decoder(parameters: type[Any], values: Values = "plain") -> RequestDecoder:

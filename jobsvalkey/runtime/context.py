@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 from uuid import UUID
 
 from jobsvalkey.contract import Claim, JobID, aware, new_job_id
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
@@ -79,8 +80,20 @@ class JobContext:
             claim_lost: whether the job was taken away, which cancels it too.
 
         Raises:
-            ValueError: the id is not a UUID, or a date is naive.
+            TypeError: a value is of another type.
+            ValueError: the id is not a UUID, a date is naive, or the attempt is not above zero.
         """
+        for option, value, kind in (
+            ("name", name, str),
+            ("attempt", attempt, int),
+            ("max_attempts", max_attempts, int),
+            ("queued_at", queued_at, datetime),
+            ("scheduled_at", scheduled_at, datetime | None),
+            ("next_scheduled_at", next_scheduled_at, datetime | None),
+        ):
+            check_option(option, value, kind)
+        if attempt < 1:
+            raise ValueError(f"attempt counts from 1: it is not {attempt}")
         following = scheduled_at if next_scheduled_at is None else next_scheduled_at
         request = Request[Any](
             parameters=None,

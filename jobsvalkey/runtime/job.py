@@ -60,6 +60,9 @@ class Push:
     """Parameters that have a `job_name`, or `JobName.with_parameters(...)`."""
     options: JobOptions
 
+    def __post_init__(self) -> None:
+        check_option("options", self.options, JobOptions)
+
 
 @dataclass(frozen=True)  # no slots: with them JobDefinition[P](...) fails
 class JobDefinition(Generic[P]):
@@ -161,6 +164,8 @@ def unpack_job(job: Any) -> tuple[str, Any, Any]:
     if isinstance(job, JobName):
         name = cast("JobName[Any]", job).name
         raise InvalidParameters(f"job {name!r} is pushed without parameters: use push(name, parameters)")
+    if isinstance(job, Push):
+        raise InvalidParameters("a Push goes into push_many; elsewhere use push(job, options=...)")
     if isinstance(job, type):
         raise InvalidParameters(f"{job.__qualname__} is a type: push a value of it, such as {job.__qualname__}(...)")
     try:

@@ -82,8 +82,6 @@ class Producer:
         now: datetime,
         trace: dict[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
-        *,
-        in_bulk: bool = False,
     ) -> NewJob:
         # A scheduled job has its trigger in place of the time of its push, as Swift writes it.
         queued_at = now if next_scheduled_at is None or options.delay_until is None else options.delay_until
@@ -91,8 +89,7 @@ class Producer:
             name,
             parameters,
             queued_at,
-            kind=kind,
-            in_bulk=in_bulk,
+            kind,
             trace=trace,
             next_scheduled_at=next_scheduled_at,
         )
@@ -121,7 +118,12 @@ class Producer:
             items = [item for item, _ in prepared]
         else:
             now = self._driver.clock.now()
-            items = [self._new(_id_of(job[3]), *job, now, in_bulk=index > 0) for index, job in enumerate(jobs)]
+            items = [
+                NewJob(
+                    _id_of(options), self._encode(name, parameters, now, kind), options.due, options.job_id is not None
+                )
+                for name, parameters, kind, options in jobs
+            ]
         if atomic:
             answer = await self._push(items)
             await self._tell(prepared, answer)

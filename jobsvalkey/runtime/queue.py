@@ -1,6 +1,6 @@
 """The queue as applications use it: jobs are registered, pushed, looked at, and run by its processor."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast, overload
 from uuid import UUID
@@ -161,6 +161,8 @@ class JobQueue(JobRegistration, Generic[D_co]):
         _check_options(options)
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
+        _check_jobs(jobs)
+        check_option("atomic", atomic, bool)
         items = [
             (*unpack_job(job.job), job.options) if isinstance(job, Push) else (*unpack_job(job), options)
             for job in jobs
@@ -189,6 +191,9 @@ class JobQueue(JobRegistration, Generic[D_co]):
         """
         require(self._driver, self._capabilities, Capability.SCHEDULING)
         _check_options(options)
+        check_option("key", key, str)
+        check_option("expected", expected, bytes | None)
+        check_option("value", value, bytes)
         item, pushed = await self._producer.prepare(*unpack_job(job), options, next_scheduled_at)
         done = await self._driver.push_if(item, key, expected, value)
         check_refusal(done)
@@ -251,6 +256,8 @@ class JobQueue(JobRegistration, Generic[D_co]):
         require(self._driver, self._capabilities, Capability.INSPECTION)
         check_option("status", status, JobStatus)
         check_option("limit", limit, int | None)
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is a number of jobs, or None for all, not {limit}")
         async for stored in self._driver.jobs(status, limit=limit):
             yield JobRecord.from_stored(stored, self._driver.clock.now())
 
@@ -263,6 +270,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
 
     def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> JobRunner:
         """What runs a single claim, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
+        check_option("options", options, ProcessorOptions)
         return JobRunner(self._registry, self._driver, self._chain, options)
 
 
@@ -280,6 +288,11 @@ def _check_middleware(middleware: Any) -> None:
     for each in cast("Iterable[object]", middleware):
         if isinstance(each, type) or not hasattr(each, "on_completed"):
             raise TypeError(f"each middleware is an object of a subclass of Middleware, not {each!r}")
+
+
+def _check_jobs(jobs: object) -> None:
+    if not isinstance(jobs, Iterable) or isinstance(jobs, str | bytes | Mapping):
+        raise TypeError(f"push_many takes a list of jobs, or another iterable of them, not {jobs!r}")
 
 
 def _check_options(options: object) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Self
 from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, Clock, ConfigurationError, Operation, SystemClock
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.connection import address_of
@@ -29,6 +30,7 @@ class ValkeyBase:
         *,
         clock: Clock | None = None,
     ) -> None:
+        check_option("configuration", configuration, ValkeyConfiguration | None)
         self._configuration = configuration or ValkeyConfiguration()
         if not isinstance(client, Valkey):  # pyright: ignore[reportUnnecessaryIsInstance]
             if not isinstance(client, ValkeyCluster):

@@ -108,7 +108,7 @@ async def test_parameters_that_cannot_be_encoded(
     async with unchanged():
         with pytest.raises(
             InvalidParameters,
-            match=r"job 'anything' cannot be encoded as JSON .*: .* (type|function|object|surrogates|NaN) ",
+            match=r"job 'anything' cannot be encoded as JSON .*: .* \b(type|function|object|surrogates|NaN)\b",
         ):
             await queue.push(ANYTHING, parameters)
         with pytest.raises(InvalidParameters, match="job 'anything' cannot be encoded"):

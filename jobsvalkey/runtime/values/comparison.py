@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
@@ -12,10 +12,14 @@ from uuid import UUID
 
 import msgspec
 
-from jobsvalkey.runtime.values.pydantic_models import as_json_value
+from jobsvalkey.contract.option_types import with_article
+from jobsvalkey.runtime.values.pydantic_models import SECRETS_ADVICE, as_json_value, is_secret
 
 _JSON_KINDS = (str, int, float, bool, type(None), list, dict)
 _NO_OBJECTS: tuple[type[Any], ...] = (*_JSON_KINDS, bytes, bytearray, memoryview, datetime, time, Decimal)
+_CHANGED_KINDS = (date, datetime, time, timedelta, Decimal, UUID, bytes, bytearray, memoryview)
+_CHANGED: tuple[type[Any], ...] = (*_CHANGED_KINDS, Enum)
+"""Kinds of values that JSON does not have, and that arrive as text or as a number where their type is not known."""
 _NO_FIELDS: dict[str, Any] = {}
 
 
@@ -36,14 +40,28 @@ def difference(sent: Any, received: Any, *, is_open: bool, place: str = "") -> s
     if type(sent) is type(received) and not isinstance(sent, _NO_OBJECTS):
         return _of_objects(sent, received, is_open, place)
     if is_open and isinstance(received, _JSON_KINDS) and not isinstance(sent, _JSON_KINDS):
-        names = field_names(sent)
-        if names is None or not isinstance(received, dict):
-            return None
-        fields = msgspec.to_builtins(sent, enc_hook=as_json_value)
-        return difference(fields, received, is_open=True, place=type(sent).__qualname__)
+        return _of_changed(sent, received, place)
     if isinstance(sent, float) and not math.isfinite(sent):
         return f"{_named(place)} is {sent}: NaN and infinity are not numbers in JSON"
     return f"{_named(place)} would arrive as {_shown(received)}, not {_shown(sent)}"
+
+
+def _of_changed(sent: Any, received: Any, place: str) -> str | None:
+    """Compare a value of a kind that JSON does not have with what it has become where its type is not known."""
+    if is_secret(type(sent)):
+        return f"{_named(place)} is {with_article(type(sent).__qualname__)}, {SECRETS_ADVICE}"
+    if isinstance(sent, datetime | time) and isinstance(received, str):
+        offset = sent.utcoffset()
+        if offset is not None and offset % timedelta(minutes=1):
+            return f"{_named(place)} has a time zone {offset} off UTC, and text has no offsets with seconds: use UTC"
+    if isinstance(sent, AbstractSet):
+        return _of_rows(list(cast("AbstractSet[Any]", sent)), received, is_open=True, place=place)
+    if isinstance(sent, _CHANGED):
+        return None
+    if field_names(sent) is None:
+        return f"{_named(place)} would arrive as {_shown(received)}, not {_shown(sent)}"
+    fields = msgspec.to_builtins(sent, builtin_types=_CHANGED_KINDS, enc_hook=as_json_value)
+    return difference(fields, received, is_open=True, place=type(sent).__qualname__)
 
 
 def _are_same_scalars(sent: Any, received: Any) -> bool:
@@ -64,6 +82,8 @@ def _are_same_scalars(sent: Any, received: Any) -> bool:
         case str() | int() | float() | Decimal() | bytes() | bytearray() | memoryview() | UUID() | Enum():
             try:
                 return bool(sent == received) and not isinstance(received, Mapping | AbstractSet)
+            except RecursionError:
+                raise
             except Exception:
                 return False
         case _:
@@ -80,12 +100,17 @@ def _of_mappings(sent: Mapping[Any, Any], received: Mapping[Any, Any], is_open: 
         return f"{_named(place)} would lose entries: of the keys {keys} not all are told apart, or known to its type"
     for (key, value), (other_key, other) in zip(sent.items(), received.items(), strict=True):
         found = difference(key, other_key, is_open=is_open, place=f"a key of {_named(place)}")
-        if found is not None and not (is_open and isinstance(other_key, str)):
+        if found is not None and not (is_open and isinstance(other_key, str) and _is_key(key)):
             return found
         found = difference(value, other, is_open=is_open, place=f"{place}[{key!r}]")
         if found is not None:
             return found
     return None
+
+
+def _is_key(key: Any) -> bool:
+    """Return whether a key is a number, whose text arrives in its place."""
+    return isinstance(key, int | float) and math.isfinite(key)
 
 
 def _lost_keys(sent: Mapping[Any, Any], received: Mapping[Any, Any]) -> str:

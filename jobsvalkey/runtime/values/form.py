@@ -5,11 +5,14 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
+from jobsvalkey.contract.option_types import with_article
+from jobsvalkey.runtime.values.annotations import name_of_type
 from jobsvalkey.runtime.values.comparison import difference
 from jobsvalkey.runtime.values.constraints import constraints_of
 from jobsvalkey.runtime.values.places import culprit, non_finite
 from jobsvalkey.runtime.values.plain import plain_reader, write_plain
-from jobsvalkey.runtime.values.proof import always_arrives
+from jobsvalkey.runtime.values.proof import proof_of
+from jobsvalkey.runtime.values.pydantic_models import Unwritable, describe
 from jobsvalkey.runtime.values.structure import Structure, look_at
 from jobsvalkey.runtime.values.swift import SwiftCodec
 
@@ -44,7 +47,7 @@ def make_form(kind: Any, values: Values) -> "Form":
 class Form:
     """How the values of one type are written and read."""
 
-    __slots__ = ("_equality_suffices", "_is_open", "_is_raw", "_proven", "_read", "_write", "check")
+    __slots__ = ("_equality_suffices", "_is_open", "_is_raw", "_proof", "_read", "_write", "check")
 
     def __init__(
         self,
@@ -59,15 +62,14 @@ class Form:
         """Raises an error where a value that was read breaks a constraint; `None` where there is none to check."""
         self._is_open = structure.is_open
         self._equality_suffices = structure.equality_suffices
-        is_proven = structure.equality_suffices and check is None and always_arrives(structure.info)
-        self._proven: Any = getattr(structure.info, "cls", None) if is_proven else None
+        self._proof = proof_of(structure.info) if structure.equality_suffices and check is None else None
         self._is_raw = isinstance(structure.info, msgspec.inspect.RawType)
 
-    def write(self, value: Any, *, in_bulk: bool = False) -> bytes:
+    def write(self, value: Any) -> bytes:
         """Return a value as JSON.
 
-        It is read again, so that what cannot arrive is refused here, and not by every worker. In bulk that is left
-        out for classes of which everything arrives that has the types which its fields declare.
+        It is read again, so that what cannot arrive is refused here, and not by every worker: unless the types of its
+        fields prove that it arrives.
 
         Raises:
             ValueError: it cannot be written, or would not arrive as it is; the message names the field.
@@ -75,27 +77,38 @@ class Form:
         try:
             body = self._write(value)
         except Exception as error:
-            found = culprit(value, self._write)
-            why = str(error) or type(error).__name__
-            raise ValueError(f"{found}: {why}" if found else why) from error
-        if self._is_raw or (in_bulk and type(value) is self._proven and b"null" not in body):  # NaN is written as null
+            raise ValueError(_why_not_written(value, self._write, error)) from error
+        proof = self._proof
+        # NaN is written as null.
+        if proof is not None and proof.holds(value) and not (proof.may_hold_nan and b"null" in body):
             return body
         try:
             received = self._read(body) if self.check is None else self.read(body)
         except Exception as error:
             found = non_finite(value)
-            why = f"{found} is NaN or infinite, and JSON has no such numbers" if found else str(error)
-            raise ValueError(f"it could not be read again: {why or type(error).__name__}") from error
-        if self._equality_suffices:
+            why = f"{found} is NaN or infinite, and JSON has no such numbers" if found else describe(error)
+            raise ValueError(f"it could not be read again: {why}") from error
+        if not self._is_raw and not self._is_equal(value, received):
             try:
-                if received == value:
-                    return body
-            except Exception:  # noqa: S110 - compared field by field, then
-                pass
-        found = difference(value, received, is_open=self._is_open)
-        if found is not None:
-            raise ValueError(found)
+                found = difference(value, received, is_open=self._is_open)
+            except RecursionError:
+                raise ValueError(
+                    "it is nested too deeply, or holds itself: push its parts as jobs of their own"
+                ) from None
+            if found is not None:
+                raise ValueError(found)
+        if proof is not None:
+            proof.learn(value)
         return body
+
+    def _is_equal(self, value: Any, received: Any) -> bool:
+        """Return whether nothing more than `==` is needed to know that a value has arrived."""
+        if not self._equality_suffices:
+            return False
+        try:
+            return bool(received == value)
+        except Exception:
+            return False  # compared field by field, then
 
     def read(self, body: bytes | msgspec.Raw) -> Any:
         """Return the value that JSON stands for.
@@ -106,3 +119,12 @@ class Form:
         if self.check is not None:
             self.check(value)
         return value
+
+
+def _why_not_written(value: Any, write: Callable[[Any], bytes], error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply, or holds itself: push its parts as jobs of their own"
+    place, kind = culprit(value, write)
+    if isinstance(error, Unwritable):
+        return f"{place or 'the value'} is {error}"
+    return f"{place} is {with_article(name_of_type(kind))}: {describe(error)}" if place else describe(error)

@@ -4,24 +4,19 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from jobsvalkey.contract.option_types import with_article
-from jobsvalkey.runtime.values.annotations import name_of_type
 from jobsvalkey.runtime.values.comparison import field_names
 from jobsvalkey.runtime.values.pydantic_models import is_model, unwritable_field
 
 
-def culprit(value: Any, works: Callable[[Any], object]) -> str | None:
+def culprit(value: Any, works: Callable[[Any], object]) -> tuple[str, type[Any]]:
     """Return the place and the type of the innermost part of `value` for which `works` raises an error.
 
-    `None` where it is the value as a whole, or cannot be found.
+    The place is empty if that is the value as a whole.
     """
-    try:
-        place, part = _innermost("", value, works)
-    except RecursionError:
-        return None
+    place, part = _innermost("", value, works)
     if is_model(type(part)) and (name := unwritable_field(part)) is not None:
         place, part = f"{type(part).__qualname__}.{name}", getattr(part, name)
-    return f"{place} is {with_article(name_of_type(type(part)))}" if place else None
+    return place, cast("type[Any]", type(part))
 
 
 def non_finite(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The plain form of values: JSON as msgspec and pydantic write it, with dates as RFC 3339 text."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -10,8 +10,11 @@ from jobsvalkey.runtime.values import pydantic_models as models
 
 def encode_other(value: Any) -> Any:
     """Encode a pydantic model, for msgspec."""
-    if not models.is_model(type(value)):
-        raise NotImplementedError(f"a {type(value).__qualname__} cannot be written as JSON")
+    kind = cast("Any", type(value))
+    if models.is_secret(kind):
+        raise models.Unwritable(kind, models.SECRETS_ADVICE)
+    if not models.is_model(kind):
+        raise models.Unwritable(kind)
     return msgspec.Raw(models.dump_json(value))
 
 

@@ -7,6 +7,8 @@ from typing import Any, Literal, cast, get_origin
 from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values.annotations import bare, members, name_of_type
 
+SECRETS_ADVICE = "which is written as asterisks: use str, and keep secrets out of the queue"
+
 
 def is_model(kind: Any) -> bool:
     """Return whether `kind` is a class of pydantic models."""
@@ -40,18 +42,43 @@ def dump(model: Any) -> Any:
 
 
 def as_json_value(value: Any) -> Any:
-    """Return what pydantic writes for a value that only it knows, such as a URL.
+    """Return the fields of a model, or what pydantic writes for a value that only it knows, such as a URL.
 
     Raises:
-        NotImplementedError: neither does pydantic.
+        Unwritable: neither does pydantic, or the value shows asterisks, or is gone once it was read.
     """
+    kind = cast("Any", type(value))
+    if is_model(kind):
+        return dump(value)
+    if is_secret(kind):
+        raise Unwritable(kind, SECRETS_ADVICE)
     core = sys.modules.get("pydantic_core")
-    if core is None:
-        raise NotImplementedError
-    try:
-        return core.to_jsonable_python(value)
-    except Exception:
-        raise NotImplementedError from None
+    if core is not None and not isinstance(value, Iterator):
+        try:
+            return core.to_jsonable_python(value)
+        except Exception:  # noqa: S110 - said below
+            pass
+    raise Unwritable(kind)
+
+
+class Unwritable(TypeError):
+    """No value of this type can be written."""
+
+    def __init__(
+        self, kind: type[Any], why: str = "which cannot be written as JSON: push plain values in its place"
+    ) -> None:
+        super().__init__(f"{with_article(name_of_type(kind))}, {why}")
+
+
+def describe(error: Exception) -> str:
+    """Return what an error of a decoder says, in one line; of pydantic's errors, each field with what is wrong."""
+    found = cast("Any", error.__cause__ or error)  # msgspec raises an error of its own from pydantic's
+    if type(found).__name__ != "ValidationError" or not hasattr(found, "title"):
+        return str(error) or type(error).__name__
+    return "; ".join(
+        f"{'.'.join(map(str, (found.title, *each['loc'])))}: {each['msg']}"
+        for each in found.errors(include_url=False, include_context=False, include_input=False)
+    )
 
 
 def wire_name(name: str, field: Any) -> str:
@@ -87,11 +114,11 @@ def check_fields(model: Any) -> None:
                 "alias=, or let the model read both (validation_alias=AliasChoices(...))"
             )
         if not has_own_serializer(model, name):
-            for member in members(field.annotation):
-                if is_secret(member):
+            for kind in _kinds_in(field.annotation):
+                if is_secret(kind):
                     raise TypeError(
-                        f"{place} is {with_article(name_of_type(member))}, which is written as asterisks: use "
-                        "str, and keep secrets out of the queue, or give it a field_serializer that writes it"
+                        f"{place} is {with_article(name_of_type(kind))}, {SECRETS_ADVICE}, "
+                        "or give it a field_serializer that writes it"
                     )
 
 
@@ -122,6 +149,13 @@ def models_in(annotation: Any) -> Iterator[Any]:
             yield member
         for argument in getattr(bare(member), "__args__", ()):
             yield from models_in(argument)
+
+
+def _kinds_in(annotation: Any) -> Iterator[Any]:
+    for member in members(annotation):
+        yield get_origin(member) or member
+        for argument in getattr(bare(member), "__args__", ()):
+            yield from _kinds_in(argument)
 
 
 def is_literal(annotation: Any) -> bool:

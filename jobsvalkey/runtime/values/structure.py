@@ -132,10 +132,7 @@ class _Walk:
             self.equality_suffices = False
             self._visit_model(kind)
         elif models.is_secret(kind):
-            raise TypeError(
-                f"{place} is {with_article(name_of_type(kind))}, which is written as asterisks: use str, "
-                "and keep secrets out of the queue"
-            )
+            raise TypeError(f"{place} is {with_article(name_of_type(kind))}, {models.SECRETS_ADVICE}")
         elif kind is not msgspec.UnsetType:
             advice = next((_ADVICE[each.__name__] for each in kind.__mro__ if each.__name__ in _ADVICE), "")
             if kind.__mro__[-1] is object and advice == _ADVICE["object"] and kind is not object:

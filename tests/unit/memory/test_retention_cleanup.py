@@ -83,7 +83,7 @@ async def test_kept_failures_do_not_count_among_the_last() -> None:
     assert (await bench.queue.counts())[JobStatus.FAILED] == 0
 
 
-@pytest.mark.parametrize("status", set(JobStatus))
+@pytest.mark.parametrize("status", list(JobStatus))
 async def test_cleanup_removes_by_age(bench: Bench, status: JobStatus) -> None:
     old = await bench.in_state(status)
     bench.clock.advance(5 * SECOND)

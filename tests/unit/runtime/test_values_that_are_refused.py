@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pydantic
 import pytest
 
@@ -72,6 +73,41 @@ class HasBytes(pydantic.BaseModel):
     note: bytes
 
 
+class Login(pydantic.BaseModel):
+    password: pydantic.SecretStr = pydantic.SecretStr("secret")
+
+
+@dataclass
+class Open:
+    value: Any
+
+
+class OpenModel(pydantic.BaseModel):
+    value: Any
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(value=value)
+
+
+@dataclass
+class Nested:
+    value: int
+    inner: "Nested | None" = None
+
+
+def nested(depth: int) -> Nested:
+    value = Nested(0)
+    for each in range(depth):
+        value = Nested(each, value)
+    return value
+
+
+def in_a_circle() -> Nested:
+    value = Nested(1)
+    value.inner = value
+    return value
+
+
 class Total(TypedDict):
     x: int
 
@@ -124,3 +160,70 @@ async def test_it_is_refused_in_swifts_form_too() -> None:
     assert "Holder.base" in await refusal_at_push(Holder, Holder(Derived(), [], {}), "swift")
     assert "lose entries" in await refusal_at_push(dict[str, Any], {"a": {1: 1, "1": 2}}, "swift")
     assert "naive" in await refusal_at_push(datetime, datetime(2024, 1, 1), "swift")  # noqa: DTZ001
+
+
+SECRET = pydantic.SecretStr("secret")
+
+
+@pytest.mark.parametrize("holder", [Open, OpenModel])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (SECRET, "SecretStr"),
+        ({"a": [SECRET]}, "SecretStr"),
+        ((SECRET,), "SecretStr"),
+        ({SECRET: 1}, "SecretStr"),
+        (Open(SECRET), "SecretStr"),
+        (Login(), "SecretStr"),
+        ([Open(Login())], "SecretStr"),
+        (datetime(2024, 1, 1, tzinfo=ODD), "offsets with seconds"),
+        ({"a": [time(1, tzinfo=ODD)]}, "offsets with seconds"),
+        (Open(datetime(2024, 1, 1, tzinfo=ODD)), "offsets with seconds"),
+        ({datetime(2024, 1, 1, tzinfo=ODD): 1}, "offsets with seconds"),
+        (frozenset((datetime(2024, 1, 1, tzinfo=ODD),)), "offsets with seconds"),
+        (OpenModel(float("nan")), "NaN|NoneType None"),
+        ({float("nan"): 1}, "nan"),
+        (OpenModel({1: 1, "1": 2}), "lose entries"),
+        ({(1, 2): 3}, "tuple|keys"),
+        (Path(), "Path"),
+        (iter([1]), "list_iterator"),
+        ((each for each in "a"), "generator"),
+    ],
+)
+async def test_where_anything_may_be_what_is_hidden_moved_or_used_up_is_refused(
+    holder: Any, value: Any, reason: str
+) -> None:
+    found = await refusal_at_push(holder, holder(value))
+    assert re.search(reason, found), found
+    assert "asterisks" in found or reason != "SecretStr"
+
+
+@pytest.mark.parametrize("value", [SECRET, {"a": [SECRET]}, Login(), iter([1]), Path()])
+async def test_that_is_so_in_swifts_form_too(value: Any) -> None:
+    await refusal_at_push(Any, value, "swift")
+    await refusal_at_push(Open, Open(value), "swift")
+
+
+@pytest.mark.parametrize("value", [nested(900), nested(3000), in_a_circle()])
+async def test_what_is_nested_too_deeply_is_refused_by_a_sentence(value: Any) -> None:
+    assert "nested too deeply, or holds itself" in await refusal_at_push(Nested, value)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"a":1}}', b"nope"])
+async def test_raw_text_that_is_no_json_is_refused(text: bytes) -> None:
+    await refusal_at_push(msgspec.Raw, msgspec.Raw(text))
+
+
+async def test_of_a_pydantic_model_each_field_is_named_with_what_is_wrong() -> None:
+    found = await refusal_at_push(HasBytes, HasBytes.model_construct(x="one", note=b""))
+    assert "HasBytes.x: Input should be a valid integer" in found
+    assert "\n" not in found
+    assert "https" not in found
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(iter([1]), "is a list_iterator, which"), (..., "is an ellipsis, which"), ([1j], "[0] is a complex, which")],
+)
+async def test_what_cannot_be_written_is_named_once_in_english(value: Any, words: str) -> None:
+    assert words in await refusal_at_push(Any, value)

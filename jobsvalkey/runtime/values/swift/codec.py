@@ -31,16 +31,12 @@ class SwiftCodec:
 
     def write(self, value: Any) -> bytes:
         """Return a value as JSON."""
-        builtins = msgspec.to_builtins(value, builtin_types=_LEFT_AS_THEY_ARE, enc_hook=_fields_of)
+        builtins = msgspec.to_builtins(value, builtin_types=_LEFT_AS_THEY_ARE, enc_hook=models.as_json_value)
         return _encode(self._shape.write(builtins))
 
     def read(self, body: bytes | msgspec.Raw) -> Any:
         """Return the value that JSON stands for."""
         return msgspec.convert(self._shape.read(_decode(body)), self._kind, str_keys=True, dec_hook=_as_it_is)
-
-
-def _fields_of(value: Any) -> Any:
-    return models.dump(value) if models.is_model(type(value)) else models.as_json_value(value)
 
 
 def _as_it_is(kind: type[Any], value: Any) -> Any:
