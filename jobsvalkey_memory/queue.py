@@ -67,7 +67,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
     ) -> PushedIf:
-        """Absent → pending, and `key` becomes `value`, where it holds `expected`; it moves for a duplicate as well."""
+        """Absent → pending, and `key` becomes `value`, if it holds `expected`; it moves for a duplicate as well."""
         check_push([item], self.configuration)
         now = self.now()
         for refused in refusals([item], self.capabilities):
@@ -225,7 +225,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return recovered
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
-        """Returns at a hint, or where one came since the worker last looked; else, or without `work`, at `timeout`."""
+        """Return at a hint, or if one came since the worker last looked; else, or without `work`, at `timeout`."""
         now = self.now()
         if not work:
             await asyncio.sleep(timeout.total_seconds())

@@ -1,4 +1,4 @@
-"""What the rows of the twin are made of. Nothing here awaits, so that each row is one atomic step."""
+"""The parts that the rows of the twin are made of. Nothing here awaits, so that each row is one atomic step."""
 
 import inspect
 from collections.abc import Callable
@@ -106,7 +106,7 @@ class Steps(Generic[ClockT_co]):
 
     @property
     def clock(self) -> ClockT_co:
-        """What tells the time here."""
+        """The clock that tells the time here."""
         return self._clock
 
     def now(self) -> datetime:
@@ -207,7 +207,7 @@ class Steps(Generic[ClockT_co]):
         return retention.max_count is None or line.after(place(job)) < retention.max_count
 
     def _beyond(self, status: JobStatus, now: datetime) -> list[StoredJob]:
-        """What is beyond its retention and was not trimmed yet: the first in the line."""
+        """List the jobs that are beyond their retention and not trimmed yet: the first in the line."""
         line = (self.state.jobs[job_id] for _, job_id in self.state.lines[status])
         return list(takewhile(lambda job: not self._is_present(job, now), line))
 

@@ -1,4 +1,4 @@
-"""What the twin keeps: jobs in the lines of their states, workers with their claims, and what must be remembered."""
+"""The store of the twin: jobs in the lines of their states, workers with their claims, and what must be remembered."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -19,7 +19,7 @@ HISTORY = 10_000
 
 
 def place(job: StoredJob) -> Place:
-    """Where a job stands in the line of its state: by its end, its claim or its due time, then by its id."""
+    """Return the place of a job in the line of its state: by its end, its claim or its due time, then by its id."""
     return (job.ended_at or job.claimed_at or job.due or job.stored_at, job.job_id)
 
 
@@ -36,7 +36,7 @@ class Worker:
 
 
 class Answer(NamedTuple):
-    """What a producer's last operation asked, what it was answered, and when that was last used."""
+    """A producer's last operation: its digest, its answer, and when that was last used."""
 
     sequence: int
     digest: bytes
@@ -83,7 +83,7 @@ class QueueState:
         self.line_of(job).add(place(job))
 
     def take(self, job_id: JobID) -> None:
-        """Take a job out, where it is in."""
+        """Take a job out, if it is there."""
         if (job := self.jobs.pop(job_id, None)) is not None:
             self.line_of(job).remove(place(job))
             self.kept.discard(job_id)

@@ -56,7 +56,7 @@ async def run_until_idle(queue: _Queue, *, max_runs: int = 10_000, options: Proc
 
 
 class Run(Protocol):
-    """What `inline` gives."""
+    """The runner that `inline` gives."""
 
     def __call__(self, step: Coroutine[Any, Any, T], /) -> T:
         """Run a coroutine to its end, then all jobs that are due; what the coroutine returned."""
@@ -106,7 +106,7 @@ def pushed(queue: _Queue, job: Any, /) -> list[Any]:
 def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay: timedelta | None = None) -> None:
     """A job was pushed, whatever became of it since.
 
-    Parameters are the same where they are equal (`==`) once they are decoded, or stored alike.
+    Parameters are the same if they are equal (`==`) once they are decoded, or stored alike.
 
     Args:
         queue: the queue.
@@ -205,7 +205,7 @@ def _named(job: Any) -> JobName[Any]:
 
 
 def _request_of(queue: _Queue, job: Any) -> bytes | None:
-    """A job as it would be stored, where it has parameters."""
+    """A job as it would be stored, if it has parameters."""
     if isinstance(job, JobName | type):
         return None
     name, parameters, kind = unpack_job(job)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from textwrap import indent
 
 NEEDED = ("pytest", "pytest_asyncio", "hypothesis")
-"""What comes with the extra."""
+"""The packages that come with the extra."""
 
 
 def main(arguments: list[str] | None = None) -> int:

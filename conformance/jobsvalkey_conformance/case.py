@@ -30,11 +30,11 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a test is about, and what it needs."""
+    """The subject of a test, and its needs."""
 
     area: str
     capability: Capability
-    """What it is counted under."""
+    """The capability that it is counted under."""
     driven_clock: bool = False
     """Whether it is for harnesses only that drive the clock."""
 
@@ -44,9 +44,9 @@ def conformance_test(
 ) -> Callable[
     [Callable[Concatenate[S, SuiteContext, P], Awaitable[None]]], Callable[Concatenate[S, P], Awaitable[None]]
 ]:
-    """Make a method that takes a `SuiteContext` a test, to be run where the driver and its harness have all of `needs`.
+    """Make a method that takes a `SuiteContext` a test, to be run if the driver and its harness have all of `needs`.
 
-    The first capability is what the test is about; `QUEUE` where none is named. `driven_clock` is for tests of
+    The first capability is what the test is about; `QUEUE` if none is named. `driven_clock` is for tests of
     times too long to wait for, `hints` for drivers whose `wait` returns at a hint.
     """
     capabilities = [need for need in needs if isinstance(need, Capability)]

@@ -13,4 +13,4 @@ CHANGES: Final[Mapping[ChangeName, Capability]] = {
     "rerun": Capability.CLEANUP,
     "remove": Capability.CLEANUP,
 }
-"""What can be done to one job, and what a driver must state for it."""
+"""The steps that can be done to one job, and the capabilities that they need."""

@@ -1,4 +1,4 @@
-"""What every test of the suite is given: the harness, its drivers, time, and short ways of doing what many tests do."""
+"""The context of every test: the harness, its drivers, time, and short ways of doing what many tests do."""
 
 import asyncio
 import secrets
@@ -47,7 +47,7 @@ DUPLICATE = StoreOutcome.DUPLICATE
 
 
 def outcomes(answer: Iterable[Pushed]) -> list[StoreOutcome]:
-    """What became of each job of a push."""
+    """Return the outcome of each job of a push."""
     return [pushed.outcome for pushed in answer]
 
 
@@ -94,7 +94,7 @@ class SuiteContext:
     def __init__(self, harness: DriverHarness, drivers: AsyncExitStack) -> None:
         self.harness = harness
         self.clock: ManualClock | None = ManualClock() if harness.drives_clock else None
-        # The braces keep a queue in one slot where the store is a cluster; elsewhere they are part of the name.
+        # The braces keep a queue in one slot if the store is a cluster; elsewhere they are part of the name.
         self.configuration: DriverConfiguration = DriverConfiguration(
             queue_key=f"{{kit-{secrets.token_hex(6)}}}", poll_time=timedelta(milliseconds=100)
         )
@@ -137,10 +137,10 @@ class SuiteContext:
         return worker
 
     def needs(self, *needed: Capability | Hook) -> None:
-        """End the test as not run where the driver or the harness lacks one of these."""
+        """End the test as not run if the driver or the harness lacks one of these."""
         for one in needed:
             if isinstance(one, Capability) and one not in self.capabilities:
-                not_run(f"the driver does not state {one.name}")
+                not_run(f"the driver does not support {one.name}")
             if isinstance(one, Hook) and one not in self.harness.hooks:
                 not_run(f"the harness has no {one}()")
 

@@ -1,4 +1,4 @@
-"""What the author of a driver writes to have it tested: how to make it and, where possible, how to hurt its store."""
+"""The harness that the author of a driver writes: how to make the driver and, if possible, hurt its store."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Hook(StrEnum):
 
 
 class Damage(StrEnum):
-    """What `damage` does to a stored job."""
+    """A way in which `damage` spoils a stored job."""
 
     LOST_REQUEST = "lost_request"
     """The request is gone, everything else is there."""
@@ -62,7 +62,7 @@ class Damage(StrEnum):
 
 
 GARBLED = b"\xff\x00 not what was pushed"
-"""What `Damage.GARBLED_REQUEST` leaves."""
+"""The request that `Damage.GARBLED_REQUEST` leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,14 @@ class ObservedJob:
     """A job as it lies in the store."""
 
     states: frozenset[JobStatus]
-    """The lists that it is on: exactly one where all is well. Of a claimed job `PROCESSING`."""
+    """The lists that it is on: exactly one if all is well. Of a claimed job `PROCESSING`."""
     has_request: bool
     """Whether its request is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What lies in the store, seen without the driver. Jobs beyond their retention may still be there."""
+    """The contents of the store, seen without the driver. Jobs beyond their retention may still be there."""
 
     jobs: Mapping[JobID, ObservedJob] = field(default_factory=dict[JobID, ObservedJob])
     claims: Mapping[WorkerID, frozenset[JobID]] = field(default_factory=dict[WorkerID, frozenset[JobID]])
@@ -107,17 +107,17 @@ class DriverHarness(ABC):
     ) -> AbstractAsyncContextManager[QueueDriver]:
         """A driver on this harness's store, entered in the event loop that uses it. A driver is such a manager itself.
 
-        All drivers of one harness share one store. `clock` is `None` where `drives_clock` is false.
+        All drivers of one harness share one store. `clock` is `None` if `drives_clock` is false.
         """
 
     async def start(self) -> None:  # noqa: B027 - optional
         """Called once before the first driver is made, in the event loop of the test."""
 
     async def stop(self) -> None:  # noqa: B027 - optional
-        """Called once when all drivers are closed, in the event loop of the test, also where the test failed."""
+        """Called once when all drivers are closed, in the event loop of the test, even if the test failed."""
 
     async def observe(self, configuration: DriverConfiguration) -> Observation:
-        """What lies in the store for the queue of `configuration`, seen without the driver."""
+        """Return the contents of the store for the queue of `configuration`, seen without the driver."""
         raise NotImplementedError
 
     async def fingerprint(self, configuration: DriverConfiguration) -> object:
@@ -145,6 +145,6 @@ class DriverHarness(ABC):
 
     @property
     def hooks(self) -> frozenset[Hook]:
-        """The optional methods that this harness has. Override it where that is not known from the class alone."""
+        """The optional methods that this harness has. Override it if that is not known from the class alone."""
         base = DriverHarness
         return frozenset(hook for hook in Hook if getattr(type(self), hook) is not getattr(base, hook))

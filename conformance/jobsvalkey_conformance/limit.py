@@ -14,7 +14,7 @@ from jobsvalkey_conformance.settings import TEST_SECONDS
 GRACE = 5.0
 """Seconds after which a test that does not end when it is cancelled is interrupted, and interrupted again."""
 SHORTER = (1, 3, 12, 30)
-"""What the limit is divided by after a test hung, after another one, and so on: the rest need not take hours."""
+"""The divisor of the limit after a test hung, after another one, and so on: the rest need not take hours."""
 
 _hung: Counter[object] = Counter()
 

@@ -1,4 +1,4 @@
-"""What a test of the suite notes in its report. The plugin imports this in every run of pytest."""
+"""The marks that a test of the suite leaves in its report. The plugin imports this in every run of pytest."""
 
 from typing import NoReturn
 

@@ -1,4 +1,4 @@
-"""What came out of a run, by capability."""
+"""The results of a run, by capability."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ OUTCOMES: tuple[TestOutcome, ...] = ("passed", "failed", "not run")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one test."""
+    """The result of one test."""
 
     test: str
     subject: str

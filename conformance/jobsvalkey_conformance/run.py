@@ -51,7 +51,7 @@ class Collector:
             self.broken.append(report.longreprtext)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the report of a test, or of its set-up or end where that went wrong."""
+        """Keep the report of a test, or of its set-up or end if that went wrong."""
         if report.when == "call" or not report.passed:
             self.reports.setdefault(report.outcome, []).append(report)
 
@@ -63,7 +63,7 @@ class Collector:
             self.warnings.append(str(warning_message.message))
 
     def results(self) -> list[Result]:
-        """What came of every test."""
+        """The result of every test."""
         return [result for results in results_of(self.reports).values() for result in results]
 
 
@@ -89,7 +89,7 @@ def check_harness(target: str) -> None:
 
 
 def run(target: str, *, select: str | None = None, stop: bool = False, junit: str | None = None) -> Collector:
-    """Run the suite on the harness that `MODULE:NAME` names: all of it, or to the first failure where `stop` is set.
+    """Run the suite on the harness that `MODULE:NAME` names: all of it, or to the first failure if `stop` is set.
 
     Pytest says on stderr what it was asked that cannot be done.
     """

@@ -22,7 +22,7 @@ def server_at(url: str | None) -> Generator[str]:
         CommandFailed: no server was given, and none can be started.
     """
     if threading.current_thread() is threading.main_thread():
-        # SIGTERM ends the command as Ctrl-C does, or its server, or its keys, would stay behind. Both do so also where
+        # SIGTERM ends the command as Ctrl-C does, or its server, or its keys, would stay behind. Both do so even if
         # SIGINT was ignored from the start, as it is in what a script runs in the background.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _interrupt)

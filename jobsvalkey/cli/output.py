@@ -16,7 +16,7 @@ UNLIMITED = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return where a command prints. Brackets and colons in what it prints are no markup.
+    """Return the console that a command prints to. Brackets and colons in what it prints are no markup.
 
     A pipe or a file gets lines as long as they are.
     """

@@ -1,4 +1,4 @@
-"""What a driver is: protocols, states, claims, options, job names, errors, clock. Imports nothing of the project."""
+"""A driver's contract: protocols, states, claims, options, names, errors, clock. Imports nothing of the project."""
 
 from jobsvalkey.contract.checks import (
     check_bytes,

@@ -16,7 +16,7 @@ _FIRST_DUE, _END_OF_DUE = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tz
 
 
 def check_due(due: Due, what: str = "due") -> Due:
-    """`due`, where it says a time that every store can hold: in the years 2 to 9998, or up to 36,500 days from now.
+    """Return `due` if it says a time that every store can hold: in the years 2 to 9998, or up to 36,500 days from now.
 
     Raises:
         ValueError: it is another time, a naive datetime, or negative; the message calls it `what`.
@@ -99,7 +99,7 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
 
 
 def check_settlements(settlements: Iterable[Settlement]) -> None:
-    """Nothing, where every store can take these settlements.
+    """Check that every store can take these settlements.
 
     The size of a request is not asked for: what a queue has taken in must be able to go back, even if it grows by a
     digit of its attempt, or its worker has a lower limit than its producer.
@@ -122,13 +122,13 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
 
 
 def check_reports(reports: Sequence[Report], capabilities: Collection[Capability]) -> None:
-    """Nothing, where there are no reports, or the driver takes some.
+    """Check that there are no reports, or that the driver takes some.
 
     Raises:
         UnsupportedOperation: there are, and it does not.
     """
     if reports and Capability.REPORTS not in capabilities:
-        raise UnsupportedOperation("the driver does not support reports: use one that states the capability 'reports'")
+        raise UnsupportedOperation("the driver does not support reports: use one with the capability 'reports'")
 
 
 OWN_KEYS = ("worker.", "_claims.", "_job.", "_producer.", "_worker.")
@@ -164,7 +164,7 @@ def check_metadata_key(key: str, queue_key: str, **stored: bytes) -> str:
 
 
 def check_expiry(expires_in: timedelta) -> timedelta:
-    """`expires_in`, where it is how long a lock can be held.
+    """Return `expires_in` if it is how long a lock can be held.
 
     Raises:
         ValueError: it is not above zero, or beyond 36,500 days.

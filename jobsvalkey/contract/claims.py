@@ -1,6 +1,6 @@
-"""What passes between a driver and its caller: jobs to store, claims, and the settlements that end them.
+"""The values that pass between a driver and its caller: jobs to store, claims, and the settlements that end them.
 
-These are `msgspec` structs where one is made per job, since they are made by the ten thousand a second.
+These are `msgspec` structs if one is made per job, since they are made by the ten thousand a second.
 """
 
 from dataclasses import dataclass
@@ -59,13 +59,13 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     after: tuple[JobID, ...] = ()
     """Jobs that have to end before this one may run."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """What becomes of the job if one of those does not complete."""
+    """The fate of the job if one of those does not complete."""
     batch: JobID | None = None
     """The callback of the batch that the job belongs to."""
 
 
 class StoreOutcome(StrEnum):
-    """What a push did with one job."""
+    """The outcome of a push for one job."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -79,7 +79,7 @@ class StoreOutcome(StrEnum):
 
 
 class RefusalKind(StrEnum):
-    """What kind of error a refusal is to whoever pushed."""
+    """The kind of error that a refusal is to whoever pushed."""
 
     UNKNOWN_PARENT = "unknown_parent"
     UNSUPPORTED = "unsupported"
@@ -92,7 +92,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
     kind: RefusalKind
     message: str
-    """What is wrong and what to do, in a sentence."""
+    """A sentence that says what is wrong and what to do."""
 
 
 class Pushed(msgspec.Struct, frozen=True, gc=False):
@@ -115,7 +115,7 @@ class Claim(msgspec.Struct, frozen=True):
     token: bytes
     """Names the claim among all that its worker ever held; with the worker's id, never used again."""
     request: bytes | None
-    """What was pushed; `None` where the store has lost it, or holds something else in its place."""
+    """The request as it was pushed; `None` if the store has lost it, or holds something else in its place."""
     due: datetime
     """When the job was due."""
     stored_at: datetime
@@ -125,7 +125,7 @@ class Claim(msgspec.Struct, frozen=True):
     reset_attempt: bool = False
     """Whether the job was rerun: it starts at attempt 1 again."""
     error: bytes | None = None
-    """What the last failure recorded."""
+    """The record of the last failure."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):
@@ -155,7 +155,7 @@ class Retry(msgspec.Struct, frozen=True):
     request: bytes | None = None
     due: Due = None
     error: bytes | None = None
-    """What is recorded as the last failure; `None` leaves what is there."""
+    """The error to record as the last failure; `None` leaves what is there."""
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
@@ -169,7 +169,7 @@ Settlement: TypeAlias = Finish | Fail | Retry | Release
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """What a running handler says of its job; the claim stays."""
+    """News of a job from its running handler; the claim stays."""
 
     job_id: JobID
     token: bytes
@@ -180,7 +180,7 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 
 
 class SettleOutcome(StrEnum):
-    """What became of one settlement or report."""
+    """The outcome of one settlement or report."""
 
     SETTLED = "settled"
     CLAIM_LOST = "claim_lost"

@@ -1,4 +1,4 @@
-"""What a cleanup is to do, in the form in which a Swift service reads and writes it.
+"""The options of a cleanup, in the form in which a Swift service reads and writes it.
 
 A cleanup can be a job, and on a shared queue a Swift worker may claim that job. So both sides spell it alike:
 `{"failedJobs": {"rawValue": {"remove": {"maxAge": [0, 1500000000000000000]}}}, ...}`. An age is two numbers, the
@@ -40,7 +40,7 @@ class _Spelled(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class JobCleanup:
-    """What a cleanup does to the jobs of one state that are at least `max_age` old (`None`: to all of them).
+    """Says what a cleanup does to the jobs of one state that are at least `max_age` old (`None`: to all of them).
 
     Raises:
         ValueError: the action is none of these, or the age is below zero.
@@ -77,7 +77,7 @@ class JobCleanup:
 
     @property
     def action(self) -> Action:
-        """What is done."""
+        """The action: whether the jobs are removed, rerun or left alone."""
         return self._given[0][0]
 
     @property
@@ -108,7 +108,7 @@ JobCleanup.RERUN = JobCleanup("rerun")
 
 
 class CleanupParameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What one cleanup does, state by state. Also the parameters of a driver's `cleanup_job`.
+    """Says what one cleanup does, state by state. Also the parameters of a driver's `cleanup_job`.
 
     `only_orphans` limits `processing_jobs` to the jobs of workers whose lock has run out. Age counts from the end
     of a finished job, from the claim of a running one, and from when it was stored for a pending or paused one.

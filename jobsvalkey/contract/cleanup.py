@@ -18,9 +18,9 @@ class CleanupLoops(Protocol):
     """Adds `cleanup`, `cleanup_orphaned_jobs` and the service jobs to a driver that has the single steps."""
 
     service_job_prefix: str
-    """What the names of the driver's service jobs begin with."""
+    """The beginning of the names of the driver's service jobs."""
     service_job_suffix: str
-    """What they end with: the queue's key, so that two queues in one process keep theirs apart."""
+    """The end of those names: the queue's key, so that two queues in one process keep theirs apart."""
 
     @abstractmethod
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:

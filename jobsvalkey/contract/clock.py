@@ -27,7 +27,7 @@ def unix_milliseconds() -> int:
 
 
 def aware(value: datetime, what: str) -> datetime:
-    """`value`, where it says which time zone it is in.
+    """Return `value` if it says which time zone it is in.
 
     Raises:
         ValueError: it is naive; the message says what to write instead.

@@ -1,9 +1,9 @@
-"""What a driver is: one protocol for what every driver does, and one for each capability beyond.
+"""The protocols of a driver: one for what every driver does, and one for each capability beyond.
 
-Each method is one atomic step of the store, but where it says chunks. `operation` numbers a writing step: the
+Each method is one atomic step of the store, unless it says chunks. `operation` numbers a writing step: the
 store answers a repeat of a producer's last number from memory, refuses a lower one (`OperationRefused`), and
 refuses the same number with another content. A driver that is given none numbers the step itself, and then
-repeats it under that number for as long as a reply is missing. A `limit` or `max_jobs` below one is none.
+repeats it under that number for as long as a reply is missing. A `limit` or `max_jobs` below one means zero.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,7 +33,7 @@ from jobsvalkey.contract.states import JobStatus
 
 
 class Capability(StrEnum):
-    """What a driver supports. One without an entry in `CAPABILITY_PROTOCOLS` cannot be supported yet."""
+    """A capability that a driver may support. One that `CAPABILITY_PROTOCOLS` lacks cannot be supported yet."""
 
     QUEUE = "queue"
     CANCEL = "cancel"
@@ -72,12 +72,12 @@ class QueueDriver(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """What tells the driver's callers the time. The store's own clock decides what is due."""
+        """The clock by which the driver's callers tell the time. The store's own clock decides what is due."""
         ...
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What the driver can do; `CAPABILITY_PROTOCOLS` has the protocol of each."""
+        """The capabilities that the driver supports; `CAPABILITY_PROTOCOLS` has the protocol of each."""
         ...
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
@@ -165,7 +165,7 @@ class CancellableDriver(Protocol):
     """Jobs that have not run can be cancelled."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Cancel a pending or paused job; `False` where it is neither, and nothing changes."""
+        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
         ...
 
 
@@ -174,11 +174,11 @@ class ResumableDriver(Protocol):
     """Jobs that have not run can be set aside and put back."""
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Set a pending job aside with its due time; `False` where it is not pending."""
+        """Set a pending job aside with its due time; `False` if it is not pending."""
         ...
 
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a paused job back, at the due time it had; `False` where it is not paused."""
+        """Put a paused job back, at the due time it had; `False` if it is not paused."""
         ...
 
 
@@ -187,7 +187,7 @@ class MetadataDriver(Protocol):
     """Small values beside the jobs, and locks. Keys that begin with `_` or `worker.` are a `ValueError`."""
 
     async def get_metadata(self, key: str) -> bytes | None:
-        """The value, or the holder where `key` is a lock that is held; `None` where there is neither."""
+        """The value, or the holder if `key` is a lock that is held; `None` if there is neither."""
         ...
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
@@ -209,7 +209,7 @@ class MetadataDriver(Protocol):
         ...
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
-        """Free the lock where `holder` has it; whether it had."""
+        """Free the lock if `holder` has it; whether it had."""
         ...
 
 
@@ -220,7 +220,7 @@ class SchedulingDriver(Protocol):
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
     ) -> PushedIf:
-        """Where metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job."""
+        """If metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job."""
         ...
 
 
@@ -267,14 +267,14 @@ class CleanupDriver(Protocol):
         ...
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a finished job back into the queue, due now; `False` where it has not ended or is a tombstone.
+        """Put a finished job back into the queue, due now; `False` if it has not ended or is a tombstone.
 
         Its error is cleared, `recoveries` is 0, and `reset_attempt` is set.
         """
         ...
 
     async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Remove a job in any state but processing; `False` where it is processing or not there."""
+        """Remove a job in any state but processing; `False` if it is processing or not there."""
         ...
 
     async def cleanup_step(

@@ -1,4 +1,4 @@
-"""What can go wrong. Every error of the library derives from `JobsError`, and its message says what to do."""
+"""The errors of the library. Each derives from `JobsError`, and its message says what to do."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -25,7 +25,7 @@ class UnsupportedOperation(JobsError):
 class StoreUnavailable(JobsError):
     """The store did not answer in time.
 
-    `outcome` is `"not_done"` where the operation certainly changed nothing, `"unknown"` where its reply was
+    `outcome` is `"not_done"` if the operation certainly changed nothing, `"unknown"` if its reply was
     lost: it may have been done. An operation that is repeated by the library under its own number is never
     done twice; a repeat by the caller is a new operation.
     """

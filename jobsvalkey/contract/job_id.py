@@ -97,7 +97,7 @@ _set_safety: Callable[[UUID, Any], None] = UUID.__dict__["is_safe"].__set__
 
 
 class JobIDGenerator:
-    """Makes version 7 UUIDs that never decrease, also where the clock steps back (RFC 9562, 6.2, method 1).
+    """Makes version 7 UUIDs that never decrease, even if the clock steps back (RFC 9562, 6.2, method 1).
 
     48 bits of Unix milliseconds are followed by a counter of 42 bits, which starts at a random value in each
     new millisecond, and by 32 random bits. After a fork the child starts anew with random bits of its own. The time

@@ -43,7 +43,7 @@ def check_option(name: str, value: Any, annotation: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an option may be."""
+    """The types that an option may have."""
 
     kinds: tuple[type[Any], ...]
     literals: tuple[Any, ...] = ()

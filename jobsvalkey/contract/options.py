@@ -52,7 +52,7 @@ def retain_last(count: int) -> Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """What is kept of the jobs that have ended, by state. By default only the failed ones."""
+    """Says which jobs are kept once they have ended, state by state. By default only the failed ones."""
 
     completed_jobs: Retention = DO_NOT_RETAIN
     failed_jobs: Retention = RETAIN
@@ -82,9 +82,9 @@ class DriverConfiguration:
     queue_key: str = "jobQueue"
     """Names the queue; on Valkey the prefix of all its keys."""
     poll_time: timedelta = timedelta(seconds=1)
-    """How often an idle worker looks for work where no hint has woken it."""
+    """How often an idle worker looks for work if no hint has woken it."""
     retention_policy: RetentionPolicy = RetentionPolicy()
-    """What is kept of the jobs that have ended."""
+    """The policy that says which jobs are kept once they have ended."""
     max_payload: int = 1024 * 1024
     """The largest encoded request, in bytes."""
     max_atomic_push: int = 1000

@@ -1,4 +1,4 @@
-"""What a look into the queue shows."""
+"""The records that a look into the queue shows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InconsistencyKind(StrEnum):
-    """What `validate` finds."""
+    """A finding of `validate`."""
 
     MISSING_PAYLOAD = "missing_payload"
     """An id is on a list, but its request is lost."""
@@ -55,4 +55,4 @@ class Inconsistency:
 
     kind: InconsistencyKind
     job_id: JobID | str
-    """The text of the entry where it is no id."""
+    """The text of the entry if it is no id."""

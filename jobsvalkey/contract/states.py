@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """Where a job is. A job that the store does not hold has no status (`None`)."""
+    """The state of a job. A job that the store does not hold has no status (`None`)."""
 
     PENDING = "pending"
     """Waits to be claimed, now or at its due time."""

@@ -1,4 +1,4 @@
-"""What runs jobs on any driver: queue, registry, codec, processor, retry."""
+"""Everything that runs jobs on any driver: queue, registry, codec, processor, retry."""
 
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.failure import JobError

@@ -1,4 +1,4 @@
-"""What a worker says of itself to the store, for whoever looks at the workers of a queue."""
+"""A worker's description of itself in the store, for whoever looks at the workers of a queue."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import msgspec
 
 
 class About(msgspec.Struct, frozen=True):
-    """Where a worker runs, and what it can do."""
+    """The process that a worker runs in, and what it offers."""
 
     host: str
     process: int

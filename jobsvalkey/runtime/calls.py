@@ -26,7 +26,7 @@ _NOT_RUN: tuple[type[Any], ...] = (
     MethodType,
     partial,
 )
-"""What a handler returns if nothing of it has run yet: somebody has to await, iterate, enter or call it."""
+"""The types of results that have not run yet: somebody has to await, iterate, enter or call it."""
 
 
 class NoThread(Exception):

@@ -1,4 +1,4 @@
-"""Drivers that can do more than the base, as types: what a method of the queue asks its driver to be."""
+"""Drivers that support more than the base, as types: each method of the queue names the one that it needs."""
 
 from typing import Protocol
 
@@ -35,12 +35,12 @@ class SchedulingQueueDriver(QueueDriver, SchedulingDriver, Protocol):
 
 
 def require(driver: QueueDriver, capabilities: frozenset[Capability], wanted: Capability) -> None:
-    """Nothing, where the driver has the capability.
+    """Check that the driver has the capability.
 
     Raises:
         UnsupportedOperation: it has not.
     """
     if wanted not in capabilities:
         raise UnsupportedOperation(
-            f"{type(driver).__name__} does not state the capability {wanted.value!r}: use a driver that does"
+            f"{type(driver).__name__} does not support the capability {wanted.value!r}: use a driver that does"
         )

@@ -1,7 +1,7 @@
 """The request: a job as JSON, in the form that Swift services read and write.
 
 `{"NAME": {"p": parameters, "q": queued at, "a": attempt, "t": {trace context}, "n": next scheduled at}}`, with
-dates as seconds since 2001-01-01T00:00:00Z, and without `t` and `n` where there is none. All of this is on the path
+dates as seconds since 2001-01-01T00:00:00Z, and without `t` and `n` if there is none. All of this is on the path
 of every job, so the pieces that do not change are made once.
 """
 
@@ -24,7 +24,7 @@ _Date = Annotated[float, msgspec.Meta(ge=-63_000_000_000, le=252_000_000_000)]
 
 
 class Request(msgspec.Struct, Generic[P], kw_only=True):
-    """What is stored of a job, below its name."""
+    """The stored part of a job, below its name."""
 
     parameters: P = msgspec.field(name="p")
     queued_at: _Date = msgspec.field(name="q")

@@ -1,4 +1,4 @@
-"""What a handler is told about the job that it runs."""
+"""The context that tells a handler about the job that it runs."""
 
 import logging
 from collections.abc import Mapping, MutableMapping
@@ -26,7 +26,7 @@ class _JobLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 class JobContext:
-    """What a handler is told about its job. Made by the library; safe to read from a handler's thread."""
+    """Tells a handler about its job. Made by the library; safe to read from a handler's thread."""
 
     __slots__ = ("_logger", "_request", "_retry_strategy", "_run", "attempt", "job_id", "name")
 
@@ -74,7 +74,7 @@ class JobContext:
             max_attempts: how many there are, for `is_last_attempt`.
             queued_at: when it was pushed; of a scheduled job `scheduled_at` counts.
             scheduled_at: the time of its schedule.
-            next_scheduled_at: when its schedule runs it next; by default `scheduled_at`, where that is given.
+            next_scheduled_at: when its schedule runs it next; by default `scheduled_at`, if that is given.
             trace: the trace context that comes with it.
             cancelled: whether the handler should end.
             claim_lost: whether the job was taken away, which cancels it too.
@@ -112,7 +112,7 @@ class JobContext:
     def is_last_attempt(self) -> bool:
         """Whether the job fails for good if this attempt fails, whatever its error is.
 
-        Its retry strategy says so. It is `False` where the strategy raises an error, as one does that has to see
+        Its retry strategy says so. It is `False` if the strategy raises an error, as one does that has to see
         what went wrong.
         """
         try:
@@ -134,7 +134,7 @@ class JobContext:
 
     @property
     def next_scheduled_at(self) -> datetime | None:
-        """When its schedule runs this job next, in UTC; `None` where no schedule pushed it."""
+        """When its schedule runs this job next, in UTC; `None` if no schedule pushed it."""
         date = self._request.next_scheduled_at
         return None if date is None else from_reference_date(date)
 

@@ -1,4 +1,4 @@
-"""What a worker has in flight: the runs of its claims, and what those ended with."""
+"""The jobs that a worker has in flight: the runs of its claims, and what those ended with."""
 
 import asyncio
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class InFlight:
         """Runs that have not ended yet, although their claims are lost."""
         self._suspect = b""
         self.finished: list[Settlement] = []
-        """What runs ended with, for the next exchange."""
+        """The settlements of ended runs, for the next exchange."""
         self.idle: asyncio.Event = asyncio.Event()
         """Set while nothing runs."""
         self.idle.set()

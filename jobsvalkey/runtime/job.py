@@ -74,7 +74,7 @@ class JobDefinition(Generic[P]):
     """
 
     job: type[P] | JobName[P]
-    """The type of the parameters, where it has a `job_name`, or a `JobName`."""
+    """The type of the parameters, if it has a `job_name`, or a `JobName`."""
     handler: Handler[P]
     retry_strategy: RetryStrategy | None = None
     """`None` is the queue's default."""

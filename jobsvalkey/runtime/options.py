@@ -48,10 +48,13 @@ class ProcessorOptions:
     worker_active_lock: ActiveLock = ActiveLock()
     """How the worker shows that it lives, and how often it looks for the jobs of workers that do not."""
     max_recoveries: int | None = 5
-    """A job that more workers died with is given up, as `JobAbandoned`; `None` is never. Its last worker runs no other
-    job that is as close to that, and claims nothing meanwhile: it takes no innocent ones along."""
+    """How many workers may die while they run a job before it is given up as `JobAbandoned`; `None`: any number.
+
+    On its last chance, a job runs without others that are as close to being given up, and its worker claims nothing
+    meanwhile. So if it kills one more worker, those others are not blamed for it.
+    """
     unknown_job: Literal["fail", "retry"] = "fail"
-    """What happens to a job whose name is not registered: it fails and is kept, or it goes back with a growing delay
+    """The fate of a job whose name is not registered: it fails and is kept, or it goes back with a growing delay
     of up to a minute, for workers of a newer version that know it."""
     burst: bool = False
     """Whether to return as soon as no job is due and none of this processor's runs, instead of waiting for more."""

@@ -1,4 +1,4 @@
-"""What a worker does about jobs that the store did not settle as it asked."""
+"""Deals with jobs that the store did not settle as the worker asked."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -80,7 +80,7 @@ class Processor:
 
     @property
     def state(self) -> ProcessorState | None:
-        """How it does, or `None` where it does not run."""
+        """How the processor is doing, or `None` if it does not run."""
         run = self._run
         if run is None:
             return None

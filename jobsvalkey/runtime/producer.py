@@ -34,7 +34,7 @@ _REFUSED = {RefusalKind.UNKNOWN_PARENT: UnknownParent, RefusalKind.UNSUPPORTED: 
 
 
 def check_refusal(pushed: Pushed) -> None:
-    """Nothing, where a job was not refused.
+    """Raise the error that a refusal stands for, if the job was refused.
 
     Raises:
         UnknownParent, UnsupportedOperation, ConfigurationError: it was.
@@ -54,7 +54,7 @@ class Producer:
     async def prepare(
         self, name: str, parameters: Any, kind: Any, options: JobOptions, next_scheduled_at: datetime | None = None
     ) -> tuple[NewJob, PushedJob | None]:
-        """The job to store, and what the middleware is told of it, where there is any."""
+        """Return the job to store, and what the middleware is told of it, if there is any."""
         job_id = _id_of(options)
         if not self._chain.at_push:
             now = self._driver.clock.now()

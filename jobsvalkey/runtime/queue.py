@@ -57,11 +57,11 @@ _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 class JobQueue(JobRegistration, Generic[D_co]):
     """A queue of jobs on a driver.
 
-    The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors where its type
-    lacks it, and `UnsupportedOperation` where it does not state it.
+    The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors if its type
+    lacks it, and `UnsupportedOperation` if it does not support it.
 
     Args:
-        driver: where the jobs are kept. Whoever made it closes it.
+        driver: the store that keeps the jobs. Whoever made it closes it.
         default_retry_strategy: for jobs that have none of their own.
         middleware: runs beside every job, the first one outermost.
         values: how parameters are written: `"plain"`, or as `"swift"` does by default, for a queue that both use.
@@ -82,7 +82,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         check_strategy("default_retry_strategy", default_retry_strategy)
         _check_middleware(middleware)
         self._driver = driver
-        # Asked once: a driver does not change what it can do.
+        # Asked once: a driver does not change what it supports.
         self._capabilities = driver.capabilities
         self._chain = MiddlewareChain(middleware)
         self._values: Values = check_values(values)
@@ -94,7 +94,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
 
     @property
     def driver(self) -> D_co:
-        """Where the jobs are kept."""
+        """The store that keeps the jobs, as a driver."""
         return self._driver
 
     @property
@@ -180,7 +180,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         options: JobOptions = _DEFAULT_OPTIONS,
         next_scheduled_at: datetime | None = None,
     ) -> PushedIf:
-        """Where metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
+        """If metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
 
         For schedulers: what is pushed and what was pushed last cannot fall apart. With `next_scheduled_at` it is a
         scheduled job, whose own time is `options.delay_until`.
@@ -204,27 +204,27 @@ class JobQueue(JobRegistration, Generic[D_co]):
     # Jobs that have not run, or have ended.
 
     async def cancel(self: "JobQueue[CancellableQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Cancel a pending or paused job; `False` where it is neither, and nothing changes."""
+        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
         require(self._driver, self._capabilities, Capability.CANCEL)
         return await self._driver.cancel(JobID.parse(job_id))
 
     async def pause(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Set a pending job aside; `False` where it is not pending."""
+        """Set a pending job aside; `False` if it is not pending."""
         require(self._driver, self._capabilities, Capability.RESUME)
         return await self._driver.pause(JobID.parse(job_id))
 
     async def resume(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Put a paused job back, with the due time it had; `False` where it is not paused."""
+        """Put a paused job back, with the due time it had; `False` if it is not paused."""
         require(self._driver, self._capabilities, Capability.RESUME)
         return await self._driver.resume(JobID.parse(job_id))
 
     async def rerun(self: "JobQueue[CleanupQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Run a finished job again, now, from attempt 1; `False` where it has not ended, or its request is lost."""
+        """Run a finished job again, now, from attempt 1; `False` if it has not ended, or its request is lost."""
         require(self._driver, self._capabilities, Capability.CLEANUP)
         return await self._driver.rerun(JobID.parse(job_id))
 
     async def remove(self: "JobQueue[CleanupQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Remove a job that is not running; `False` where it runs, or is not there."""
+        """Remove a job that is not running; `False` if it runs, or is not there."""
         require(self._driver, self._capabilities, Capability.CLEANUP)
         return await self._driver.remove(JobID.parse(job_id))
 
@@ -237,7 +237,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         return None if stored is None else JobRecord.from_stored(stored, self._driver.clock.now())
 
     async def status(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobStatus | None:
-        """Where the job is, or `None`."""
+        """Return the job's state, or `None` if there is no such job."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         return await self._driver.status(JobID.parse(job_id))
 
@@ -264,12 +264,12 @@ class JobQueue(JobRegistration, Generic[D_co]):
     # Run.
 
     def processor(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> Processor:
-        """What runs the jobs of this queue, in this event loop; `await processor.run()` starts it."""
+        """Make a processor that runs the jobs of this queue in this event loop; `await processor.run()` starts it."""
         check_option("options", options, ProcessorOptions)
         return Processor(self._driver, self.runner(options), options)
 
     def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> JobRunner:
-        """What runs a single claim, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
+        """Make a runner of single claims, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
         check_option("options", options, ProcessorOptions)
         return JobRunner(self._registry, self._driver, self._chain, options)
 

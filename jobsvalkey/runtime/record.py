@@ -1,4 +1,4 @@
-"""What a look at one job shows."""
+"""The record that a look at one job shows."""
 
 import contextlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jobsvalkey.runtime.failure import JobError, decode_error
 class JobRecord:
     """A job as it is now. All times are in UTC.
 
-    Where its request is lost or corrupt, `name`, `attempt`, `parameters` and `queued_at` are `None`.
+    If its request is lost or corrupt, `name`, `attempt`, `parameters` and `queued_at` are `None`.
     """
 
     id: JobID
@@ -24,7 +24,7 @@ class JobRecord:
     parameters: str | None
     """JSON."""
     error: JobError | None
-    """What the last failure recorded."""
+    """The record of the last failure."""
     queued_at: datetime | None
     """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
     stored_at: datetime

@@ -1,4 +1,4 @@
-"""What the claiming loop sleeps on, and what wakes it."""
+"""The rest of the claiming loop, and all that wakes it."""
 
 import asyncio
 import contextvars

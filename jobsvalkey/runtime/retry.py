@@ -14,7 +14,7 @@ class RetryStrategy(Protocol):
     def should_retry(self, attempt: int, error: BaseException | None) -> bool:
         """Whether another attempt follows this one.
 
-        `error` is `None` where that is asked for `is_last_attempt`, before there is one. A strategy that cannot tell
+        `error` is `None` when the library only wants to know `is_last_attempt`. A strategy that cannot tell
         then may raise any error: the attempt does not count as the last.
         """
         ...

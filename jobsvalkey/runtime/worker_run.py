@@ -65,10 +65,10 @@ class WorkerRun:
         self._recovery = Recovery(driver, lambda: self.worker, every)
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self._asked: tuple[list[Settlement], int] | None = None
-        """What the exchange asks for that has not been answered."""
+        """The exchange that has not been answered yet: its settlements and limit."""
         self._task = asyncio.current_task()
         self._context = contextvars.Context()
-        """What handlers see: the context variables of whoever runs the processor."""
+        """The context that handlers see: the variables of whoever runs the processor."""
         self._ended = 0
         self.recycled: bool = False
         """Whether it stopped because so many jobs have run."""

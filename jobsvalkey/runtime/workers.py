@@ -36,9 +36,9 @@ LONGEST_ANSWER = 2.0
 """Seconds that a step may take before its worker counts as not connected."""
 
 STORE_FAULTS = (StoreUnavailable, OSError)
-"""What a driver raises if its store cannot be reached; the system's own errors are for one that lets them pass."""
+"""The errors of a driver whose store cannot be reached; the system's own errors are for one that lets them pass."""
 LEAVING_FAULTS = (*STORE_FAULTS, ConfigurationError)
-"""What a step of a worker may raise when the worker leaves. Before that, the step is repeated."""
+"""The errors that a worker's step may raise when the worker leaves. Before that, the step is repeated."""
 
 
 class StoreAccess:
@@ -130,7 +130,7 @@ class Worker:
     def __init__(self, driver: QueueDriver, hold_for: timedelta, access: StoreAccess, *, about: bytes = b"") -> None:
         self.id: WorkerID = secrets.token_hex(16)
         self.fields: Mapping[str, object] = {"worker": self.id}
-        """What log records about it carry."""
+        """The extra fields of log records about it."""
         self._driver = driver
         self._hold_for = hold_for
         self._about = about

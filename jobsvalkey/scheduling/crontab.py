@@ -93,7 +93,7 @@ def _check_field(expression: str, position: int, name: str) -> None:
 
 def describe(expression: str) -> str:
     """The expression in words."""
-    # The library's own words, but for two slips: 31th, and days that are joined by "and" where either is enough.
+    # The library's own words, but for two slips: 31th, and days that are joined by "and" although either is enough.
     words = explain(expression).replace(" and on ", " or on ")
     return re.sub(r"(?<=[2-5])[123]th\b", lambda found: _ORDINALS[found[0]], words)
 

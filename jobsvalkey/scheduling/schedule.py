@@ -211,5 +211,5 @@ def _zone(time_zone: tzinfo | str) -> tzinfo:
         return time_zone
     try:
         return ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last one where it names a folder of zones
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last one if it names a folder of zones
         raise ValueError(f"{time_zone!r} is not a time zone: use a name such as 'Europe/Berlin'") from None

@@ -48,13 +48,13 @@ class _Progress:
         self.key = key
         self.is_known = False
         self.stored = b""
-        """What the store holds under `key`."""
+        """Read what the store holds under `key`."""
         self.last = self.next = self.read_at = self.failed_at = datetime.min.replace(tzinfo=UTC)
         self.is_ours = False
         """Whether this scheduler pushes the job without the lock, since the one that has it does not."""
         self.failures = 0
         self.backoff = timedelta(0)
-        """What passes from `failed_at` to the next try."""
+        """Compute the pause from `failed_at` to the next try."""
 
     def moved(self, last: datetime, stored: bytes) -> None:
         self.last, self.stored = last, stored
@@ -194,7 +194,7 @@ class Scheduler:
 
     async def _is_left(self, progress: _Progress, now: datetime) -> bool:
         """Whether the scheduler with the lock leaves the job to others, as one of another version does, say."""
-        # The store is asked only where the job is overdue, and then not again for as long as the other one may take.
+        # The store is asked only if the job is overdue, and then not again for as long as the other one may take.
         if min(now - progress.next, abs(now - progress.read_at)) <= self._options.lock.hold_for:
             return False
         stored = progress.stored

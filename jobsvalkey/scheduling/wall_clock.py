@@ -1,4 +1,4 @@
-"""Where a wall clock's time falls in UTC: across the gaps and folds of a time zone.
+"""Place a wall clock's time in UTC, across the gaps and folds of a time zone.
 
 `zoneinfo` tells a zone's offset at an instant, not when it changes; a change is found by halving. All datetimes
 here are naive: "UTC" ones are instants, "local" ones are what the clock on the wall shows.

@@ -42,7 +42,7 @@ class JobService(JobQueue[D_co]):
     application. Either closes the driver's connections at the end. Run as many processes of it as you like.
 
     Args:
-        driver: where the jobs are kept.
+        driver: the store that keeps the jobs.
         processor: how jobs are run.
         scheduler: how scheduled jobs are pushed.
         cleanup: what is cleaned up, and when; `None` is nothing beyond the driver's retention policy.

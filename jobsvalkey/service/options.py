@@ -12,7 +12,7 @@ class CleanupOptions:
     """The cleanup of a service. Of several services on one queue, one does it each time."""
 
     parameters: CleanupParameters
-    """What is done to the jobs of each state."""
+    """The cleanup of each state."""
     schedule: Schedule = field(default_factory=Schedule.daily)
     """When it is done; by default at midnight UTC."""
 

@@ -28,7 +28,7 @@ class ServiceRun:
         try:
             async with asyncio.TaskGroup() as group:
                 if self._scheduler is not None and self._burst and not self._stopped:
-                    # A task, so that a stop ends it; where it fails, the group cancels this wait.
+                    # A task, so that a stop ends it; if it fails, the group cancels this wait.
                     self._scheduling = group.create_task(self._scheduler.catch_up())
                     await asyncio.wait([self._scheduling])
                 if self._scheduler is not None and not self._stopped:

@@ -4,4 +4,4 @@ from typing import Any, TypeAlias
 
 Argument: TypeAlias = bytes | str | int
 Reply: TypeAlias = Any
-"""What the client made of a reply; each caller knows its own."""
+"""A reply as the client gives it; each caller knows its own."""

@@ -21,7 +21,7 @@ _CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS)
 
 
 class ValkeyBase:
-    """What all capabilities of `ValkeyJobQueue` share; each capability is a class of its own upon this one."""
+    """The base that all capabilities of `ValkeyJobQueue` share; each capability is a class of its own upon this one."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
     ) -> int:
         """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was.
 
-        Where very many jobs are passed over, being too young or without a request, it takes several steps to find one.
+        If very many jobs are passed over, being too young or without a request, it takes several steps to find one.
         """
         return (await self._step(status, cleanup, max_jobs, only_orphans, except_for, operation, _START))[0]
 

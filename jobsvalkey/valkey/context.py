@@ -1,4 +1,4 @@
-"""What every script of one queue is told: the queue's key, the time, and the queue's settings."""
+"""The arguments that every script of one queue gets: the queue's key, the time, and the queue's settings."""
 
 from jobsvalkey.contract import Clock
 from jobsvalkey.valkey import wire

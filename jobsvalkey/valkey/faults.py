@@ -1,4 +1,4 @@
-"""What an answer of the server that is an error means to the caller, in our own errors."""
+"""Translates errors that the server answers into errors of the library."""
 
 import re
 from typing import Final

@@ -10,24 +10,24 @@ class ValkeyJobs(ValkeyBase):
     """The capabilities `CANCEL` and `RESUME`, and of `CLEANUP` what is done to one job."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Cancel a pending or paused job; `False` where it is neither, and nothing changes."""
+        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
         return await self._write(CANCEL, Cancel(id=str(job_id)), operation) == b"1"
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Set a pending job aside with its due time; `False` where it is not pending."""
+        """Set a pending job aside with its due time; `False` if it is not pending."""
         return await self._write(PAUSE, Pause(id=str(job_id)), operation) == b"1"
 
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a paused job back, at the due time it had; `False` where it is not paused."""
+        """Put a paused job back, at the due time it had; `False` if it is not paused."""
         return await self._write(RESUME, Resume(id=str(job_id)), operation) == b"1"
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a finished job back into the queue, due now; `False` where it has not ended or is a tombstone.
+        """Put a finished job back into the queue, due now; `False` if it has not ended or is a tombstone.
 
         Its error is cleared, `recoveries` is 0, and `reset_attempt` is set.
         """
         return await self._write(CHANGE, Change(action="rerun", id=str(job_id)), operation) == b"1"
 
     async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Remove a job in any state but processing; `False` where it is processing or not there."""
+        """Remove a job in any state but processing; `False` if it is processing or not there."""
         return await self._write(CHANGE, Change(action="remove", id=str(job_id)), operation) == b"1"

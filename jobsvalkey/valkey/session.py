@@ -1,4 +1,4 @@
-"""What a driver holds in one event loop of one process: connections, numbers, background tasks."""
+"""A driver's state in one event loop of one process: connections, numbers, background tasks."""
 
 import asyncio
 import contextlib

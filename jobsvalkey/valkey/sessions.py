@@ -14,7 +14,7 @@ _inherited: Final[list["_Place"]] = []
 
 
 class _Place:
-    """A session, where it belongs."""
+    """A session, and the event loop and process that it belongs to."""
 
     def __init__(self, session: Session) -> None:
         self.session = session

@@ -16,7 +16,7 @@ _LISTS = (".pending", ".paused", ".completed", ".failed", ".cancelled", ".metada
 class ValkeyValidation(ValkeyBase):
     """Finds all ids that the store knows, wherever they stand, and examines each in one step.
 
-    It may run beside workers: an id that moves while the lists are scanned is examined where it is by then.
+    It may run beside workers: an id that moves meanwhile is examined in the place that it has by then.
     """
 
     async def validate(self) -> list[Inconsistency]:
@@ -47,7 +47,7 @@ class ValkeyValidation(ValkeyBase):
         }
 
     async def _everything(self) -> AsyncIterator[tuple[str, bool]]:
-        """What stands where an id should, some several times, and whether that is an entry of a list."""
+        """Yield whatever stands in the place of an id, some several times, and whether that is an entry of a list."""
         queue = self._configuration.queue_key
         for name in _LISTS:
             async for entry in self._scan("ZSCAN", queue + name, step=2):

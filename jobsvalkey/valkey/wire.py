@@ -72,7 +72,7 @@ def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
 
 
 def from_microseconds(value: bytes) -> datetime | None:
-    """The time that a number of microseconds since 1970 stands for, or the nearest; `None` where it is no number."""
+    """The time that a number of microseconds since 1970 stands for, or the nearest; `None` if it is no number."""
     number = _number(value)
     if number is None:
         return None
@@ -80,7 +80,7 @@ def from_microseconds(value: bytes) -> datetime | None:
 
 
 def _number(value: bytes | None) -> float | None:
-    """A field of a job's metadata, which others write, too: `None` where it is no number."""
+    """A field of a job's metadata, which others write, too: `None` if it is no number."""
     try:
         number = float(value or b"nan")
     except ValueError:
@@ -151,7 +151,7 @@ def exchanged(reply: Reply) -> Exchanged:
         count = _count(recoveries)
         claims[number] = replace(
             plain,
-            # Where nobody can count how many workers a job has killed, it is not to kill one more.
+            # If nobody can count how many workers a job has killed, it is not to kill one more.
             request=None if count is None else plain.request,
             stored_at=from_microseconds(stored) or plain.due,
             recoveries=count or 0,

@@ -11,7 +11,7 @@ from tests.mutants.mutant import Twin, mutant
 
 @mutant("test_capability_what_works_is_stated")
 class StatedButBroken(Twin):
-    """`CANCEL` is stated, and `cancel` does nothing."""
+    """`CANCEL` is listed as supported, and `cancel` does nothing."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         return False
@@ -19,7 +19,7 @@ class StatedButBroken(Twin):
 
 @mutant("test_capability_what_is_stated_has_its_methods")
 class StatedButMissing(Twin):
-    """`DURABILITY` is stated, and there is no such method."""
+    """`DURABILITY` is listed as supported, and there is no such method."""
 
     is_durable: Any = None
 

@@ -1,10 +1,12 @@
 """The rules of the house that no linter knows."""
 
+import ast
 import importlib
 import inspect
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,53 @@ def test_everything_public_is_documented(package: str) -> None:
 
 def test_the_contract_is_documented() -> None:
     assert [name for name, value in public("jobsvalkey.contract") if not inspect.getdoc(value)] == []
+
+
+CONDITIONS = (
+    r"`(?:True|False|None|\d+)` where\b",  # `None` where it is not there
+    r"\b(?:also|even|only|except) where (?:it|they|a|an|the|one|there|that|nothing|nobody)\b",
+    r"(?:^|[.:;|] )Where (?!things)[^.:]*, ",  # Where a job is lost, …
+    r"\bwhere (?:none|nothing|nobody|that is given|one is given|there (?:is|are|was|were))\b",
+)
+"""A condition says *if* or *when*. *Where* is for places."""
+
+
+@cache
+def docstrings() -> list[tuple[str, str]]:
+    """List the place and the text of each docstring of the packages, those of attributes too."""
+    return [
+        (f"{name}:{node.lineno}", " ".join(node.value.value.split()))
+        for name, text in files("jobsvalkey/*.py", "jobsvalkey_memory/*.py", "conformance/*.py")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
+
+
+@cache
+def lines() -> list[tuple[str, str]]:
+    """List the place and the text of each line of a page, and of each comment of the packages."""
+    return [
+        (
+            f"{name}:{number}",
+            line if name.endswith(".md") else line.partition("--" if name.endswith("lua") else "# ")[2],
+        )
+        for name, text in files("*.md", "jobsvalkey/*", "jobsvalkey_memory/*", "conformance/*")
+        for number, line in enumerate(text.splitlines(), 1)
+    ]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_conditions_say_if_and_not_where(condition: str) -> None:
+    assert [place for place, text in docstrings() + lines() if re.search(condition, text)] == []
+
+
+def test_no_docstring_begins_with_a_question_word() -> None:
+    assert [place for place, text in docstrings() if re.match(r"(?:What|Where) ", text)] == []
+
+
+def test_guides_say_what_they_are_for_before_they_show_code() -> None:
+    for name, text in files("docs/guide/*.md"):
+        opening = text.partition("```")[0].partition("\n## ")[0].splitlines()[1:]
+        words = " ".join(line for line in opening if not line.startswith("|")).split()
+        assert len(words) >= 20, name
+        assert {"you", "use", "need", "your"} & {word.strip(".,:;").lower() for word in words}, name

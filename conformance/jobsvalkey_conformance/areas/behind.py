@@ -1,4 +1,4 @@
-"""What the back door shows: that nothing is left over, and nothing is half there."""
+"""Tests through the back door: that nothing is left over, and nothing is half there."""
 
 import pytest
 
@@ -22,7 +22,7 @@ class BehindTests(Suite):
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
     async def test_behind_a_job_is_in_one_place(self, kit: SuiteContext, status: JobStatus) -> None:
-        """Where a job is decides its state: it is on one list, with its request, and claimed where it is processing."""
+        """A job is on the one list of its state, with its request, and is claimed if it is processing."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
         seen = await kit.harness.observe(kit.configuration)
@@ -33,7 +33,7 @@ class BehindTests(Suite):
 
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
     async def test_behind_a_finished_job_leaves_nothing(self, kit: SuiteContext) -> None:
-        """finish: absent, where completed jobs are not retained: on no list, without a request."""
+        """finish: absent if completed jobs are not retained: on no list, without a request."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
         worker = await kit.worker(driver)
@@ -44,7 +44,7 @@ class BehindTests(Suite):
 
     @conformance_test(Capability.CANCEL, Hook.OBSERVE)
     async def test_behind_a_cancelled_job_leaves_nothing(self, kit: SuiteContext) -> None:
-        """cancel: absent, where cancelled jobs are not retained."""
+        """cancel: absent if cancelled jobs are not retained."""
         driver = await kit.driver()
         assert await driver.cancel(await kit.push(driver))
         assert dict((await kit.harness.observe(kit.configuration)).jobs) == {}
@@ -112,7 +112,7 @@ class BehindTests(Suite):
 
     @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
     async def test_behind_a_lowered_retention_trims_what_was_kept(self, kit: SuiteContext) -> None:
-        """What an earlier policy kept goes as jobs finish under one that keeps nothing."""
+        """Jobs that an earlier policy kept go as jobs finish under one that keeps nothing."""
         before = await kit.driver(retention_policy=RETAIN_ALL)
         after = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=DO_NOT_RETAIN))
         for driver in (before, after):
@@ -124,7 +124,7 @@ class BehindTests(Suite):
 
     @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)
     async def test_behind_what_is_refused_writes_nothing(self, kit: SuiteContext) -> None:
-        """What is refused before the first write leaves the store as it is."""
+        """A step that is refused before its first write leaves the store as it is."""
         driver = await kit.driver(max_payload=100)
         await kit.push(driver)
         before = await kit.harness.fingerprint(kit.configuration)

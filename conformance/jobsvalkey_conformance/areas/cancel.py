@@ -13,7 +13,7 @@ class CancelTests(Suite):
     @pytest.mark.parametrize("delayed", [False, True])
     @conformance_test(Capability.CANCEL)
     async def test_cancel_a_cancelled_job_is_not_claimed(self, kit: SuiteContext, *, delayed: bool) -> None:
-        """cancel: pending → absent, due or delayed, where cancelled jobs are not retained."""
+        """cancel: pending → absent, due or delayed if cancelled jobs are not retained."""
         driver = await kit.driver()
         other = await kit.push(driver)
         job_id = await kit.push(driver, due=kit.unit if delayed else None)
@@ -25,7 +25,7 @@ class CancelTests(Suite):
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
     @conformance_test(Capability.CANCEL, Capability.INSPECTION, Capability.CLEANUP)
     async def test_cancel_a_cancelled_job_is_retained(self, kit: SuiteContext, status: JobStatus) -> None:
-        """cancel: pending, paused → cancelled, where cancelled jobs are retained."""
+        """cancel: pending, paused → cancelled if cancelled jobs are retained."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.in_state(driver, status)
         before = await driver.get(job_id)

@@ -1,4 +1,4 @@
-"""What a driver states, held against its methods and what they do."""
+"""The capabilities that a driver claims to support, held against its methods and what they do."""
 
 import warnings
 from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ class CapabilityTests(Suite):
 
     @conformance_test()
     async def test_capability_the_base_is_stated(self, kit: SuiteContext) -> None:
-        """A driver states `capabilities: frozenset[Capability]`; QUEUE is the base."""
+        """A driver lists what it supports in `capabilities: frozenset[Capability]`; QUEUE is the base."""
         driver = await kit.driver()
         assert isinstance(driver.capabilities, frozenset)
         assert all(isinstance(capability, Capability) for capability in driver.capabilities)
@@ -80,7 +80,7 @@ class CapabilityTests(Suite):
     @pytest.mark.parametrize("capability", list(CAPABILITY_PROTOCOLS))
     @conformance_test()
     async def test_capability_what_is_stated_has_its_methods(self, kit: SuiteContext, capability: Capability) -> None:
-        """Each capability has a protocol: a driver that states it has its methods."""
+        """Each capability has a protocol: a driver that lists it has its methods."""
         kit.needs(capability)
         driver = await kit.driver()
         assert isinstance(driver, CAPABILITY_PROTOCOLS[capability])
@@ -102,9 +102,9 @@ class CapabilityTests(Suite):
                 raise
             works = False
         if stated:
-            assert works, f"{capability.name} is stated, but does not work"
+            assert works, f"{capability.name} is listed as supported, but does not work"
         elif works:
-            warnings.warn(f"{capability.name} works, but is not stated", ConformanceWarning, stacklevel=2)
+            warnings.warn(f"{capability.name} works, but is not listed as supported", ConformanceWarning, stacklevel=2)
 
     @conformance_test()
     async def test_capability_configuration_and_clock(self, kit: SuiteContext) -> None:

@@ -107,7 +107,7 @@ class ClaimTests(Suite):
 
     @conformance_test()
     async def test_claim_the_time_until_the_next_job(self, kit: SuiteContext) -> None:
-        """An exchange also returns the time until the next due job: 0 where one is due, `None` where none is."""
+        """An exchange also returns the time until the next due job: 0 if one is due, `None` if none is."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
         assert (await worker.exchange(limit=1)).until_next is None

@@ -82,7 +82,7 @@ class ConcurrencyTests(Suite):
 
     @conformance_test()
     async def test_concurrency_producers_and_workers_together(self, kit: SuiteContext) -> None:
-        """What goes in comes out, each job settled once, while producers and workers run side by side."""
+        """Every job that goes in comes out and is settled once, while producers and workers run side by side."""
         drivers = [await kit.driver() for _ in range(3)]
         ids: list[JobID] = []
         finished: list[JobID] = []

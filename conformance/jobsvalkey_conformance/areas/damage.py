@@ -52,7 +52,7 @@ class DamageTests(Suite):
     @every_loss
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
     async def test_damage_a_lost_request_is_a_known_id(self, kit: SuiteContext, how: Damage) -> None:
-        """A job is present where it has its place, pending or claimed, whatever became of its request."""
+        """A job is present if it has its place, pending or claimed, whatever became of its request."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
         await kit.damage(job_id, how)

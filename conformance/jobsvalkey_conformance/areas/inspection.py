@@ -160,7 +160,7 @@ class InspectionTests(Suite):
 
     @conformance_test(Capability.INSPECTION)
     async def test_inspection_a_busy_queue_is_valid(self, kit: SuiteContext) -> None:
-        """`validate` finds nothing where nothing is wrong, whatever has been done."""
+        """`validate` finds nothing if nothing is wrong, whatever has been done."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         await kit.push_many(driver, 30)
         dead, worker = await kit.worker(driver, kit.unit), await kit.worker(driver)

@@ -112,7 +112,7 @@ class MetadataTests(Suite):
 
     @conformance_test(Capability.METADATA)
     async def test_metadata_one_holder_at_a_time(self, kit: SuiteContext) -> None:
-        """`acquire_lock` is `True` where the lock is free or already the holder's, `False` where another has it."""
+        """`acquire_lock` is `True` if the lock is free or already the holder's, `False` if another has it."""
         one, other = await kit.driver(), await kit.driver()
         assert await one.acquire_lock("lock", b"one", HOUR) is True
         assert await other.acquire_lock("lock", b"other", HOUR) is False
@@ -122,7 +122,7 @@ class MetadataTests(Suite):
 
     @conformance_test(Capability.METADATA)
     async def test_metadata_a_lock_expires(self, kit: SuiteContext) -> None:
-        """`acquire_lock` is `True` where the lock has expired; an expired lock is nothing at all."""
+        """`acquire_lock` is `True` if the lock has expired; an expired lock is nothing at all."""
         driver = await kit.driver()
         assert await driver.acquire_lock("lock", b"one", kit.unit)
         await kit.advance(kit.unit)
@@ -154,7 +154,7 @@ class MetadataTests(Suite):
 
     @conformance_test(Capability.METADATA)
     async def test_metadata_acquiring_again_may_shorten(self, kit: SuiteContext) -> None:
-        """Acquiring the holder's own lock holds it for `expires_in` from now, also where it was held for longer."""
+        """Acquiring the holder's own lock holds it for `expires_in` from now, even if it was held for longer."""
         driver = await kit.driver()
         for expires_in in (HOUR, kit.unit):
             assert await driver.acquire_lock("lock", b"one", expires_in)

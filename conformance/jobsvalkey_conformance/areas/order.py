@@ -156,7 +156,7 @@ class OrderTests(Suite):
 
     @conformance_test(Capability.INSPECTION)
     async def test_order_the_ends_of_time(self, kit: SuiteContext) -> None:
-        """What is just within these bounds is stored, and listed, in its place."""
+        """A job just within these bounds is stored, and listed, in its place."""
         driver = await kit.driver()
         last = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
         times = datetime(2, 1, 1, tzinfo=UTC), kit.now() + timedelta(days=36_499), last

@@ -32,7 +32,7 @@ FIELDS: dict[str, tuple[Capability, Callable[[JobID], Any]]] = {
     "after": (Capability.FLOWS, lambda parent: (parent,)),
     "batch": (Capability.FLOWS, lambda parent: parent),
 }
-"""What a job may be given that needs a capability, and a value that means something."""
+"""The fields of a job that need a capability, and a value that means something."""
 
 
 class PushTests(Suite):

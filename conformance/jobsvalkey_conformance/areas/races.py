@@ -79,7 +79,7 @@ ENDS: dict[str, tuple[frozenset[Capability], RetentionPolicy, Ending]] = {
         lambda d, _, __, ___: d.cleanup_step(JobStatus.COMPLETED, REMOVE, max_jobs=5),
     ),
 }
-"""What makes a job absent; what it needs, and what must be retained for it to do that."""
+"""The steps that make a job absent; their needs, and what must be retained for it to do that."""
 
 
 class RaceTests(Suite):

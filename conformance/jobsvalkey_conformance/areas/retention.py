@@ -34,7 +34,7 @@ def policy(retention: Retention) -> RetentionPolicy:
 
 
 async def visible(driver: AnyDriver, status: JobStatus) -> list[JobID]:
-    """What every read says is in a state; they must agree."""
+    """Return what every read lists in a state; they must agree."""
     ids = [stored.job_id async for stored in driver.jobs(status)]
     assert (await driver.counts())[status] == len(ids)
     for job_id in ids:

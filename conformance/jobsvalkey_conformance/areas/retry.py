@@ -121,7 +121,7 @@ class RetryTests(Suite):
 
     @conformance_test()
     async def test_retry_of_any_size(self, kit: SuiteContext) -> None:
-        """What a queue has taken in can go back, also with a request that has grown beyond `max_payload`."""
+        """A job that a queue has taken in can go back, even with a request that has grown beyond `max_payload`."""
         driver = await kit.driver(max_payload=100)
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)

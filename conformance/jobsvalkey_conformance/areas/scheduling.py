@@ -49,7 +49,7 @@ class SchedulingTests(Suite):
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
     async def test_scheduling_nothing_is_there(self, kit: SuiteContext) -> None:
-        """push_if: a value that is expected where there is none is not found; an empty value is a value."""
+        """push_if: a value that is expected if there is none is not found; an empty value is a value."""
         driver = await kit.driver()
         for expected in (b"1", b""):
             assert (await driver.push_if(kit.job(), "key", expected, b"2")).outcome is StoreOutcome.UNEXPECTED

@@ -36,7 +36,7 @@ class SettleTests(Suite):
 
     @conformance_test()
     async def test_settle_a_finished_job_is_gone(self, kit: SuiteContext) -> None:
-        """finish: processing → absent, where completed jobs are not retained."""
+        """finish: processing → absent if completed jobs are not retained."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)
@@ -46,7 +46,7 @@ class SettleTests(Suite):
 
     @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
     async def test_settle_a_finished_job_is_retained(self, kit: SuiteContext) -> None:
-        """finish: processing → completed, where completed jobs are retained."""
+        """finish: processing → completed if completed jobs are retained."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver, b"request")
         worker = await kit.worker(driver)
@@ -91,7 +91,7 @@ class SettleTests(Suite):
 
     @conformance_test(Capability.QUEUE, Capability.CLEANUP)
     async def test_settle_a_failed_job_that_is_not_retained_is_gone(self, kit: SuiteContext) -> None:
-        """fail: processing → absent, where failed jobs are not retained."""
+        """fail: processing → absent if failed jobs are not retained."""
         driver = await kit.driver(retention_policy=RetentionPolicy(failed_jobs=DO_NOT_RETAIN))
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)
@@ -195,7 +195,7 @@ class SettleTests(Suite):
     @every_settlement
     @conformance_test()
     async def test_settle_a_worker_is_fenced_from_its_own_past(self, kit: SuiteContext, kind: str) -> None:
-        """A claim that ended is lost to its own worker too, also where it has claimed the same job again."""
+        """A claim that ended is lost to its own worker too, even if it has claimed the same job again."""
         driver = await kit.driver()
         await kit.push(driver)
         worker = await kit.worker(driver)

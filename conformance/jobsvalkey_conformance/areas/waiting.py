@@ -22,7 +22,7 @@ class WaitingTests(Suite):
 
     @conformance_test()
     async def test_wait_it_ends_at_the_timeout(self, kit: SuiteContext) -> None:
-        """`wait` returns at the timeout, where nothing happens."""
+        """`wait` returns at the timeout if nothing happens."""
         driver = await kit.driver()
         worker = await kit.worker(driver)
         await worker.claim()
@@ -201,7 +201,7 @@ async def take_old_hints(driver: AnyDriver, worker: Worker) -> None:
 
 
 async def prepared(kit: SuiteContext, driver: AnyDriver, cause: str) -> Callable[[], Awaitable[object]]:
-    """What makes one job due when it is called, with all that it needs done before."""
+    """A step that makes one job due when it is called, with all that it needs done before."""
     if cause == "push":
         return lambda: kit.push(driver)
     if cause == "push_if":

@@ -129,7 +129,7 @@ class WorkerTests(Suite):
 
     @conformance_test()
     async def test_worker_a_renewal_may_shorten_the_lock(self, kit: SuiteContext) -> None:
-        """`renew(worker, hold_for)`: the lock holds for `hold_for` from now, also where it was held for longer."""
+        """`renew(worker, hold_for)`: the lock holds for `hold_for` from now, even if it was held for longer."""
         driver = await kit.driver()
         await kit.push(driver)
         worker = await kit.worker(driver, kit.unit * 100)

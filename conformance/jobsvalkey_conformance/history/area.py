@@ -80,9 +80,9 @@ class HistoryArea(Suite):
     """Many clients at once, with faults; what they were told is checked afterwards."""
 
     histories: ClassVar[int] = 5
-    """How many histories are recorded, where JOBSVALKEY_HISTORIES does not say."""
+    """How many histories are recorded, unless JOBSVALKEY_HISTORIES says."""
     history_calls: ClassVar[int] = 200
-    """How many calls the clients of each make, where JOBSVALKEY_HISTORY_CALLS does not say."""
+    """How many calls the clients of each make, unless JOBSVALKEY_HISTORY_CALLS says."""
 
     @pytest.mark.asyncio
     async def test_histories(self) -> None:

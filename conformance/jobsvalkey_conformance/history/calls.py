@@ -1,4 +1,4 @@
-"""What a client can ask of a driver, as values: to be made, written down, and looked at from the side of one job.
+"""The calls of a client to a driver, as values: to be made, written down, and looked at from the side of one job.
 
 A step that touches several jobs is, to the history of one of them, the same step with the others left out. Each
 call says what is left of it, and of its answer, for one job; and whether an answer is the one that the twin gives.
@@ -59,15 +59,15 @@ class Call(Generic[R]):
         return (operation.producer, operation.sequence) if isinstance(operation, Operation) else None
 
     def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> "tuple[Call[R], R | Unanswered] | None":
-        """The call and its answer as far as a job is concerned; `None` where it is not."""
+        """The call and its answer as far as a job is concerned; `None` if it is not."""
         return self, answer
 
     def unanswered(self) -> "tuple[Call[R], ...]":
-        """What the call may have done to the job where its answer is not known."""
+        """List the effects that the call may have had on the job if its answer is not known."""
         return (self,)
 
     def agrees(self, twin: R, seen: R) -> bool:
-        """Whether a driver may have answered `seen` where the twin, which knows one job alone, answers `twin`."""
+        """Whether a driver may have answered `seen` if the twin, which knows one job alone, answers `twin`."""
         return twin == seen
 
     def may_pass_over(self, seen: R) -> bool:
@@ -92,7 +92,7 @@ class Push(Call[list[Pushed]]):
     def part(
         self, job_id: JobID, answer: list[Pushed] | Unanswered, tokens: Tokens
     ) -> tuple[Call[list[Pushed]], list[Pushed] | Unanswered] | None:
-        """What concerns one job."""
+        """Return the part that concerns one job."""
         places = [place for place, item in enumerate(self.items) if item.job_id == job_id]
         if not places:
             return None
@@ -121,7 +121,7 @@ class Exchange(Call[Exchanged]):
     def part(
         self, job_id: JobID, answer: Exchanged | Unanswered, tokens: Tokens
     ) -> tuple[Call[Exchanged], Exchanged | Unanswered] | None:
-        """What concerns one job."""
+        """Return the part that concerns one job."""
         places = [place for place, one in enumerate(self.settlements) if one.job_id == job_id]
         if answer is UNANSWERED:
             limit, part = min(self.limit, 1), answer
@@ -178,7 +178,7 @@ class Renew(Call[Renewed]):
     def part(
         self, job_id: JobID, answer: Renewed | Unanswered, tokens: Tokens
     ) -> tuple[Call[Renewed], Renewed | Unanswered] | None:
-        """What concerns one job."""
+        """Return the part that concerns one job."""
         named = {token: twin for token, (job, twin) in tokens.get(self.worker, {}).items() if job == job_id}
         call = replace(self, known=frozenset(named.values()))
         if answer is UNANSWERED:
@@ -254,7 +254,7 @@ class _OfOneJob(Call[R]):
     job_id: JobID
 
     def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> tuple[Call[R], R | Unanswered] | None:
-        """What concerns one job."""
+        """Return the part that concerns one job."""
         return (self, answer) if job_id == self.job_id else None
 
 

@@ -1,4 +1,4 @@
-"""What must hold of every history of concurrent clients. Each check says what is wrong.
+"""Checks of what must hold in every history of concurrent clients. Each check says what is wrong.
 
 `lost_or_unexpected` is what Jepsen calls `queue` and `total-queue`, `used_twice` is its `unique-ids`.
 """
@@ -43,7 +43,7 @@ def used_twice(history: History) -> Iterator[str]:
 
 
 def lost_or_unexpected(history: History) -> Iterator[str]:
-    """What is claimed was pushed, with that request; what was acknowledged was claimed, or taken out by somebody."""
+    """Check that each claimed job was pushed with that request, and each acknowledged one claimed or taken out."""
     pushed: dict[JobID, list[tuple[int, NewJob]]] = {}
     for event, push in history.of(Push):
         for item in push.items:

@@ -48,7 +48,7 @@ LONGEST_WAIT = timedelta(seconds=20)
 
 
 class Shared:
-    """What the clients of one history have in common."""
+    """The state that the clients of one history share."""
 
     def __init__(self, recorder: Recorder, capabilities: frozenset[Capability], calls: int) -> None:
         self.recorder = recorder
@@ -217,7 +217,7 @@ class Housekeeper(Client):
             await self.shared.calls_made(self.random.randint(1, 20))
 
     def _cleanup(self) -> Clean:
-        # A cleanup tells how many jobs it removed, not which: where it may take jobs that nobody saw, less can be
+        # A cleanup tells how many jobs it removed, not which: if it may take jobs that nobody saw, less can be
         # said at the end about what was lost.
         status = self.random.choice(sorted(JobStatus if self.cleans_unfinished else FINISHED))
         rerun = status not in (JobStatus.PENDING, JobStatus.PAUSED) and self.random.random() < 0.5

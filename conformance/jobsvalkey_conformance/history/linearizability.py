@@ -27,8 +27,8 @@ class Step(Generic[Action]):
 
 
 Transition = Callable[[State, Action, bool], Iterable[State]]
-"""The states that an action can lead to from a state with the answer it had, none where that answer is wrong.
-The flag says whether the answer counts: it does not where there was none, or where the step is not binding."""
+"""The states that an action can lead to from a state with the answer it had, none if that answer is wrong.
+The flag says whether the answer counts: it does not if there was none, or if the step is not binding."""
 
 
 def linearizable(steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]) -> bool:
@@ -39,7 +39,7 @@ def linearizable(steps: Sequence[Step[Action]], initial: State, transition: Tran
 def first_unexplained(
     steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]
 ) -> Step[Action] | None:
-    """The first step, by the time of its answer, that no order of `steps` explains; `None` where one explains all."""
+    """The first step, by the time of its answer, that no order of `steps` explains; `None` if one explains all."""
     search = _Search(steps, transition)
     configurations = {(initial, 0)}
     for time, index in sorted(_events(steps)):

@@ -29,7 +29,7 @@ CLAIMED = FINISHED - {JobStatus.CANCELLED} | {JobStatus.PROCESSING}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is left of an event from the side of one job."""
+    """The part of an event that concerns one job."""
 
     event: Event
     call: AnyCall
@@ -123,7 +123,7 @@ class HistoryParts:
             for one in self._events
             if isinstance(one.call, OpenWorker | Renew) and one.call.worker == worker and one.began < event.began
         ]
-        # Where time stood still, or the lock had run out before, nothing was claimed that could be recovered meanwhile.
+        # If time stood still, or the lock had run out before, nothing was claimed that could be recovered meanwhile.
         began, ended = event.times[0], shown.times[-1]
         may_expire = not locks or (began < ended and began < locks[-1][1] and locks[-1][0] <= ended)
         return any(
@@ -134,7 +134,7 @@ class HistoryParts:
 
 
 class _Life:
-    """What steps that name no job can have been about, for a job that all these steps may touch.
+    """Find the effects that steps without a job may have had, for a job that all these steps may touch.
 
     This changes no verdict: it leaves out what has no effect on the job, since each step costs the search time.
     """

@@ -1,4 +1,4 @@
-"""What many clients asked of drivers at once, and what they were told: recorded event by event."""
+"""A record of the calls of many clients at once, and of their answers, event by event."""
 
 import asyncio
 import itertools
@@ -28,7 +28,7 @@ class Event:
     """`None`: no answer ever came."""
     answer: Any
     times: tuple[datetime, ...]
-    """What the clock said meanwhile: the step was done at one of these times."""
+    """The times that the clock showed meanwhile: the step was done at one of these times."""
 
     def __str__(self) -> str:
         until = "never answered" if self.answered is None else f"to {self.answered}"
@@ -73,7 +73,7 @@ class Recorder:
     """Makes calls, and writes them down.
 
     Around some calls it lets others run, since an answer that comes late is an answer too: so that calls overlap
-    also where a driver never waits for anything.
+    even if a driver never waits for anything.
     """
 
     def __init__(self, history: History, clock: ManualClock, random: Random) -> None:
@@ -93,7 +93,7 @@ class Recorder:
     ) -> R | Unanswered:
         """Make a call and record it; its answer, unless it was lost, or the call given up after `patience` seconds.
 
-        `StoreUnavailable` is no answer; where it says that nothing was done, the call is not written down either.
+        `StoreUnavailable` is no answer; if it says that nothing was done, the call is not written down either.
         Other errors are the test's.
         """
         await self._time_stands_still.wait()
@@ -122,7 +122,7 @@ class Recorder:
 
     @contextmanager
     def fault(self) -> Generator[None]:
-        """Write down that in this block replies may be lost: where one is, the driver sends the step again."""
+        """Write down that in this block replies may be lost: if one is, the driver sends the step again."""
         began = next(self._numbers)
         try:
             yield

@@ -1,4 +1,4 @@
-"""What the twin would do with one job, step by step: the transition function that a job's history is held against."""
+"""The twin's steps with one job: the transition function that a job's history is held against."""
 
 from collections.abc import Coroutine, Iterator
 from datetime import datetime
@@ -25,10 +25,10 @@ class _StandingClock:
 
 
 class TwinTransition:
-    """What the twin does with one job. A state is a number, under which it is kept what the twin's store holds then.
+    """Runs the twin's steps with one job. A state is a number, under which it is kept what the twin's store holds then.
 
     `repeated` are the numbers of steps that are sent again; what the twin remembers of others is of no interest.
-    To be used inside an event loop, where the twin belongs.
+    To be used inside the event loop that the twin belongs to.
     """
 
     initial = 0
@@ -52,7 +52,7 @@ class TwinTransition:
             try:
                 answer = _at_once(call.on(cast(AnyDriver, self._twin)))
             except JobsError:
-                continue  # Where the driver did it, it cannot have been now.
+                continue  # If the driver did it, it cannot have been now.
             if not answer_counts or part.call.agrees(answer, part.answer):
                 yield self._freeze(queue)
 

@@ -60,9 +60,9 @@ class StatefulArea(Suite):
     """Random steps on the driver and on the twin, in lock step, compared after each one."""
 
     stateful_examples: ClassVar[int] = 25
-    """How many examples run, where JOBSVALKEY_STATEFUL_EXAMPLES does not say."""
+    """How many examples run, unless JOBSVALKEY_STATEFUL_EXAMPLES says."""
     stateful_steps: ClassVar[int] = 40
-    """How many steps an example has at most, where JOBSVALKEY_STATEFUL_STEPS does not say."""
+    """How many steps an example has at most, unless JOBSVALKEY_STATEFUL_STEPS says."""
 
     def test_stateful(self) -> None:
         """After any steps the driver shows what the twin shows."""

@@ -1,4 +1,4 @@
-"""What the rules of the stateful machine share: two queues, the clock, and what was done so far."""
+"""The state that the rules of the stateful machine share: two queues, the clock, and what was done so far."""
 
 import asyncio
 import secrets
@@ -68,7 +68,7 @@ class MachineBase(RuleBasedStateMachine):
         self.numbered: dict[int, tuple[str, Write[object], Operation]] = {}
         self.beginning: dict[str, Any] = {}
         self.steps: list[tuple[str, dict[str, Any]]] = []
-        """What was done so far."""
+        """The steps that were done so far."""
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
         """Run a step in the event loop of this example, for as long as a test may take."""

@@ -47,7 +47,7 @@ CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
     "rerun": FINISHED,
     "remove": frozenset(JobStatus) - {JobStatus.PROCESSING},
 }
-"""Where a job is to which something can be done."""
+"""The states of a job to which something can be done."""
 Arguments = dict[str, Any]
 STEPS: dict[str, st.SearchStrategy[Arguments]] = {}
 """The steps by name, with what they may be called with."""
@@ -75,7 +75,7 @@ def step(*needs: Capability, often: int = 1, **arguments: st.SearchStrategy[Any]
 
 
 class LockstepMachine(MachineBase):
-    """What can happen to the two queues."""
+    """The steps that can happen to the two queues."""
 
     @step(
         queue=queues,
@@ -117,7 +117,7 @@ class LockstepMachine(MachineBase):
         self.exchange_once(queue, self.worker(queue, worker), self.settlements(queue, settle), limit)
 
     def settlements(self, queue: int, settle: list[tuple[str, int]]) -> list[PairedSettlement]:
-        """What is meant by kinds of settlements and claims counted back from the latest."""
+        """Resolve kinds of settlements and claims counted back from the latest."""
         known = self.pairs[queue].claims
         return [PairedSettlement(kind, known[-1 - back % len(known)]) for kind, back in settle if known]
 
@@ -127,7 +127,7 @@ class LockstepMachine(MachineBase):
         self.send(queue, PairedExchange(name, sequence, settlements, limit))
 
     def send(self, queue: int, asked: PairedExchange, *, repeat: bool = False) -> None:
-        """Send an exchange, for the first time or again; keep it, where it is promised what another repeat does."""
+        """Send an exchange, for the first time or again; keep it if it is promised what another repeat does."""
         pair, resent = self.pair(queue), self.pairs[queue].losing_reply
         answer = self.run(pair.exchange(f"again {asked}" if repeat else f"{asked}", asked, repeat=repeat))
         if not repeat:
@@ -183,7 +183,7 @@ class LockstepMachine(MachineBase):
         often=4,
     )
     def change(self, queue: int, what: ChangeName, number: int, anywhere: bool, numbered: bool) -> None:
-        """Cancel, pause, resume, rerun or remove a job that is where that can be done, if there is one, or anywhere."""
+        """Cancel, pause, resume, rerun or remove a job to which that can be done, if there is one, or anywhere."""
         there = [] if anywhere else self.jobs_in(queue, *CHANGEABLE[what])
         job_id = there[number % len(there)] if there else JOB_IDS[number]
         if self.states(CHANGES[what]):

@@ -47,7 +47,7 @@ class Raised:
 
 
 async def answer(call: Call[T], driver: AnyDriver) -> T | Raised:
-    """What the call returns, or the kind of error that it raises; other errors than the contract's are raised."""
+    """Return the call's result, or the kind of error that it raises; other errors than the contract's are raised."""
     try:
         return await call(driver)
     except (JobsError, ValueError) as error:
@@ -55,7 +55,7 @@ async def answer(call: Call[T], driver: AnyDriver) -> T | Raised:
 
 
 def same(what: str, tested: object, twin: object) -> None:
-    """Fail where the driver's answer is not the twin's."""
+    """Fail if the driver's answer is not the twin's."""
     assert tested == twin, f"{what}: the driver says {tested!r}, the twin {twin!r}"
 
 
@@ -160,7 +160,7 @@ class Pair:
     # -- steps
 
     async def both(self, what: str, call: Call[T], *, repeatable: bool = True) -> T | Raised:
-        """Ask both the same. `repeatable` is false where the answer would be another one when asked twice."""
+        """Ask both the same. `repeatable` is false if the answer would be another one when asked twice."""
         tested = await self._answer_of_tested(call, repeatable)
         twin = await answer(call, cast(AnyDriver, self.twin))
         same(what, tested, twin)
@@ -226,7 +226,7 @@ class Pair:
         return await answer(call, self.tested)
 
     async def damage(self, job_id: JobID, how: Damage) -> None:
-        """Spoil the request of a job, where there is one."""
+        """Spoil the request of a job, if there is one."""
         job = await self.twin.get(job_id)
         if job is not None and job.request is not None:
             try:

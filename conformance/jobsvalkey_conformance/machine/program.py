@@ -1,4 +1,4 @@
-"""What an example of the machine did, as a program: to be run again, to be made shorter, and to be shown."""
+"""The steps of an example of the machine, as a program: to be run again, to be made shorter, and to be shown."""
 
 import time
 from collections.abc import Iterator

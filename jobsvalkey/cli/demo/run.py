@@ -31,7 +31,7 @@ LONGEST_PAUSE = 1.0
 
 
 async def run_demo(url: str, found: Found, console: Console) -> Report:
-    """Run it on the server at `url`, where it leaves nothing behind.
+    """Run it on the server at `url`, and leave nothing behind there.
 
     Raises:
         CommandFailed: the workers do not run. JobsError: the server does not answer.
@@ -65,7 +65,7 @@ class _Demo:
 
     async def run(self) -> Report:
         pause = min(LONGEST_PAUSE, SHORTEST * 2 * WORKERS / self._total)
-        # Where that is less than a job takes anyway, it would only be in the way.
+        # If that is less than a job takes anyway, it would only be in the way.
         pause = pause if pause > 0.02 else 0.0
         now = asyncio.get_running_loop().time
         async with (
@@ -144,6 +144,6 @@ async def _nothing_left(client: Valkey, queue_key: str) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        # Where the server is gone, so is what there was to remove.
+        # If the server is gone, so is what there was to remove.
         with contextlib.suppress(ValkeyError, OSError):
             await remove_keys(client, queue_key)

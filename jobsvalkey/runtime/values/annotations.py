@@ -1,4 +1,4 @@
-"""Annotations, taken apart where `msgspec.inspect` does not show all: metadata, and unions that only pydantic takes."""
+"""Annotations, taken apart when `msgspec.inspect` does not show all: metadata, and unions that only pydantic takes."""
 
 import dataclasses
 import types

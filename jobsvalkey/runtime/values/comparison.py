@@ -123,7 +123,7 @@ def _lost_keys(sent: Mapping[Any, Any], received: Mapping[Any, Any]) -> str:
 
 
 def _are_rows(sent: Any, received: Any) -> bool:
-    # A tuple of fields is an object where it arrives as one.
+    # A tuple of fields is an object if it arrives as one.
     return isinstance(sent, list | tuple) and isinstance(received, list | tuple)
 
 

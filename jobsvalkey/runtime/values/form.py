@@ -59,7 +59,7 @@ class Form:
         self._write = write
         self._read = read
         self.check = check
-        """Raises an error where a value that was read breaks a constraint; `None` where there is none to check."""
+        """Raises an error if a value that was read breaks a constraint; `None` if there is none to check."""
         self._is_open = structure.is_open
         self._equality_suffices = structure.equality_suffices
         self._proof = proof_of(structure.info) if structure.equality_suffices and check is None else None

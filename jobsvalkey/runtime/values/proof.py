@@ -18,7 +18,7 @@ _WITHOUT_LIMITS = (inspect.IntType(), inspect.FloatType(), inspect.StrType(), in
 
 
 class Proof:
-    """What is known of the values of one class whose fields are text, numbers and the like alone.
+    """The facts about the values of one class whose fields are text, numbers and the like alone.
 
     Once one such value has arrived, all do whose fields have the same types. NaN alone is told apart by its value.
     """

@@ -1,4 +1,4 @@
-"""What has to be known of pydantic's models, without an import of pydantic for those who do not use it."""
+"""Facts about pydantic's models, without an import of pydantic for those who do not use it."""
 
 import sys
 from collections.abc import Iterator

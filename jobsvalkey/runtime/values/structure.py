@@ -34,7 +34,7 @@ _BARE: tuple[Any, ...] = (Any, object, list, dict, set, frozenset, tuple)
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What is known of a type once its fields have been walked."""
+    """The facts about a type, once its fields have been walked."""
 
     info: inspect.Type
     is_open: bool

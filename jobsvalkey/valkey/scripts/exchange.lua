@@ -3,8 +3,8 @@
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests have together at most, but for a single
 -- one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
--- `is_repeat` is `1` if it is sent again. One that is sent again and does nothing leaves its name: should its first sending,
--- or an earlier call's, arrive only then, it must not claim jobs that nobody waits for any more.
+-- `is_repeat` is `1` if it is sent again. A call that is sent again and does nothing leaves its name behind. Its first
+-- sending, or an earlier call, may still be on the way. If it arrives, it must not claim jobs that nobody waits for.
 -- each settlement: finish id token | fail id token error keep | retry id token request due error | release id token
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
@@ -70,7 +70,7 @@ for at, kind, id, token in each_settlement do
   local n = #ids + 1
   ids[n], kinds[n], tokens[n], places[n] = id, kind, token, at
 end
--- A driver's calls are over one by one: whatever of it arrives after one in vain, and was named no later, is late.
+-- A driver makes one call after the other. So once a call was in vain, any of its calls with no higher name is late.
 if in_vain and in_vain:sub(1, 16) == call:sub(1, 16) and tonumber(in_vain:sub(17)) >= tonumber(call:sub(17)) then
   return answer(CLAIM_LOST:rep(#ids), until_next())
 end

@@ -125,7 +125,7 @@ class Compiler:
         return made
 
     def annotated(self, annotation: Any, place: str) -> Shape:
-        """Return the shape of a field of a pydantic model, which makes objects where it reads."""
+        """Return the shape of a field of a pydantic model, which makes objects when it reads."""
         parts = members(annotation)
         if len(parts) != 1:
             return Either([self.annotated(part, place) for part in parts], place)

@@ -1,6 +1,6 @@
 """Single values that Swift writes in a way of its own: dates, durations and decimals as numbers.
 
-Numbers are read as `Decimal` where they have a fraction, so that nothing of them is lost before it is known what they
+Numbers are read as `Decimal` if they have a fraction, so that nothing of them is lost before it is known what they
 are for.
 """
 

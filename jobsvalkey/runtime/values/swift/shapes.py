@@ -18,12 +18,12 @@ class Shape(Protocol):
 
     @property
     def forms(self) -> frozenset[str]:
-        """What its values are in JSON: `number`, `text`, `bool`, `null`, `array` and `object`, or `any`."""
+        """The kinds of its values in JSON: `number`, `text`, `bool`, `null`, `array` and `object`, or `any`."""
         ...
 
     @property
     def builtins(self) -> frozenset[str]:
-        """What its values are before they are written, in the same words."""
+        """The kinds of its values before they are written, in the same words."""
         ...
 
     is_special: bool
