@@ -132,7 +132,9 @@ class Steps(Generic[ClockT_co]):
 
     def _enter(self, job: StoredJob) -> None:
         """Make a job pending: the only way to there, from a push, a claim, a pause or an end."""
-        self.state.put(replace(job, status=JobStatus.PENDING, claimed_at=None, worker=None, ended_at=None))
+        if job.status is not JobStatus.PENDING:
+            job = replace(job, status=JobStatus.PENDING, claimed_at=None, worker=None, ended_at=None)
+        self.state.put(job)
         self.state.hint()
 
     def _unclaim(self, holder: Worker, token: bytes) -> StoredJob:

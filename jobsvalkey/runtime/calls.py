@@ -45,7 +45,7 @@ async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext,
         if not job.is_coroutine:
             await _call(job, parameters, context, run)
         elif (result := await job.handler(parameters, context)) is not None:
-            _refuse_unrun(job, result)
+            refuse_unrun(job, result)
     else:
         with _TimeLimit(job, job.timeout, run):
             await _call(job, parameters, context, run)
@@ -62,10 +62,15 @@ async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: J
                 raise asyncio.CancelledError
             result = await result
     if result is not None:
-        _refuse_unrun(job, result)
+        refuse_unrun(job, result)
 
 
-def _refuse_unrun(job: RegisteredJob, result: Any) -> None:
+def refuse_unrun(job: RegisteredJob, result: Any) -> None:
+    """Look at what a handler returned.
+
+    Raises:
+        JobFail: it has still to be run.
+    """
     kind = cast("type[Any]", type(result))
     if issubclass(kind, _NOT_RUN):
         _close(result)

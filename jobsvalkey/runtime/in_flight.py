@@ -9,8 +9,6 @@ from jobsvalkey.runtime.job_run import JobRun
 
 def size_of(settlement: Settlement) -> int:
     """Bytes that a settlement carries into the store."""
-    if type(settlement) is Finish:
-        return 0
     match settlement:
         case Fail(error=error):
             return len(error)
@@ -66,8 +64,9 @@ class InFlight:
 
     def begin(self, claim: Claim, run: JobRun) -> None:
         """Note a run."""
+        if not self._held:
+            self.idle.clear()
         self._held[claim.token] = run
-        self.idle.clear()
 
     def end(self, claim: Claim, run: JobRun, settlement: Settlement) -> None:
         """Note what a run ended with, which goes to the store unless the claim was lost."""
@@ -76,7 +75,7 @@ class InFlight:
         else:
             del self._held[claim.token]
             self.finished.append(settlement)
-        if not self.running:
+        if not self._held and not self._lost:
             self.idle.set()
 
     def lose(self, tokens: Iterable[bytes]) -> list[JobRun]:
@@ -97,9 +96,10 @@ class InFlight:
         """Take settlements of at most `budget` bytes, at least one; the rest stays for the next exchange."""
         number, left = 0, budget
         for settlement in self.finished:
-            left -= size_of(settlement)
-            if left < 0 < number:
-                break
+            if type(settlement) is not Finish:  # nearly all are, and carry nothing
+                left -= size_of(settlement)
+                if left < 0 < number:
+                    break
             number += 1
         taken, self.finished = self.finished[:number], self.finished[number:]
         return taken

@@ -9,46 +9,32 @@ from jobsvalkey.contract import Claim, JobID
 class JobRun:
     """The strings by which a worker holds one running job. Threads may read it; the event loop alone writes it."""
 
-    __slots__ = (
-        "_called_off",
-        "abandoned",
-        "attempt",
-        "cancelled",
-        "claim",
-        "claim_lost",
-        "job_id",
-        "job_name",
-        "owner",
-        "task",
-        "thread",
-        "timed_out",
-        "worker",
-    )
+    # Defaults of the class, and no slots: an object is made for every job, and most fields stay as they are.
+    claim: Claim
+    """Set when the run begins."""
+    job_name: str | None = None
+    """The job's name, once it has been read; so is `attempt`."""
+    attempt: int = 0
+    task: "asyncio.Task[Any] | None" = None
+    cancelled: bool = False
+    """Whether the handler was asked to end, for whatever reason."""
+    timed_out: bool = False
+    """Whether its time was up before anybody else asked it to end."""
+    claim_lost: bool = False
+    thread: "asyncio.Future[Any] | None" = None
+    """Is done when the handler's thread has ended; `None` if it has none."""
+    abandoned: bool = False
+    """Whether the worker leaves without waiting for the thread."""
+    _called_off = False
 
     def __init__(
         self, job_id: JobID | None = None, worker: str | None = None, owner: "asyncio.Task[Any] | None" = None
     ) -> None:
-        self.claim: Claim
-        """Set when the run begins."""
         self.job_id: JobID | None = job_id
         self.worker: str | None = worker
         """The worker's id, if a worker runs the job."""
         self.owner: asyncio.Task[Any] | None = owner
         """The worker's own task. If that is cancelled, the event loop ends, and the run with it."""
-        self.job_name: str | None = None
-        """The job's name, once it has been read; so is `attempt`."""
-        self.attempt: int = 0
-        self.task: asyncio.Task[Any] | None = None
-        self.cancelled: bool = False
-        """Whether the handler was asked to end, for whatever reason."""
-        self.timed_out: bool = False
-        """Whether its time was up before anybody else asked it to end."""
-        self.claim_lost: bool = False
-        self.thread: asyncio.Future[Any] | None = None
-        """Is done when the handler's thread has ended; `None` if it has none."""
-        self.abandoned: bool = False
-        """Whether the worker leaves without waiting for the thread."""
-        self._called_off = False
 
     @property
     def called_off(self) -> bool:

@@ -22,7 +22,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.contract.checks import LONGEST_DELAY
 from jobsvalkey.middleware import CompletedJob, JobOutcome, PoppedJob
-from jobsvalkey.runtime.calls import NoThread, call_handler, thread_ended
+from jobsvalkey.runtime.calls import NoThread, call_handler, refuse_unrun, thread_ended
 from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.failure import encode_error, is_a, log_error, message_of
@@ -73,18 +73,25 @@ class JobRunner:
         context = JobContext(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run)
         if logged := _LOGGER.isEnabledFor(logging.DEBUG):
             _LOGGER.debug("job %r starts, attempt %d", run.job_name, run.attempt, extra=run.fields())
-        now, task = asyncio.get_running_loop().time, asyncio.current_task()
+        # Who asks for the running loop, or for its task, makes a system call (before Python 3.12).
+        now = asyncio.get_running_loop().time if logged or self._chain.at_run else None
+        task = run.task or asyncio.current_task()
         started, failure = None, None
         ended: tuple[Settlement, JobOutcome] | None = Finish(claim.job_id, claim.token), JobOutcome.SUCCEEDED
         try:
             if not self._chain.at_run:
-                started = now()
-                await call_handler(job, request.parameters, context, run)
+                started = now and now()
+                if job.timeout is None and job.is_coroutine:
+                    # As `call_handler` does, but for one coroutine more: so it is for nearly all jobs.
+                    if (result := await job.handler(request.parameters, context)) is not None:
+                        refuse_unrun(job, result)
+                else:
+                    await call_handler(job, request.parameters, context, run)
             else:
                 popped = self._popped(claim, request, context)
                 await self._chain.pop(popped)
                 handler = partial(call_handler, job, request.parameters, context, run)
-                started = now()
+                started = now and now()
                 await self._chain.around(popped, handler)()
         except BaseException as error:
             if is_a(error, GeneratorExit) and not is_current(task):
@@ -95,13 +102,13 @@ class JobRunner:
                 ended = None  # nothing is settled: the caller gives up, or the worker leaves without the thread
             else:
                 ended = self._after_error(claim, job, request, run, error)
-        if run.in_thread and not run.abandoned:
+        if run.thread is not None and run.in_thread and not run.abandoned:
             try:
                 await thread_ended(run)  # middleware has not: the slot is free when the thread is
             except asyncio.CancelledError:
                 if job_run is None or run.abandoned:
                     ended = None
-        duration = 0.0 if started is None else now() - started
+        duration = now() - started if now and started is not None else 0.0
         outcome = JobOutcome.CANCELLED if ended is None else ended[1]
         if logged:
             fields = {**run.fields(), "outcome": outcome.value, "duration": duration}

@@ -195,13 +195,14 @@ class WorkerRun:
         suspects = [claim for claim in exchanged.claims if claim.recoveries == self._options.max_recoveries != 0]
         if suspects and not await self._isolate_suspect(suspects):
             return None
+        given_back = suspects[1:]
         for claim in exchanged.claims:
-            if claim in suspects[1:]:
-                continue  # it was given back
-            if self._stopping or claim.token in exchanged.aborts:
+            if given_back and claim in given_back:
+                continue
+            if self._stop.is_set() or claim.token in exchanged.aborts:
                 self.jobs.give_back(claim)
             else:
-                self._start(claim)
+                self._start(claim, worker)
         self.jobs.abort(exchanged.aborts)
         return exchanged
 
@@ -228,8 +229,8 @@ class WorkerRun:
             self.stop()
         return self._poll_time if exchanged.until_next is None else min(self._poll_time, exchanged.until_next)
 
-    def _start(self, claim: Claim) -> None:
-        run = JobRun(claim.job_id, self.worker.id, self._task)
+    def _start(self, claim: Claim, worker: Worker) -> None:
+        run = JobRun(claim.job_id, worker.id, self._task)
         self.jobs.begin(claim, run)
         # Not in the group, which would wait for ever for a handler that does not end; `_drain` sees to their end.
         run.task = self._loop.create_task(self._run_job(claim, run), context=self._context.copy())
@@ -253,7 +254,7 @@ class WorkerRun:
             self.recycled = True
             self.stop()
         self._rest.wake()
-        if self._stopping and self.jobs.idle.is_set():
+        if self._stop.is_set() and self.jobs.idle.is_set():
             self._drained.set()
 
     def _new_worker(self) -> Worker:

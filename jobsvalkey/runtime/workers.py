@@ -106,6 +106,8 @@ class StoreAccess:
     async def _ask(self, step: Callable[[], Awaitable[T]], seconds: float | None) -> T:
         self._asked[step] = self._loop.time()
         try:
+            if seconds is None:
+                return await step()
             async with asyncio.timeout(seconds):
                 return await step()
         finally:

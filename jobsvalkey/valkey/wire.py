@@ -116,10 +116,11 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     """Settlements, as `exchange` takes them."""
     arguments: list[Argument] = []
     for settlement in settlements:
-        identity = str(settlement.job_id), settlement.token
         if type(settlement) is Finish:
-            arguments += ("finish", *identity)
-        elif isinstance(settlement, Fail):
+            arguments += ("finish", str(settlement.job_id), settlement.token)
+            continue
+        identity = str(settlement.job_id), settlement.token
+        if isinstance(settlement, Fail):
             arguments += ("fail", *identity, settlement.error, "1" if settlement.keep else "")
         elif isinstance(settlement, Retry):
             request = "=" if settlement.request is None else settlement.request
@@ -143,8 +144,11 @@ def exchanged(reply: Reply) -> Exchanged:
         else:
             _logger.warning("%r among the pending jobs is no job id, and was removed", entry)
     claims: list[Claim] = []
+    due, score = _EPOCH, b"0"
     for n in range(0, len(flat), 4):
-        due = from_score(flat[n + 3])
+        if flat[n + 3] != score:  # jobs that were pushed together have the same
+            score = flat[n + 3]
+            due = from_score(score)
         claims.append(Claim(JobID.from_wire(flat[n]), flat[n + 1], flat[n + 2], due, due))
     for number, stored, recoveries, reset, error in exceptions:
         plain = claims[number]

@@ -139,7 +139,7 @@ if #ids > 0 then
   end
   enter(entries)
   unclaim(settled, worker)
-  vanish(gone, now, remember)
+  vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end
 end

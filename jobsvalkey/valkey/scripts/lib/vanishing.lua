@@ -10,13 +10,13 @@ local function free_ids(most)
 end
 
 -- Drop what is left of jobs that became absent at `since`. `remember` says by id which ids are to be remembered, if the
--- caller knows.
-local function vanish(ids, since, remember)
+-- caller knows. `are_bare` if it knows that none of them has an envelope.
+local function vanish(ids, since, remember, are_bare)
   local keys, entries = {}, {}
   local ends = since + tonumber(window)
   for _, id in ipairs(ids) do
     keys[#keys + 1] = payload_of(id)
-    keys[#keys + 1] = envelope_of(id)
+    if not are_bare then keys[#keys + 1] = envelope_of(id) end
     local is_remembered
     if remember then is_remembered = remember[id] else is_remembered = fields(id, 'remember')[1] end
     if is_remembered and ends > now then
