@@ -39,7 +39,9 @@ def check_due(due: Due, what: str = "due") -> Due:
 
 def resolve_due(due: Due, now: datetime) -> datetime:
     """Return the time at which a job is due, in UTC, on a store whose clock says `now`."""
-    return due.astimezone(UTC) if isinstance(due, datetime) else now + (due or timedelta(0))
+    if due is None:
+        return now
+    return due.astimezone(UTC) if isinstance(due, datetime) else now + due
 
 
 def check_request(request: bytes, job_id: JobID, configuration: DriverConfiguration) -> int:
