@@ -108,7 +108,7 @@ class Client:
         return answer
 
 
-class Producer(Client):
+class ProducerClient(Client):
     """Pushes jobs, one or more at a time, and changes its mind about them."""
 
     async def run(self) -> None:
@@ -256,13 +256,13 @@ async def drain(shared: Shared, driver: AnyDriver) -> None:
             await client.ask(Get(job_id), faults=False)
 
 
-def clients(shared: Shared, drivers: Sequence[AnyDriver], seed: int) -> list[Producer | WorkerClient | Housekeeper]:
+def clients(shared: Shared, drivers: Sequence[AnyDriver], seed: int) -> list[ProducerClient | WorkerClient | Housekeeper]:
     """Three producers, four workers and a housekeeper, spread over the drivers."""
     names = [f"producer-{number}" for number in (1, 2, 3)] + [f"worker-{number}" for number in (1, 2, 3, 4)]
     housekeeper = Housekeeper(shared, drivers[0], "housekeeper", seed)
     housekeeper.cleans_unfinished = seed % 2 == 1
     return [housekeeper] + [
-        (Producer if name.startswith("producer") else WorkerClient)(
+        (ProducerClient if name.startswith("producer") else WorkerClient)(
             shared, drivers[at % len(drivers)], name, seed, drivers[(at + 1) % len(drivers)]
         )
         for at, name in enumerate(names)

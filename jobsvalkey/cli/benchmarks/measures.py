@@ -36,7 +36,7 @@ IDLE_COMMANDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Measurement:
     """One line of the result."""
 
     name: str
@@ -49,7 +49,7 @@ class Line:
     """`None` if there is no goal."""
 
 
-async def measure(url: str, rounds: int, progress: Callable[[str], None] = lambda _: None) -> list[Line]:
+async def measure(url: str, rounds: int, progress: Callable[[str], None] = lambda _: None) -> list[Measurement]:
     """Measure everything, in rounds, so that what disturbs the machine disturbs all alike; the medians."""
     found: dict[str, list[float]] = {each.name: [] for each in MEASURES}
     waits: list[float] = []
@@ -63,11 +63,11 @@ async def measure(url: str, rounds: int, progress: Callable[[str], None] = lambd
         progress("an idle worker")
         commands, writes = await idle_cost(store)
     medians = {name: statistics.median(values) for name, values in found.items()}
-    lines: list[Line] = []
+    lines: list[Measurement] = []
     for each in MEASURES:
         rate = medians[each.name]
         lines += [
-            Line(
+            Measurement(
                 name=each.name,
                 value=rate,
                 unit="/s",
@@ -77,24 +77,24 @@ async def measure(url: str, rounds: int, progress: Callable[[str], None] = lambd
                 met=rate / medians[against] >= goal,
             )
             for against, goal in each.goals
-        ] or [Line(name=each.name, value=rate, unit="/s")]
+        ] or [Measurement(name=each.name, value=rate, unit="/s")]
     median, p95 = (statistics.quantiles(waits, n=20)[index] * 1000 for index in (9, 18))
     lines += [
-        Line(
+        Measurement(
             name="push to start, idle worker, median",
             value=median,
             unit=" ms",
             goal=f"< {MEDIAN_LATENCY:g}",
             met=median < MEDIAN_LATENCY,
         ),
-        Line(name="push to start, idle worker, p95", value=p95, unit=" ms"),
-        Line(
+        Measurement(name="push to start, idle worker, p95", value=p95, unit=" ms"),
+        Measurement(
             name="idle worker, commands received",
             value=commands,
             unit="/s",
             goal=f"≤ {IDLE_COMMANDS:g}",
             met=commands <= IDLE_COMMANDS,
         ),
-        Line(name="idle worker, writes", value=writes, unit="/s", goal="0", met=writes == 0),
+        Measurement(name="idle worker, writes", value=writes, unit="/s", goal="0", met=writes == 0),
     ]
     return lines

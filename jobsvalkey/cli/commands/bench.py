@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobsvalkey.cli.benchmarks.measures import Line, measure
+from jobsvalkey.cli.benchmarks.measures import Measurement, measure
 from jobsvalkey.cli.embedded import server_at
 from jobsvalkey.cli.options import AsJson, OptionalUrl
 from jobsvalkey.cli.output import console, print_json, print_table
@@ -31,7 +31,7 @@ def bench(
         print_lines(lines)
 
 
-def print_lines(lines: list[Line]) -> None:
+def print_lines(lines: list[Measurement]) -> None:
     """The result as a table."""
     rows = [
         (
