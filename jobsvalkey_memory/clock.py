@@ -21,7 +21,7 @@ class ManualClock:
         self._listeners: list[weakref.WeakMethod[Callable[[], None]]] = []
 
     def now(self) -> datetime:
-        """The present time of this clock, aware, in UTC."""
+        """Return the present time of this clock, aware, in UTC."""
         return self._now
 
     def advance(self, by: timedelta) -> None:

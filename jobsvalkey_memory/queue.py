@@ -110,7 +110,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
 
     @numbered
     async def remove(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """All but processing → absent."""
+        """Any but processing → absent."""
         now = self.now()
         if job := self._find_job(job_id, now, *set(JobStatus) - {JobStatus.PROCESSING}):
             self._vanish(job, now)
@@ -161,7 +161,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         *,
         reports: Sequence[Report] = (),
     ) -> Exchanged:
-        """Settles what was run, then claims what is due; a repeat gets what was recorded, and is still held."""
+        """Settle what was run, then claim what is due; a repeat gets what was recorded, and is still held."""
         check_sequence(sequence)
         check_settlements(settlements)
         check_reports(reports, self.capabilities)
@@ -191,12 +191,12 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return Exchanged(outcomes, [], claims, None if is_expired else self._until_next(now), is_expired)
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
-        """The worker is known, with a lock."""
+        """Make the worker known, with a lock."""
         now = self.now()
         self.state.workers.setdefault(worker, Worker(now, self.state.hints)).expires = now + hold_for
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
-        """The lock is extended, an expired one as well; what is still held. A worker that leaves goes on leaving."""
+        """Extend the lock, even an expired one; return what is still held. A worker that leaves goes on leaving."""
         now = self.now()
         holder = self._worker(worker, now)
         holder.expires = now + hold_for
@@ -204,7 +204,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return Renewed(frozenset(holder.claims))
 
     async def close_worker(self, worker: WorkerID) -> None:
-        """The worker is forgotten, and its claims are released."""
+        """Forget the worker and release its claims."""
         self.now()
         if holder := self.state.workers.pop(worker, None):
             for token in list(holder.claims):
@@ -241,13 +241,13 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             holder.hints = self.state.hints
 
     async def get_metadata(self, key: str) -> bytes | None:
-        """The value, or who holds the lock."""
+        """Return the value, or who holds the lock."""
         found = self._value(key, self.now())
         return found.value if found else None
 
     @numbered
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
-        """Stored, but not over a lock that is held."""
+        """Store a value, but not over a lock that is held."""
         check_bytes(value, "value")
         self._plain(key, self.now())
         self.state.metadata[key] = Value(value, None)
@@ -286,22 +286,22 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return is_held
 
     async def get(self, job_id: JobID) -> StoredJob | None:
-        """The job as it is stored."""
+        """Return the job as it is stored."""
         return self._find_job(job_id, self.now())
 
     async def status(self, job_id: JobID) -> JobStatus | None:
-        """The job's state."""
+        """Return the job's state."""
         job = self._find_job(job_id, self.now())
         return job.status if job else None
 
     async def counts(self) -> dict[JobStatus, int]:
-        """How many jobs are in each state."""
+        """Count the jobs in each state."""
         now = self.now()
         counts = {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
         return counts | {JobStatus.FAILED: counts[JobStatus.FAILED] + len(self.state.kept)}
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
-        """The jobs in a state: each as it is when its turn comes, unless it has left by then."""
+        """Iterate over the jobs in a state: each as it is when its turn comes, unless it has left by then."""
         now, listed = self.now(), self.state.listed(status, latest_first=status in FINISHED)
         present = (job.job_id for job in listed if self._is_present(job, now))
         for job_id in list(islice(present, limit and max(limit, 0))):
@@ -309,7 +309,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                 yield job
 
     async def validate(self) -> list[Inconsistency]:
-        """Lost requests, and what lies in their place. No other damage can be done here."""
+        """Find lost requests, and what lies in their place. No other damage can be done here."""
         self.now()
         broken, jobs = self.state.broken, self.state.jobs.values()
         lost = {job.job_id for job in jobs if job.request is None and job.status is not JobStatus.FAILED} - broken
@@ -317,11 +317,11 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return [Inconsistency(kind, job_id) for kind, ids in kinds.items() for job_id in ids]
 
     async def is_durable(self) -> bool:
-        """Never: the jobs end with the process."""
+        """Return `False`: the jobs end with the process."""
         return False
 
     async def aclose(self) -> None:
-        """Nothing to end: there are no connections and no tasks."""
+        """Do nothing: there are no connections and no tasks."""
 
     async def __aenter__(self) -> Self:
         return self

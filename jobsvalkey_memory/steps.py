@@ -110,7 +110,7 @@ class Steps(Generic[ClockT_co]):
         return self._clock
 
     def now(self) -> datetime:
-        """The time of the step that begins: the store's, and the same for all that the step does."""
+        """Return the time of the step that begins: the store's, and the same for all that the step does."""
         self.store.bind()
         now = self._clock.now()
         self.state.forget(now)

@@ -89,7 +89,7 @@ class QueueState:
             self.kept.discard(job_id)
 
     def listed(self, status: JobStatus, *, latest_first: bool = False) -> Iterator[StoredJob]:
-        """The jobs in a state, in their order."""
+        """Iterate over the jobs in a state, in their order."""
         lines = [self.lines[status], self.kept_line] if status is JobStatus.FAILED else [self.lines[status]]
         places = merge(*(reversed(line) if latest_first else line for line in lines), reverse=latest_first)
         return (self.jobs[job_id] for _, job_id in places)
@@ -126,7 +126,7 @@ class MemoryStore:
             )
 
     def damage(self, queue_key: str, job_id: JobID, request: bytes | None, *, wrong_type: bool = False) -> None:
-        """A back door for tests: give a job another request, or none, or (`wrong_type`) something that is not one."""
+        """Spoil a job for a test: give it another request, or none, or (`wrong_type`) something that is not one."""
         state = self.queues[queue_key]
         state.jobs[job_id] = replace(state.jobs[job_id], request=None if wrong_type else request)
         if wrong_type:

@@ -65,7 +65,7 @@ class Run(Protocol):
 
 @contextmanager
 def inline(queue: _Queue) -> Generator[Run]:
-    """For tests that are not coroutines: an event loop for the block, in which pushed jobs run at once.
+    """Give a test that is no coroutine an event loop for the block, in which pushed jobs run at once.
 
     `with inline(queue) as run: run(sign_up(...))` runs the coroutine, and then what is due, as `run_until_idle` does.
     A queue belongs to one event loop, so make one for each block.
@@ -89,7 +89,7 @@ def pushed(queue: _Queue, job: JobName[P], /) -> list[P]: ...
 
 
 def pushed(queue: _Queue, job: Any, /) -> list[Any]:
-    """The parameters of all jobs of a type, or a `JobName`, that were pushed, in order, whatever became of them since.
+    """Return the parameters of all jobs of a type, or a `JobName`, that were pushed, in order.
 
     They are decoded from what is stored. A push of an id that was there already stores nothing, and does not count;
     nor do retries. The last 10,000 pushes are known.
@@ -104,7 +104,7 @@ def pushed(queue: _Queue, job: Any, /) -> list[Any]:
 
 
 def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay: timedelta | None = None) -> None:
-    """A job was pushed, whatever became of it since.
+    """Assert that a job was pushed, whatever became of it since.
 
     Parameters are the same if they are equal (`==`) once they are decoded, or stored alike.
 
@@ -126,7 +126,7 @@ def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay
 
 
 def assert_not_pushed(queue: _Queue, job: Any, /) -> None:
-    """A job was never pushed.
+    """Assert that a job was never pushed.
 
     Raises:
         AssertionError: it was; the message shows what was pushed.
@@ -136,7 +136,7 @@ def assert_not_pushed(queue: _Queue, job: Any, /) -> None:
 
 
 def assert_completed(queue: _Queue, job: Any, /, *, count: int | None = None) -> None:
-    """A job ran to its end, retained or not.
+    """Assert that a job ran to its end, retained or not.
 
     Args:
         queue: the queue.
@@ -151,7 +151,7 @@ def assert_completed(queue: _Queue, job: Any, /, *, count: int | None = None) ->
 
 
 def assert_failed(queue: _Queue, job: Any, /, *, count: int | None = None, error: str = "") -> None:
-    """A job failed for good: a job that will be tried again has not failed yet.
+    """Assert that a job failed for good: one that will be tried again has not failed yet.
 
     Args:
         queue: the queue.
@@ -168,7 +168,7 @@ def assert_failed(queue: _Queue, job: Any, /, *, count: int | None = None, error
 
 
 def assert_cancelled(queue: _Queue, job: Any, /, *, count: int | None = None) -> None:
-    """A job was cancelled, retained or not.
+    """Assert that a job was cancelled, retained or not.
 
     Args:
         queue: the queue.

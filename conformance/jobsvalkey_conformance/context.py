@@ -163,7 +163,7 @@ class SuiteContext:
         return self.harness.time_precision if self.clock else timedelta(seconds=5)
 
     def now(self) -> datetime:
-        """The present time."""
+        """Return the present time."""
         return (self.clock or SystemClock()).now()
 
     async def advance(self, by: timedelta) -> None:

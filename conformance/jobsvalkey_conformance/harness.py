@@ -105,23 +105,25 @@ class DriverHarness(ABC):
     def make_driver(
         self, configuration: DriverConfiguration, clock: Clock | None
     ) -> AbstractAsyncContextManager[QueueDriver]:
-        """A driver on this harness's store, entered in the event loop that uses it. A driver is such a manager itself.
+        """Make a driver on this harness's store, to be entered in the event loop that uses it.
+
+        A driver is such a manager itself.
 
         All drivers of one harness share one store. `clock` is `None` if `drives_clock` is false.
         """
 
     async def start(self) -> None:  # noqa: B027 - optional
-        """Called once before the first driver is made, in the event loop of the test."""
+        """Prepare the store, once before the first driver is made, in the event loop of the test."""
 
     async def stop(self) -> None:  # noqa: B027 - optional
-        """Called once when all drivers are closed, in the event loop of the test, even if the test failed."""
+        """Clean up, once all drivers are closed, in the event loop of the test, even if the test failed."""
 
     async def observe(self, configuration: DriverConfiguration) -> Observation:
         """Return the contents of the store for the queue of `configuration`, seen without the driver."""
         raise NotImplementedError
 
     async def fingerprint(self, configuration: DriverConfiguration) -> object:
-        """Something that compares unequal once the store was written to: a counter of writes, or all its content."""
+        """Return something that compares unequal once the store was written to, such as a counter of writes."""
         raise NotImplementedError
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
@@ -137,7 +139,7 @@ class DriverHarness(ABC):
         raise NotImplementedError
 
     def drop_reply(self) -> AbstractAsyncContextManager[None]:
-        """Within the block, the reply of the next step that writes is lost once, after the store has done the step.
+        """Lose, within the block, the reply of the next step that writes, once, after the store has done the step.
 
         To the driver it must look as it would look in life: a broken connection, say. Leaving the block ends it.
         """

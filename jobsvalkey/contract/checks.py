@@ -45,7 +45,7 @@ def resolve_due(due: Due, now: datetime) -> datetime:
 
 
 def check_request(request: bytes, job_id: JobID, configuration: DriverConfiguration) -> int:
-    """The size of a request, in bytes.
+    """Return the size of a request, in bytes.
 
     Raises:
         PayloadTooLarge: it is larger than `max_payload`.
@@ -60,7 +60,7 @@ def check_request(request: bytes, job_id: JobID, configuration: DriverConfigurat
 
 
 def check_bytes(value: bytes, what: str) -> bytes:
-    """`value`, if it is bytes: what can change, or has yet to be encoded, is not for a store.
+    """Return `value` if it is bytes: what can change, or has yet to be encoded, is not for a store.
 
     Raises:
         TypeError: it is something else; the message calls it `what`.
@@ -71,7 +71,7 @@ def check_bytes(value: bytes, what: str) -> bytes:
 
 
 def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> int:
-    """The size of an atomic push, in bytes.
+    """Return the size of an atomic push, in bytes.
 
     Raises:
         PayloadTooLarge: a request is larger than `max_payload`.

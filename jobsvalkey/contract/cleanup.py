@@ -54,7 +54,7 @@ class CleanupLoops(Protocol):
         paused_jobs: JobCleanup = JobCleanup.DO_NOTHING,
         only_orphans: bool = False,
     ) -> dict[JobStatus, int]:
-        """Clean up, state by state, in chunks; how many jobs of each state it was.
+        """Clean up, state by state, in chunks; return how many jobs of each state it was.
 
         Raises:
             ValueError: pending or paused jobs are to be rerun.
@@ -101,7 +101,7 @@ class CleanupLoops(Protocol):
         only_orphans: bool = False,
         except_for: JobID | None = None,
     ) -> AsyncGenerator[int]:
-        """The steps of a cleanup of one state, until nothing or `max_jobs` is left to do; how many jobs each was."""
+        """Clean up one state, step by step, until nothing or `max_jobs` is left; yield how many jobs each step was."""
         done = 1
         while max_jobs > 0 and done > 0:
             done = await self.cleanup_step(
@@ -111,7 +111,7 @@ class CleanupLoops(Protocol):
             yield done
 
     async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
-        """`recover` until nothing, or `max_jobs`, is left to recover; how many jobs it was."""
+        """Repeat `recover` until nothing, or `max_jobs`, is left to recover; return how many jobs it was."""
         recovered = 0
         while max_jobs is None or recovered < max_jobs:
             wanted = CHUNK if max_jobs is None else min(CHUNK, max_jobs - recovered)

@@ -9,7 +9,7 @@ class Clock(Protocol):
     """Tells what time it is."""
 
     def now(self) -> datetime:
-        """The present time, aware."""
+        """Return the present time, aware."""
         ...
 
 
@@ -17,7 +17,7 @@ class SystemClock:
     """The clock of this machine, in UTC."""
 
     def now(self) -> datetime:
-        """The present time, aware, in UTC."""
+        """Return the present time, aware, in UTC."""
         return datetime.now(UTC)
 
 

@@ -118,7 +118,7 @@ class QueueDriver(Protocol):
         ...
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
-        """Extend the worker's lock to `hold_for` from now; the claims that it holds.
+        """Extend the worker's lock to `hold_for` from now, and return the claims that it holds.
 
         `leaving` says that the worker shuts down, and is not taken back. Should it leave its claims behind, their
         recovery does not raise `recoveries`: nobody has died with them.
@@ -141,7 +141,7 @@ class QueueDriver(Protocol):
         ...
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
-        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
+        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; return how many.
 
         Each is due when it was due before, with `recoveries` one higher. A live worker's job is never touched. `worker`
         is the one that asks, if one does. It lives, so its own jobs are never touched either: its lock may have run
@@ -187,7 +187,7 @@ class MetadataDriver(Protocol):
     """Small values beside the jobs, and locks. Keys that begin with `_` or `worker.` are a `ValueError`."""
 
     async def get_metadata(self, key: str) -> bytes | None:
-        """The value, or the holder if `key` is a lock that is held; `None` if there is neither."""
+        """Return the value, or the holder if `key` is a lock that is held; `None` if there is neither."""
         ...
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
@@ -209,7 +209,7 @@ class MetadataDriver(Protocol):
         ...
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
-        """Free the lock if `holder` has it; whether it had."""
+        """Free the lock if `holder` has it; return whether it had."""
         ...
 
 
@@ -220,7 +220,7 @@ class SchedulingDriver(Protocol):
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
     ) -> PushedIf:
-        """If metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job."""
+        """Store the job and set metadata `key` to `value`, if it holds `expected` (`None`: nothing)."""
         ...
 
 
@@ -229,26 +229,26 @@ class InspectionDriver(Protocol):
     """The queue can be looked into. A job beyond its retention is not there, whether or not it was trimmed yet."""
 
     async def get(self, job_id: JobID) -> StoredJob | None:
-        """The job as it is stored, or `None`."""
+        """Return the job as it is stored, or `None`."""
         ...
 
     async def status(self, job_id: JobID) -> JobStatus | None:
-        """The job's state, or `None`."""
+        """Return the job's state, or `None`."""
         ...
 
     async def counts(self) -> dict[JobStatus, int]:
-        """How many jobs are in each state; all states are listed."""
+        """Count the jobs in each state; all states are listed."""
         ...
 
     def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
-        """The jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
+        """Iterate over the jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
 
         Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
         """
         ...
 
     async def validate(self) -> list[Inconsistency]:
-        """Everything in the store that does not fit together, in chunks. May run beside workers."""
+        """Find everything in the store that does not fit together, in chunks. May run beside workers."""
         ...
 
 
@@ -287,7 +287,7 @@ class CleanupDriver(Protocol):
         except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
-        """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was.
+        """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return how many it was.
 
         The job `except_for` is passed over: a cleanup that is a job itself names its own.
         """
@@ -304,11 +304,11 @@ class CleanupDriver(Protocol):
         paused_jobs: JobCleanup = JobCleanup.DO_NOTHING,
         only_orphans: bool = False,
     ) -> dict[JobStatus, int]:
-        """Clean up, state by state, in chunks; how many jobs of each state it was."""
+        """Clean up, state by state, in chunks; return how many jobs of each state it was."""
         ...
 
     async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
-        """`recover` until nothing, or `max_jobs`, is left to recover; how many jobs it was."""
+        """Repeat `recover` until nothing, or `max_jobs`, is left to recover; return how many jobs it was."""
         ...
 
 
@@ -317,7 +317,7 @@ class DurableDriver(Protocol):
     """The store can outlive its own process."""
 
     async def is_durable(self) -> bool:
-        """Whether the store, as it is set up now, writes what it acknowledges to disk."""
+        """Return whether the store, as it is set up now, writes what it acknowledges to disk."""
         ...
 
 

@@ -47,7 +47,7 @@ class JobID(UUID):
 
     @classmethod
     def from_wire(cls, text: bytes) -> Self:
-        """The id of a text that is known to be an upper-case UUID; the quick way for drivers."""
+        """Return the id of a text that is known to be an upper-case UUID: the quick way for drivers."""
         decoded = text.decode("ascii")
         new = cls.from_int(int(decoded.replace("-", ""), 16))
         _set(new, "_text", decoded)
@@ -55,7 +55,7 @@ class JobID(UUID):
 
     @classmethod
     def from_int(cls, value: int) -> Self:
-        """The id of a number that is known to be one of a UUID; without the checks, for ids by the ten thousand."""
+        """Return the id of a number that is known to be a UUID's, without the checks: for ids by the ten thousand."""
         new = object.__new__(cls)
         _set_int(new, value)
         _set_safety(new, _UNKNOWN_SAFETY)

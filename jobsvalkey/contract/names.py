@@ -32,7 +32,7 @@ class JobName(Generic[P]):
             raise ValueError("a job's name is not empty")
 
     def with_parameters(self, parameters: P) -> "NamedParameters[P]":
-        """These parameters for this job, as one value for `push_many`."""
+        """Return these parameters for this job, as one value for `push_many`."""
         return NamedParameters(self, parameters)
 
 

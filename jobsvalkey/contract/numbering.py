@@ -42,7 +42,7 @@ class Numbering:
         self._turn = asyncio.Lock()
 
     async def run(self, step: Callable[[Operation], Awaitable[T]]) -> T:
-        """Do a step that takes its number; its answer.
+        """Do a step that takes its number, and return its answer.
 
         Errors other than `StoreUnavailable` are the step's answer. After a call that was cancelled the next number is
         used, so that what is still on its way is refused when it arrives late.
@@ -81,7 +81,7 @@ class CallNames:
 
     @staticmethod
     def is_late(call: str, answered: str) -> bool:
-        """Whether `call`, which arrives after `answered` was answered, was made no later by the same driver."""
+        """Return whether `call`, which arrives after `answered` was answered, was made no later by the same driver."""
         prefix, _, number = call.partition(".")
         other, _, last = answered.partition(".")
         return prefix == other and int(number) <= int(last)

@@ -99,20 +99,20 @@ class Middleware(Protocol):
     """
 
     async def on_push(self, job: PushedJob) -> None:
-        """Before a job is encoded and stored. May add to `job.trace`."""
+        """Run before a job is encoded and stored. May add to `job.trace`."""
 
     async def on_pushed(self, job: PushedJob, stored: bool) -> None:
-        """After the store has acknowledged it; `stored` is `False` for the duplicate of an id that was given."""
+        """Run after the store has acknowledged a job; `stored` is `False` for the duplicate of an id that was given."""
 
     async def on_pop(self, job: PoppedJob) -> None:
-        """Before the handler runs, in its task."""
+        """Run before the handler, in its task."""
 
     async def handle(self, job: PoppedJob, call_next: CallNext) -> None:
-        """Around the handler: call `call_next` once, and let its errors pass."""
+        """Run around the handler: call `call_next` once, and let its errors pass."""
         await call_next()
 
     async def on_completed(self, job: CompletedJob) -> None:
-        """After the handler has ended and it is decided what becomes of the job, also for one that did not run.
+        """Run after it is decided what becomes of a job, even if its handler did not run.
 
         Also called if `on_pop` was not: the job may have been cancelled in the `on_pop` of another middleware.
         """

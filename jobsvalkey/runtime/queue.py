@@ -180,7 +180,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         options: JobOptions = _DEFAULT_OPTIONS,
         next_scheduled_at: datetime | None = None,
     ) -> PushedIf:
-        """If metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job, in one step.
+        """Store the job and set metadata `key` to `value`, if it holds `expected` (`None`: nothing), in one step.
 
         For schedulers: what is pushed and what was pushed last cannot fall apart. With `next_scheduled_at` it is a
         scheduled job, whose own time is `options.delay_until`.
@@ -231,7 +231,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
     # Look.
 
     async def get(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobRecord | None:
-        """The job as it is now, or `None`."""
+        """Return the job as it is now, or `None`."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         stored = await self._driver.get(JobID.parse(job_id))
         return None if stored is None else JobRecord.from_stored(stored, self._driver.clock.now())
@@ -242,14 +242,14 @@ class JobQueue(JobRegistration, Generic[D_co]):
         return await self._driver.status(JobID.parse(job_id))
 
     async def counts(self: "JobQueue[InspectionQueueDriver]") -> dict[JobStatus, int]:
-        """How many jobs are in each state; all states are listed."""
+        """Count the jobs in each state; all states are listed."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         return await self._driver.counts()
 
     async def jobs(
         self: "JobQueue[InspectionQueueDriver]", status: JobStatus, *, limit: int | None = None
     ) -> AsyncIterator[JobRecord]:
-        """The jobs in a state: pending and paused by due time, finished ones by their end, latest first.
+        """Iterate over the jobs in a state: pending and paused by due time, finished ones by their end, latest first.
 
         Jobs that move meanwhile may be missed; those that stay are seen once.
         """

@@ -46,7 +46,7 @@ class JobRecord:
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
-        """The record of a job as a driver gives it."""
+        """Return the record of a job as a driver gives it."""
         name = request = None
         if job.request is not None:
             with contextlib.suppress(InvalidParameters):

@@ -138,7 +138,7 @@ class JobRegistration:
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
     ) -> JobDecorator[Any]:
-        """`register_job` as a decorator; the function stays as it is."""
+        """Register a handler as `register_job` does, as a decorator; the function stays as it is."""
         check_job(job)
 
         def register(handler: Callable[[Any, JobContext], R], /) -> Callable[[Any, JobContext], R]:

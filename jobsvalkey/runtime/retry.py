@@ -12,7 +12,7 @@ class RetryStrategy(Protocol):
     """Decides whether a failed job is tried again, and when. Attempts count from 1."""
 
     def should_retry(self, attempt: int, error: BaseException | None) -> bool:
-        """Whether another attempt follows this one.
+        """Return whether another attempt follows this one.
 
         `error` is `None` when the library only wants to know `is_last_attempt`. A strategy that cannot tell
         then may raise any error: the attempt does not count as the last.
@@ -20,7 +20,7 @@ class RetryStrategy(Protocol):
         ...
 
     def delay(self, attempt: int) -> timedelta:
-        """The time from the failure of this attempt to the next one."""
+        """Return the time from the failure of this attempt to the next one."""
         ...
 
 
@@ -63,11 +63,11 @@ class ExponentialJitter:
             raise ValueError(f"jitter is from -1 up, min_jitter first, not {self.min_jitter} to {self.max_jitter}")
 
     def should_retry(self, attempt: int, error: BaseException | None) -> bool:
-        """Whether there are attempts left."""
+        """Return whether there are attempts left."""
         return attempt < self.max_attempts
 
     def delay(self, attempt: int) -> timedelta:
-        """The time to wait after this attempt."""
+        """Return the time to wait after this attempt."""
         # 2**30 seconds are 34 years: the exponent is bounded so that no attempt overflows a float.
         backoff = min(timedelta(seconds=2 ** min(attempt, 30)), self.max_backoff)
         return backoff * (1 + random.uniform(self.min_jitter, self.max_jitter))
@@ -78,9 +78,9 @@ class NoRetry:
     """A job that fails has failed for good."""
 
     def should_retry(self, attempt: int, error: BaseException | None) -> bool:
-        """Never."""
+        """Return `False`: there is no other attempt."""
         return False
 
     def delay(self, attempt: int) -> timedelta:
-        """Is not asked for."""
+        """Return any time: nobody asks."""
         return timedelta(0)

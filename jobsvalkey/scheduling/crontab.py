@@ -99,7 +99,7 @@ def describe(expression: str) -> str:
 
 
 def next_after(expression: str, instant: datetime, zone: tzinfo) -> datetime | None:
-    """The first trigger after `instant`, both naive and in UTC; `None` if there is none in 50 years."""
+    """Return the first trigger after `instant`, both naive and in UTC; `None` if there is none in 50 years."""
     instant = instant.replace(microsecond=0)
     minute, hour = expression.split()[-5:-3]
     fixed = not minute.startswith("*") and not hour.startswith("*")

@@ -34,27 +34,27 @@ class Schedule:
 
     @classmethod
     def every_minute(cls, *, second: int = 0) -> Self:
-        """Once a minute."""
+        """Fire once a minute."""
         return cls(_expression(second=second))
 
     @classmethod
     def on_minutes(cls, minutes: Iterable[int], *, second: int = 0) -> Self:
-        """At these minutes of each hour."""
+        """Fire at these minutes of each hour."""
         return cls(_expression(second=second, minute=minutes))
 
     @classmethod
     def hourly(cls, *, minute: int = 0, second: int = 0) -> Self:
-        """Once an hour."""
+        """Fire once an hour."""
         return cls(_expression(second=second, minute=minute))
 
     @classmethod
     def on_hours(cls, hours: Iterable[int], *, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC) -> Self:
-        """At these hours of each day."""
+        """Fire at these hours of each day."""
         return cls(_expression(second=second, minute=minute, hour=hours), _zone(time_zone))
 
     @classmethod
     def daily(cls, *, hour: int = 0, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC) -> Self:
-        """Once a day."""
+        """Fire once a day."""
         return cls(_expression(second=second, minute=minute, hour=hour), _zone(time_zone))
 
     @classmethod
@@ -67,14 +67,14 @@ class Schedule:
         second: int = 0,
         time_zone: tzinfo | str = UTC,
     ) -> Self:
-        """On these days of each week."""
+        """Fire on these days of each week."""
         return cls(_expression(second=second, minute=minute, hour=hour, day=days), _zone(time_zone))
 
     @classmethod
     def weekly(
         cls, day: Day, *, hour: int = 0, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC
     ) -> Self:
-        """Once a week."""
+        """Fire once a week."""
         return cls(_expression(second=second, minute=minute, hour=hour, day=day), _zone(time_zone))
 
     @classmethod
@@ -87,14 +87,14 @@ class Schedule:
         second: int = 0,
         time_zone: tzinfo | str = UTC,
     ) -> Self:
-        """On these days of each month, counted from 1."""
+        """Fire on these days of each month, counted from 1."""
         return cls(_expression(second=second, minute=minute, hour=hour, date=dates), _zone(time_zone))
 
     @classmethod
     def monthly(
         cls, date: int = 1, *, hour: int = 0, minute: int = 0, second: int = 0, time_zone: tzinfo | str = UTC
     ) -> Self:
-        """Once a month."""
+        """Fire once a month."""
         return cls(_expression(second=second, minute=minute, hour=hour, date=date), _zone(time_zone))
 
     @classmethod
@@ -108,7 +108,7 @@ class Schedule:
         second: int = 0,
         time_zone: tzinfo | str = UTC,
     ) -> Self:
-        """Once in each of these months."""
+        """Fire once in each of these months."""
         return cls(_expression(second=second, minute=minute, hour=hour, date=date, month=months), _zone(time_zone))
 
     @classmethod
@@ -122,12 +122,12 @@ class Schedule:
         second: int = 0,
         time_zone: tzinfo | str = UTC,
     ) -> Self:
-        """Once a year."""
+        """Fire once a year."""
         return cls(_expression(second=second, minute=minute, hour=hour, date=date, month=month), _zone(time_zone))
 
     @classmethod
     def crontab(cls, expression: str, *, time_zone: tzinfo | str = UTC) -> Self:
-        """As a crontab says it.
+        """Fire as a crontab says.
 
         Fields take `*`, names (`sat`, `jan`), ranges, steps and lists; a day of month `L` is the last one, `LW` the
         last weekday; a day of week `fri#2` is the second Friday, `5L` the last. If both days are restricted,
@@ -138,7 +138,7 @@ class Schedule:
         return cls(crontab.expand(expression), _zone(time_zone))
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first trigger after `moment`, in the schedule's time zone.
+        """Return the first trigger after `moment`, in the schedule's time zone.
 
         Raises:
             ValueError: `moment` is naive.
@@ -172,7 +172,7 @@ class Schedule:
         return found.astimezone(self.time_zone)
 
     def describe(self) -> str:
-        """The schedule in words, such as "At 04:00 on Sunday (Europe/Berlin)"."""
+        """Describe the schedule in words, such as "At 04:00 on Sunday (Europe/Berlin)"."""
         words = crontab.describe(self.expression)
         hour_and_dates = self.expression.split()[-4:]
         return words if set(hour_and_dates) == {"*"} else f"{words} ({self.time_zone})"

@@ -21,7 +21,7 @@ class ServiceHealth:
 
     @classmethod
     def of(cls, state: ProcessorState | None) -> "ServiceHealth":
-        """The health of a service whose processor is in this state; `None` is not running."""
+        """Return the health of a service whose processor is in this state; `None` is not running."""
         if state is None:
             return cls(connected=False, last_claim=None, running=0, lag=timedelta(0))
         return cls(

@@ -228,5 +228,5 @@ class JobService(JobQueue[D_co]):
             await self.driver.aclose()
 
     def health(self) -> ServiceHealth:
-        """How the service does."""
+        """Report how the service is doing."""
         return ServiceHealth.of(self._run.processor.state if self._run else None)

@@ -25,7 +25,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
-        """One chunk of a cleanup: up to `max_jobs` jobs of one state, the oldest first; how many it was.
+        """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return how many it was.
 
         If very many jobs are passed over, being too young or without a request, it takes several steps to find one.
         """
@@ -40,7 +40,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         only_orphans: bool = False,
         except_for: JobID | None = None,
     ) -> AsyncGenerator[int]:
-        """The steps of a cleanup of one state, until nothing or `max_jobs` is left to do; how many jobs each was.
+        """Clean up one state, step by step, until nothing or `max_jobs` is left; yield how many jobs each step was.
 
         A step goes on from where the last one has come to, so that what is passed over is passed once. What others
         remove meanwhile lets it miss as many jobs; it therefore ends with a step from the start that finds nothing.

@@ -8,7 +8,7 @@ class ValkeyDurability(ValkeyBase):
     """The capability `DURABILITY`."""
 
     async def is_durable(self) -> bool:
-        """Whether the server writes each change to its append-only file; `False` if it does not tell."""
+        """Return whether the server writes each change to its append-only file; `False` if it does not tell."""
         session = self._session()
         try:
             told: bytes = await session.reads.command("INFO", "persistence", patience=session.patience)

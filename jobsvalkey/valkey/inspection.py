@@ -17,21 +17,21 @@ class ValkeyInspection(ValkeyBase):
     """The capability `INSPECTION`, but for `validate`."""
 
     async def get(self, job_id: JobID) -> StoredJob | None:
-        """The job as it is stored, or `None`."""
+        """Return the job as it is stored, or `None`."""
         return (await self._jobs([str(job_id)], complete=True))[0]
 
     async def status(self, job_id: JobID) -> JobStatus | None:
-        """The job's state, or `None`."""
+        """Return the job's state, or `None`."""
         job = (await self._jobs([str(job_id)], complete=False))[0]
         return job and job.status
 
     async def counts(self) -> dict[JobStatus, int]:
-        """How many jobs are in each state; all states are listed."""
+        """Count the jobs in each state; all states are listed."""
         found: list[int] = await self._read(COUNTS, [])
         return dict(zip(JobStatus, found, strict=True))
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
-        """The jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
+        """Iterate over the jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
 
         Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
         """

@@ -13,7 +13,7 @@ class ValkeyMetadata(ValkeyBase):
     """The capability `METADATA`."""
 
     async def get_metadata(self, key: str) -> bytes | None:
-        """The value, or the holder if `key` is a lock that is held; `None` if there is neither."""
+        """Return the value, or the holder if `key` is a lock that is held; `None` if there is neither."""
         return await self._read(GET_METADATA, GetMetadata(name=self._name(key)))
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
@@ -39,7 +39,7 @@ class ValkeyMetadata(ValkeyBase):
         return await self._write(ACQUIRE_LOCK, words, operation) == b"1"
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
-        """Free the lock if `holder` has it; whether it had."""
+        """Free the lock if `holder` has it; return whether it had."""
         words = ReleaseLock(name=self._name(key, holder=holder), holder=holder)
         return await self._write(RELEASE_LOCK, words, operation) == b"1"
 

@@ -102,7 +102,7 @@ class ValkeyQueueing(ValkeyBase):
         await self._hold(worker, hold_for, is_open=False)
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
-        """Extend the worker's lock to `hold_for` from now; the claims that it holds.
+        """Extend the worker's lock to `hold_for` from now, and return the claims that it holds.
 
         Once it is `leaving`, the recovery of what it holds does not raise `recoveries`.
 
@@ -136,7 +136,7 @@ class ValkeyQueueing(ValkeyBase):
         await self._session().waiter.wait(timeout.total_seconds(), work=work)
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
-        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; how many it was.
+        """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; return how many.
 
         Those of `worker`, which asks, stay.
 

@@ -21,7 +21,7 @@ class ValkeyScheduling(ValkeyBase):
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
     ) -> PushedIf:
-        """If metadata `key` holds `expected` (`None`: nothing), set it to `value` and store the job.
+        """Store the job and set metadata `key` to `value`, if it holds `expected` (`None`: nothing).
 
         Raises:
             ConfigurationError: `key` is a lock that is held.

@@ -20,7 +20,7 @@ class ValkeyValidation(ValkeyBase):
     """
 
     async def validate(self) -> list[Inconsistency]:
-        """Everything in the store that does not fit together, in chunks; scans all keys of the database."""
+        """Find everything in the store that does not fit together, in chunks; scans all keys of the database."""
         found: dict[Inconsistency, None] = {}
         seen: set[str] = set()
         chunk: list[str] = []

@@ -158,6 +158,23 @@ def test_no_docstring_begins_with_a_question_word() -> None:
     assert [place for place, text in docstrings() if re.match(r"(?:What|Where) ", text)] == []
 
 
+NOT_VERBS = (
+    *("a", "an", "the", "how", "whether", "when", "what", "where", "if", "as", "at", "on", "in", "of", "for", "after"),
+    *("before", "around", "within", "never", "nothing", "everything", "something", "is", "these", "those", "this"),
+)
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "jobsvalkey.contract"])
+def test_docstrings_of_functions_begin_with_a_verb(package: str) -> None:
+    documented = {
+        name: inspect.getdoc(value) or ""
+        for name, value in public(package)
+        if inspect.isroutine(value) and ".test_" not in name
+    }
+    firsts = {name: text.split()[0].strip(",.:;").lower() for name, text in documented.items() if "→" not in text}
+    assert {name: first for name, first in firsts.items() if first in NOT_VERBS or not first.isalpha()} == {}
+
+
 def test_guides_say_what_they_are_for_before_they_show_code() -> None:
     for name, text in files("docs/guide/*.md"):
         opening = text.partition("```")[0].partition("\n## ")[0].splitlines()[1:]

@@ -256,7 +256,9 @@ async def drain(shared: Shared, driver: AnyDriver) -> None:
             await client.ask(Get(job_id), faults=False)
 
 
-def clients(shared: Shared, drivers: Sequence[AnyDriver], seed: int) -> list[ProducerClient | WorkerClient | Housekeeper]:
+def clients(
+    shared: Shared, drivers: Sequence[AnyDriver], seed: int
+) -> list[ProducerClient | WorkerClient | Housekeeper]:
     """Three producers, four workers and a housekeeper, spread over the drivers."""
     names = [f"producer-{number}" for number in (1, 2, 3)] + [f"worker-{number}" for number in (1, 2, 3, 4)]
     housekeeper = Housekeeper(shared, drivers[0], "housekeeper", seed)
