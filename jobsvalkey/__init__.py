@@ -43,6 +43,7 @@ from jobsvalkey.middleware import (
     TracingMiddleware,
 )
 from jobsvalkey.runtime import (
+    GIVEN,
     ActiveLock,
     ExponentialJitter,
     Handler,
@@ -61,6 +62,8 @@ from jobsvalkey.runtime import (
     ProcessorState,
     Push,
     RetryStrategy,
+    Task,
+    TaskWithOptions,
     Values,
 )
 from jobsvalkey.scheduling import (
@@ -78,6 +81,7 @@ from jobsvalkey.scheduling import (
 from jobsvalkey.service import (
     CleanupOptions,
     JobService,
+    Lifespan,
     ServiceHealth,
 )
 from jobsvalkey.valkey import (
@@ -87,6 +91,7 @@ from jobsvalkey.valkey import (
 
 __all__ = [
     "DO_NOT_RETAIN",
+    "GIVEN",
     "RETAIN",
     "Accuracy",
     "ActiveLock",
@@ -125,6 +130,7 @@ __all__ = [
     "JobStatus",
     "JobTimeout",
     "JobsError",
+    "Lifespan",
     "MetricsMiddleware",
     "Middleware",
     "Month",
@@ -149,6 +155,8 @@ __all__ = [
     "ServiceHealth",
     "StoreFull",
     "StoreUnavailable",
+    "Task",
+    "TaskWithOptions",
     "TracingMiddleware",
     "UnknownJob",
     "UnsupportedOperation",

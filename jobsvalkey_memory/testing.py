@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast, overload
 from uuid import uuid4
 
 from jobsvalkey.contract import JobName, JobStatus, NamedParameters, Settlement, StoredJob
-from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions, Push
+from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions, Push, Task
 from jobsvalkey.runtime.codec import RequestEncoder, make_decoder, read_request, split_request
 from jobsvalkey.runtime.job import name_of, unpack_job
 from jobsvalkey_memory.clock import START, ManualClock
@@ -26,19 +26,28 @@ _HOLD_FOR = timedelta(days=3650)
 _LISTED = 50
 
 
-async def run_until_idle(queue: _Queue, *, max_runs: int = 10_000, options: ProcessorOptions = _DEFAULT_OPTIONS) -> int:
+async def run_until_idle(
+    queue: _Queue,
+    *,
+    max_runs: int = 10_000,
+    options: ProcessorOptions = _DEFAULT_OPTIONS,
+    state: object = None,
+) -> int:
     """Run all jobs that are due, and those that they push, one after the other, in the calling task.
 
     They run as in a processor: from the JSON of their parameters, with middleware, timeouts and retries; earliest due
-    time first, then by id. What is not due yet stays: advance the clock, and call this again.
+    time first, then by id. What is not due yet stays: advance the clock, and call this again. Handlers are given the
+    `state`; a lifespan is not entered.
 
     Returns:
         The number of runs; each attempt is one.
 
     Raises:
+        ConfigurationError: the state has not all that tasks are to be given.
         AssertionError: jobs are still due after `max_runs`.
     """
-    driver, runner, worker, runs = queue.driver, queue.runner(options), f"run_until_idle-{uuid4()}", 0
+    driver, runner, worker, runs = queue.driver, queue.runner(options, state=state), f"run_until_idle-{uuid4()}", 0
+    runner.check_state()
     await driver.open_worker(worker, _HOLD_FOR)
     try:
         settlements: list[Settlement] = []
@@ -64,7 +73,7 @@ class Run(Protocol):
 
 
 @contextmanager
-def inline(queue: _Queue) -> Generator[Run]:
+def inline(queue: _Queue, *, state: object = None) -> Generator[Run]:
     """Give a test that is no coroutine an event loop for the block, in which pushed jobs run at once.
 
     `with inline(queue) as run: run(sign_up(...))` runs the coroutine, and then what is due, as `run_until_idle` does.
@@ -74,7 +83,7 @@ def inline(queue: _Queue) -> Generator[Run]:
 
         def run(step: Coroutine[Any, Any, T], /) -> T:
             result = runner.run(step)
-            runner.run(run_until_idle(queue))
+            runner.run(run_until_idle(queue, state=state))
             return result
 
         yield run
@@ -88,17 +97,23 @@ def pushed(queue: _Queue, job: type[P], /) -> list[P]: ...
 def pushed(queue: _Queue, job: JobName[P], /) -> list[P]: ...
 
 
-def pushed(queue: _Queue, job: Any, /) -> list[Any]:
-    """Return the parameters of all jobs of a type, or a `JobName`, that were pushed, in order.
+@overload
+def pushed(queue: _Queue, job: Task[..., Any], /) -> list[Any]: ...
 
-    They are decoded from what is stored. A push of an id that was there already stores nothing, and does not count;
-    nor do retries. The last 10,000 pushes are known.
+
+def pushed(queue: _Queue, job: Any, /) -> list[Any]:
+    """Return the parameters of all jobs of a type, a `JobName` or a task that were pushed, in order.
+
+    They are decoded from what is stored; those of a task have a field for each argument. A push of an id that was
+    there already stores nothing, and does not count; nor do retries. The last 10,000 pushes are known.
 
     Raises:
-        TypeError: it is neither a type nor a `JobName`.
+        TypeError: it is none of these.
     """
-    if not isinstance(job, JobName | type):
-        raise TypeError(f"pushed takes a type of parameters or a JobName, not {job!r}: for one job, use assert_pushed")
+    if not isinstance(job, JobName | Task | type):
+        raise TypeError(
+            f"pushed takes a type of parameters, a JobName or a task, not {job!r}: for one job, use assert_pushed"
+        )
     decode = _decoder(queue, _named(job))
     return [decode(each.request) for each in _matching(queue, job, queue.driver.state.pushed)]
 
@@ -110,7 +125,8 @@ def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay
 
     Args:
         queue: the queue.
-        job: parameters, `JobName.with_parameters(...)`, a type of parameters, or a `JobName`.
+        job: parameters, `JobName.with_parameters(...)`, `task.with_parameters(...)`, or, for any parameters, a type of
+            them, a `JobName` or a task.
         count: how many times; `None` is at least once.
         delay: how long after its push it was due; `None` is any time.
 
@@ -196,6 +212,8 @@ def _named(job: Any) -> JobName[Any]:
     """The name of a job, and the type of its parameters."""
     if isinstance(job, JobName):
         return cast("JobName[Any]", job)
+    if isinstance(job, Task):
+        return cast("Task[..., Any]", job).job
     if isinstance(job, NamedParameters):
         return cast("NamedParameters[Any]", job).job
     if isinstance(job, Push):
@@ -206,7 +224,7 @@ def _named(job: Any) -> JobName[Any]:
 
 def _request_of(queue: _Queue, job: Any) -> bytes | None:
     """A job as it would be stored, if it has parameters."""
-    if isinstance(job, JobName | type):
+    if isinstance(job, JobName | Task | type):
         return None
     name, parameters, kind = unpack_job(job)
     return RequestEncoder(queue.values)(name, parameters, START, kind=kind)

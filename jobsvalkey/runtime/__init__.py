@@ -9,9 +9,12 @@ from jobsvalkey.runtime.queue import JobQueue
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.retry import ExponentialJitter, NoRetry, RetryStrategy
 from jobsvalkey.runtime.runner import JobRunner
+from jobsvalkey.runtime.state import GIVEN
+from jobsvalkey.runtime.task import Task, TaskWithOptions
 from jobsvalkey.runtime.values import Values
 
 __all__ = [
+    "GIVEN",
     "ActiveLock",
     "ExponentialJitter",
     "Handler",
@@ -30,5 +33,7 @@ __all__ = [
     "ProcessorState",
     "Push",
     "RetryStrategy",
+    "Task",
+    "TaskWithOptions",
     "Values",
 ]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 from uuid import UUID
 
 from jobsvalkey.contract import Claim, JobID, aware, new_job_id
@@ -12,7 +12,10 @@ from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
+from jobsvalkey.runtime.state import State
 from jobsvalkey.runtime.values.swift.scalars import REFERENCE_DATE
+
+T = TypeVar("T")
 
 _LOGGER = logging.getLogger("jobsvalkey.job")
 _NO_TRACE: Mapping[str, str] = MappingProxyType({})
@@ -28,7 +31,7 @@ class _JobLogger(logging.LoggerAdapter[logging.Logger]):
 class JobContext:
     """Tells a handler about its job. Made by the library; safe to read from a handler's thread."""
 
-    __slots__ = ("_logger", "_request", "_retry_strategy", "_run", "attempt", "job_id", "name")
+    __slots__ = ("_logger", "_request", "_retry_strategy", "_run", "_state", "attempt", "job_id", "name")
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class JobContext:
         request: Request[Any],
         retry_strategy: RetryStrategy,
         run: JobRun,
+        state: State,
     ) -> None:
         self.job_id: JobID = job_id
         """The job's id."""
@@ -48,6 +52,7 @@ class JobContext:
         self._request = request
         self._retry_strategy = retry_strategy
         self._run = run
+        self._state = state
         self._logger: logging.LoggerAdapter[logging.Logger] | None = None
 
     @classmethod
@@ -64,6 +69,7 @@ class JobContext:
         trace: Mapping[str, str] | None = None,
         cancelled: bool = False,
         claim_lost: bool = False,
+        state: object = None,
     ) -> Self:
         """Make a context for a test that calls a handler by itself, without a queue.
 
@@ -78,6 +84,7 @@ class JobContext:
             trace: the trace context that comes with it.
             cancelled: whether the handler should end.
             claim_lost: whether the job was taken away, which cancels it too.
+            state: what a lifespan would yield, for `state_of`.
 
         Raises:
             TypeError: a value is of another type.
@@ -106,7 +113,7 @@ class JobContext:
         run.job_name, run.attempt = name, attempt
         run.cancelled, run.claim_lost = cancelled or claim_lost, claim_lost
         strategy = ExponentialJitter(max_attempts=max_attempts)
-        return cls(cast("JobID", run.job_id), name, attempt, request, strategy, run)
+        return cls(cast("JobID", run.job_id), name, attempt, request, strategy, run, State(state))
 
     @property
     def is_last_attempt(self) -> bool:
@@ -158,6 +165,14 @@ class JobContext:
         A coroutine is cancelled as well. A long handler in a thread should look here now and then.
         """
         return self._run.cancelled
+
+    def state_of(self, kind: type[T]) -> T:
+        """Return the state that the lifespan has yielded, or the one of its fields, that is of this type.
+
+        Raises:
+            ConfigurationError: there is none, or several fields are.
+        """
+        return self._state.find(kind)
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:

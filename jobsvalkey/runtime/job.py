@@ -64,6 +64,19 @@ class Push:
         check_option("options", self.options, JobOptions)
 
 
+class FunctionJob:
+    """A function that is a job, for whoever takes jobs of any kind; see `Task`."""
+
+    @property
+    def job(self) -> JobName[Any]:
+        """The job's name, and the type of its parameters, which has a field for each argument."""
+        raise NotImplementedError
+
+    def with_parameters(self, *args: Any, **kwargs: Any) -> NamedParameters[Any]:
+        """Return these arguments together with the job that they are for."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)  # no slots: with them JobDefinition[P](...) fails
 class JobDefinition(Generic[P]):
     """A job that can run: its name and type of parameters, its handler, and what happens if it fails or takes too long.
@@ -158,6 +171,8 @@ def unpack_job(job: Any) -> tuple[str, Any, Any]:
     if kind is NamedParameters:
         named = cast("NamedParameters[Any]", job)
         return named.job.name, named.parameters, named.job.parameters
+    if issubclass(kind, FunctionJob):
+        return unpack_job(job.with_parameters())
     named_by_type: object = getattr(kind, "job_name", None)
     if isinstance(named_by_type, str) and named_by_type:
         return named_by_type, job, kind
@@ -191,6 +206,8 @@ def check_job(job: object) -> None:
             f"{job!r} is given in place of a job: write @queue.job(TYPE), with the type of its parameters, above a "
             "handler, or queue.register_job(TYPE, handler)"
         )
+    if isinstance(job, FunctionJob):
+        raise ConfigurationError(f"{job!r} runs its own function: it needs no other handler")
     if isinstance(job, NamedParameters) or not (isinstance(job, type) or hasattr(job, "__origin__")):
         raise ConfigurationError(f"a job is a type of parameters that has a job_name, or a JobName, not {job!r}")
     name_of(cast("type[Any]", job))
@@ -204,7 +221,7 @@ def _check_handler(name: str, handler: object) -> None:
         )
     if not callable(handler):
         raise ConfigurationError(f"the handler of job {name!r} is not callable: {handler!r}")
-    if _is_generator(handler):
+    if is_generator(handler):
         raise ConfigurationError(
             f"the handler of job {name!r} is a generator function, and a call of one runs nothing of it: "
             "take the `yield` out, or loop over the generator in a handler that has none"
@@ -221,7 +238,8 @@ def _check_handler(name: str, handler: object) -> None:
         ) from None
 
 
-def _is_generator(handler: object) -> bool:
+def is_generator(handler: object) -> bool:
+    """Whether a call of the function runs nothing of it, for want of somebody who iterates."""
     while isinstance(handler, functools.partial):
         handler = cast("functools.partial[Any]", handler).func
     return any(

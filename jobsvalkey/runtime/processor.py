@@ -49,10 +49,12 @@ class Processor:
             Whether it stopped because `recycle_after` jobs have run.
 
         Raises:
-            ConfigurationError: it runs already, or signals are to be handled outside the main thread.
+            ConfigurationError: it runs already, signals are to be handled outside the main thread, or the state has
+                not all that tasks are to be given.
         """
         if self._run is not None:
             raise ConfigurationError("this processor runs already: make another one with queue.processor()")
+        self._runner.check_state()
         run = self._run = WorkerRun(self._driver, self._runner, self._options)
         try:
             with stop_signals(self.stop) if self._options.handle_signals else nullcontext():
@@ -64,6 +66,14 @@ class Processor:
         finally:
             self._run = None
             self._stops = 0
+
+    def use_state(self, state: object) -> None:
+        """Give handlers this state; before `run`.
+
+        Raises:
+            ConfigurationError: it has not all that tasks are to be given.
+        """
+        self._runner.use_state(state)
 
     def stop(self) -> None:
         """Claim no more jobs and end `run` when the running handlers have ended, or their time is up.

@@ -263,15 +263,18 @@ class JobQueue(JobRegistration, Generic[D_co]):
 
     # Run.
 
-    def processor(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> Processor:
-        """Make a processor that runs the jobs of this queue in this event loop; `await processor.run()` starts it."""
-        check_option("options", options, ProcessorOptions)
-        return Processor(self._driver, self.runner(options), options)
+    def processor(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS, *, state: object = None) -> Processor:
+        """Make a processor that runs the jobs of this queue in this event loop; `await processor.run()` starts it.
 
-    def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS) -> JobRunner:
+        Handlers are given the `state` by its type, or by those of its fields.
+        """
+        check_option("options", options, ProcessorOptions)
+        return Processor(self._driver, self.runner(options, state=state), options)
+
+    def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS, *, state: object = None) -> JobRunner:
         """Make a runner of single claims, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
         check_option("options", options, ProcessorOptions)
-        return JobRunner(self._registry, self._driver, self._chain, options)
+        return JobRunner(self._registry, self._driver, self._chain, options, state)
 
 
 def _check_driver(driver: object) -> None:

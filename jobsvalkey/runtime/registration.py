@@ -1,16 +1,23 @@
 """Registers what runs the jobs of a queue."""
 
+import functools
+import inspect
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
-from jobsvalkey.contract import JobName, JobParameters
+from jobsvalkey.contract import ConfigurationError, JobName, JobParameters
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.job import Handler, JobDefinition, check_job
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.retry import RetryStrategy
+from jobsvalkey.runtime.task import Pusher, Task, TaskDecorator, check_function, handler_of
+from jobsvalkey.runtime.task_signature import read_signature
 
 P = TypeVar("P")
+PS = ParamSpec("PS")
+C = TypeVar("C")
 JP = TypeVar("JP", bound=JobParameters)
 R = TypeVar("R")
 
@@ -28,6 +35,8 @@ class JobRegistration:
 
     def __init__(self, registry: JobRegistry) -> None:
         self._registry = registry
+        self._state_types: frozenset[Any] = frozenset()
+        """The types of a task's parameters that are given by the state."""
 
     @overload
     def register_job(self, job: JobDefinition[Any], /) -> None: ...
@@ -147,6 +156,75 @@ class JobRegistration:
             return handler
 
         return register
+
+    @overload
+    def task(self, function: Callable[PS, C], /) -> Task[PS, C]: ...
+
+    @overload
+    def task(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+        replace: bool = False,
+    ) -> TaskDecorator: ...
+
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+        replace: bool = False,
+    ) -> Any:
+        """Make a job of a function, as a decorator: what is pushed are its arguments.
+
+        They are stored by name, those with defaults too. A parameter of the type `JobContext`, of a type of the
+        lifespan's state, or with the default `GIVEN`, is not pushed, but given to the function when it runs.
+
+        Args:
+            function: a coroutine function, or a plain one, which gets a thread.
+            name: of the job; by default the function's.
+            retry_strategy: `None` is the queue's default.
+            timeout: how long one attempt may take; `None` is as long as it likes.
+            replace: whether it takes the place of a job of that name, as `replace_job` does.
+
+        Raises:
+            DuplicateJob: the name is registered already.
+            ConfigurationError: a parameter cannot be pushed; the message says what to write.
+        """
+        add = functools.partial(
+            self._add_task, name=name, retry_strategy=retry_strategy, timeout=timeout, replace=replace
+        )
+        return add if function is None else add(function)
+
+    def _add_task(
+        self,
+        function: Callable[..., Any],
+        /,
+        *,
+        name: str | None,
+        retry_strategy: RetryStrategy | None,
+        timeout: timedelta | None,
+        replace: bool,
+    ) -> Task[..., Any]:
+        check_option("name", name, str | None)
+        check_function(function, is_named=name is not None)
+        signature = read_signature(function, name or function.__name__, self._state_types)
+        handler: Any = handler_of(function, signature, is_coroutine=inspect.iscoroutinefunction(function))
+        task = Task(cast("Pusher", self), function, signature)
+        definition = JobDefinition[Any](task.job, handler, retry_strategy=retry_strategy, timeout=timeout)
+        try:
+            self._registry.add(definition, replace=replace, needs=signature.state)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{error}. A parameter that is not pushed, but given by the state, has the default GIVEN"
+            ) from error
+        return task
 
     @property
     def registered_jobs(self) -> tuple[str, ...]:

@@ -1,15 +1,19 @@
 """The jobs that can run here, by name, with all that can be worked out before the first one arrives."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from jobsvalkey.contract import ConfigurationError, DuplicateJob, UnknownJob
 from jobsvalkey.runtime.codec import RequestDecoder, make_decoder
 from jobsvalkey.runtime.job import JobDefinition
 from jobsvalkey.runtime.retry import RetryStrategy
+from jobsvalkey.runtime.state import State
 from jobsvalkey.runtime.values import Values
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class RegisteredJob:
     retry_strategy: RetryStrategy
     timeout: float | None
     """Seconds."""
+    needs: Mapping[str, Any]
+    """The types of what its function is given of the state, by the names of its parameters."""
 
 
 class JobRegistry:
@@ -34,8 +40,12 @@ class JobRegistry:
         self._default_retry_strategy = default_retry_strategy
         self._values: Values = values
 
-    def add(self, definition: JobDefinition[Any], *, replace: bool = False) -> None:
+    def add(
+        self, definition: JobDefinition[Any], *, replace: bool = False, needs: Mapping[str, Any] = _NOTHING
+    ) -> None:
         """Register a job, with `replace` also in place of another one of its name.
+
+        It `needs` parts of the state, by their types.
 
         Raises:
             DuplicateJob: one of that name is registered already.
@@ -62,7 +72,21 @@ class JobRegistry:
             decode=decode,
             retry_strategy=definition.retry_strategy or self._default_retry_strategy,
             timeout=None if definition.timeout is None else definition.timeout.total_seconds(),
+            needs=needs,
         )
+
+    def check_state(self, state: State) -> None:
+        """Check that the state has what all jobs need.
+
+        Raises:
+            ConfigurationError: it does not.
+        """
+        for job in self._jobs.values():
+            for parameter, kind in job.needs.items():
+                try:
+                    state.find(kind)
+                except ConfigurationError as error:
+                    raise ConfigurationError(f"task {job.name!r} cannot be given {parameter!r}: {error}") from None
 
     def find(self, name: str) -> RegisteredJob:
         """The job of that name.

@@ -31,6 +31,7 @@ from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain, is_current
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.registry import JobRegistry, RegisteredJob
+from jobsvalkey.runtime.state import State
 
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 
@@ -48,13 +49,36 @@ class JobRunner:
     """
 
     def __init__(
-        self, registry: JobRegistry, driver: QueueDriver, chain: MiddlewareChain, options: ProcessorOptions
+        self,
+        registry: JobRegistry,
+        driver: QueueDriver,
+        chain: MiddlewareChain,
+        options: ProcessorOptions,
+        state: object = None,
     ) -> None:
         self._registry = registry
+        self._state = State(state)
         self._clock = driver.clock
         self._chain = chain
         self._max_recoveries = options.max_recoveries
         self._unknown_job = options.unknown_job
+
+    def use_state(self, state: object) -> None:
+        """Give handlers this state from now on.
+
+        Raises:
+            ConfigurationError: it has not all that tasks are to be given.
+        """
+        self._state = State(state)
+        self.check_state()
+
+    def check_state(self) -> None:
+        """Check that the state has all that tasks are to be given.
+
+        Raises:
+            ConfigurationError: it has not.
+        """
+        self._registry.check_state(self._state)
 
     async def run(self, claim: Claim, job_run: JobRun | None = None) -> Settlement:
         """Run one claim in the calling task; the settlement that ends it.
@@ -70,7 +94,7 @@ class JobRunner:
             return await self._discard(claim, error, run)
         run.job_name = job.name
         run.attempt = 1 if claim.reset_attempt else request.attempt
-        context = JobContext(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run)
+        context = JobContext(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run, self._state)
         if logged := _LOGGER.isEnabledFor(logging.DEBUG):
             _LOGGER.debug("job %r starts, attempt %d", run.job_name, run.attempt, extra=run.fields())
         # Who asks for the running loop, or for its task, makes a system call (before Python 3.12).

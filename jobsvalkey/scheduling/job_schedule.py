@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar, cast, overload
 
 from jobsvalkey.contract import JobName, JobParameters, NamedParameters
-from jobsvalkey.runtime import JobQueue
+from jobsvalkey.runtime import JobQueue, Task
 from jobsvalkey.runtime.job import unpack_job
 from jobsvalkey.scheduling.options import SchedulerOptions
 from jobsvalkey.scheduling.schedule import Schedule
@@ -35,7 +35,7 @@ class JobSchedule:
     @overload
     def add_job(
         self,
-        job: JobParameters | NamedParameters[Any],
+        job: JobParameters | NamedParameters[Any] | Task[..., Any],
         schedule: Schedule,
         /,
         *,
@@ -54,6 +54,8 @@ class JobSchedule:
         id: str | None = None,  # noqa: A002 - it is one
     ) -> None:
         """Run a job on a schedule: `add_job(parameters, schedule)` or `add_job(job_name, parameters, schedule)`.
+
+        A task is added as `task.with_parameters(...)`, or as it is if it needs none.
 
         If a job has several schedules, each needs an `id` of its own; by default it is the job's name. The last date
         of a schedule is kept under the id: under a new one it starts afresh.

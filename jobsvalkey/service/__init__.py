@@ -1,7 +1,7 @@
 """JobService: queue, processor, scheduler and cleanup in one."""
 
 from jobsvalkey.service.health import ServiceHealth
-from jobsvalkey.service.job_service import JobService
+from jobsvalkey.service.job_service import JobService, Lifespan
 from jobsvalkey.service.options import CleanupOptions
 
-__all__ = ["CleanupOptions", "JobService", "ServiceHealth"]
+__all__ = ["CleanupOptions", "JobService", "Lifespan", "ServiceHealth"]

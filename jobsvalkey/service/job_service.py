@@ -1,11 +1,12 @@
 """Everything in one: a queue, its processor, its scheduler and its cleanup."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeAlias, TypeVar, cast, overload
 
 from jobsvalkey.contract import (
     Capability,
@@ -18,12 +19,13 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.middleware import Middleware
-from jobsvalkey.runtime import ExponentialJitter, JobQueue, ProcessorOptions, RetryStrategy, Values
+from jobsvalkey.runtime import ExponentialJitter, JobQueue, ProcessorOptions, RetryStrategy, Task, Values
 from jobsvalkey.runtime.capabilities import require
 from jobsvalkey.runtime.signals import stop_signals
 from jobsvalkey.scheduling import Accuracy, JobSchedule, Schedule, SchedulerOptions
 from jobsvalkey.scheduling.scheduler import SchedulerDriver
 from jobsvalkey.service.health import ServiceHealth
+from jobsvalkey.service.lifespan import LifespanRun, check_lifespan, types_given_by
 from jobsvalkey.service.options import CleanupOptions
 from jobsvalkey.service.service_run import ServiceRun
 
@@ -33,6 +35,10 @@ D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 _DEFAULT_PROCESSOR = ProcessorOptions()
 _DEFAULT_SCHEDULER = SchedulerOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
+
+
+Lifespan: TypeAlias = Callable[["JobService[Any]"], AbstractAsyncContextManager[object]]
+"""Takes the service, and is an async context manager that gives the state of its handlers."""
 
 
 class JobService(JobQueue[D_co]):
@@ -49,8 +55,12 @@ class JobService(JobQueue[D_co]):
         middleware: runs beside every job, the first one outermost.
         default_retry_strategy: for jobs that have none of their own.
         values: how parameters are written: `"plain"`, or as `"swift"` does by default, for a queue that both use.
+        lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
+            and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by
+            those of its fields.
 
     Raises:
+        TypeError: the lifespan is something else.
         UnsupportedOperation: there is to be a cleanup, and the driver can do none, or none on a schedule.
     """
 
@@ -64,11 +74,15 @@ class JobService(JobQueue[D_co]):
         middleware: Sequence[Middleware] = (),
         default_retry_strategy: RetryStrategy = _DEFAULT_RETRY_STRATEGY,
         values: Values = "plain",
+        lifespan: Lifespan | None = None,
     ) -> None:
         super().__init__(driver, default_retry_strategy=default_retry_strategy, middleware=middleware, values=values)
         check_option("processor", processor, ProcessorOptions)
         check_option("scheduler", scheduler, SchedulerOptions)
         check_option("cleanup", cleanup, CleanupOptions | None)
+        check_lifespan(lifespan)
+        self._lifespan = lifespan
+        self._state_types = frozenset() if lifespan is None else types_given_by(lifespan)
         self._processor_options = processor
         self._scheduler_options = scheduler
         self._schedule = JobSchedule()
@@ -110,7 +124,7 @@ class JobService(JobQueue[D_co]):
     @overload
     def add_scheduled_job(
         self: "JobService[SchedulerDriver]",
-        job: JobParameters | NamedParameters[Any],
+        job: JobParameters | NamedParameters[Any] | Task[..., Any],
         schedule: Schedule,
         /,
         *,
@@ -162,7 +176,8 @@ class JobService(JobQueue[D_co]):
             Whether it stopped because `recycle_after` jobs have run.
 
         Raises:
-            ConfigurationError: the service runs already, or this is not the main thread, where signals arrive.
+            ConfigurationError: the service runs already, this is not the main thread, where signals arrive, or the
+                state has not all that tasks are to be given.
             StoreUnavailable: the store did not answer in time when a burst was to push its scheduled jobs.
         """
         run = self._begin(burst=burst, recycle_after=recycle_after)
@@ -178,10 +193,10 @@ class JobService(JobQueue[D_co]):
             self._run.stop()
 
     async def __aenter__(self) -> Self:
-        """Run in the background.
+        """Run in the background, when the lifespan is entered.
 
         Raises:
-            ConfigurationError: the service runs already.
+            ConfigurationError: the service runs already, or the state has not all that tasks are to be given.
         """
         await self._background.enter_async_context(self._in_background())
         return self
@@ -198,7 +213,9 @@ class JobService(JobQueue[D_co]):
         try:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(self._work(run))
+                work.add_done_callback(lambda _: run.begun.set())
                 try:
+                    await run.begun.wait()
                     yield
                 finally:
                     run.stop()
@@ -218,7 +235,8 @@ class JobService(JobQueue[D_co]):
             options = replace(options, recycle_after=recycle_after)
         queue = cast("JobQueue[SchedulerDriver]", self)  # looked at when the jobs were added
         scheduler = self._schedule.scheduler(queue, options=self._scheduler_options) if len(self._schedule) else None
-        self._run = ServiceRun(self.processor(options), scheduler, burst=options.burst)
+        lifespan = LifespanRun(None if self._lifespan is None else partial(self._lifespan, self))
+        self._run = ServiceRun(self.processor(options), scheduler, lifespan, burst=options.burst)
         return self._run
 
     async def _work(self, run: ServiceRun) -> bool:

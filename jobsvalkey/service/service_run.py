@@ -1,9 +1,10 @@
-"""One run of a service: a processor, and a scheduler beside it."""
+"""One run of a service: a processor, and a scheduler beside it, within a lifespan."""
 
 import asyncio
 
 from jobsvalkey.runtime import Processor
 from jobsvalkey.scheduling import Scheduler
+from jobsvalkey.service.lifespan import LifespanRun
 
 
 class ServiceRun:
@@ -12,9 +13,14 @@ class ServiceRun:
     With `burst`, the processor begins when the scheduler has pushed what is due, since it ends when it finds nothing.
     """
 
-    def __init__(self, processor: Processor, scheduler: Scheduler | None, *, burst: bool) -> None:
+    def __init__(
+        self, processor: Processor, scheduler: Scheduler | None, lifespan: LifespanRun, *, burst: bool
+    ) -> None:
         self.processor = processor
+        self.begun = asyncio.Event()
+        """Set when the lifespan is entered."""
         self._scheduler = scheduler
+        self._lifespan = lifespan
         self._burst = burst
         self._scheduling: asyncio.Task[object] | None = None
         self._stopped = False
@@ -24,7 +30,13 @@ class ServiceRun:
 
         Raises:
             StoreUnavailable: the store did not answer when a burst was to push what is due.
+            ConfigurationError: the state has not all that tasks are to be given.
         """
+        return bool(await self._lifespan.around(self._work))
+
+    async def _work(self, state: object) -> bool:
+        self.processor.use_state(state)
+        self.begun.set()
         try:
             async with asyncio.TaskGroup() as group:
                 if self._scheduler is not None and self._burst and not self._stopped:
@@ -42,6 +54,7 @@ class ServiceRun:
     def stop(self) -> None:
         """Push and claim nothing more; the jobs that run may end."""
         self._stopped = True
+        self._lifespan.stop()
         self._stop_scheduling()
         self.processor.stop()
 

@@ -120,7 +120,7 @@ def _check_jobs(target: str, queue: JobQueue[Any]) -> list[str]:
     if not names and not scheduled & own:
         raise CommandFailed(
             f"{target} has no job registered, so that it would fail every job that it takes: register one with "
-            "@service.job(...), in this module or in one that it imports"
+            "@service.task or @service.job(...), in this module or in one that it imports"
         )
     return names
 

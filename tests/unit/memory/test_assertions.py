@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 import pytest
 
-from jobsvalkey import ConfigurationError, JobName, JobOptions, JobQueue, Push, new_job_id
+from jobsvalkey import GIVEN, ConfigurationError, JobContext, JobFail, JobName, JobOptions, JobQueue, Push, new_job_id
 from jobsvalkey.contract import NewJob
 from jobsvalkey_memory import (
     ManualClock,
@@ -107,9 +107,38 @@ async def test_parameters_of_another_type_are_not_the_same(job_queue: TwinQueue)
     assert_not_pushed(job_queue, JobName("Number", int).with_parameters(1))
 
 
+async def test_a_task_is_found_with_any_arguments_or_with_these(job_queue: TwinQueue) -> None:
+    @job_queue.task
+    async def resize(path: str, width: int = 100, *, context: JobContext = GIVEN) -> None:
+        if width == 0:
+            raise JobFail(path)
+
+    with pytest.raises(AssertionError, match="expected: resize was pushed; found 0"):
+        assert_pushed(job_queue, resize)
+    cancelled = await resize.push("c.png")
+    await job_queue.cancel(cancelled)
+    await resize.with_options(JobOptions(delay=SECOND)).push("a.png")
+    await resize.push("b.png", width=0)
+    assert [(each.path, each.width) for each in pushed(job_queue, resize)] == [
+        ("c.png", 100),
+        ("a.png", 100),
+        ("b.png", 0),
+    ]
+    assert_pushed(job_queue, resize, count=3)
+    assert_pushed(job_queue, resize.with_parameters("a.png", 100), count=1, delay=SECOND)
+    assert_not_pushed(job_queue, resize.with_parameters("a.png", 101))
+    assert_cancelled(job_queue, resize.with_parameters("c.png"), count=1)
+    job_queue.driver.clock.advance(SECOND)
+    await run_until_idle(job_queue)
+    assert_completed(job_queue, resize.with_parameters("a.png"))
+    assert_failed(job_queue, resize, count=1, error="b.png")
+    with pytest.raises(AssertionError, match=r'resize {"path":"d.png","width":100} was pushed; found 0'):
+        assert_pushed(job_queue, resize.with_parameters("d.png"))
+
+
 async def test_what_is_no_job_is_told_what_to_use_instead(job_queue: TwinQueue) -> None:
     anything: Any = job_queue
-    with pytest.raises(TypeError, match=r"pushed takes a type of parameters or a JobName, not SendEmail\(to='ada'\)"):
+    with pytest.raises(TypeError, match=r"a JobName or a task, not SendEmail\(to='ada'\): for one"):
         pushed(anything, cast("Any", SendEmail("ada")))
     with pytest.raises(TypeError, match="not NamedParameters"):
         pushed(anything, cast("Any", print_string.with_parameters("text")))
