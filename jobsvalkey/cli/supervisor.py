@@ -83,8 +83,11 @@ class Supervisor:
             started = clock()
             code = await self._run_once(number)
             if self._stop.is_set():
-                # A signal ends a process that has not begun yet, or has nothing left to see to.
-                return code in (0, RECYCLED, *(-number for number in STOP_SIGNALS))
+                # By such a signal itself a process ends only before it listens, or when there is nothing left to end.
+                if code not in (0, RECYCLED, *(-each for each in STOP_SIGNALS)):
+                    _LOGGER.error("worker process %d did not end well (%s)", number, _reason(code))
+                    return False
+                return True
             if code == RECYCLED:
                 _LOGGER.info("worker process %d has run its number of jobs: a fresh one takes its place", number)
                 pause = FIRST_PAUSE

@@ -142,9 +142,9 @@ def check_sequence(sequence: int) -> int:
     """Return `sequence`, if it is a number of a step that every store can hold and compare.
 
     Raises:
-        ValueError: it is below 0, or 2^53 or more.
+        ValueError: it is no whole number, below 0, or 2^53 or more.
     """
-    if not 0 <= sequence < 1 << 53:
+    if type(sequence) is not int or not 0 <= sequence < 1 << 53:
         raise ValueError(f"the sequence {sequence} is no number of a step: begin with 0 or 1, and count up")
     return sequence
 

@@ -100,10 +100,10 @@ class RepeatTests(Suite):
         assert outcomes(await driver.push([late], operation=Operation("producer", 700))) == [STORED]
         assert await kit.claimed(driver) == [job.job_id, late.job_id]
 
-    @pytest.mark.parametrize("sequence", [-1, -(1 << 53), 1 << 53, 1 << 64])
+    @pytest.mark.parametrize("sequence", [-1, -(1 << 53), 1 << 53, 1 << 64, 1.5])
     @conformance_test()
     async def test_repeat_a_sequence_that_cannot_be_counted(self, kit: SuiteContext, sequence: int) -> None:
-        """A sequence below 0, or of 2^53 or more, is a `ValueError`: nothing is done, and its producer goes on."""
+        """A sequence below 0, or of 2^53 or more, or with a fraction, is a `ValueError`: nothing is done, and its producer goes on."""
         driver = await kit.driver()
         job = kit.job()
         with pytest.raises(ValueError, match=str(sequence)):

@@ -71,6 +71,19 @@ async def test_a_second_signal_to_every_process_gives_the_jobs_back(
     assert await queue.status(job_id) is JobStatus.PENDING
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_to_processes_that_do_not_listen_yet_ends_them_well(
+    workers: Workers, number: signal.Signals
+) -> None:
+    """A service manager's signal may come while one of them is only starting."""
+    async with workers.start("app:service", "--processes", "2") as process:
+        await until(lambda: len(family(process)) == 3)
+        for each in family(process):  # the parent first, so that it knows of the stop
+            each.send_signal(number)
+        result = await ended(process)
+    assert result.code == 0, result
+
+
 @pytest.mark.parametrize("processes", ["1", "2"])
 async def test_a_hangup_that_is_ignored_stays_so(
     workers: Workers, queue: JobQueue[ValkeyJobQueue], processes: str
