@@ -103,7 +103,7 @@ class RepeatTests(Suite):
     @pytest.mark.parametrize("sequence", [-1, -(1 << 53), 1 << 53, 1 << 64, 1.5])
     @conformance_test()
     async def test_repeat_a_sequence_that_cannot_be_counted(self, kit: SuiteContext, sequence: int) -> None:
-        """A sequence below 0, or of 2^53 or more, or with a fraction, is a `ValueError`: nothing is done, and its producer goes on."""
+        """A sequence below 0, from 2^53, or with a fraction is a `ValueError`: nothing is done, and others go on."""
         driver = await kit.driver()
         job = kit.job()
         with pytest.raises(ValueError, match=str(sequence)):
