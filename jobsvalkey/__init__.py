@@ -3,6 +3,7 @@
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
     RETAIN,
+    AbortOutcome,
     ClaimLost,
     CleanupParameters,
     ConfigurationError,
@@ -93,6 +94,7 @@ __all__ = [
     "DO_NOT_RETAIN",
     "GIVEN",
     "RETAIN",
+    "AbortOutcome",
     "Accuracy",
     "ActiveLock",
     "CallNext",

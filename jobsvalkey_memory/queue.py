@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     CAPABILITY_PROTOCOLS,
     FINISHED,
+    AbortOutcome,
     Capability,
     CleanupLoops,
     ConfigurationError,
@@ -86,6 +87,19 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         return job is not None
 
     @numbered
+    async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
+        """Pending, paused → as `cancel`; processing: the claim's end is asked for, and its worker is told."""
+        now = self.now()
+        job = self._find_job(job_id, now, *set(JobStatus) - FINISHED)
+        if job is None:
+            return AbortOutcome.NOTHING
+        if job.worker is None:
+            self._end_job(job, JobStatus.CANCELLED, now)
+            return AbortOutcome.CANCELLED
+        self.state.workers[job.worker].abort(self._token(job))
+        return AbortOutcome.REQUESTED
+
+    @numbered
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Pending → paused, with its due time."""
         if job := self._find_job(job_id, self.now(), JobStatus.PENDING):
@@ -127,7 +141,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         except_for: JobID | None = None,
         operation: Operation | None = None,
     ) -> int:
-        """The oldest of one state → absent, or as `rerun`; claims on them are revoked."""
+        """The oldest of one state → absent, or as `rerun`; claims on them are revoked. What is aborted is not rerun."""
         now = self.now()
         if cleanup.action == "nothing" or max_jobs < 1:
             return 0
@@ -143,13 +157,17 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
 
         chosen = list(islice(filter(is_meant, self.state.listed(status)), max_jobs))
         for job in chosen:
+            is_aborted = False
             if job.worker is not None:
-                holder = self.state.workers[job.worker]
-                self._unclaim(holder, next(token for token, held in holder.claims.items() if held == job.job_id))
-            if cleanup.action == "rerun":
-                self._rerun(job, now)
-            else:
+                holder, token = self.state.workers[job.worker], self._token(job)
+                is_aborted = token in holder.aborts
+                self._unclaim(holder, token)
+            if cleanup.action == "remove":
                 self._vanish(job, now)
+            elif is_aborted:
+                self._end_job(job, JobStatus.CANCELLED, now)
+            else:
+                self._rerun(job, now)
         return len(chosen)
 
     async def exchange(
@@ -188,7 +206,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         if limit > 0:
             holder.hints = self.state.hints
         is_expired = holder.expires <= now
-        return Exchanged(outcomes, [], claims, None if is_expired else self._until_next(now), is_expired)
+        until_next = None if is_expired else self._until_next(now)
+        return Exchanged(outcomes, [], claims, until_next, is_expired, holder.look())
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """Make the worker known, with a lock."""
@@ -201,14 +220,14 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         holder = self._worker(worker, now)
         holder.expires = now + hold_for
         holder.leaving = holder.leaving or leaving
-        return Renewed(frozenset(holder.claims))
+        return Renewed(frozenset(holder.claims), holder.look())
 
     async def close_worker(self, worker: WorkerID) -> None:
         """Forget the worker and release its claims."""
-        self.now()
+        now = self.now()
         if holder := self.state.workers.pop(worker, None):
             for token in list(holder.claims):
-                self._enter(self._unclaim(holder, token))
+                self._give_back(holder, token, now)
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Processing, the lock gone → pending, one more recovery unless the worker was leaving; not for who asks."""
@@ -217,28 +236,28 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             if holder.expires > now or each == worker:
                 continue
             for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
-                job = self._unclaim(holder, token)
-                self._enter(replace(job, recoveries=job.recoveries + (not holder.leaving)))
+                self._give_back(holder, token, now, died=not holder.leaving)
                 recovered += 1
             if not holder.claims and now - holder.expires >= WORKER_MEMORY:
                 del self.state.workers[each]
         return recovered
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
-        """Return at a hint, or if one came since the worker last looked; else, or without `work`, at `timeout`."""
+        """Return at news of claims and, for `work`, at a hint, also if one came before; else at `timeout`."""
         now = self.now()
-        if not work:
-            await asyncio.sleep(timeout.total_seconds())
-            return
         holder = self.state.workers.get(worker) or Worker(now, self.state.hints)
         hint = asyncio.get_running_loop().create_future()
-        self.state.waiting[hint] = None
+        holder.listening.add(hint)
+        if work:
+            self.state.waiting[hint] = None
         try:
-            missed = holder.hints < self.state.hints
+            missed = holder.has_news or (work and holder.hints < self.state.hints)
             await asyncio.wait([hint], timeout=0 if missed else timeout.total_seconds())
         finally:
-            del self.state.waiting[hint]
-            holder.hints = self.state.hints
+            holder.listening.remove(hint)
+            if work:
+                del self.state.waiting[hint]
+                holder.hints = self.state.hints
 
     async def get_metadata(self, key: str) -> bytes | None:
         """Return the value, or who holds the lock."""

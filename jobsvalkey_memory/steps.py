@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    Cancel,
     Claim,
     Clock,
     ConfigurationError,
@@ -139,7 +140,18 @@ class Steps(Generic[ClockT_co]):
 
     def _unclaim(self, holder: Worker, token: bytes) -> StoredJob:
         """End a claim: the job that comes back is on its way out of `processing`, by one of the other ways."""
+        holder.aborts.discard(token)
         return self.state.jobs[holder.claims.pop(token)]
+
+    def _give_back(self, holder: Worker, token: bytes, now: datetime, *, died: bool = False) -> None:
+        """End a claim of no more use: the job is pending again, or cancelled if its end is asked for."""
+        is_aborted = token in holder.aborts
+        job = self._unclaim(holder, token)
+        job = replace(job, recoveries=job.recoveries + died)
+        if is_aborted:
+            self._end_job(job, JobStatus.CANCELLED, now)
+        else:
+            self._enter(job)
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         """End a job in one of the three ways that are counted, and trim what is beyond retention."""
@@ -183,12 +195,17 @@ class Steps(Generic[ClockT_co]):
             return SettleOutcome.CLAIM_LOST
         if settlement.job_id in self.state.broken and not (isinstance(settlement, Fail) and settlement.keep):
             return SettleOutcome.BROKEN
+        is_aborted = settlement.token in holder.aborts
         job = self._unclaim(holder, settlement.token)
         match settlement:
             case Finish():
                 self._end_job(job, JobStatus.COMPLETED, now)
             case Fail(error=error, keep=keep):
                 self._end_job(replace(job, error=error), JobStatus.FAILED, now, keep=keep)
+            case Cancel(reason=reason):
+                self._end_job(replace(job, error=reason or job.error), JobStatus.CANCELLED, now)
+            case _ if is_aborted:
+                self._end_job(job, JobStatus.CANCELLED, now)
             case Retry(request=request, due=due, error=error):
                 changes = {"request": request, "error": error}
                 job = replace(job, **{name: new for name, new in changes.items() if new is not None})
@@ -218,6 +235,10 @@ class Steps(Generic[ClockT_co]):
         if holder is None or now - holder.expires >= WORKER_MEMORY:
             raise WorkerClosed(f"worker {worker} was closed, never opened, or forgotten: open a new one")
         return holder
+
+    def _token(self, job: StoredJob) -> bytes:
+        claims = self.state.workers[job.worker or ""].claims
+        return next(token for token, job_id in claims.items() if job_id == job.job_id)
 
     def _value(self, key: str, now: datetime) -> Value | None:
         found = self.state.metadata.get(check_metadata_key(key, self.configuration.queue_key))

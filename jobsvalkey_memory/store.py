@@ -33,6 +33,25 @@ class Worker:
     sequence: int | None = None
     outcomes: list[SettleOutcome] = field(default_factory=list[SettleOutcome])
     leaving: bool = False
+    aborts: set[bytes] = field(default_factory=set[bytes])
+    """Tokens of held claims whose end is asked for."""
+    has_news: bool = False
+    """Whether an end was asked for since the worker last looked."""
+    listening: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])
+    """Waits that return at news of its claims."""
+
+    def look(self) -> frozenset[bytes]:
+        """The claims whose end is asked for; the worker has now seen the news."""
+        self.has_news = False
+        return frozenset(self.aborts)
+
+    def abort(self, token: bytes) -> None:
+        """Ask for the end of a claim, and tell whoever waits for this worker."""
+        self.aborts.add(token)
+        self.has_news = True
+        for future in self.listening:
+            if not future.done():
+                future.set_result(None)
 
 
 class Answer(NamedTuple):

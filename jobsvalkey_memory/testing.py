@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar, cast, overload
 from uuid import uuid4
@@ -11,6 +12,7 @@ from jobsvalkey.contract import JobName, JobStatus, NamedParameters, Settlement,
 from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions, Push, Task
 from jobsvalkey.runtime.codec import RequestEncoder, make_decoder, read_request, split_request
 from jobsvalkey.runtime.job import name_of, unpack_job
+from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey_memory.clock import START, ManualClock
 from jobsvalkey_memory.queue import MemoryJobQueue
 
@@ -23,6 +25,7 @@ _Queue: TypeAlias = JobQueue[MemoryJobQueue[Any]]
 
 _DEFAULT_OPTIONS = ProcessorOptions()
 _HOLD_FOR = timedelta(days=3650)
+_LISTEN_FOR = timedelta(hours=1)
 _LISTED = 50
 
 
@@ -36,8 +39,8 @@ async def run_until_idle(
     """Run all jobs that are due, and those that they push, one after the other, in the calling task.
 
     They run as in a processor: from the JSON of their parameters, with middleware, timeouts and retries; earliest due
-    time first, then by id. What is not due yet stays: advance the clock, and call this again. Handlers are given the
-    `state`; a lifespan is not entered.
+    time first, then by id. One that somebody aborts meanwhile is cancelled. What is not due yet stays: advance the
+    clock, and call this again. Handlers are given the `state`; a lifespan is not entered.
 
     Returns:
         The number of runs; each attempt is one.
@@ -49,6 +52,16 @@ async def run_until_idle(
     driver, runner, worker, runs = queue.driver, queue.runner(options, state=state), f"run_until_idle-{uuid4()}", 0
     runner.check_state()
     await driver.open_worker(worker, _HOLD_FOR)
+    caller, running = asyncio.current_task(), dict[bytes, JobRun]()
+    cancelled_before = 0 if caller is None else caller.cancelling()
+
+    async def hear_of_aborts() -> None:
+        while True:
+            await driver.wait(worker, _LISTEN_FOR, work=False)
+            for token in (await driver.renew(worker, _HOLD_FOR)).aborts & running.keys():
+                running.pop(token).abort()
+
+    listener = asyncio.create_task(hear_of_aborts(), context=Context())
     try:
         settlements: list[Settlement] = []
         while claims := (await driver.exchange(worker, runs, settlements, 1)).claims:
@@ -57,10 +70,18 @@ async def run_until_idle(
                     f"jobs are still due after {max_runs:,} runs: does one push itself, or sleep for no time?\n"
                     + _listing(queue)
                 )
-            settlements = [await runner.run(claims[0])]
+            claim = claims[0]
+            run = running[claim.token] = JobRun(owner=caller)
+            run.task = caller
+            settlements = [await runner.run(claim, run)]
+            if running.pop(claim.token, None) is None and caller is not None:
+                caller.uncancel()  # the abort was the job's alone
+            if caller is not None and caller.cancelling() > cancelled_before:
+                raise asyncio.CancelledError
             runs += 1
         return runs
     finally:
+        listener.cancel()
         await driver.close_worker(worker)
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from jobsvalkey.contract import (
+    AbortableDriver,
     CancellableDriver,
     CleanupDriver,
     Clock,
@@ -28,6 +29,7 @@ from jobsvalkey.contract import (
 class AnyDriver(
     QueueDriver,
     CancellableDriver,
+    AbortableDriver,
     ResumableDriver,
     MetadataDriver,
     SchedulingDriver,

@@ -1,5 +1,6 @@
 """The suite: all areas in one class."""
 
+from jobsvalkey_conformance.areas.abort import AbortTests
 from jobsvalkey_conformance.areas.behind import BehindTests
 from jobsvalkey_conformance.areas.cancel import CancelTests
 from jobsvalkey_conformance.areas.capabilities import CapabilityTests
@@ -41,6 +42,7 @@ class DriverConformance(
     FaultTests,
     BehindTests,
     CancelTests,
+    AbortTests,
     ResumeTests,
     MetadataTests,
     SchedulingTests,

@@ -13,6 +13,8 @@ from jobsvalkey.contract.checks import (
     resolve_due,
 )
 from jobsvalkey.contract.claims import (
+    AbortOutcome,
+    Cancel,
     Claim,
     Due,
     Exchanged,
@@ -39,6 +41,7 @@ from jobsvalkey.contract.cleanup import CleanupLoops
 from jobsvalkey.contract.clock import Clock, SystemClock, aware
 from jobsvalkey.contract.driver import (
     CAPABILITY_PROTOCOLS,
+    AbortableDriver,
     CancellableDriver,
     Capability,
     CleanupDriver,
@@ -90,8 +93,11 @@ __all__ = [
     "DO_NOT_RETAIN",
     "FINISHED",
     "RETAIN",
+    "AbortOutcome",
+    "AbortableDriver",
     "AnyServiceJob",
     "CallNames",
+    "Cancel",
     "CancellableDriver",
     "Capability",
     "Claim",

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from jobsvalkey.contract.claims import Due, Finish, NewJob, Release, Report, Retry, Settlement
+from jobsvalkey.contract.claims import Cancel, Due, Finish, NewJob, Release, Report, Retry, Settlement
 from jobsvalkey.contract.clock import aware
 from jobsvalkey.contract.driver import Capability
 from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge, UnsupportedOperation
@@ -114,6 +114,9 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
     for settlement in settlements:
         if type(settlement) is Finish or isinstance(settlement, Finish | Release):
             continue
+        if isinstance(settlement, Cancel):
+            check_bytes(settlement.reason, f"the reason of job {settlement.job_id}")
+            continue
         if settlement.error is not None:
             check_bytes(settlement.error, f"the error of job {settlement.job_id}")
         if settlement.error == b"":
@@ -134,7 +137,7 @@ def check_reports(reports: Sequence[Report], capabilities: Collection[Capability
         raise UnsupportedOperation("the driver does not support reports: use one with the capability 'reports'")
 
 
-OWN_KEYS = ("worker.", "_claims.", "_job.", "_producer.", "_worker.")
+OWN_KEYS = ("worker.", "_claims.", "_job.", "_news.", "_producer.", "_worker.")
 """The beginnings of drivers' own keys that end in the name of something else."""
 
 

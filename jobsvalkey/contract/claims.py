@@ -165,7 +165,27 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     token: bytes
 
 
-Settlement: TypeAlias = Finish | Fail | Retry | Release
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """The job ends as cancelled, as somebody has asked. For drivers that support `ABORT`."""
+
+    job_id: JobID
+    token: bytes
+    reason: bytes = b""
+    """Is recorded as the error; empty leaves what is there."""
+
+
+Settlement: TypeAlias = Finish | Fail | Retry | Release | Cancel
+
+
+class AbortOutcome(StrEnum):
+    """What became of a request to end a job."""
+
+    CANCELLED = "cancelled"
+    """It had not run, and will not."""
+    REQUESTED = "requested"
+    """It runs. Its worker is told, and whatever ends the claim, the job does not run again."""
+    NOTHING = "nothing"
+    """It has ended, is not there, or is run by somebody who does not hear: nothing changed."""
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):

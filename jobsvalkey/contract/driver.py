@@ -13,6 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from jobsvalkey.contract.claims import (
+    AbortOutcome,
     Exchanged,
     NewJob,
     Operation,
@@ -166,6 +167,20 @@ class CancellableDriver(Protocol):
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
+        ...
+
+
+@runtime_checkable
+class AbortableDriver(Protocol):
+    """Jobs that run can be asked to end. The driver takes the settlement `Cancel`, and answers with `aborts`."""
+
+    async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
+        """Cancel a job that has not run, or ask for the end of the one that runs.
+
+        A request belongs to the claim that is held now, and ends with it. Its token is among the `aborts` of each
+        exchange and renewal of the worker until then. `Finish` and `Fail` settle as ever; whatever else ends the claim
+        (`Retry`, `Release`, closing, recovery, a cleanup that reruns) ends the job as cancelled.
+        """
         ...
 
 
@@ -331,6 +346,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.INSPECTION: InspectionDriver,
         Capability.CLEANUP: CleanupDriver,
         Capability.DURABILITY: DurableDriver,
+        Capability.ABORT: AbortableDriver,
     }
 )
 """The protocol that goes with each capability."""

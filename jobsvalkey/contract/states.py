@@ -17,7 +17,7 @@ class JobStatus(StrEnum):
     FAILED = "failed"
     """Gave up; keeps the error of its last attempt."""
     CANCELLED = "cancelled"
-    """Cancelled before it ran."""
+    """Cancelled before it ran, or ended because somebody asked for it."""
 
 
 FINISHED: frozenset[JobStatus] = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})

@@ -61,7 +61,7 @@ class JobOutcome(StrEnum):
     FAILED = "failed"
     """It failed for good."""
     CANCELLED = "cancelled"
-    """It was cancelled: its worker shut down, so that the job runs again, or its claim was lost.
+    """It was cancelled: it was aborted, or its worker shut down, so that the job runs again, or its claim was lost.
 
     So ends also the run of a handler in a thread that its worker leaves behind, although the thread goes on.
     """

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from jobsvalkey.contract import (
+    AbortableDriver,
     CancellableDriver,
     Capability,
     CleanupDriver,
@@ -16,6 +17,10 @@ from jobsvalkey.contract import (
 
 class CancellableQueueDriver(QueueDriver, CancellableDriver, Protocol):
     """Jobs can be cancelled."""
+
+
+class AbortableQueueDriver(QueueDriver, AbortableDriver, Protocol):
+    """Jobs that run can be asked to end."""
 
 
 class ResumableQueueDriver(QueueDriver, ResumableDriver, Protocol):

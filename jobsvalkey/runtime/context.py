@@ -70,6 +70,7 @@ class JobContext:
         cancelled: bool = False,
         claim_lost: bool = False,
         state: object = None,
+        aborted: bool = False,
     ) -> Self:
         """Make a context for a test that calls a handler by itself, without a queue.
 
@@ -85,6 +86,7 @@ class JobContext:
             cancelled: whether the handler should end.
             claim_lost: whether the job was taken away, which cancels it too.
             state: what a lifespan would yield, for `state_of`.
+            aborted: whether somebody has asked for the end of the job, which cancels it too.
 
         Raises:
             TypeError: a value is of another type.
@@ -111,7 +113,7 @@ class JobContext:
         )
         run = JobRun(new_job_id() if job_id is None else JobID.parse(job_id))
         run.job_name, run.attempt = name, attempt
-        run.cancelled, run.claim_lost = cancelled or claim_lost, claim_lost
+        run.cancelled, run.claim_lost, run.aborted = cancelled or claim_lost or aborted, claim_lost, aborted
         strategy = ExponentialJitter(max_attempts=max_attempts)
         return cls(cast("JobID", run.job_id), name, attempt, request, strategy, run, State(state))
 
@@ -159,8 +161,16 @@ class JobContext:
         return self._run.claim_lost
 
     @property
+    def aborted(self) -> bool:
+        """Whether somebody has asked for the end of the job: it does not run again, unless the handler returns.
+
+        A coroutine is cancelled as well. A handler in a thread has to look here, or at `cancelled`.
+        """
+        return self._run.aborted
+
+    @property
     def cancelled(self) -> bool:
-        """Whether the handler should end: its claim is lost, its time is up, or its worker shuts down.
+        """Whether the handler should end: it is aborted, its claim is lost, its time is up, or its worker shuts down.
 
         A coroutine is cancelled as well. A long handler in a thread should look here now and then.
         """

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from jobsvalkey.contract import Claim, Fail, Finish, Release, Retry, Settlement
+from jobsvalkey.contract import Cancel, Claim, Fail, Finish, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
 
 
@@ -14,6 +14,8 @@ def size_of(settlement: Settlement) -> int:
             return len(error)
         case Retry(request=request, error=error):
             return len(request or b"") + len(error or b"")
+        case Cancel(reason=reason):
+            return len(reason)
         case _:
             return 0
 
@@ -62,6 +64,10 @@ class InFlight:
         """Release a claim that has not run."""
         self.finished.append(Release(claim.job_id, claim.token))
 
+    def cancel(self, claim: Claim) -> None:
+        """End the job of a claim that has not run, and is not to."""
+        self.finished.append(Cancel(claim.job_id, claim.token))
+
     def begin(self, claim: Claim, run: JobRun) -> None:
         """Note a run."""
         if not self._held:
@@ -87,10 +93,12 @@ class InFlight:
         return runs
 
     def abort(self, tokens: frozenset[bytes]) -> None:
-        """End the runs whose end somebody has asked for. What they give back does not run again."""
+        """End the runs whose end somebody has asked for."""
         for token in tokens:
-            if (run := self._held.get(token)) is not None and not run.cancelled:
-                run.cancel()
+            if (run := self._held.get(token)) is not None and not run.aborted:
+                run.aborted = True
+                # Not at once: a task that has not begun could not say that it ended.
+                asyncio.get_running_loop().call_soon(run.abort)
 
     def take(self, budget: int) -> list[Settlement]:
         """Take settlements of at most `budget` bytes, at least one; the rest stays for the next exchange."""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from jobsvalkey.contract import Claim, JobID
+from jobsvalkey.contract import Cancel, Claim, JobID, Release, Settlement
 
 
 class JobRun:
@@ -21,6 +21,8 @@ class JobRun:
     timed_out: bool = False
     """Whether its time was up before anybody else asked it to end."""
     claim_lost: bool = False
+    aborted: bool = False
+    """Whether somebody has asked for the end of the job."""
     thread: "asyncio.Future[Any] | None" = None
     """Is done when the handler's thread has ended; `None` if it has none."""
     abandoned: bool = False
@@ -38,9 +40,14 @@ class JobRun:
 
     @property
     def called_off(self) -> bool:
-        """Whether the worker wants the job back, or has lost it, and the handler's time was not up before."""
+        """Whether the job is to end, or its worker wants it back or has lost it, and its time was not up before."""
         ends = self._called_off or (self.owner is not None and self.owner.cancelling() > 0)
         return ends and not self.timed_out
+
+    def give_back(self, claim: Claim) -> Settlement:
+        """What becomes of a job whose run was called off."""
+        kind = Cancel if self.aborted else Release
+        return kind(claim.job_id, claim.token)
 
     @property
     def in_thread(self) -> bool:
@@ -56,8 +63,14 @@ class JobRun:
             "worker": self.worker,
         }
 
+    def abort(self) -> None:
+        """Ask the handler to end, since somebody has asked for the end of the job."""
+        self.aborted = True
+        if not self.cancelled:
+            self.cancel()
+
     def cancel(self) -> None:
-        """Ask the handler to end: the worker gives the job back, or has lost it."""
+        """Ask the handler to end: the job is to end, or the worker gives it back, or has lost it."""
         self._called_off = self.cancelled = True
         if self.task is not None:
             self.task.cancel()

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 from uuid import UUID
 
 from jobsvalkey.contract import (
+    AbortOutcome,
     AnyServiceJob,
     Capability,
     CleanupDriver,
@@ -22,6 +23,7 @@ from jobsvalkey.contract import (
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime.capabilities import (
+    AbortableQueueDriver,
     CancellableQueueDriver,
     CleanupQueueDriver,
     InspectionQueueDriver,
@@ -207,6 +209,19 @@ class JobQueue(JobRegistration, Generic[D_co]):
         """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
         require(self._driver, self._capabilities, Capability.CANCEL)
         return await self._driver.cancel(JobID.parse(job_id))
+
+    async def abort(self: "JobQueue[AbortableQueueDriver]", job_id: JobID | UUID | str) -> AbortOutcome:
+        """Cancel a job that has not run, or ask for the end of the one that runs, wherever that is.
+
+        A coroutine gets an `asyncio.CancelledError`; a handler in a thread has to look at `context.cancelled`. If it
+        returns all the same, the job has completed; if it raises an error, the job is cancelled. It does not run again,
+        even if its worker dies.
+
+        Returns:
+            `CANCELLED`, `REQUESTED`, or `NOTHING` if the job has ended or is not there, or a Swift worker runs it.
+        """
+        require(self._driver, self._capabilities, Capability.ABORT)
+        return await self._driver.abort(JobID.parse(job_id))
 
     async def pause(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
         """Set a pending job aside; `False` if it is not pending."""

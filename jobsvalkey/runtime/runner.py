@@ -14,7 +14,6 @@ from jobsvalkey.contract import (
     InvalidParameters,
     JobAbandoned,
     QueueDriver,
-    Release,
     Retry,
     Settlement,
     UnknownJob,
@@ -229,9 +228,9 @@ class JobRunner:
         if is_a(error, NoThread):
             _LOGGER.error("%s; it goes back for %s", error, NO_THREAD_DELAY, extra=run.fields())
             return _put_off(claim, NO_THREAD_DELAY), JobOutcome.CANCELLED
-        if run.called_off and not is_a(error, JobFail, JobSleep):
-            # However the handler answers its cancellation, its worker is what ended it.
-            return Release(claim.job_id, claim.token), JobOutcome.CANCELLED
+        if (run.called_off and not is_a(error, JobFail, JobSleep)) or (run.aborted and not is_a(error, JobFail)):
+            # However the handler answers its cancellation, that is what ended it.
+            return run.give_back(claim), JobOutcome.CANCELLED
         try:
             if is_a(error, JobSleep):
                 sleep = cast("JobSleep", error)

@@ -13,7 +13,6 @@ from jobsvalkey.contract import (
     Fail,
     OperationRefused,
     QueueDriver,
-    Release,
     Settlement,
     SettleOutcome,
     WorkerClosed,
@@ -199,7 +198,9 @@ class WorkerRun:
         for claim in exchanged.claims:
             if given_back and claim in given_back:
                 continue
-            if self._stop.is_set() or claim.token in exchanged.aborts:
+            if claim.token in exchanged.aborts:
+                self.jobs.cancel(claim)
+            elif self._stop.is_set():
                 self.jobs.give_back(claim)
             else:
                 self._start(claim, worker)
@@ -241,7 +242,7 @@ class WorkerRun:
         except asyncio.CancelledError:
             if run.abandoned:
                 return  # the thread goes on, so the claim is kept
-            settlement = Release(claim.job_id, claim.token)
+            settlement = run.give_back(claim)
         except BaseException as error:
             if is_a(error, GeneratorExit) and not is_current(run.task):
                 raise  # nobody goes on with this coroutine: its event loop was closed

@@ -1,17 +1,26 @@
-"""Steps of single jobs: cancel, pause and resume, rerun and remove."""
+"""Steps of single jobs: cancel, abort, pause and resume, rerun and remove."""
 
-from jobsvalkey.contract import JobID, Operation
+from jobsvalkey.contract import AbortOutcome, JobID, Operation
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.scripting import CANCEL, CHANGE, PAUSE, RESUME
-from jobsvalkey.valkey.words import Cancel, Change, Pause, Resume
+from jobsvalkey.valkey.scripting import ABORT, CANCEL, CHANGE, PAUSE, RESUME
+from jobsvalkey.valkey.words import Abort, Cancel, Change, Pause, Resume
 
 
 class ValkeyJobs(ValkeyBase):
-    """The capabilities `CANCEL` and `RESUME`, and of `CLEANUP` what is done to one job."""
+    """The capabilities `CANCEL`, `ABORT` and `RESUME`, and of `CLEANUP` what is done to one job."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
         return await self._write(CANCEL, Cancel(id=str(job_id)), operation) == b"1"
+
+    async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
+        """Cancel a job that has not run, or ask for the end of the one that runs.
+
+        The driver of the worker is told at once, if it waits or claims; else it hears of it at the next renewal. A
+        Swift worker hears nothing, so that its job is left as it is.
+        """
+        answer: bytes = await self._write(ABORT, Abort(id=str(job_id)), operation)
+        return AbortOutcome(answer.decode())
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Set a pending job aside with its due time; `False` if it is not pending."""

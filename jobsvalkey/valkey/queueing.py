@@ -111,10 +111,11 @@ class ValkeyQueueing(ValkeyBase):
             StoreUnavailable: no answer within `operation_timeout`, or in a part of `hold_for`: ask again.
         """
         try:
-            return Renewed(frozenset(await self._hold(worker, hold_for, is_open=True, leaving=leaving)))
+            tokens, aborts = await self._hold(worker, hold_for, is_open=True, leaving=leaving)
         except WorkerClosed:
             await self._session().end_exchanges(worker)
             raise
+        return Renewed(frozenset(tokens), frozenset(aborts))
 
     async def close_worker(self, worker: WorkerID) -> None:
         """Forget the worker and release its claims. Closing twice is fine. For workers without running handlers.
@@ -126,14 +127,15 @@ class ValkeyQueueing(ValkeyBase):
         with _full_for_now():
             await session.upkeep.call(CLOSE_WORKER, CloseWorker(worker=worker), patience=session.patience)
         await session.end_exchanges(worker)
+        session.waiter.forget(worker)
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
-        """Return at a hint that there may be work, at the loss of the connection, or after `timeout`.
+        """Return at a hint of work, at news of claims, at the loss of the connection, or after `timeout`.
 
-        Without `work` only news of claims that the worker holds are waited for: a worker whose slots are all taken
-        leaves the hints to those that have use for them.
+        Without `work` only news of claims are waited for: a worker whose slots are all taken leaves the hints to those
+        that have use for them.
         """
-        await self._session().waiter.wait(timeout.total_seconds(), work=work)
+        await self._session().waiter.wait(worker, timeout.total_seconds(), work=work)
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; return how many.
@@ -161,11 +163,12 @@ class ValkeyQueueing(ValkeyBase):
             hold=wire.microseconds(hold_for),
             open="" if is_open else "1",
             leaving="1" if leaving else "",
+            listener=session.name,
         )
         with _full_for_now():
-            tokens = await session.upkeep.call(RENEW, words, patience=patience, silence=silence)
+            held = await session.upkeep.call(RENEW, words, patience=patience, silence=silence)
         session.exchanges(worker).locked_for(seconds)
-        return tokens
+        return held
 
 
 @contextmanager

@@ -130,6 +130,7 @@ def _load(name: str) -> Script:
     return Script(name, text, digest, tuple(parameters), each)
 
 
+ABORT: Final = _load("abort")
 ACQUIRE_LOCK: Final = _load("acquire_lock")
 CANCEL: Final = _load("cancel")
 CHANGE: Final = _load("change")

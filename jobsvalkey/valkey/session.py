@@ -21,6 +21,7 @@ from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout, no
 from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.pushing import Pusher
 from jobsvalkey.valkey.scripting import (
+    ABORT,
     ACQUIRE_LOCK,
     CANCEL,
     CHANGE,
@@ -39,10 +40,10 @@ from jobsvalkey.valkey.scripting import (
     Script,
 )
 from jobsvalkey.valkey.tasks import TaskSet
-from jobsvalkey.valkey.waiting import Waiter
+from jobsvalkey.valkey.waiting import Waiter, WaitKeys
 
 CONTROL: Final = (
-    *(ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PUSH, PUSH_IF),
+    *(ABORT, ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PUSH, PUSH_IF),
     *(RECOVER, RELEASE_LOCK, RESUME, SET_METADATA),
 )
 """The scripts that go over the channel of numbered steps."""
@@ -57,7 +58,8 @@ class Session:
         self.patience: float = configuration.operation_timeout.total_seconds()
         self._client = client
         self._context = context
-        self._name = secrets.token_hex(8)
+        self.name: str = secrets.token_hex(8)
+        """Names this driver in this event loop."""
         self._calls = 0
         self._tasks = TaskSet()
 
@@ -68,17 +70,19 @@ class Session:
         """For the locks of workers."""
         self._pushes = self._channel(PUSH)
         self._waits = self._channel()
+        self._news = self._channel()
         self._exchanges: dict[WorkerID, ExchangeChannel] = {}
         self.control_writer: NumberedWriter = NumberedWriter(self.control, self.patience)
         self.pusher: Pusher = Pusher(
             NumberedWriter(self._pushes, self.patience), self._tasks, configuration, self.patience
         )
-        self.waiter: Waiter = Waiter(client, self._waits, f"{context.queue_key}.metadata._wake", self._tasks)
+        keys = WaitKeys(f"{context.queue_key}.metadata._wake", f"{context.queue_key}.metadata._news.{self.name}")
+        self.waiter: Waiter = Waiter(client, keys, self._waits, self._news, self._tasks)
 
     def new_call(self) -> str:
         """A name for one call, however often it is sent."""
         self._calls += 1
-        return f"{self._name}{self._calls}"
+        return f"{self.name}{self._calls}"
 
     def exchanges(self, worker: WorkerID) -> ExchangeChannel:
         """The channel for a worker's exchanges."""
@@ -107,7 +111,7 @@ class Session:
 
     @property
     def _channels(self) -> tuple[Channel, ...]:
-        return self.control, self.reads, self.upkeep, self._pushes, self._waits
+        return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news
 
     def _channel(self, *writing: Script) -> Channel:
         return Channel(self._client, self._context, partial(self._greet, writing))

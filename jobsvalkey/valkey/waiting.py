@@ -1,137 +1,126 @@
-"""Waiting for a hint that there is work: a list that a script leaves one entry in, and a pop that blocks.
+"""Waiting for hints: of work, which any worker may take, and of news of claims that are held here.
 
-A blocked pop costs the server nothing, is answered as soon as a script has left a hint, and wakes one worker only.
+A script leaves a hint of work on a list of the queue, and one of news on the list of the driver that has the worker.
 """
 
 import asyncio
-import logging
-import random
 from collections import deque
+from typing import NamedTuple
 
 from valkey.asyncio import Valkey
 
-from jobsvalkey.contract import ConfigurationError, JobsError
+from jobsvalkey.contract import WorkerID
 from jobsvalkey.valkey.channel import Channel
-from jobsvalkey.valkey.connection import read_timeout
+from jobsvalkey.valkey.listening import Listener
 from jobsvalkey.valkey.tasks import TaskSet
 
-_logger = logging.getLogger(__name__)
 
-LONGEST_BLOCK = 4.0
-"""Seconds that one pop blocks at most; less if the client's read timeout is short."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-"""Seconds until the next pop after one that failed: doubled each time, with jitter."""
-REFUSED_PAUSE = 30.0
-"""The same if the server refuses to give hints: the user may not block, say."""
-LASTING = 6
-"""Failures in a row that are worth a warning; a restart or a cut connection has fewer."""
+class WaitKeys(NamedTuple):
+    """The lists that hints are left on."""
+
+    work: str
+    news: str
 
 
 class Waiter:
-    """Hands hints to the workers of one event loop that wait, first come, first served."""
+    """Hands hints to the workers of one event loop that wait: those of work first come, first served; news to all.
 
-    def __init__(self, client: Valkey, channel: Channel, key: str, tasks: TaskSet) -> None:
-        self._channel = channel
-        self._key = key
-        self._tasks = tasks
-        self._block = min(LONGEST_BLOCK, read_timeout(client) * 0.8)
+    Who waits for work hears both on one connection. Who has no use for work must not take hints of it, so that a full
+    worker listens on a connection of its own.
+    """
+
+    def __init__(self, client: Valkey, keys: WaitKeys, waits: Channel, news: Channel, tasks: TaskSet) -> None:
+        self._keys = keys
+        self._waits = waits
         self._waiting: deque[asyncio.Future[None]] = deque()
         """Those who look for work."""
         self._others: set[asyncio.Future[None]] = set()
         """Those who only wait for news of what they hold."""
-        self._listening = False
-        self._closed = False
-        self._failures = 0
-        """How many pops have failed since the last one that worked."""
-        self._pause = 0.0
-        """How many seconds the last pop was followed by until the next was tried."""
-        self._not_before = 0.0
-        """When the next pop may be tried, by the loop's time."""
+        self._news = 0
+        """How many news there were."""
+        self._told: dict[WorkerID, int] = {}
+        """How many there were when each worker last looked."""
+        self._work_listener = Listener(
+            client,
+            waits,
+            (keys.news, keys.work),
+            tasks,
+            "jobs are found by polling only",
+            is_wanted=lambda: bool(self._waiting),
+            on_hint=self._heard,
+            on_gap=self._wake_all,
+        )
+        self._news_listener = Listener(
+            client,
+            news,
+            (keys.news,),
+            tasks,
+            "workers hear at their renewals only that a job is to end",
+            is_wanted=lambda: bool(self._others),
+            on_hint=self._heard,
+            on_gap=self._tell,
+        )
 
-    async def wait(self, timeout: float, *, work: bool = True) -> None:
-        """Return at a hint, if it is `work` that is waited for, or after `timeout` seconds."""
+    async def wait(self, worker: WorkerID, timeout: float, *, work: bool = True) -> None:
+        """Return at news, at a hint if it is `work` that is waited for, or after `timeout` seconds."""
         if timeout <= 0:
+            return
+        told = self._told.setdefault(worker, self._news)
+        if told < self._news:
+            self._told[worker] = self._news
             return
         hint = asyncio.get_running_loop().create_future()
         if work:
             self._waiting.append(hint)
-            if not self._listening:
-                self._listening = True
-                self._tasks.start(self._listen())
+            self._work_listener.start()
         else:
             self._others.add(hint)
+            self._news_listener.start()
         try:
             async with asyncio.timeout(timeout):
                 await hint
         except TimeoutError:
             pass
         finally:
+            self._told[worker] = self._news
             self._others.discard(hint)
             if hint in self._waiting:
                 self._waiting.remove(hint)
 
+    def forget(self, worker: WorkerID) -> None:
+        """Remember nothing of a worker that was closed."""
+        self._told.pop(worker, None)
+
     def close(self) -> None:
         """Let everybody return who waits."""
-        self._closed = True
+        self._work_listener.close()
+        self._news_listener.close()
         self._wake_all()
-        for hint in self._others:
-            hint.set_result(None)
+        self._tell()
 
-    async def _listen(self) -> None:
-        now = asyncio.get_running_loop().time
-        try:
-            while self._waiting and not self._closed:
-                if (early := self._not_before - now()) > 0:
-                    await asyncio.sleep(early)
-                    continue
-                began = now()
-                try:
-                    popped = await self._pop()
-                    if popped is not None and not self._waiting:
-                        # Nobody here has use for it any more: somebody elsewhere may.
-                        await self._channel.command("LPUSH", self._key, "1", patience=0)
-                except JobsError as error:
-                    if not self._closed:
-                        self._failed(error)
-                    continue
-                if popped is None and now() - began < self._block / 2:
-                    self._rest(FIRST_PAUSE, LONGEST_PAUSE)  # it does not block
-                    continue
-                self._pause = 0.0
-                if self._failures:
-                    self._failures = 0
-                    self._wake_all()
-                elif popped is not None:
-                    self._wake_one()
-        finally:
-            self._listening = False
-
-    async def _pop(self) -> object:
-        return await self._channel.command("BLPOP", self._key, f"{self._block:.3f}", patience=0, blocking=self._block)
-
-    def _failed(self, error: JobsError) -> None:
-        """Let everybody look for work once, since hints may have been lost. From then on they look at their own time.
-
-        Woken at every failure, they would find nothing, wait again, and so on.
-        """
-        self._failures += 1
-        refused = isinstance(error, ConfigurationError)
-        if self._failures == 1:
+    async def _heard(self, key: str) -> None:
+        if key == self._keys.news:
+            self._news += 1
             self._wake_all()
-        if self._failures == (1 if refused else LASTING):
-            _logger.warning("jobs are found by polling only, the server gives no hints: %s", error)
-        self._rest(REFUSED_PAUSE if refused else FIRST_PAUSE, REFUSED_PAUSE if refused else LONGEST_PAUSE)
+            self._tell()
+        elif self._waiting:
+            self._wake_one()
+        else:
+            # Nobody here has use for it any more: somebody elsewhere may.
+            await self._waits.command("LPUSH", key, "1", patience=0)
 
-    def _rest(self, first: float, longest: float) -> None:
-        self._pause = min(max(2 * self._pause, first), longest)
-        self._not_before = asyncio.get_running_loop().time() + self._pause * random.uniform(0.5, 1)
+    def _tell(self) -> None:
+        for hint in self._others:
+            _wake(hint)
 
     def _wake_all(self) -> None:
         while self._waiting:
             self._wake_one()
 
     def _wake_one(self) -> None:
-        if self._waiting:
-            hint = self._waiting.popleft()
-            if not hint.done():
-                hint.set_result(None)
+        _wake(self._waiting.popleft())
+
+
+def _wake(hint: "asyncio.Future[None]") -> None:
+    if not hint.done():
+        hint.set_result(None)

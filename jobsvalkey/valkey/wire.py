@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    Cancel,
     Claim,
     Due,
     Exchanged,
@@ -125,6 +126,8 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
         elif isinstance(settlement, Retry):
             request = "=" if settlement.request is None else settlement.request
             arguments += ("retry", *identity, request, due_argument(settlement.due), settlement.error or "")
+        elif isinstance(settlement, Cancel):
+            arguments += ("cancel", *identity, settlement.reason)
         else:
             arguments += ("release", *identity)
     return arguments
@@ -137,7 +140,8 @@ def exchanged(reply: Reply) -> Exchanged:
     flat: list[bytes]
     exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None]]
     dropped: list[bytes]
-    letters, until_next, flat, exceptions, dropped = reply
+    aborts: list[list[bytes]]
+    letters, until_next, flat, exceptions, dropped, *aborts = reply
     for entry in dropped:
         if _ID.fullmatch(entry):
             _logger.warning("job %s was taken from a Swift worker, which has ended it after all", entry.decode())
@@ -165,7 +169,8 @@ def exchanged(reply: Reply) -> Exchanged:
     lock_expired = until_next == b"expired"
     outcomes = [_OUTCOMES[letter] for letter in letters]
     seconds = None if until_next is None or lock_expired else float(until_next) / 1_000_000
-    return Exchanged(outcomes, [], claims, seconds, lock_expired)
+    aborted = frozenset(aborts[0]) if aborts else frozenset[bytes]()
+    return Exchanged(outcomes, [], claims, seconds, lock_expired, aborted)
 
 
 def stored_job(reply: Reply) -> StoredJob | None:

@@ -5,6 +5,12 @@ from typing import NamedTuple
 from jobsvalkey.contract import WorkerID
 
 
+class Abort(NamedTuple):
+    """The words of `abort`."""
+
+    id: str
+
+
 class AcquireLock(NamedTuple):
     """The words of `acquire_lock`; `duration` is in microseconds."""
 
@@ -114,6 +120,7 @@ class Renew(NamedTuple):
     hold: int
     open: str
     leaving: str
+    listener: str
 
 
 class Resume(NamedTuple):

@@ -126,7 +126,7 @@ async def test_a_user_who_may_not_block_polls(start_server: StartServer, caplog:
 async def test_the_right_to_block_is_asked_for_again(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobsvalkey.valkey.waiting.REFUSED_PAUSE", 0.05)
+    monkeypatch.setattr("jobsvalkey.valkey.listening.REFUSED_PAUSE", 0.05)
     server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -@blocking"}))
     admin: Any = cast(Any, Valkey).from_url(server.url)
 

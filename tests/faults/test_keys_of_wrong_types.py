@@ -74,6 +74,9 @@ class Scene:
     def cancel(self) -> Awaitable[Any]:
         return self.driver.cancel(self.pending)
 
+    def abort(self) -> Awaitable[Any]:
+        return self.driver.abort(self.pending)
+
     def pause(self) -> Awaitable[Any]:
         return self.driver.pause(self.pending)
 
@@ -96,14 +99,14 @@ class Scene:
 IN_THE_WAY: dict[str, list[Callable[[Scene], Awaitable[Any]]]] = {
     ".pending": [
         *(Scene.push, Scene.push_if, Scene.take, Scene.finish, Scene.retry, Scene.close, Scene.recover),
-        *(Scene.cancel, Scene.pause, Scene.resume, Scene.remove, Scene.clean),
+        *(Scene.cancel, Scene.abort, Scene.pause, Scene.resume, Scene.remove, Scene.clean),
     ],
-    ".paused": [Scene.cancel, Scene.pause, Scene.resume, Scene.remove],
+    ".paused": [Scene.cancel, Scene.abort, Scene.pause, Scene.resume, Scene.remove],
     ".completed": [Scene.finish],
     ".failed": [Scene.fail],
-    ".cancelled": [Scene.cancel],
+    ".cancelled": [Scene.cancel, Scene.abort, Scene.close, Scene.recover],
     ".processing": [Scene.recover],
-    ".metadata._claimed": [Scene.take, Scene.finish, Scene.close, Scene.recover],
+    ".metadata._claimed": [Scene.abort, Scene.take, Scene.finish, Scene.close, Scene.recover],
     ".metadata._workers": [Scene.open, Scene.renew, Scene.close, Scene.recover],
     ".metadata._wake": [Scene.push, Scene.push_if, Scene.take, Scene.retry, Scene.resume, Scene.close],
     ".metadata.date": [Scene.push_if, Scene.lock, Scene.get],

@@ -27,7 +27,18 @@ CHAPTERS = (
         "faults",
         "behind",
     ),
-    *("cancel", "resume", "metadata", "scheduling", "inspection", "damage", "retention", "cleanup", "capabilities"),
+    *(
+        "cancel",
+        "abort",
+        "resume",
+        "metadata",
+        "scheduling",
+        "inspection",
+        "damage",
+        "retention",
+        "cleanup",
+        "capabilities",
+    ),
     "scripts",
 )
 """The modules that enter mutants, in the order of the tables: one for each area of the kit, and one for Lua."""

@@ -20,15 +20,15 @@ class ScriptHarness(ValkeyHarness):
     async def start(self) -> None:
         """Replace the line in every script that has it; one that no script has is an error."""
         await super().start()
-        self._before = {script: (script.text, script.digest) for script in scripts_with(self.line, self.only)}
+        self._before = [(script, script.text, script.digest) for script in scripts_with(self.line, self.only)]
         assert self._before, f"no script has the line {self.line!r}"
-        for script in self._before:
-            text = script.text.replace(self.line, self.replaced)
+        for script, text, _ in self._before:
+            text = text.replace(self.line, self.replaced)
             _set(script, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
     async def stop(self) -> None:
         """Put the line back."""
-        for script, (text, digest) in self._before.items():
+        for script, text, digest in self._before:
             _set(script, text, digest)
         await super().stop()
 
@@ -47,7 +47,16 @@ def _set(script: Script, text: str, digest: str) -> None:
 
 
 def script_mutant(
-    name: str, bug: str, killer: str, line: str, replaced: str, *, weakness: int | None = None, only: str | None = None
+    name: str,
+    bug: str,
+    killer: str,
+    line: str,
+    replaced: str,
+    *,
+    weakness: int | None = None,
+    only: str | None = None,
+    chapter: str = __name__,
+    only_the_killer: bool = False,
 ) -> None:
     """Enter a bug of the scripts."""
     attributes: dict[str, Any] = {"line": line, "replaced": replaced, "only": only}
@@ -58,9 +67,9 @@ def script_mutant(
             bug=bug,
             killer=killer,
             harness_type=harness_type,
-            chapter=__name__,
+            chapter=chapter,
             weakness=weakness,
-            only_the_killer=only is not None,
+            only_the_killer=only_the_killer or only is not None,
         )
     )
 

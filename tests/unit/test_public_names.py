@@ -9,7 +9,8 @@ import jobsvalkey
 from jobsvalkey import contract
 
 WRITTEN_BY_USERS = """
-DO_NOT_RETAIN GIVEN RETAIN Accuracy ActiveLock CallNext ClaimLost CleanupOptions CleanupParameters CompletedJob
+DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock CallNext ClaimLost CleanupOptions CleanupParameters
+CompletedJob
 ConfigurationError Day DuplicateJob DuplicateSchedule ExclusiveLock ExponentialJitter Handler Inconsistency
 InconsistencyKind InvalidParameters JobAbandoned JobCleanup JobContext JobDefinition JobError JobFail JobID JobName
 JobOptions JobOutcome JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout
@@ -22,7 +23,8 @@ retain_for retain_last
 """In `jobsvalkey`."""
 
 WRITTEN_BY_AUTHORS_OF_DRIVERS = """
-CAPABILITY_PROTOCOLS FINISHED AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
+CAPABILITY_PROTOCOLS FINISHED AbortableDriver Cancel
+AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
 Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator MetadataDriver
 NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PushedIf QueueDriver Refusal RefusalKind
 Release Renewed Report ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement StoreOutcome

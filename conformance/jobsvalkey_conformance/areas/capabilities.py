@@ -9,6 +9,7 @@ import pytest
 
 from jobsvalkey.contract import (
     CAPABILITY_PROTOCOLS,
+    AbortOutcome,
     Capability,
     JobID,
     JobStatus,
@@ -22,6 +23,10 @@ from jobsvalkey_conformance.harness import AnyDriver
 
 async def _cancels(driver: AnyDriver, job_id: JobID) -> bool:
     return await driver.cancel(job_id)
+
+
+async def _aborts(driver: AnyDriver, job_id: JobID) -> bool:
+    return await driver.abort(job_id) is AbortOutcome.CANCELLED
 
 
 async def _resumes(driver: AnyDriver, job_id: JobID) -> bool:
@@ -53,6 +58,7 @@ async def _knows_durability(driver: AnyDriver, _: JobID) -> bool:
 
 PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
+    Capability.ABORT: _aborts,
     Capability.RESUME: _resumes,
     Capability.METADATA: _keeps_metadata,
     Capability.SCHEDULING: _schedules,

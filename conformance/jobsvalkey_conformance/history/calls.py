@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from msgspec import structs
 
 from jobsvalkey.contract import (
+    AbortOutcome,
     Exchanged,
     JobCleanup,
     JobID,
@@ -183,11 +184,12 @@ class Renew(Call[Renewed]):
         call = replace(self, known=frozenset(named.values()))
         if answer is UNANSWERED:
             return call, answer
-        return call, Renewed(frozenset(named[token] for token in answer.tokens if token in named))
+        shown = (frozenset(named[token] for token in held if token in named) for held in (answer.tokens, answer.aborts))
+        return call, Renewed(*shown)
 
     def agrees(self, twin: Renewed, seen: Renewed) -> bool:
         """Whether a driver may have answered so."""
-        return twin.tokens & self.known == seen.tokens
+        return twin.tokens & self.known == seen.tokens and twin.aborts & self.known == seen.aborts
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,17 @@ class Change(_OfOneJob[bool]):
     async def on(self, driver: AnyDriver) -> bool:
         """Ask it."""
         return await getattr(driver, self.what)(self.job_id, operation=self.operation)
+
+
+@dataclass(frozen=True)
+class Abort(_OfOneJob[AbortOutcome]):
+    """`abort`."""
+
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> AbortOutcome:
+        """Ask it."""
+        return await driver.abort(self.job_id, operation=self.operation)
 
 
 @dataclass(frozen=True)

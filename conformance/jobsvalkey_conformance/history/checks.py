@@ -8,9 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import inf
 
-from jobsvalkey.contract import FINISHED, Claim, JobID, NewJob, Retry, SettleOutcome, StoreOutcome, WorkerID
+from jobsvalkey.contract import (
+    FINISHED,
+    AbortOutcome,
+    Claim,
+    JobID,
+    NewJob,
+    Retry,
+    SettleOutcome,
+    StoreOutcome,
+    WorkerID,
+)
 from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
+    Abort,
     Change,
     Clean,
     Exchange,
@@ -63,6 +74,7 @@ def lost_or_unexpected(history: History) -> Iterator[str]:
         elif claim.request not in before and (claim.job_id, claim.request) not in rewritten:
             yield f"job {claim.job_id} is claimed with a request that nobody gave it: {event}"
     taken_out = {call.job_id for event, call in history.of(Change) if event.answer is not False}
+    taken_out |= {call.job_id for event, call in history.of(Abort) if event.answer is not AbortOutcome.NOTHING}
     cleaned = _may_be_cleaned_unseen(history)
     for event, push in history.answered(Push):
         for item, pushed_now in zip(push.items, event.answer, strict=True):
@@ -144,6 +156,19 @@ def _waits(steps: Sequence[Step[Part]], began: Mapping[Number, int]) -> Iterator
         yield answer.claims[0], max(ends, default=-1), began[call.number]
 
 
+def unasked(history: History) -> Iterator[str]:
+    """The end of a claim is asked for by an `abort` of its job, which does not outlive the claim."""
+    tokens, asked = history.tokens, history.of(Abort)
+    for event, exchange in history.answered(Exchange):
+        ended = {settlement.token for settlement in exchange.settlements}
+        for token in event.answer.aborts & tokens.get(exchange.worker, {}).keys():
+            job_id = tokens[exchange.worker][token][0]
+            if not any(call.job_id == job_id and one.began < (event.answered or 0) for one, call in asked):
+                yield f"nobody had asked for the end of job {job_id}: {event}"
+            if token in ended and SettleOutcome.BROKEN not in event.answer.outcomes:
+                yield f"the claim {token!r} has ended, and its end is still asked for: {event}"
+
+
 def torn_batches(history: History) -> Iterator[str]:
     """Of a push that was not answered, all is there, or nothing."""
     if _may_be_cleaned_unseen(history):
@@ -189,6 +214,7 @@ def _seen(history: History) -> set[JobID]:
     """The jobs of which anybody saw that they were there."""
     seen = {claim.job_id for _, _, claim in _claims(history)}
     seen |= {get.job_id for event, get in history.answered(Get) if event.answer is not None}
+    seen |= {abort.job_id for event, abort in history.answered(Abort) if event.answer is not AbortOutcome.NOTHING}
     return seen | {change.job_id for event, change in history.answered(Change) if event.answer}
 
 
@@ -198,6 +224,7 @@ CHECKS: tuple[Check, ...] = (
     settled_twice,
     out_of_order,
     overtaken,
+    unasked,
     torn_batches,
     not_linearizable,
 )

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from jobsvalkey.contract import (
     FINISHED,
+    Cancel,
     Capability,
     Claim,
     Due,
@@ -26,6 +27,7 @@ from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
+    Abort,
     Call,
     Change,
     Clean,
@@ -123,6 +125,8 @@ class ProducerClient(Client):
                     await self.shared.recorder.ask(self.name, self.driver, push, patience=0)
             elif Capability.INSPECTION in self.shared.capabilities and self.random.random() < 0.4:
                 await self.ask(Get(self.random.choice(known)))
+            elif Capability.ABORT in self.shared.capabilities and self.random.random() < 0.3:
+                await self.ask(Abort(self.random.choice(known[-12:]), self.operation()))
             elif self.shared.changes:
                 what = self.random.choice(self.shared.changes)
                 await self.ask(Change(self.random.choice(known[-12:]), what, self.operation()))
@@ -159,6 +163,7 @@ class WorkerClient(Client):
 
     async def _live(self, worker: str) -> None:
         held: list[Claim] = []
+        aborts: frozenset[bytes] = frozenset()
         await self.ask(OpenWorker(worker, self._hold_for()))
         for sequence in range(1, self.random.randint(5, 40)):
             if not self.shared.more():
@@ -166,18 +171,21 @@ class WorkerClient(Client):
             if self.random.random() < 0.2:
                 await self.ask(Renew(worker, self._hold_for()))
             settled = [claim for claim in held if self.random.random() < 0.6]
-            settlements = tuple(self._settlement(claim) for claim in settled)
+            settlements = tuple(self._settlement(claim, aborts) for claim in settled)
             answer = await self.ask(Exchange(worker, sequence, settlements, self.random.choice((0, 1, 1, 2, 3))))
             # Some claims are settled a second time.
             held = [claim for claim in held if claim not in settled or self.random.random() < 0.1]
             held += answer.claims
+            aborts = answer.aborts
         if self.random.random() < 0.5:  # Otherwise it died.
             await self.ask(CloseWorker(worker))
 
     def _hold_for(self) -> timedelta:
         return timedelta(seconds=self.random.randint(5, 20))
 
-    def _settlement(self, claim: Claim) -> Settlement:
+    def _settlement(self, claim: Claim, aborts: frozenset[bytes]) -> Settlement:
+        if claim.token in aborts and self.random.random() < 0.5:
+            return Cancel(claim.job_id, claim.token, self.random.choice((b"", b"cancelled")))
         match self.random.randrange(8):
             case 0:
                 return Fail(claim.job_id, claim.token, b"failed", keep=self.random.random() < 0.5)

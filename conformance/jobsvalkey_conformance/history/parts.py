@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobsvalkey.contract import FINISHED, JobID, JobStatus, SettleOutcome, WorkerID
+from jobsvalkey.contract import FINISHED, Cancel, JobID, JobStatus, SettleOutcome, WorkerID
 from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
+    Abort,
     AnyCall,
     Change,
     Clean,
@@ -150,8 +151,12 @@ class _Life:
                     self._states.add(JobStatus.PAUSED)
                 case Change(what="cancel"):
                     self._states.add(JobStatus.CANCELLED)
-                case Exchange(worker=worker):
+                case Abort():
+                    self._states.add(JobStatus.CANCELLED)
+                case Exchange(worker=worker, settlements=settlements):
                     self._states |= CLAIMED
+                    if any(isinstance(settlement, Cancel) for settlement in settlements):
+                        self._states.add(JobStatus.CANCELLED)
                     self._first.setdefault(worker, part.event.began)
                     # Its part in the job's life is over when it has settled it, and claims it no more.
                     answer = part.answer

@@ -63,7 +63,13 @@ class TwinTransition:
             frozenset(queue.kept),
             frozenset(queue.remembered.items()),
             frozenset(
-                (name, one.expires, tuple(one.claims.items()), *self._memory_of_worker(name, one))
+                (
+                    name,
+                    one.expires,
+                    tuple(one.claims.items()),
+                    frozenset(one.aborts),
+                    *self._memory_of_worker(name, one),
+                )
                 for name, one in queue.workers.items()
             ),
             # When a producer was last heard is left out: its repeats come sooner than it is forgotten.
@@ -89,8 +95,8 @@ class TwinTransition:
         queue.remembered.update(remembered)
         for job in jobs:
             queue.put(job)
-        for name, expires, claims, sequence, outcomes in workers:
-            queue.workers[name] = Worker(expires, 0, dict(claims), sequence, list(outcomes))
+        for name, expires, claims, aborts, sequence, outcomes in workers:
+            queue.workers[name] = Worker(expires, 0, dict(claims), sequence, list(outcomes), aborts=set(aborts))
         for name, sequence, digest, answer in producers:
             listed = list(cast(tuple[Pushed, ...], answer)) if isinstance(answer, tuple) else answer
             queue.producers[name] = Answer(sequence, digest, listed, now)

@@ -119,6 +119,8 @@ class LockstepMachine(MachineBase):
     def settlements(self, queue: int, settle: list[tuple[str, int]]) -> list[PairedSettlement]:
         """Resolve kinds of settlements and claims counted back from the latest."""
         known = self.pairs[queue].claims
+        if not self.states(Capability.ABORT):
+            settle = [("release" if kind == "cancel" else kind, back) for kind, back in settle]
         return [PairedSettlement(kind, known[-1 - back % len(known)]) for kind, back in settle if known]
 
     def exchange_once(self, queue: int, name: WorkerID, settlements: list[PairedSettlement], limit: int) -> None:
@@ -193,6 +195,22 @@ class LockstepMachine(MachineBase):
                 numbered,
                 lambda driver, operation: getattr(driver, what)(job_id, operation=operation),
             )
+
+    @step(
+        Capability.ABORT,
+        queue=queues,
+        number=jobs,
+        anywhere=st.sampled_from([False, False, False, True]),
+        numbered=st.booleans(),
+        often=2,
+    )
+    def abort(self, queue: int, number: int, anywhere: bool, numbered: bool) -> None:
+        """Ask for the end of a job that runs, if there is one, or of any."""
+        there = [] if anywhere else self.jobs_in(queue, JobStatus.PROCESSING)
+        job_id = there[number % len(there)] if there else JOB_IDS[number]
+        self.write(
+            queue, f"abort({job_id})", numbered, lambda driver, operation: driver.abort(job_id, operation=operation)
+        )
 
     @step(
         Capability.CLEANUP,

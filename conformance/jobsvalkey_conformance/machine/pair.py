@@ -10,6 +10,7 @@ from msgspec import structs
 
 from jobsvalkey.contract import (
     FINISHED,
+    Cancel,
     Capability,
     Claim,
     Clock,
@@ -24,6 +25,7 @@ from jobsvalkey.contract import (
     Release,
     Renewed,
     Retry,
+    Settlement,
     StoredJob,
     WorkerID,
 )
@@ -33,7 +35,18 @@ from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 T = TypeVar("T")
 Call = Callable[[AnyDriver], Awaitable[T]]
 
-SETTLEMENTS = ("finish", "finish", "fail", "keep", "retry", "retry later", "release", "wrong job", "wrong token")
+SETTLEMENTS = (
+    "finish",
+    "finish",
+    "fail",
+    "keep",
+    "retry",
+    "retry later",
+    "release",
+    "cancel",
+    "wrong job",
+    "wrong token",
+)
 
 RETRY_DELAY = timedelta(seconds=20)
 """How long a `retry later` waits."""
@@ -76,7 +89,7 @@ class PairedSettlement:
     kind: str
     claim: PairedClaim
 
-    def with_token(self, token: bytes) -> Finish | Fail | Retry | Release:
+    def with_token(self, token: bytes) -> Settlement:
         """The settlement of the claim that `token` names."""
         job_id = self.claim.job_id
         match self.kind:
@@ -92,6 +105,8 @@ class PairedSettlement:
                 return Retry(job_id, token, b"again", RETRY_DELAY, b"to be retried")
             case "release":
                 return Release(job_id, token)
+            case "cancel":
+                return Cancel(job_id, token, b"cancelled")
             case "wrong job":
                 return Finish(JobID(int=job_id.int + (1 << 32)), token)
             case _:
@@ -189,6 +204,7 @@ class Pair:
                     f"{what}: the token {ours.token!r} was used before"
                 )
                 self.claims.append(claim)
+        self._same_aborts(what, asked.worker, tested.aborts, twin.aborts)
         # What is recorded of an exchange is its outcomes and claims: a repeat may tell the time till the next anew.
         if not repeat and tested.until_next != twin.until_next:
             close = None not in (tested.until_next, twin.until_next) and (
@@ -217,6 +233,16 @@ class Pair:
             [claim for claim in claims if claim.twin in twin.tokens],
         )
         same(f"{what}, number of claims held", len(tested.tokens), len(twin.tokens))
+        self._same_aborts(what, worker, tested.aborts, twin.aborts)
+
+    def _same_aborts(self, what: str, worker: WorkerID, tested: frozenset[bytes], twin: frozenset[bytes]) -> None:
+        claims = [claim for claim in self.claims if claim.worker == worker]
+        same(
+            f"{what}, claims whose end is asked for",
+            [claim for claim in claims if claim.tested in tested],
+            [claim for claim in claims if claim.twin in twin],
+        )
+        same(f"{what}, number of claims whose end is asked for", len(tested), len(twin))
 
     async def _answer_of_tested(self, call: Call[T], repeatable: bool) -> T | Raised:
         if self.losing_reply and repeatable:

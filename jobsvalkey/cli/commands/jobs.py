@@ -10,7 +10,7 @@ from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
 from jobsvalkey.cli.output import as_json, print_fields, print_json, print_lines, print_table, say
-from jobsvalkey.contract import JobID, JobStatus
+from jobsvalkey.contract import AbortOutcome, JobID, JobStatus
 from jobsvalkey.runtime import JobQueue, JobRecord
 from jobsvalkey.valkey import ValkeyJobQueue
 
@@ -66,6 +66,23 @@ def cancel(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json:
 
 
 @app.command()
+def abort(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
+    """Cancel jobs that have not run, and ask for the end of those that run: they do not run again."""
+    outcomes = asyncio.run(_abort_all(url, queue, [_parse(each) for each in ids]))
+    if json:
+        print_json([{"job_id": str(job_id), "outcome": outcome.value} for job_id, outcome in outcomes])
+    else:
+        for job_id, outcome in outcomes:
+            if outcome is not AbortOutcome.NOTHING:
+                say(f"{job_id} cancelled" if outcome is AbortOutcome.CANCELLED else f"{job_id} was asked to end")
+    refused = [str(job_id) for job_id, outcome in outcomes if outcome is AbortOutcome.NOTHING]
+    if refused:
+        raise CommandFailed(
+            "not aborted, since the job has ended, is not there, or a Swift worker runs it: " + ", ".join(refused)
+        )
+
+
+@app.command()
 def pause(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
     """Set pending jobs aside."""
     _change("paused", "pending", lambda queue, job_id: queue.pause(job_id), ids, url, queue, json)
@@ -110,6 +127,11 @@ async def _change_all(url: str, queue_key: str, change: Change, ids: list[JobID]
             status = None if await change(queue, job_id) else await queue.status(job_id) or "not there"
             outcomes.append((job_id, status))
     return outcomes
+
+
+async def _abort_all(url: str, queue_key: str, ids: list[JobID]) -> list[tuple[JobID, AbortOutcome]]:
+    async with open_queue(url, queue_key) as queue:
+        return [(job_id, await queue.abort(job_id)) for job_id in ids]
 
 
 async def _list(url: str, queue_key: str, statuses: list[JobStatus], limit: int) -> list[JobRecord]:

@@ -1,5 +1,5 @@
 -- Cancel a pending or paused job.
--- uses: operations types places ending
+-- uses: operations types places cancelling
 -- args: id
 -- result: `1` if it was cancelled, else `0`.
 -- cost: O(log n).
@@ -11,8 +11,5 @@ if wrong then return wrong end
 local state, where = find_job(id)
 if state ~= 'pending' and state ~= 'paused' then return record_always('0') end
 remove_first()
-local is_kept = end_job(id, 'cancelled', where)
-take(id, state, where)
-if not is_kept then vanish({ id }, now) end
-trim('cancelled', 100)
+cancel(id, state, where, where)
 return record('1')

@@ -5,7 +5,7 @@
 -- cost: O(log n) for each of its claims.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
-local wrong = has_wrong_type('zset', WORKERS, PENDING) or has_wrong_type('hash', CLAIMED, worker_of(worker))
+local wrong = has_wrong_type('zset', WORKERS, PENDING, ENDED.cancelled.key, IDS) or has_wrong_type('hash', CLAIMED, worker_of(worker))
   or has_wrong_type('set', claims_of(worker))
 if wrong then return wrong end
 

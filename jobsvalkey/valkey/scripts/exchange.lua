@@ -1,15 +1,16 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- uses: layout types claims pending envelopes swift
+-- uses: layout types claims pending envelopes swift aborting
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests have together at most, but for a single
 -- one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
 -- `is_repeat` is `1` if it is sent again. A call that is sent again and does nothing leaves its name behind. Its first
 -- sending, or an earlier call, may still be on the way. If it arrives, it must not claim jobs that nobody waits for.
--- each settlement: finish id token | fail id token error keep | retry id token request due error | release id token
+-- each settlement: finish id token | fail id token error keep | retry id token request due error | release id token | cancel id token reason
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
--- `1` if the attempt is reset, error; what was dropped: entries that were no ids, and jobs that Swift workers had ended.
+-- `1` if the attempt is reset, error; what was dropped: entries that were no ids, and jobs that Swift workers had ended; if
+-- the worker's record lists any, the tokens of claims whose end is asked for.
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
@@ -17,8 +18,8 @@ local CHUNK = 16 -- requests that are read at once, since they may be large
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
 local record_key = worker_of(worker)
-local expires, last, recorded, in_vain =
-  unpack(redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain'), 1, 4)
+local expires, last, recorded, in_vain, listed =
+  unpack(redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain', 'aborts'), 1, 5)
 expires = tonumber(expires)
 if not expires or expires + WORKER_MEMORY <= now then return fault('CLOSED', worker) end
 if last and tonumber(sequence) < tonumber(last) then
@@ -41,7 +42,10 @@ local function until_next()
   local head = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')
   return head[2] and whole(math.max(micro(head[2]) - now, 0)) or false
 end
-local function answer(outcomes, next_due) return { outcomes, next_due, claims, exceptions, dropped } end
+local function answer(outcomes, next_due)
+  local aborts = listed and aborts_of(worker, listed) or nil
+  return { outcomes, next_due, claims, exceptions, dropped, aborts }
+end
 
 if last and tonumber(sequence) == tonumber(last) then
   local prefix, numbers, by_number = sequence .. '.', {}, {}
@@ -91,8 +95,9 @@ if #ids > 0 then
     local claim = held[n]
     outcomes[n] = CLAIM_LOST
     if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then
-      local _, _, due, holder, is_remembered = parse_claim(claim)
+      local _, _, due, holder, is_remembered, is_aborted = parse_claim(claim)
       if holder == worker then
+        if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end
         local kind, at, is_kept = kinds[n], places[n], false
         if kind == 'fail' then
           -- words: fail
@@ -109,11 +114,12 @@ if #ids > 0 then
   end
   wrong = checks.finish and has_wrong_type('zset', ENDED.completed.key, IDS)
     or checks.fail and has_wrong_type('zset', ENDED.failed.key, KEPT, IDS)
+    or (checks.cancel or checks.abort) and has_wrong_type('zset', ENDED.cancelled.key, IDS)
   if wrong then return wrong end
 
   -- Write. A full server refuses a script whose first write adds.
   if #settled > 0 then redis.call('HDEL', record_key, '') end
-  local entries, gone, completed, failed = {}, {}, 0, 0
+  local entries, gone, completed, failed, cancelled = {}, {}, 0, 0, 0
   local function go_back(id, due) entries[#entries + 1], entries[#entries + 2] = due, id end
   for n, outcome in ipairs(outcomes) do
     if outcome == SETTLED then
@@ -132,6 +138,14 @@ if #ids > 0 then
         keep_stored(id, dues[id])
         if error ~= '' then mark(id, 'error', error, 'ended', '-') end
         go_back(id, seconds(due_at(due)))
+      elseif kind == 'cancel' or kind == 'abort' then
+        cancelled = cancelled + 1
+        if not end_job(id, 'cancelled', dues[id]) then
+          gone[#gone + 1] = id
+        elseif kind == 'cancel' then
+          -- words: cancel
+          if reason ~= '' then mark(id, 'error', reason, 'ended', '-') end
+        end
       else
         go_back(id, dues[id])
       end
@@ -142,6 +156,12 @@ if #ids > 0 then
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end
+  if cancelled > 0 then trim('cancelled', 2 * cancelled + 100) end
+  if listed then
+    local _, left = aborts_of(worker, listed)
+    listed = #left > 0 and table.concat(left, ' ')
+    if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
+  end
 end
 
 -- Claim: as many of the due jobs as fit.

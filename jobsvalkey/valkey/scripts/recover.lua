@@ -7,7 +7,7 @@
 -- cost: O(log n) for each job, and O(1) for each dead worker.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
-local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS) or has_wrong_type('list', PROCESSING)
+local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS, ENDED.cancelled.key) or has_wrong_type('list', PROCESSING)
   or has_wrong_type('hash', CLAIMED)
 if wrong then return wrong end
 count_hints()

@@ -1,5 +1,7 @@
 """`jobsvalkey jobs`."""
 
+import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -115,3 +117,19 @@ async def test_does_what_can_be_done_and_names_the_rest(shell: Shell, queue: Job
 @pytest.mark.parametrize("command", ["show", "cancel", "pause", "resume", "rerun", "remove"])
 async def test_refuses_what_is_no_id(shell: Shell, command: str) -> None:
     (await shell("jobs", command, "12")).assert_refused(2, "'12' is not a job id")
+
+
+async def test_aborts_what_waits_and_what_runs(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    waiting, running = await queue.push(NAME, "later"), await queue.push(NAME, "now")
+    await queue.pause(waiting)
+    await queue.driver.open_worker("worker", timedelta(hours=1))
+    (claim,) = (await queue.driver.exchange("worker", 1, (), 1)).claims
+    assert claim.job_id == running
+    done = await shell("jobs", "abort", str(waiting), str(running))
+    assert done.code == 0
+    assert done.out.splitlines() == [f"{waiting} cancelled", f"{running} was asked to end"]
+    assert (await queue.driver.exchange("worker", 2)).aborts == {claim.token}
+    again = await shell("jobs", "abort", str(waiting), str(running), "--json")
+    assert [each["outcome"] for each in json.loads(again.out)] == ["nothing", "requested"]
+    assert again.code == 1
+    assert str(waiting) in again.err

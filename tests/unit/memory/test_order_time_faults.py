@@ -174,6 +174,7 @@ CALLS: dict[str, Callable[[MemoryJobQueue[ManualClock]], Awaitable[Any]]] = {
     "recover": lambda queue: queue.recover(),
     "wait": lambda queue: queue.wait(WORKER, timedelta(0)),
     "cancel": lambda queue: queue.cancel(ID),
+    "abort": lambda queue: queue.abort(ID),
     "pause": lambda queue: queue.pause(ID),
     "resume": lambda queue: queue.resume(ID),
     "rerun": lambda queue: queue.rerun(ID),

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobsvalkey import ActiveLock, JobCleanup, JobContext, JobQueue, JobStatus, NoRetry
-from jobsvalkey.contract import Exchanged, Release, Renewed, Report, Settlement
+from jobsvalkey.contract import Cancel, Exchanged, Renewed, Report, Settlement
 from jobsvalkey.runtime.in_flight import size_of
 from tests.support.drivers import status_of
 from tests.support.processors import options, run_in_background
@@ -144,7 +144,7 @@ async def test_a_run_whose_end_is_asked_for_is_cancelled_once(by: str) -> None:
         driver.news.set()
         await until(lambda: handler.cancelled == [2])
         await until(lambda: driver.settled)
-        assert isinstance(driver.settled[0][0], Release)
+        assert isinstance(driver.settled[0][0], Cancel)
         assert driver.settled[0][0].job_id == job_id
         handler.go_on.set()
 
@@ -157,10 +157,9 @@ async def test_a_claim_whose_end_is_asked_for_already_is_not_started() -> None:
     job_id = await queue.push(Work(1))
     async with run_in_background(queue.processor(options())):
         await until(lambda: driver.settled)
-        assert isinstance(driver.settled[0][0], Release)
-        await until(lambda: ran)  # this driver lets it run again
-    assert ran == [1]
-    assert await status_of(queue, job_id) is JobStatus.COMPLETED
+        assert isinstance(driver.settled[0][0], Cancel)
+    assert ran == []
+    assert await status_of(queue, job_id) is JobStatus.CANCELLED
 
 
 async def test_the_slot_of_a_job_that_was_cleaned_up_is_free_for_another() -> None:

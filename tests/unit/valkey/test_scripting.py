@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from jobsvalkey.contract import Fail, Finish, JobID, NewJob, Release, Retry, Settlement
+from jobsvalkey.contract import Cancel, Fail, Finish, JobID, NewJob, Release, Retry, Settlement
 from jobsvalkey.valkey import scripting, wire, words
 from jobsvalkey.valkey.scripting import CONTEXT, EXCHANGE, PUSH, PUSH_IF, Script
 
@@ -133,6 +133,7 @@ SETTLEMENTS: dict[str, tuple[Settlement, dict[str, object]]] = {
         Retry(ID, b"token", b"request", timedelta(microseconds=7), b"error"),
         {"id": str(ID), "token": b"token", "request": b"request", "due": "+7", "error": b"error"},
     ),
+    "cancel": (Cancel(ID, b"token", b"reason"), {"id": str(ID), "token": b"token", "reason": b"reason"}),
     "release": (Release(ID, b"token"), {"id": str(ID), "token": b"token"}),
 }
 

@@ -1,5 +1,5 @@
 -- Jobs that are run anew or removed, from wherever they are.
--- uses: types places pending ending operations
+-- uses: types places pending cancelling operations
 
 -- What a script that changes jobs asks before it writes: an error if a key that it may need holds another type.
 local function changes_wrong_type()
@@ -8,7 +8,8 @@ local function changes_wrong_type()
     or has_wrong_type('list', PROCESSING) or has_wrong_type('hash', CLAIMED)
 end
 
--- Run a job anew, due now and at attempt 1, or remove it; whether it could be done.
+-- Run a job anew, due now and at attempt 1, or remove it; whether it could be done. One whose end is asked for does not run
+-- anew: it ends.
 local function rerun_or_remove(action, id, state, where)
   if action == 'remove' then
     take(id, state, where)
@@ -18,7 +19,11 @@ local function rerun_or_remove(action, id, state, where)
   if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run
   remove_first()
   if state == 'processing' and where then
-    local _, _, due = parse_claim(where)
+    local _, _, due, _, _, is_aborted = parse_claim(where)
+    if is_aborted then
+      cancel(id, state, where, due)
+      return true
+    end
     keep_stored(id, due)
   end
   mark(id, 'reset', '1')

@@ -1,18 +1,20 @@
--- The claims: one entry in a hash for each, `token started due remember worker`, and a set of ids for each worker.
+-- The claims: one entry in a hash for each, `token started due notes worker`, and a set of ids for each worker. The notes
+-- are `remember`, of an id that a user gave, and `abort`, of a claim whose end is asked for; both as `remember+abort`, none
+-- as `-`.
 -- uses: keys time batches
 local CLAIMED = META .. '_claimed'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
 local WORKER_MEMORY = 86400000000 -- microseconds for which a worker is known after its lock has run out
 
-local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, leaving, sequence, outcomes, in vain
+local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, leaving, listener, sequence, outcomes, in vain, aborts
 local function claims_of(worker) return META .. '_claims.' .. worker end
 
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
--- remembered. One that is not ours is nobody's, and as if it were made now.
+-- remembered, whether the claim's end is asked for. One that is not ours is nobody's, and as if it were made now.
 local function parse_claim(claim)
-  local token, started, score, remember, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
-  if not number(score) then return '', whole(now), seconds(now), '', false end
-  return token, started, score, worker, remember == 'remember'
+  local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
+  if not number(score) then return '', whole(now), seconds(now), '', false, false end
+  return token, started, score, worker, notes:find('remember', 1, true) ~= nil, notes:find('abort', 1, true) ~= nil
 end
 
 -- End claims of one worker. If its set is of the wrong type, that is the worker's trouble alone.
