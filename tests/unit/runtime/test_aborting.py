@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import partial
 from statistics import median
 from typing import Any
 
