@@ -45,7 +45,7 @@ class JobRun:
         return ends and not self.timed_out
 
     def give_back(self, claim: Claim) -> Settlement:
-        """What becomes of a job whose run was called off."""
+        """Settle a job whose run was called off."""
         kind = Cancel if self.aborted else Release
         return kind(claim.job_id, claim.token)
 

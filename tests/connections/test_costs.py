@@ -1,4 +1,4 @@
-"""What a push, a claim and a settlement cost, if a queue uses nothing else: commands on the server, and bytes."""
+"""The cost of a push, a claim and a settlement, if a queue uses nothing else: commands on the server, and bytes."""
 
 import re
 from collections import Counter

@@ -348,7 +348,7 @@ class AbortTests(Suite):
 
     @conformance_test(Capability.ABORT, Capability.INSPECTION)
     async def test_abort_keeps_what_a_job_has_been_through(self, kit: SuiteContext) -> None:
-        """What a job has been through is shown of the cancelled one: its error, and that a worker died with it."""
+        """The past of a job is shown of the cancelled one: its error, and that a worker died with it."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         _, claim = await kit.claim_with_a_past(driver, rerun=False, hold_for=kit.unit)
         await driver.abort(claim.job_id)
@@ -360,7 +360,7 @@ class AbortTests(Suite):
 
     @conformance_test(Capability.ABORT, Capability.INSPECTION)
     async def test_abort_retention_counts_what_was_cancelled(self, kit: SuiteContext) -> None:
-        """What ends as cancelled, in whatever way, is trimmed as the policy of cancelled jobs says."""
+        """Jobs that end as cancelled, in whatever way, are trimmed as the policy of cancelled jobs says."""
         driver = await kit.driver(retention_policy=RetentionPolicy(cancelled_jobs=retain_last(1)))
         ids: list[JobID] = []
         for way in ("release", "closing", "cancel"):
