@@ -178,7 +178,7 @@ Settlement: TypeAlias = Finish | Fail | Retry | Release | Cancel
 
 
 class AbortOutcome(StrEnum):
-    """What became of a request to end a job."""
+    """The answer to a request to end a job."""
 
     CANCELLED = "cancelled"
     """It had not run, and will not."""
