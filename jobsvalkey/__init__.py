@@ -1,5 +1,6 @@
 """A job queue on Valkey: typed jobs, fenced claims, at-least-once delivery that survives its workers."""
 
+from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
     RETAIN,
@@ -97,6 +98,7 @@ __all__ = [
     "AbortOutcome",
     "Accuracy",
     "ActiveLock",
+    "BlockingJobQueue",
     "CallNext",
     "ClaimLost",
     "CleanupOptions",

@@ -84,7 +84,7 @@ class Pusher:
                 except Exception as error:
                     for waiting in batch:
                         if not waiting.done.done():
-                            waiting.done.set_exception(error)
+                            waiting.done.set_exception(_another(error))
                 self._under_way = []
         finally:
             self._running = False
@@ -142,3 +142,12 @@ class Pusher:
             if not waiting.done.done():
                 waiting.done.set_result(pushed(waiting.items, answer[at:end]))
             at = end
+
+
+def _another(error: Exception) -> Exception:
+    """Return the same error for one more caller: raising it adds to its traceback, for whoever holds it."""
+    kind = type(error)
+    another = kind.__new__(kind, *error.args)
+    another.__dict__.update(error.__dict__)
+    another.__cause__, another.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return another.with_traceback(error.__traceback__)

@@ -9,15 +9,14 @@ import jobsvalkey
 from jobsvalkey import contract
 
 WRITTEN_BY_USERS = """
-DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock CallNext ClaimLost CleanupOptions CleanupParameters
-CompletedJob
-ConfigurationError Day DuplicateJob DuplicateSchedule ExclusiveLock ExponentialJitter Handler Inconsistency
-InconsistencyKind InvalidParameters JobAbandoned JobCleanup JobContext JobDefinition JobError JobFail JobID JobName
-JobOptions JobOutcome JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout
-JobsError Lifespan MetricsMiddleware Middleware Month NamedParameters NoRetry PayloadTooLarge PoppedJob Processor
-ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge PushedJob Retention RetentionPolicy RetryStrategy
-Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable Task TaskWithOptions
-TracingMiddleware UnknownJob UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values new_job_id
+DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock BlockingJobQueue CallNext ClaimLost CleanupOptions
+CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule ExclusiveLock ExponentialJitter
+Handler Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCleanup JobContext JobDefinition JobError
+JobFail JobID JobName JobOptions JobOutcome JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep
+JobStatus JobTimeout JobsError Lifespan MetricsMiddleware Middleware Month NamedParameters NoRetry PayloadTooLarge
+PoppedJob Processor ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge PushedJob Retention RetentionPolicy
+RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable Task
+TaskWithOptions TracingMiddleware UnknownJob UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values new_job_id
 retain_for retain_last
 """
 """In `jobsvalkey`."""
