@@ -40,7 +40,7 @@ class Line:
     def remove(self, old: Place) -> None:
         """Take a place out that is in."""
         index, part = self._part_of(old)
-        del part[bisect_left(part, old)]
+        del part[0 if part[0] == old else bisect_left(part, old)]  # jobs leave in their order, as a rule
         self._length -= 1
         if not part and len(self._parts) > 1:
             del self._parts[index]

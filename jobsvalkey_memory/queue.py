@@ -197,7 +197,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                 if due <= now < holder.expires and (left >= 0 or index == 0):
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
-        held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(b"%d." % sequence))
+        prefix = b"%d." % sequence
+        held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(prefix))
         claims = [claim_of(self.state.jobs[job_id], token) for token, job_id in held]
         if claims or SettleOutcome.SETTLED in outcomes:
             holder.sequence, holder.outcomes = sequence, outcomes

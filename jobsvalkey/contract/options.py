@@ -60,12 +60,15 @@ class RetentionPolicy:
 
     def of(self, status: JobStatus) -> Retention:
         """Return what is kept of the jobs in one of the three states that are ends."""
-        retentions = {
-            JobStatus.COMPLETED: self.completed_jobs,
-            JobStatus.FAILED: self.failed_jobs,
-            JobStatus.CANCELLED: self.cancelled_jobs,
-        }
-        return retentions[status]
+        match status:
+            case JobStatus.COMPLETED:
+                return self.completed_jobs
+            case JobStatus.FAILED:
+                return self.failed_jobs
+            case JobStatus.CANCELLED:
+                return self.cancelled_jobs
+            case _:
+                raise KeyError(status)
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -27,6 +27,7 @@ class Channel:
     def __init__(
         self, client: Valkey, context: ScriptContext, on_connect: Callable[["Channel"], Awaitable[None]] | None = None
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._connection = Connection(client)
         self._context = context
         self._silence = read_timeout(client)
@@ -106,7 +107,7 @@ class Channel:
         self._connection.close_without_loop()
 
     async def _persist(self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float) -> Reply:
-        clock = asyncio.get_running_loop().time
+        clock = self._loop.time
         end = clock() + patience
         unanswered = False
         told: Exception | None = None
@@ -163,7 +164,7 @@ class Channel:
     def _moved(self) -> None:
         """Give the attempt that is under way its time anew: bytes that move are an answer on its way."""
         if self._timer is not None and not self._timer.expired():
-            self.moving_until = asyncio.get_running_loop().time() + self._given
+            self.moving_until = self._loop.time() + self._given
             self._timer.reschedule(self.moving_until)
 
     def _unavailable(self, error: Exception | None, unanswered: bool) -> StoreUnavailable:

@@ -16,8 +16,7 @@ from jobsvalkey.valkey.wire import push_arguments, pushed
 class _Waiting:
     __slots__ = ("done", "end", "items", "size", "was_sent")
 
-    def __init__(self, items: Sequence[NewJob], size: int, patience: float) -> None:
-        loop = asyncio.get_running_loop()
+    def __init__(self, items: Sequence[NewJob], size: int, patience: float, loop: asyncio.AbstractEventLoop) -> None:
         self.items = items
         self.size = size
         self.end = loop.time() + patience if patience else math.inf
@@ -42,6 +41,7 @@ class Pusher:
     def __init__(
         self, writer: NumberedWriter, tasks: TaskSet, configuration: DriverConfiguration, patience: float
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._writer = writer
         self._patience = patience
         self._tasks = tasks
@@ -59,7 +59,7 @@ class Pusher:
         """
         if not self._running:
             return await self._push_alone(items)
-        waiting = _Waiting(items, size, self._patience)
+        waiting = _Waiting(items, size, self._patience, self._loop)
         self._queue.append(waiting)
         return await waiting.done
 
@@ -100,7 +100,7 @@ class Pusher:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         alarm = math.inf
         for waitings in (self._under_way, self._queue):
             for waiting in waitings:
@@ -130,17 +130,17 @@ class Pusher:
         return batch
 
     async def _send(self, batch: list[_Waiting]) -> None:
-        arguments = push_arguments(chain.from_iterable(waiting.items for waiting in batch))
+        items = [item for waiting in batch for item in waiting.items]
         for waiting in batch:
             waiting.was_sent = True
         # The last one may wait for the longest; `_watch` sees to the others.
-        left = max(batch[-1].end - asyncio.get_running_loop().time(), 0.001) if self._patience else 0
-        answer = await self._writer.run(PUSH, arguments, patience=left)
+        left = max(batch[-1].end - self._loop.time(), 0.001) if self._patience else 0
+        done = pushed(items, await self._writer.run(PUSH, push_arguments(items), patience=left))
         at = 0
         for waiting in batch:
             end = at + len(waiting.items)
             if not waiting.done.done():
-                waiting.done.set_result(pushed(waiting.items, answer[at:end]))
+                waiting.done.set_result(done[at:end])
             at = end
 
 

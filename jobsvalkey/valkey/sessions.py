@@ -13,12 +13,24 @@ from jobsvalkey.valkey.session import Session
 _inherited: Final[list["_Place"]] = []
 
 
+# Counts the forks that lead to this process; who asks the system for its number waits for the answer, at every push.
+_forks = 0
+
+
+def _note_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
 class _Place:
     """A session, and the event loop and process that it belongs to."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.process = os.getpid()
+        self.forks = _forks
         self.thread = threading.current_thread()
         self.guard: AsyncGenerator[None] | None = None
 
@@ -38,7 +50,7 @@ class Sessions:
         """The session of the running event loop."""
         loop = asyncio.get_running_loop()
         place = self._places.get(loop)
-        if place is None or place.process != os.getpid():
+        if place is None or place.forks != _forks:
             place = self._open(loop)
         return place.session
 
@@ -47,7 +59,7 @@ class Sessions:
         place = self._places.pop(asyncio.get_running_loop(), None)
         if place is None:
             return
-        if place.process != os.getpid():
+        if place.forks != _forks:
             _inherited.append(place)
             return
         await place.session.aclose()
@@ -73,7 +85,7 @@ class Sessions:
 
     def _free(self) -> None:
         for loop, place in list(self._places.items()):
-            is_inherited = place.process != os.getpid()
+            is_inherited = place.forks != _forks
             has_ended = loop.is_closed() or not (loop.is_running() or place.thread.is_alive())
             if not (is_inherited or has_ended) or self._places.pop(loop, None) is None:
                 continue

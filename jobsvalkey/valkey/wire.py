@@ -149,11 +149,12 @@ def exchanged(reply: Reply) -> Exchanged:
             _logger.warning("%r among the pending jobs is no job id, and was removed", entry)
     claims: list[Claim] = []
     due, score = _EPOCH, b"0"
-    for n in range(0, len(flat), 4):
-        if flat[n + 3] != score:  # jobs that were pushed together have the same
-            score = flat[n + 3]
+    words = iter(flat)
+    for job_id, token, request, found in zip(words, words, words, words, strict=True):
+        if found != score:  # jobs that were pushed together have the same
+            score = found
             due = from_score(score)
-        claims.append(Claim(JobID.from_wire(flat[n]), flat[n + 1], flat[n + 2], due, due))
+        claims.append(Claim(JobID.from_wire(job_id), token, request, due, due))
     for number, stored, recoveries, reset, error in exceptions:
         plain = claims[number]
         count = _count(recoveries)
