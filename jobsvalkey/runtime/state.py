@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar, cast
 
 from jobsvalkey.contract import ConfigurationError
 from jobsvalkey.runtime.values.annotations import bare, fields_of, name_of_type
+from jobsvalkey.runtime.values.pydantic_models import is_model
 
 T = TypeVar("T")
 
@@ -28,7 +29,8 @@ class State:
     def find(self, kind: type[T]) -> T:
         """Return the object itself, or the one of its fields, that is of a type.
 
-        A field that is declared with this very type comes first; then what is an instance of it.
+        A field that is declared with this very type comes first, by the name of a `NewType` or the metadata of an
+        `Annotated` too; then what is an instance of it.
 
         Raises:
             ConfigurationError: there is none, or more than one.
@@ -38,6 +40,8 @@ class State:
         except KeyError:
             found = self._found[kind] = self._look_for(kind)
             return found
+        except TypeError:  # an annotation that cannot be hashed
+            return self._look_for(kind)
 
     def _look_for(self, kind: Any) -> Any:
         value, wanted = self._value, name_of_type(kind)
@@ -50,7 +54,10 @@ class State:
         if kind == own:
             return value
         declared = declared_fields(own)
-        names = [name for name, annotation in declared.items() if kind in (annotation, bare(annotation))]
+        names = [name for name, annotation in declared.items() if kind == annotation]
+        if not names:
+            kind = bare(kind)
+            names = [name for name, annotation in declared.items() if kind == bare(annotation)]
         if not names:
             if _is_instance(value, kind):
                 return value
@@ -67,8 +74,10 @@ class State:
 
 
 def declared_fields(kind: Any) -> Mapping[str, Any]:
-    """Return the fields of a dataclass, an attrs class, a Struct or a NamedTuple, with their annotations."""
-    return fields_of(kind) if isinstance(kind, type) and not issubclass(kind, dict) else {}
+    """Return the fields of a class, with their annotations: a dataclass, a NamedTuple, or one of attrs or the like."""
+    if is_model(kind):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    return fields_of(kind)
 
 
 def _is_instance(value: object, kind: Any) -> bool:

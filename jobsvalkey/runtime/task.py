@@ -29,7 +29,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
     """
 
     def __init__(self, queue: Pusher, function: Callable[PS, C_co], signature: TaskSignature) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self._queue = queue
         self._function = function
         self._signature = signature

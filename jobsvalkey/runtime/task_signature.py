@@ -108,7 +108,9 @@ def read_signature(function: Callable[..., Any], name: str, state_types: Collect
         annotation = hints.get(parameter.name, Parameter.empty)
         _check(parameter, annotation, name)
         kind = _without_none(annotation)
-        if parameter.default is GIVEN or kind is JobContext or kind in state_types:
+        if bare(kind) is JobContext:
+            given[parameter.name] = JobContext
+        elif parameter.default is GIVEN or _is_among(bare(kind), state_types):
             given[parameter.name] = kind
         else:
             pushed.append(parameter.replace(annotation=annotation))
@@ -126,7 +128,7 @@ def types_of_state(kind: Any, fields: Mapping[str, Any]) -> frozenset[Any]:
 
     Types that come with Python, such as `str`, say too little: they are left out.
     """
-    kinds = [_without_none(each) for each in (kind, *fields.values())]
+    kinds = [bare(_without_none(each)) for each in (kind, *fields.values())]
     return frozenset(
         each
         for each in kinds
@@ -170,8 +172,14 @@ def _check(parameter: Parameter, annotation: Any, name: str) -> None:
 
 
 def _without_none(annotation: Any) -> Any:
-    kinds = [each for each in members(annotation) if each is not type(None)]
-    return bare(kinds[0]) if len(kinds) == 1 else bare(annotation)
+    """Return `X` of `X | None`; other types as they are, with the names and metadata that tell them apart."""
+    if len(members(annotation)) != 2 or type(None) not in members(annotation):
+        return annotation
+    return next(each for each in typing.get_args(bare(annotation)) if each is not type(None))
+
+
+def _is_among(kind: Any, kinds: Collection[Any]) -> bool:
+    return isinstance(kind, type) and kind in kinds  # other annotations need not be hashable
 
 
 def _field(parameter: Parameter) -> Any:

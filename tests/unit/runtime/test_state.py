@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Annotated, Any, NamedTuple, NewType, Protocol, cast, runtime_checkable
 
 import attrs
 import msgspec
 import pytest
+from pydantic import BaseModel
 
 from jobsvalkey import GIVEN, ConfigurationError, JobContext, JobName, JobStatus, ProcessorOptions
 from jobsvalkey_memory import inline, run_until_idle
@@ -67,6 +68,20 @@ class TwoPools:
     local: LocalImages
 
 
+class ModelState(BaseModel, arbitrary_types_allowed=True):
+    images: Images
+
+
+ReadImages = NewType("ReadImages", Images)
+
+
+@dataclasses.dataclass
+class ToldApart:
+    read: ReadImages
+    write: Annotated[Images, "write"]
+    spare: Annotated[Images, ["spare"]]
+
+
 def send(to: str, /) -> None: ...
 
 
@@ -74,10 +89,10 @@ def find(state: object, kind: Any) -> Any:
     return JobContext.for_test(state=state).state_of(kind)
 
 
-@pytest.mark.parametrize("state_type", [AttrsState, StructState, TupleState])
+@pytest.mark.parametrize("state_type", [AttrsState, StructState, TupleState, ModelState])
 def test_a_field_is_found_by_its_type_and_the_state_by_its_own(state_type: Any) -> None:
     images = Images()
-    state = state_type(images)
+    state = state_type(images=images)
     assert find(state, Images) is images
     assert find(state, state_type) is state
     with pytest.raises(ConfigurationError, match=r"State is no Mail, nor any of its fields \(images\)"):
@@ -113,6 +128,28 @@ def test_what_is_declared_comes_before_what_is_an_instance() -> None:
 def test_more_than_one_is_not_guessed() -> None:
     with pytest.raises(ConfigurationError, match=r"several fields of the type Images \(first, second\)"):
         find(TwoPools(Images(), Images(), LocalImages()), Images)
+
+
+async def test_those_of_one_type_are_told_apart_by_a_name_or_by_metadata() -> None:
+    read, write, spare = Images("read"), Images("write"), Images("spare")
+    state = ToldApart(ReadImages(read), write, spare)
+    with pytest.raises(ConfigurationError, match="several fields of the type Images"):
+        find(state, Images)
+    assert find(state, ReadImages) is read
+    assert find(state, Annotated[Images, ["spare"]]) is spare
+    queue, seen = make_queue(), list[Images]()
+
+    @queue.task
+    async def copy(
+        one: Annotated[Images, "write"] = GIVEN,
+        other: ReadImages | None = GIVEN,
+        last: Annotated[Images, ["spare"]] = GIVEN,
+    ) -> None:
+        seen.extend([one, cast("Images", other), last])
+
+    await copy.push()
+    await run_until_idle(queue, state=state)
+    assert seen == [write, read, spare]
 
 
 def test_without_a_state_there_is_nothing() -> None:
