@@ -17,7 +17,7 @@ class ServiceRun:
         self, processor: Processor, scheduler: Scheduler | None, lifespan: LifespanRun, *, burst: bool
     ) -> None:
         self.processor = processor
-        self.begun = asyncio.Event()
+        self.begun: asyncio.Event = asyncio.Event()
         """Set when the lifespan is entered."""
         self._scheduler = scheduler
         self._lifespan = lifespan
