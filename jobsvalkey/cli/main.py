@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage, describe, one_line
 from jobsvalkey.cli.server_url import redacted_text
 from jobsvalkey.cli.standard_streams import give_up_output, prepare_streams
-from jobsvalkey.cli.terminal import shown
+from jobsvalkey.cli.terminal import shown, shown_lines
 
 app: typer.Typer = typer.Typer(
     name="jobsvalkey",
@@ -104,8 +105,8 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _fail(message: str, code: int, error: Exception | None) -> int:
-    if error is not None and debugging():
-        raise error
     with suppress(OSError):
+        if error is not None and debugging():
+            print(shown_lines("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201
         print(f"jobsvalkey: {shown(one_line(redacted_text(message)))}", file=sys.stderr, flush=True)  # noqa: T201
     return code

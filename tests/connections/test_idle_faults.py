@@ -1,6 +1,7 @@
 """One kind of an idle worker's commands fails alone, in every way: the worker does not spin, and works afterwards."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -81,15 +82,19 @@ async def watch(url: str, queue_key: str, role: Matches, break_: Break) -> tuple
         await until(lambda: all(any(map(matches, proxy.commands)) for matches in ROLES.values()))
         commands, accepted = len(proxy.commands), proxy.accepted
         break_(proxy, role)
+        began = time.monotonic()
         await asyncio.sleep(WATCHED)
+        # On a busy machine it is more than that.
+        passed = time.monotonic() - began
         sent = Counter(command.name for command in proxy.commands[commands:])
-        scripts, connects = sent["EVALSHA"] + sent["EVAL"], proxy.accepted - accepted
+        # A script that the server does not know is sent twice in one call: by its digest, then as a text.
+        scripts, connects = max(sent["EVALSHA"], sent["EVAL"]), proxy.accepted - accepted
         proxy.clear()
         proxy.turns_away = None
         await proxy.accept()
         await queue.push(Work(1))
         await until(lambda: ran == [1])
-    return scripts / WATCHED, connects / WATCHED
+    return scripts / passed, connects / passed
 
 
 @pytest.mark.parametrize("role", ROLES)

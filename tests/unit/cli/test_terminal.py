@@ -14,6 +14,7 @@ from jobsvalkey.runtime.failure import encode_error
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import claims_of
 from tests.unit.cli.shell import Shell
+from tests.unit.cli.workers import Workers
 
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
 BIDI = [chr(code) for code in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
@@ -81,11 +82,26 @@ async def test_an_id_in_the_store_that_is_none_is_escaped(
 
 
 @pytest.mark.parametrize(
-    "words", [["jobs", "show", EVIL], ["info", "--queue", f" {EVIL}"], ["push", EVIL, EVIL], [EVIL], ["worker", EVIL]]
+    "words", [["jobs", "show", EVIL], ["info", "--queue", f" {EVIL}"], ["push", EVIL, EVIL], [EVIL]]
 )
 async def test_an_argument_in_an_error_is_escaped(shell: Shell, words: list[str]) -> None:
     found = await shell(*words, queue=False)
     found.assert_refused(2)
+    assert is_harmless(found.err), found
+
+
+async def test_a_workers_argument_in_an_error_is_escaped(workers: Workers) -> None:
+    found = await workers.run(EVIL)
+    found.assert_refused(2)
+    assert is_harmless(found.err), found
+
+
+async def test_a_traceback_is_escaped_that_was_asked_for(workers: Workers) -> None:
+    workers.environment |= {"JOBSVALKEY_DEBUG": "1"}
+    (workers.folder / "evil.py").write_text(f"raise ValueError({EVIL!r})")
+    found = await workers.run("evil:service")
+    assert found.code == 1
+    assert "Traceback" in found.err
     assert is_harmless(found.err), found
 
 
