@@ -87,8 +87,9 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             check_bytes(item.request, f"the request of job {item.job_id}")
         if type(item.job_id) is not JobID and not isinstance(item.job_id, JobID):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"the id of job {item.job_id!r} is of type {type(item.job_id).__name__}: use JobID.parse")
-        size += len(item.request)
-        if len(item.request) > largest:
+        length = len(item.request)
+        size += length
+        if length > largest:
             check_request(item.request, item.job_id, configuration)
         if item.due is not None:
             check_due(item.due)

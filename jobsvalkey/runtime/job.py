@@ -167,7 +167,7 @@ def unpack_job(job: Any) -> tuple[str, Any, Any]:
     Raises:
         InvalidParameters: it names no job.
     """
-    kind = cast("type[Any]", type(job))
+    kind: Any = type(job)
     if kind is NamedParameters:
         named = cast("NamedParameters[Any]", job)
         return named.job.name, named.parameters, named.job.parameters

@@ -48,13 +48,13 @@ class Channel:
         *,
         patience: float,
         silence: float | None = None,
-        repeat: Sequence[Argument] | None = None,
+        repeat: Callable[[], Sequence[Argument]] | None = None,
     ) -> Reply:
         """The reply of a script, repeated until there is one.
 
         `patience` is in seconds, 0 for once; it is not over while bytes arrive or leave. `silence` is how many seconds
-        without a byte an attempt is given, if that is less than the client's read timeout. `repeat` are the arguments
-        for when it has been sent in vain, if they differ.
+        without a byte an attempt is given, if that is less than the client's read timeout. `repeat` makes the
+        arguments for when it has been sent in vain, if they differ.
 
         Raises:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
@@ -62,7 +62,7 @@ class Channel:
         context = self._context.arguments()
 
         async def attempt(again: bool) -> Reply:
-            return await self.run(script, context, repeat if again and repeat is not None else arguments)
+            return await self.run(script, context, repeat() if again and repeat is not None else arguments)
 
         return await self._persist(attempt, patience, self._silence if silence is None else min(silence, self._silence))
 

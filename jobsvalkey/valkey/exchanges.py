@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.scripting import EXCHANGE
+from jobsvalkey.valkey.words import Exchange
 
 
 class ExchangeChannel:
@@ -21,16 +22,19 @@ class ExchangeChannel:
         """Whether an exchange was given up that may still arrive."""
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def call(self, arguments: Sequence[Argument], repeat: Sequence[Argument]) -> Reply:
-        """The reply of an exchange; `repeat` are the arguments for when one has been sent in vain.
+    async def call(self, words: Exchange, settlements: Sequence[Argument]) -> Reply:
+        """The reply of an exchange, which is called a repeat once one has been sent in vain.
 
         Raises:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
         """
+
+        def repeat() -> list[Argument]:
+            return [*words._replace(is_repeat="1"), *settlements]
+
         again, self._unanswered = self._unanswered, True
-        reply = await self._channel.call(
-            EXCHANGE, repeat if again else arguments, patience=self._patience, repeat=repeat
-        )
+        arguments = repeat() if again else [*words, *settlements]
+        reply = await self._channel.call(EXCHANGE, arguments, patience=self._patience, repeat=repeat)
         self._unanswered = False
         return reply
 

@@ -1,8 +1,9 @@
 """The capability `QUEUE`: jobs go in, workers claim them and settle the claims."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
+from types import TracebackType
+from typing import Final
 
 from jobsvalkey.contract import (
     Exchanged,
@@ -74,9 +75,8 @@ class ValkeyQueueing(ValkeyBase):
         check_sequence(sequence)
         check_settlements(settlements)
         check_reports(reports, self.capabilities)
-        words = wire.settlement_arguments(settlements)
         session = self._session()
-        first = Exchange(
+        words = Exchange(
             worker=worker,
             sequence=sequence,
             limit=limit,
@@ -84,10 +84,9 @@ class ValkeyQueueing(ValkeyBase):
             call=session.new_call(),
             is_repeat="",
         )
-        repeat = first._replace(is_repeat="1")
         try:
-            with _full_for_now():
-                reply = await session.exchanges(worker).call([*first, *words], [*repeat, *words])
+            with _full_for_now:
+                reply = await session.exchanges(worker).call(words, wire.settlement_arguments(settlements))
         except (WorkerClosed, OperationRefused):
             await session.end_exchanges(worker)  # whoever runs goes on as another worker
             raise
@@ -124,7 +123,7 @@ class ValkeyQueueing(ValkeyBase):
             StoreUnavailable: no answer within `operation_timeout`.
         """
         session = self._session()
-        with _full_for_now():
+        with _full_for_now:
             await session.upkeep.call(CLOSE_WORKER, CloseWorker(worker=worker), patience=session.patience)
         await session.end_exchanges(worker)
         session.waiter.forget(worker)
@@ -165,16 +164,23 @@ class ValkeyQueueing(ValkeyBase):
             leaving="1" if leaving else "",
             listener=session.name,
         )
-        with _full_for_now():
+        with _full_for_now:
             held = await session.upkeep.call(RENEW, words, patience=patience, silence=silence)
         session.exchanges(worker).locked_for(seconds)
         return held
 
 
-@contextmanager
-def _full_for_now() -> Generator[None]:
-    """Let a worker's step be asked for again if there is no room: it takes up none, but for a moment."""
-    try:
-        yield
-    except StoreFull as error:
-        raise StoreUnavailable(str(error), outcome="not_done") from error
+class _FullForNow:
+    """Lets a worker's step be asked for again if there is no room: it takes up none, but for a moment."""
+
+    def __enter__(self) -> None:
+        """Nothing is known yet."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, StoreFull):
+            raise StoreUnavailable(str(error), outcome="not_done") from error
+
+
+_full_for_now: Final = _FullForNow()

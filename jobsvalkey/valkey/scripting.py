@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from itertools import takewhile
 from typing import Final
@@ -44,7 +45,12 @@ class Script:
     @property
     def commands(self) -> frozenset[str]:
         """The commands that it may call, in lower case."""
-        return frozenset(command.lower() for command in _COMMANDS.findall(self.text))
+        return _commands_of(self.text)
+
+
+@cache  # each new connection asks
+def _commands_of(text: str) -> frozenset[str]:
+    return frozenset(command.lower() for command in _COMMANDS.findall(text))
 
 
 def _source(path: str) -> str:

@@ -102,7 +102,7 @@ async def test_a_repeat_may_differ_from_what_was_sent_in_vain(
 ) -> None:
     connection = Connection(ReadOnlyError("a replica"), NotConnected("reset"), b"answer")
     channel = make_channel(monkeypatch, connection)
-    await channel.call(COUNTS, ["first"], patience=60, repeat=["again"])
+    await channel.call(COUNTS, ["first"], patience=60, repeat=lambda: ["again"])
     # A refusal is an answer: nothing was done. A lost connection is none.
     assert ["again" in sent for sent in connection.sent] == [False, False, True]
 
