@@ -161,21 +161,21 @@ def name_of(parameters: type[Any]) -> str:
     return name
 
 
-def unpack_job(job: Any) -> tuple[str, Any, Any]:
+def unpack_job(job: object) -> tuple[str, Any, Any]:
     """Return the name, the parameters, and the type of the parameters, of one value that is pushed.
 
     Raises:
         InvalidParameters: it names no job.
     """
-    kind: Any = type(job)
+    kind = type(job)
     if kind is NamedParameters:
         named = cast("NamedParameters[Any]", job)
         return named.job.name, named.parameters, named.job.parameters
-    if issubclass(kind, FunctionJob):
-        return unpack_job(job.with_parameters())
     named_by_type: object = getattr(kind, "job_name", None)
     if isinstance(named_by_type, str) and named_by_type:
         return named_by_type, job, kind
+    if isinstance(job, FunctionJob):
+        return unpack_job(job.with_parameters())
     if isinstance(job, JobName):
         name = cast("JobName[Any]", job).name
         raise InvalidParameters(f"job {name!r} is pushed without parameters: use push(name, parameters)")
