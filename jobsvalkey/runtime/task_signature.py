@@ -32,6 +32,8 @@ class TaskSignature:
     given: Mapping[str, Any]
     """The types of those that are given, by their names."""
     positional_only: tuple[str, ...]
+    by_position: tuple[str, ...]
+    """Those of `pushed` that may be passed by position."""
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -44,6 +46,11 @@ class TaskSignature:
         Raises:
             InvalidParameters: the function does not take them.
         """
+        if not self.positional_only and len(args) <= len(self.by_position):
+            try:
+                return self.struct(**dict(zip(self.by_position, args, strict=False)), **kwargs)
+            except TypeError:
+                pass  # `bind` is slower, and says what is wrong
         for name in self.given.keys() & kwargs.keys():
             raise InvalidParameters(f"{name!r} is given to task {self.name!r} when it runs, and is not pushed")
         try:
@@ -120,7 +127,8 @@ def read_signature(function: Callable[..., Any], name: str, state_types: Collect
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the parameters of task {name!r} cannot be pushed: {error}") from error
     only = tuple(each.name for each in signature.parameters.values() if each.kind is Parameter.POSITIONAL_ONLY)
-    return TaskSignature(name, signature, Signature(pushed), struct, given, only)
+    by_position = tuple(each.name for each in pushed if each.kind is not Parameter.KEYWORD_ONLY)
+    return TaskSignature(name, signature, Signature(pushed), struct, given, only, by_position)
 
 
 def types_of_state(kind: Any, fields: Mapping[str, Any]) -> frozenset[Any]:

@@ -138,6 +138,7 @@ async def test_an_argument_that_does_not_fit_is_refused_and_nothing_is_stored(va
         (("a", 1, 2), {}, "too many positional arguments"),
         (("a",), {"widht": 1}, "widht"),
         (("a",), {"path": "b"}, "multiple values"),
+        (("a",), {"colour": "red", "images": 1}, "images"),
         (("a",), {"context": None}, "'context' is given"),
     ],
 )
@@ -146,7 +147,7 @@ async def test_arguments_that_it_does_not_take_are_refused_when_it_is_pushed(
 ) -> None:
     queue = make_queue()
 
-    async def resize(path: str, width: int = 1, *, context: JobContext = GIVEN) -> None: ...
+    async def resize(path: str, width: int = 1, *, colour: str = "", context: JobContext = GIVEN) -> None: ...
 
     task: Any = queue.task(resize)
     for push in (task.push, task.with_options(JobOptions()).push):
