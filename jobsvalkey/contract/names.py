@@ -21,7 +21,7 @@ class JobParameters(Protocol):
 
 @dataclass(frozen=True)
 class JobName(Generic[P]):
-    """Names a job and the type of its parameters; for types that are not ours, or that serve several jobs."""
+    """Names a job and the type of its parameters; for types that are not yours, or that serve several jobs."""
 
     name: str
     parameters: type[P]

@@ -14,7 +14,7 @@ from jobsvalkey.runtime.worker_run import WorkerRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorState:
-    """How a running processor does."""
+    """The state of a running processor."""
 
     worker: WorkerID
     """Its id in the store."""
@@ -39,7 +39,7 @@ class Processor:
         self._stops = 0
 
     async def run(self) -> bool:
-        """Run jobs until stopped, by `stop`, a signal (`handle_signals`), or, with `burst`, for want of jobs.
+        """Run jobs until stopped by `stop` or a signal (`handle_signals`), or with `burst` until no job is due.
 
         Each run is a worker of its own to the store. Handlers that run at the end get
         `graceful_shutdown_timeout`; then they are cancelled, and the jobs of those that end go back into the queue,
@@ -71,7 +71,7 @@ class Processor:
         """Give handlers this state; before `run`.
 
         Raises:
-            ConfigurationError: it has not all that tasks are to be given.
+            ConfigurationError: it lacks something that a task is to be given.
         """
         self._runner.use_state(state)
 

@@ -66,7 +66,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         driver: the store that keeps the jobs. Whoever made it closes it.
         default_retry_strategy: for jobs that have none of their own.
         middleware: runs beside every job, the first one outermost.
-        values: how parameters are written: `"plain"`, or as `"swift"` does by default, for a queue that both use.
+        values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
 
     Raises:
         ValueError: `values` is neither.

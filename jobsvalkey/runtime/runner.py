@@ -66,21 +66,21 @@ class JobRunner:
         """Give handlers this state from now on.
 
         Raises:
-            ConfigurationError: it has not all that tasks are to be given.
+            ConfigurationError: it lacks something that a task is to be given.
         """
         self._state = State(state)
         self.check_state()
 
     def check_state(self) -> None:
-        """Check that the state has all that tasks are to be given.
+        """Check that the state has everything that tasks are to be given.
 
         Raises:
-            ConfigurationError: it has not.
+            ConfigurationError: it lacks something.
         """
         self._registry.check_state(self._state)
 
     async def run(self, claim: Claim, job_run: JobRun | None = None) -> Settlement:
-        """Run one claim in the calling task; the settlement that ends it.
+        """Run one claim in the calling task, and return the settlement that ends it.
 
         Errors of the handler end up in the settlement. With a `job_run`, by which its worker can cancel the job, so
         does every cancellation; without one, a cancellation of the calling task is raised.

@@ -8,7 +8,7 @@ from jobsvalkey.runtime import ProcessorState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceHealth:
-    """How a service does; for a health check of an application, say."""
+    """The health of a service, for a health check of an application."""
 
     connected: bool
     """Whether the service runs, the store answered its last step, and none has waited for two seconds."""

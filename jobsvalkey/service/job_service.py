@@ -54,7 +54,7 @@ class JobService(JobQueue[D_co]):
         cleanup: what is cleaned up, and when; `None` is nothing beyond the driver's retention policy.
         middleware: runs beside every job, the first one outermost.
         default_retry_strategy: for jobs that have none of their own.
-        values: how parameters are written: `"plain"`, or as `"swift"` does by default, for a queue that both use.
+        values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
         lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
             and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by
             those of its fields.
