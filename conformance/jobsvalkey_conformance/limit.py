@@ -46,7 +46,7 @@ async def limited(subject: object) -> AsyncGenerator[None]:
     except TimeoutError as error:
         if limit.expired():
             _hung[subject] += 1
-            raise Hanging(f"not over after {seconds:g} s; {TEST_SECONDS} allows another time") from error
+            raise Hanging(f"the test did not end within {seconds:g} s; set {TEST_SECONDS} to give it longer") from error
         raise
 
 
@@ -69,4 +69,4 @@ def interrupting() -> Generator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Hanging("the event loop is blocked, or what hangs does not let itself be cancelled")
+    raise Hanging("the event loop is blocked, or the call that hangs ignores its cancellation")

@@ -61,7 +61,7 @@ def test_a_failure_that_does_not_come_back_shows_what_was_done() -> None:
     with pytest.raises(AssertionError, match="the driver says") as failure:
         run_machine(harness_of(Forgetful), examples=100, steps=20)
     (note,) = failure.value.__notes__
-    assert note.startswith("this failure does not come back: 3 more runs of the program")
+    assert note.startswith("this failure is not reproducible: 3 more runs of the program")
     assert "\nstate.take(step=('push" in note
     shown = "".join(traceback.format_exception(failure.value))
     assert "hypothesis" not in shown.lower(), "its insides are nobody's business"
@@ -91,7 +91,7 @@ def test_a_step_that_hangs_is_shown_and_not_run_again(monkeypatch: pytest.Monkey
             return await asyncio.Event().wait()
 
     monkeypatch.setenv("JOBSVALKEY_TEST_SECONDS", "0.2")
-    with pytest.raises(AssertionError, match=r"not over after 0.2 s") as failure:
+    with pytest.raises(AssertionError, match=r"did not end within 0.2 s") as failure:
         run_machine(harness_of(Hangs), examples=100, steps=20)
     assert failure.value.__notes__[0].startswith("the last of these steps hangs")
 

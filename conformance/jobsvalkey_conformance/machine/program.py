@@ -110,7 +110,7 @@ def error_of(found: Failure, harness_type: type[DriverHarness], *, shorten: bool
     if isinstance(found.error, Hanging):
         note = "the last of these steps hangs"
     elif (again := next(filter(None, (found.program.failure(harness_type) for _ in range(TRIES))), None)) is None:
-        note = f"this failure does not come back: {TRIES} more runs of the program, which is shown whole, went well"
+        note = f"this failure is not reproducible: {TRIES} more runs of the program passed, which is shown whole"
     else:
         found, note = _shortest(again, harness_type) if shorten else again, "the steps that lead there"
     found.error.add_note(f"{note}:\n{found.program.text(harness_type)}")
