@@ -201,6 +201,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(prefix))
         claims = [claim_of(self.state.jobs[job_id], token) for token, job_id in held]
         if claims or SettleOutcome.SETTLED in outcomes:
+            self._trim_kept(now)
             holder.sequence, holder.outcomes = sequence, outcomes
         if claims and self._until_next(now) == 0:
             self.state.hint()  # more is due than this worker takes: the next one is woken
@@ -233,6 +234,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Processing, the lock gone → pending, one more recovery unless the worker was leaving; not for who asks."""
         now, recovered = self.now(), 0
+        self._trim_kept(now)
         for each, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
             if holder.expires > now or each == worker:
                 continue
@@ -259,6 +261,19 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
             if work:
                 del self.state.waiting[hint]
                 holder.hints = self.state.hints
+
+    async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
+        """As soon as one of the jobs has ended or is absent, at the latest after `timeout`: all, as they are then."""
+        news = asyncio.get_running_loop().create_future()
+        self.state.watched[news] = frozenset(job_ids)
+        try:
+            jobs = [self._find_job(job_id, self.now()) for job_id in job_ids]
+            if job_ids and all(job is not None and job.ended_at is None for job in jobs):
+                await asyncio.wait([news], timeout=timeout.total_seconds())
+                jobs = [self._find_job(job_id, self.now()) for job_id in job_ids]
+        finally:
+            del self.state.watched[news]
+        return jobs
 
     async def get_metadata(self, key: str) -> bytes | None:
         """Return the value, or who holds the lock."""
@@ -318,7 +333,9 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         """Count the jobs in each state."""
         now = self.now()
         counts = {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
-        return counts | {JobStatus.FAILED: counts[JobStatus.FAILED] + len(self.state.kept)}
+        for job in map(self.state.jobs.__getitem__, self.state.kept):
+            counts[job.status] += self._is_present(job, now)
+        return counts
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
         """Iterate over the jobs in a state: each as it is when its turn comes, unless it has left by then."""

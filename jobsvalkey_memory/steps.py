@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from itertools import takewhile
 from types import CoroutineType
@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    RETAIN,
     Cancel,
     Claim,
     Clock,
@@ -41,6 +42,8 @@ from jobsvalkey.contract import (
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey_memory.clock import ManualClock
 from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Value, Worker, place
+
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 ClockT_co = TypeVar("ClockT_co", bound=Clock, covariant=True)
 Q = TypeVar("Q", bound="Steps[Any]")
@@ -156,17 +159,22 @@ class Steps(Generic[ClockT_co]):
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         """End a job in one of the three ways that are counted, and trim what is beyond retention."""
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
-        self.state.put(job, keep=keep)
+        self.state.put(job, keep=keep or job.keep_for is not None)
+        retention = self._retention(status)
+        if job.keep_for is not None and not keep and retention != RETAIN:
+            self.state.until[job.job_id] = now + max(job.keep_for, retention.max_age or timedelta(0))
         self.state.ended.append(job)
+        self.state.announce(job.job_id)
         for beyond in self._beyond(status, now):
             self._vanish(beyond, now)
 
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         """Make a job absent: nothing is left but its id, if that has to be remembered."""
-        gone = now
+        gone = min(now, self.state.until.get(job.job_id, now))
         if job.ended_at and job.job_id not in self.state.kept and (age := self._retention(job.status).max_age):
             gone = min(now, job.ended_at + age)
         self.state.take(job.job_id)
+        self.state.announce(job.job_id)
         self.state.broken.discard(job.job_id)
         if job.job_id in self.state.named:
             self.state.named.remove(job.job_id)
@@ -182,13 +190,15 @@ class Steps(Generic[ClockT_co]):
         if item.remember:
             self.state.named.add(item.job_id)
         status, due = JobStatus.PENDING, resolve_due(item.due, now)
-        job = StoredJob(job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due)
+        job = StoredJob(
+            job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, keep_for=item.keep_for
+        )
         self.state.pushed.append(job)
         self._enter(job)
         return StoreOutcome.STORED
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
-        self._enter(replace(job, due=now, error=None, recoveries=0, reset_attempt=True))
+        self._enter(replace(job, due=now, error=None, result=None, recoveries=0, reset_attempt=True))
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         if holder.claims.get(settlement.token) != settlement.job_id:
@@ -198,8 +208,8 @@ class Steps(Generic[ClockT_co]):
         is_aborted = settlement.token in holder.aborts
         job = self._unclaim(holder, settlement.token)
         match settlement:
-            case Finish():
-                self._end_job(job, JobStatus.COMPLETED, now)
+            case Finish(result=result):
+                self._end_job(replace(job, result=result), JobStatus.COMPLETED, now)
             case Fail(error=error, keep=keep):
                 self._end_job(replace(job, error=error), JobStatus.FAILED, now, keep=keep)
             case Cancel(reason=reason):
@@ -219,7 +229,7 @@ class Steps(Generic[ClockT_co]):
 
     def _is_present(self, job: StoredJob, now: datetime) -> bool:
         if job.ended_at is None or job.job_id in self.state.kept:
-            return True
+            return self.state.until.get(job.job_id, END_OF_TIME) > now
         retention, line = self._retention(job.status), self.state.lines[job.status]
         if retention.max_age is not None and now - job.ended_at >= retention.max_age:
             return False
@@ -229,6 +239,11 @@ class Steps(Generic[ClockT_co]):
         """List the jobs that are beyond their retention and not trimmed yet: the first in the line."""
         line = (self.state.jobs[job_id] for _, job_id in self.state.lines[status])
         return list(takewhile(lambda job: not self._is_present(job, now), line))
+
+    def _trim_kept(self, now: datetime) -> None:
+        """Make those kept jobs absent whose time has run out."""
+        for job_id in [job_id for job_id, until in self.state.until.items() if until <= now]:
+            self._vanish(self.state.jobs[job_id], now)
 
     def _worker(self, worker: WorkerID, now: datetime) -> Worker:
         holder = self.state.workers.get(worker)
@@ -254,4 +269,7 @@ class Steps(Generic[ClockT_co]):
 def claim_of(job: StoredJob, token: bytes) -> Claim:
     """The claim that a token names."""
     due = job.due or job.stored_at
-    return Claim(job.job_id, token, job.request, due, job.stored_at, job.recoveries, job.reset_attempt, job.error)
+    return Claim(
+        *(job.job_id, token, job.request, due, job.stored_at),
+        *(job.recoveries, job.reset_attempt, job.error, job.keep_for),
+    )

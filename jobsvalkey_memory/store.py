@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import ConfigurationError, JobID, JobStatus, SettleOutcome, StoredJob, WorkerID
+from jobsvalkey.contract import FINISHED, ConfigurationError, JobID, JobStatus, SettleOutcome, StoredJob, WorkerID
 from jobsvalkey_memory.line import Line, Place
 
 PRODUCER_MEMORY = timedelta(minutes=10)
@@ -78,20 +78,22 @@ class QueueState:
         self.lines: dict[JobStatus, Line] = {status: Line() for status in JobStatus}
         self.named: set[JobID] = set()  # ids of jobs that a user gave, and once the job is gone:
         self.remembered: OrderedDict[JobID, datetime] = OrderedDict()  # until when a push of it is a duplicate
-        self.kept: set[JobID] = set()  # failed jobs that no retention policy drops or counts, in a line of their own:
-        self.kept_line: Line = Line()
+        self.kept: set[JobID] = set()  # ended jobs that no retention policy drops or counts, in lines of their own:
+        self.kept_lines: dict[JobStatus, Line] = {status: Line() for status in FINISHED}
+        self.until: dict[JobID, datetime] = {}  # when such a job becomes absent, unless it is kept for ever
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.workers: dict[WorkerID, Worker] = {}
         self.producers: OrderedDict[str, Answer] = OrderedDict()
         self.metadata: dict[str, Value] = {}
         self.hints: int = 0
         self.waiting: dict[asyncio.Future[None], None] = {}
+        self.watched: dict[asyncio.Future[None], frozenset[JobID]] = {}  # who waits for the end of which jobs
         self.pushed: deque[StoredJob] = deque(maxlen=HISTORY)
         self.ended: deque[StoredJob] = deque(maxlen=HISTORY)
 
     def line_of(self, job: StoredJob) -> Line:
         """The line that a job stands in."""
-        return self.kept_line if job.job_id in self.kept else self.lines[job.status]
+        return (self.kept_lines if job.job_id in self.kept else self.lines)[job.status]
 
     def put(self, job: StoredJob, *, keep: bool = False) -> None:
         """Store a job as it is now, in the line of its state."""
@@ -106,10 +108,11 @@ class QueueState:
         if (job := self.jobs.pop(job_id, None)) is not None:
             self.line_of(job).remove(place(job))
             self.kept.discard(job_id)
+            self.until.pop(job_id, None)
 
     def listed(self, status: JobStatus, *, latest_first: bool = False) -> Iterator[StoredJob]:
         """Iterate over the jobs in a state, in their order."""
-        lines = [self.lines[status], self.kept_line] if status is JobStatus.FAILED else [self.lines[status]]
+        lines = [lines[status] for lines in (self.lines, self.kept_lines) if status in lines]
         places = merge(*(reversed(line) if latest_first else line for line in lines), reverse=latest_first)
         return (self.jobs[job_id] for _, job_id in places)
 
@@ -125,6 +128,12 @@ class QueueState:
         self.hints += 1
         if future := next((each for each in self.waiting if not each.done()), None):
             future.set_result(None)
+
+    def announce(self, job_id: JobID) -> None:
+        """Wake those who wait for the end of the job: it has ended, or is absent."""
+        for future, job_ids in self.watched.items():
+            if job_id in job_ids and not future.done():
+                future.set_result(None)
 
 
 class MemoryStore:

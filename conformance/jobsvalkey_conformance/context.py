@@ -191,15 +191,28 @@ class SuiteContext:
             not_run(f"the store cannot have a {how}")
 
     @staticmethod
-    def job(request: bytes = b"{}", *, due: Due = None, remember: bool = False, job_id: JobID | None = None) -> NewJob:
+    def job(
+        request: bytes = b"{}",
+        *,
+        due: Due = None,
+        remember: bool = False,
+        job_id: JobID | None = None,
+        keep_for: timedelta | None = None,
+    ) -> NewJob:
         """A job to push."""
-        return NewJob(job_id or new_job_id(), request, due, remember)
+        return NewJob(job_id or new_job_id(), request, due, remember, keep_for=keep_for)
 
     async def push(
-        self, driver: QueueDriver, request: bytes = b"{}", *, due: Due = None, remember: bool = False
+        self,
+        driver: QueueDriver,
+        request: bytes = b"{}",
+        *,
+        due: Due = None,
+        remember: bool = False,
+        keep_for: timedelta | None = None,
     ) -> JobID:
         """Push a new job."""
-        job = self.job(request, due=due, remember=remember)
+        job = self.job(request, due=due, remember=remember, keep_for=keep_for)
         assert outcomes(await driver.push([job])) == [STORED]
         return job.job_id
 
@@ -214,7 +227,9 @@ class SuiteContext:
         worker = await self.worker(driver)
         return [claim.job_id for claim in await worker.claim(limit)]
 
-    async def in_state(self, driver: AnyDriver, status: JobStatus, *, remember: bool = False) -> JobID:
+    async def in_state(
+        self, driver: AnyDriver, status: JobStatus, *, remember: bool = False, keep_for: timedelta | None = None
+    ) -> JobID:
         """A new job that was brought into a state; other jobs must not be due. Retention must keep it there."""
         if status in FINISHED:
             self.needs(Capability.CLEANUP)
@@ -222,7 +237,8 @@ class SuiteContext:
             self.needs(Capability.CANCEL)
         if status is JobStatus.PAUSED:
             self.needs(Capability.RESUME)
-        job_id = await self.push(driver, b'{"in":"%s"}' % status.encode(), remember=remember)
+        request = b'{"in":"%s"}' % status.encode()
+        job_id = await self.push(driver, request, remember=remember, keep_for=keep_for)
         if status is JobStatus.PAUSED:
             assert await driver.pause(job_id)
         elif status is JobStatus.CANCELLED:

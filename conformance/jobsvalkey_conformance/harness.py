@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     JobStatus,
     MetadataDriver,
     QueueDriver,
+    ResultsDriver,
     ResumableDriver,
     SchedulingDriver,
     WorkerID,
@@ -36,6 +37,7 @@ class AnyDriver(
     InspectionDriver,
     CleanupDriver,
     DurableDriver,
+    ResultsDriver,
     Protocol,
 ):
     """A driver as the suite sees it: a test calls only what the capabilities that it names promise."""

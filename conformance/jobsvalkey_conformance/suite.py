@@ -8,6 +8,7 @@ from jobsvalkey_conformance.areas.claim import ClaimTests
 from jobsvalkey_conformance.areas.cleanup import CleanupTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.damage import DamageTests
+from jobsvalkey_conformance.areas.ended import EndedTests
 from jobsvalkey_conformance.areas.faults import FaultTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
@@ -15,6 +16,7 @@ from jobsvalkey_conformance.areas.order import OrderTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
+from jobsvalkey_conformance.areas.results import ResultTests
 from jobsvalkey_conformance.areas.resume import ResumeTests
 from jobsvalkey_conformance.areas.retention import RetentionTests
 from jobsvalkey_conformance.areas.retry import RetryTests
@@ -49,6 +51,8 @@ class DriverConformance(
     InspectionTests,
     RetentionTests,
     CleanupTests,
+    ResultTests,
+    EndedTests,
     StatefulArea,
     HistoryArea,
 ):

@@ -76,4 +76,6 @@ def as_json(record: JobRecord) -> dict[str, Any]:
     fields["id"] = str(record.id)
     if record.parameters is not None:
         fields["parameters"] = msgspec.Raw(record.parameters.encode())
+    if record.result is not None:
+        fields["result"] = msgspec.Raw(record.result.encode())
     return fields

@@ -49,6 +49,7 @@ from jobsvalkey.contract.driver import (
     InspectionDriver,
     MetadataDriver,
     QueueDriver,
+    ResultsDriver,
     ResumableDriver,
     SchedulingDriver,
 )
@@ -146,6 +147,7 @@ __all__ = [
     "Release",
     "Renewed",
     "Report",
+    "ResultsDriver",
     "ResumableDriver",
     "Retention",
     "RetentionPolicy",

@@ -77,7 +77,7 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
         PayloadTooLarge: a request is larger than `max_payload`.
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
         TypeError: a request is not bytes, or an id is no `JobID`.
-        ValueError: a due time is none that `check_due` takes.
+        ValueError: a due time is none that `check_due` takes, or a `keep_for` none that `check_span` takes.
     """
     size = 0
     largest = configuration.max_payload
@@ -93,6 +93,8 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             check_request(item.request, item.job_id, configuration)
         if item.due is not None:
             check_due(item.due)
+        if item.keep_for is not None:
+            check_span(item.keep_for, "keep_for")
     if len(items) > configuration.max_atomic_push or size > configuration.max_atomic_push_bytes:
         raise PushTooLarge(
             f"{len(items):,} jobs with {size:,} bytes are more than one atomic push takes "
@@ -109,11 +111,15 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
     digit of its attempt, or its worker has a lower limit than its producer.
 
     Raises:
-        TypeError: a request or an error is not bytes.
+        TypeError: a request, a result or an error is not bytes.
         ValueError: a due time is none that `check_due` takes, or an error is empty.
     """
     for settlement in settlements:
-        if type(settlement) is Finish or isinstance(settlement, Finish | Release):
+        if type(settlement) is Finish:
+            if settlement.result is not None:
+                check_bytes(settlement.result, f"the result of job {settlement.job_id}")
+            continue
+        if isinstance(settlement, Finish | Release):
             continue
         if isinstance(settlement, Cancel):
             check_bytes(settlement.reason, f"the reason of job {settlement.job_id}")
@@ -176,6 +182,15 @@ def check_expiry(expires_in: timedelta) -> timedelta:
     Raises:
         ValueError: it is not above zero, or beyond 36,500 days.
     """
-    if not timedelta(0) < expires_in <= LONGEST_DELAY:
-        raise ValueError(f"expires_in is a time above zero, up to {LONGEST_DELAY.days:,} days, not {expires_in}")
-    return expires_in
+    return check_span(expires_in, "expires_in")
+
+
+def check_span(span: timedelta, what: str) -> timedelta:
+    """`span`, where it is a time above zero that every store can hold.
+
+    Raises:
+        ValueError: it is not above zero, or beyond 36,500 days; the message calls it `what`.
+    """
+    if not timedelta(0) < span <= LONGEST_DELAY:
+        raise ValueError(f"{what} is a time above zero, up to {LONGEST_DELAY.days:,} days, not {span}")
+    return span

@@ -126,13 +126,16 @@ class Claim(msgspec.Struct, frozen=True):
     """Whether the job was rerun: it starts at attempt 1 again."""
     error: bytes | None = None
     """The record of the last failure."""
+    keep_for: timedelta | None = None
+    """How long the job is kept after its end, at least."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):
-    """The job ran to its end."""
+    """The job ran to its end. `result` is stored with it where it is kept; it needs the capability `RESULTS`."""
 
     job_id: JobID
     token: bytes
+    result: bytes | None = None
 
 
 class Fail(msgspec.Struct, frozen=True, gc=False):

@@ -328,6 +328,18 @@ class CleanupDriver(Protocol):
 
 
 @runtime_checkable
+class ResultsDriver(Protocol):
+    """Jobs are kept after their end for as long as was asked for, with what they returned, and can be waited for."""
+
+    async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
+        """Wait until one of the jobs has ended or is absent, at most for `timeout`; all of them, as they are then.
+
+        Changes nothing and leaves nothing behind. An end may go unnoticed, for at most a `poll_time`.
+        """
+        ...
+
+
+@runtime_checkable
 class DurableDriver(Protocol):
     """The store can outlive its own process."""
 
@@ -347,6 +359,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.CLEANUP: CleanupDriver,
         Capability.DURABILITY: DurableDriver,
         Capability.ABORT: AbortableDriver,
+        Capability.RESULTS: ResultsDriver,
     }
 )
 """The protocol that goes with each capability."""

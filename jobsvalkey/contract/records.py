@@ -1,7 +1,7 @@
 """The records that a look into the queue shows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -30,6 +30,10 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     recoveries: int = 0
     reset_attempt: bool = False
     error: bytes | None = None
+    result: bytes | None = None
+    """Of a completed job: what `Finish` gave it."""
+    keep_for: timedelta | None = None
+    """How long it is kept after its end, at least."""
 
 
 class InconsistencyKind(StrEnum):

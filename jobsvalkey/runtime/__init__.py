@@ -7,6 +7,7 @@ from jobsvalkey.runtime.options import ActiveLock, ProcessorOptions
 from jobsvalkey.runtime.processor import Processor, ProcessorState
 from jobsvalkey.runtime.queue import JobQueue
 from jobsvalkey.runtime.record import JobRecord
+from jobsvalkey.runtime.results import JobCancelled, JobDone, JobFailed, JobGone
 from jobsvalkey.runtime.retry import ExponentialJitter, NoRetry, RetryStrategy
 from jobsvalkey.runtime.runner import JobRunner
 from jobsvalkey.runtime.state import GIVEN
@@ -18,10 +19,14 @@ __all__ = [
     "ActiveLock",
     "ExponentialJitter",
     "Handler",
+    "JobCancelled",
     "JobContext",
     "JobDefinition",
+    "JobDone",
     "JobError",
     "JobFail",
+    "JobFailed",
+    "JobGone",
     "JobOptions",
     "JobQueue",
     "JobRecord",

@@ -34,18 +34,20 @@ class NoThread(Exception):
 
 
 async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> None:
-    """Call the handler, within its timeout.
+    """Call the handler, within its timeout; what it returns becomes the result of the run.
 
     Raises:
         JobTimeout: its time was up before it ended, whatever it did then.
         JobFail: it returned something that has still to be run, such as a coroutine.
         NoThread: it was not called.
     """
+    run.result = None
     if job.timeout is None:
         if not job.is_coroutine:
             await _call(job, parameters, context, run)
         elif (result := await job.handler(parameters, context)) is not None:
             refuse_unrun(job, result)
+            run.result = result
     else:
         with _TimeLimit(job, job.timeout, run):
             await _call(job, parameters, context, run)
@@ -63,6 +65,7 @@ async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: J
             result = await result
     if result is not None:
         refuse_unrun(job, result)
+        run.result = result
 
 
 def refuse_unrun(job: RegisteredJob, result: Any) -> None:

@@ -9,6 +9,7 @@ from jobsvalkey.contract import (
     CleanupDriver,
     InspectionDriver,
     QueueDriver,
+    ResultsDriver,
     ResumableDriver,
     SchedulingDriver,
     UnsupportedOperation,
@@ -33,6 +34,10 @@ class CleanupQueueDriver(QueueDriver, CleanupDriver, Protocol):
 
 class InspectionQueueDriver(QueueDriver, InspectionDriver, Protocol):
     """Jobs can be looked at."""
+
+
+class ResultsQueueDriver(QueueDriver, ResultsDriver, Protocol):
+    """Jobs can be waited for."""
 
 
 class SchedulingQueueDriver(QueueDriver, SchedulingDriver, Protocol):

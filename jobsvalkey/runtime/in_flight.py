@@ -10,6 +10,8 @@ from jobsvalkey.runtime.job_run import JobRun
 def size_of(settlement: Settlement) -> int:
     """Bytes that a settlement carries into the store."""
     match settlement:
+        case Finish(result=result):
+            return 0 if result is None else len(result)
         case Fail(error=error):
             return len(error)
         case Retry(request=request, error=error):
@@ -104,7 +106,7 @@ class InFlight:
         """Take settlements of at most `budget` bytes, at least one; the rest stays for the next exchange."""
         number, left = 0, budget
         for settlement in self.finished:
-            if type(settlement) is not Finish:  # nearly all are, and carry nothing
+            if type(settlement) is not Finish or settlement.result is not None:  # nearly all carry nothing
                 left -= size_of(settlement)
                 if left < 0 < number:
                     break

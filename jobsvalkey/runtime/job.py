@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, check_due
+from jobsvalkey.contract.checks import check_span
 from jobsvalkey.contract.option_types import check_option, check_types
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.retry import RetryStrategy, check_strategy
@@ -16,8 +17,9 @@ from jobsvalkey.runtime.values.annotations import name_of_type
 
 P = TypeVar("P")
 
-Handler: TypeAlias = Callable[[P, JobContext], Awaitable[None]] | Callable[[P, JobContext], None]
-"""Runs a job: a coroutine function, or a plain one, which runs in a thread of its own."""
+Handler: TypeAlias = Callable[[P, JobContext], Awaitable[object]] | Callable[[P, JobContext], object]
+"""Runs a job: a coroutine function, or a plain one, which runs in a thread of its own. What it returns is the job's
+result, if that is to be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +38,14 @@ class JobOptions:
     job_id: JobID | UUID | str | None = None
     """An id of your own makes the push idempotent: as long as the job is there, and for the driver's
     `idempotency_window` after, another push of the id does nothing."""
+    keep_for: timedelta | None = None
+    """How long the job is kept after its end, with its result, at least, whatever the retention policy says: more than
+    none, up to 36,500 days."""
 
     def __post_init__(self) -> None:
         check_types(self)
+        if self.keep_for is not None:
+            check_span(self.keep_for, "keep_for")
         if self.delay is not None and self.delay_until is not None:
             raise ValueError("give delay or delay_until, not both")
         check_due(self.delay, "delay")
@@ -94,10 +101,15 @@ class JobDefinition(Generic[P]):
     timeout: timedelta | None = None
     """How long one attempt may take; `None` is as long as it likes. A handler in a thread cannot be stopped: it
     keeps its worker busy until it ends, and has failed then."""
+    keep_result: timedelta | None = None
+    """How long jobs that this process pushes are kept after their end, unless their options say `keep_for`."""
 
     def __post_init__(self) -> None:
         check_job(self.job)
         check_option("timeout", self.timeout, timedelta | None)
+        check_option("keep_result", self.keep_result, timedelta | None)
+        if self.keep_result is not None:
+            check_span(self.keep_result, "keep_result")
         if self.retry_strategy is not None:
             check_strategy("retry_strategy", self.retry_strategy)
         if self.timeout is not None and self.timeout <= timedelta(0):

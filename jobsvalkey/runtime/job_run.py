@@ -23,6 +23,8 @@ class JobRun:
     claim_lost: bool = False
     aborted: bool = False
     """Whether somebody has asked for the end of the job."""
+    result: Any = None
+    """What the handler returned."""
     thread: "asyncio.Future[Any] | None" = None
     """Is done when the handler's thread has ended; `None` if it has none."""
     abandoned: bool = False

@@ -1,10 +1,11 @@
 """From parameters to a stored job."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from jobsvalkey.contract import (
+    Capability,
     ConfigurationError,
     JobID,
     JobsError,
@@ -46,8 +47,12 @@ def check_refusal(pushed: Pushed) -> None:
 class Producer:
     """Encodes jobs and gives them to the driver."""
 
-    def __init__(self, driver: QueueDriver, encode: RequestEncoder, chain: MiddlewareChain) -> None:
+    def __init__(
+        self, driver: QueueDriver, encode: RequestEncoder, chain: MiddlewareChain, kept: Mapping[str, timedelta]
+    ) -> None:
         self._driver = driver
+        self._kept = kept
+        self._can_keep = Capability.RESULTS in driver.capabilities
         self._encode = encode
         self._chain = chain
 
@@ -93,7 +98,15 @@ class Producer:
             trace=trace,
             next_scheduled_at=next_scheduled_at,
         )
-        return NewJob(job_id, request, options.due, options.job_id is not None)
+        keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
+        if keep_for is None:
+            return NewJob(job_id, request, options.due, options.job_id is not None)
+        if not self._can_keep:
+            raise UnsupportedOperation(
+                f"job {name!r} is to be kept for its result, and {type(self._driver).__name__} lacks the "
+                f"capability {Capability.RESULTS.value!r}: leave out keep_for and keep_result, or use one that has it"
+            )
+        return NewJob(job_id, request, options.due, options.job_id is not None, keep_for=keep_for)
 
     async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> JobID:
         """Store one job; its id."""

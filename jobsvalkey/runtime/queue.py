@@ -1,7 +1,8 @@
 """The queue as applications use it: jobs are registered, pushed, looked at, and run by its processor."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from contextlib import aclosing
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast, overload
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from jobsvalkey.runtime.capabilities import (
     CancellableQueueDriver,
     CleanupQueueDriver,
     InspectionQueueDriver,
+    ResultsQueueDriver,
     ResumableQueueDriver,
     SchedulingQueueDriver,
     require,
@@ -41,6 +43,8 @@ from jobsvalkey.runtime.producer import Producer, check_refusal
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registration import JobRegistration
 from jobsvalkey.runtime.registry import JobRegistry
+from jobsvalkey.runtime.result_values import UNDECLARED
+from jobsvalkey.runtime.results import JobDone, Results
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy, check_strategy
 from jobsvalkey.runtime.runner import JobRunner
 from jobsvalkey.runtime.values import Values, check_values
@@ -89,7 +93,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         self._chain = MiddlewareChain(middleware)
         self._values: Values = check_values(values)
         super().__init__(JobRegistry(default_retry_strategy, values))
-        self._producer = Producer(driver, RequestEncoder(values), self._chain)
+        self._producer = Producer(driver, RequestEncoder(values), self._chain, self._registry.kept)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
             for service_job in driver.service_jobs:
                 self._registry.add(JobDefinition(service_job.job, _service_handler(service_job)))
@@ -275,6 +279,75 @@ class JobQueue(JobRegistration, Generic[D_co]):
             raise ValueError(f"limit is a number of jobs, or None for all, not {limit}")
         async for stored in self._driver.jobs(status, limit=limit):
             yield JobRecord.from_stored(stored, self._driver.clock.now())
+
+    # Results.
+
+    @overload
+    async def result(
+        self: "JobQueue[ResultsQueueDriver]",
+        job: JobID | UUID | str,
+        *,
+        timeout: timedelta | None = None,
+        type: type[R],
+    ) -> R: ...
+
+    @overload
+    async def result(
+        self: "JobQueue[ResultsQueueDriver]",
+        job: JobID | UUID | str,
+        *,
+        timeout: timedelta | None = None,
+        type: Any = ...,
+    ) -> Any: ...
+
+    async def result(
+        self: "JobQueue[ResultsQueueDriver]",
+        job: JobID | UUID | str,
+        *,
+        timeout: timedelta | None = None,
+        type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
+    ) -> Any:
+        """Wait for a job to complete; what its handler returned.
+
+        The job has to be kept after its end: by `keep_for`, `keep_result` or the retention policy.
+
+        Args:
+            job: its id.
+            timeout: how long to wait; `None` is until it has ended.
+            type: what the result is read as; by default what the handler declares, if it is registered here, else as
+                JSON says.
+
+        Raises:
+            JobFailed, JobCancelled: the job has ended in another way.
+            JobGone: it is not there.
+            TimeoutError: it has not ended in time.
+            ConfigurationError: its result is no such value.
+            StoreUnavailable: the store did not answer in time.
+        """
+        require(self._driver, self._capabilities, Capability.RESULTS)
+        check_option("timeout", timeout, timedelta | None)
+        return await Results(self._driver, self._registry, self._values).result(JobID.parse(job), timeout, type)
+
+    async def results(
+        self: "JobQueue[ResultsQueueDriver]",
+        jobs: Iterable[JobID | UUID | str],
+        *,
+        timeout: timedelta | None = None,
+        type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
+    ) -> AsyncIterator[JobDone]:
+        """Wait for jobs to end; each, once, as it does, however it ends.
+
+        Raises:
+            TimeoutError: one has not ended in time.
+            ConfigurationError: a result is not of the type that it is read as.
+            StoreUnavailable: the store did not answer in time.
+        """
+        require(self._driver, self._capabilities, Capability.RESULTS)
+        check_option("timeout", timeout, timedelta | None)
+        waits = Results(self._driver, self._registry, self._values)
+        async with aclosing(waits.results([JobID.parse(job) for job in jobs], timeout, type)) as ended:
+            async for done in ended:
+                yield done
 
     # Run.
 

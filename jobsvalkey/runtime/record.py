@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jobsvalkey.contract import InvalidParameters, JobID, JobStatus, StoredJob, WorkerID
 from jobsvalkey.runtime.codec import from_reference_date, read_request
@@ -43,6 +43,10 @@ class JobRecord:
     """Who runs it; of a running job."""
     recoveries: int
     """How many workers died while they ran it."""
+    result: str | None = None
+    """What it returned, as JSON; of a completed job that has a result."""
+    keep_for: timedelta | None = None
+    """How long it is kept after its end, at least; `None` if the retention policy alone decides."""
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
@@ -70,4 +74,6 @@ class JobRecord:
             next_scheduled_at=None if date is None else from_reference_date(date),
             worker=job.worker,
             recoveries=job.recoveries,
+            result=None if job.result is None else job.result.decode(errors="replace"),
+            keep_for=job.keep_for,
         )

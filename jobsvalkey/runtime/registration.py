@@ -50,6 +50,7 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> None: ...
 
     @overload
@@ -61,6 +62,7 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> None: ...
 
     def register_job(
@@ -71,6 +73,7 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> None:
         """Say what runs a job: a coroutine function, or a plain one, which gets a thread.
 
@@ -79,12 +82,13 @@ class JobRegistration:
             handler: takes (parameters, context).
             retry_strategy: `None` is the queue's default.
             timeout: how long one attempt may take; `None` is as long as it likes.
+            keep_result: how long jobs that this process pushes are kept after their end, with what the handler returns.
 
         Raises:
             DuplicateJob: the name is registered already.
             ConfigurationError: the handler takes something else, or the parameters cannot be decoded.
         """
-        self._registry.add(_definition(job, handler, retry_strategy, timeout))
+        self._registry.add(_definition(job, handler, retry_strategy, timeout, keep_result))
 
     @overload
     def replace_job(self, job: JobDefinition[Any], /) -> None: ...
@@ -98,6 +102,7 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> None: ...
 
     @overload
@@ -109,6 +114,7 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> None: ...
 
     def replace_job(
@@ -119,6 +125,7 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> None:
         """Register a job anew, in place of one of that name: for notebooks, and modules that are loaded again.
 
@@ -127,16 +134,28 @@ class JobRegistration:
         Raises:
             ConfigurationError: the handler takes something else, or the parameters cannot be decoded.
         """
-        self._registry.add(_definition(job, handler, retry_strategy, timeout), replace=True)
+        self._registry.add(_definition(job, handler, retry_strategy, timeout, keep_result), replace=True)
 
     @overload
     def job(
-        self, job: type[JP], /, *, retry_strategy: RetryStrategy | None = None, timeout: timedelta | None = None
+        self,
+        job: type[JP],
+        /,
+        *,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> JobDecorator[JP]: ...
 
     @overload
     def job(
-        self, job: JobName[P], /, *, retry_strategy: RetryStrategy | None = None, timeout: timedelta | None = None
+        self,
+        job: JobName[P],
+        /,
+        *,
+        retry_strategy: RetryStrategy | None = None,
+        timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> JobDecorator[P]: ...
 
     def job(
@@ -146,13 +165,14 @@ class JobRegistration:
         *,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
     ) -> JobDecorator[Any]:
         """Register a handler as `register_job` does, as a decorator; the function stays as it is."""
         check_job(job)
 
         def register(handler: Callable[[Any, JobContext], R], /) -> Callable[[Any, JobContext], R]:
             either: Any = handler
-            self._registry.add(JobDefinition[Any](job, either, retry_strategy=retry_strategy, timeout=timeout))
+            self._registry.add(_definition(job, either, retry_strategy, timeout, keep_result))
             return handler
 
         return register
@@ -237,8 +257,11 @@ def _definition(
     handler: Handler[Any] | None,
     retry_strategy: RetryStrategy | None,
     timeout: timedelta | None,
+    keep_result: timedelta | None,
 ) -> JobDefinition[Any]:
     if isinstance(job, JobDefinition):
         return job
     handler_or_none: Any = handler
-    return JobDefinition[Any](job, handler_or_none, retry_strategy=retry_strategy, timeout=timeout)
+    return JobDefinition[Any](
+        job, handler_or_none, retry_strategy=retry_strategy, timeout=timeout, keep_result=keep_result
+    )

@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 from jobsvalkey.contract import ConfigurationError, DuplicateJob, UnknownJob
 from jobsvalkey.runtime.codec import RequestDecoder, make_decoder
 from jobsvalkey.runtime.job import JobDefinition
+from jobsvalkey.runtime.result_values import ResultCodec, returned_type
 from jobsvalkey.runtime.retry import RetryStrategy
 from jobsvalkey.runtime.state import State
 from jobsvalkey.runtime.values import Values
@@ -30,6 +32,8 @@ class RegisteredJob:
     """Seconds."""
     needs: Mapping[str, Any]
     """The types of what its function is given of the state, by the names of its parameters."""
+    results: ResultCodec
+    """Writes and reads what the handler returns."""
 
 
 class JobRegistry:
@@ -39,6 +43,8 @@ class JobRegistry:
         self._jobs: dict[str, RegisteredJob] = {}
         self._default_retry_strategy = default_retry_strategy
         self._values: Values = values
+        self.kept: dict[str, timedelta] = {}
+        """How long the results of a job are kept, unless its options say so; by its name."""
 
     def add(
         self, definition: JobDefinition[Any], *, replace: bool = False, needs: Mapping[str, Any] = _NOTHING
@@ -73,7 +79,16 @@ class JobRegistry:
             retry_strategy=definition.retry_strategy or self._default_retry_strategy,
             timeout=None if definition.timeout is None else definition.timeout.total_seconds(),
             needs=needs,
+            results=ResultCodec(returned_type(handler), self._values),
         )
+        if definition.keep_result is not None:
+            self.kept[name] = definition.keep_result
+        else:
+            self.kept.pop(name, None)
+
+    def get(self, name: str) -> RegisteredJob | None:
+        """The job of that name, if there is one."""
+        return self._jobs.get(name)
 
     def check_state(self, state: State) -> None:
         """Check that the state has what all jobs need.

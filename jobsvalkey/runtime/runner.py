@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from jobsvalkey.contract import (
+    Capability,
     Claim,
     Due,
     Fail,
@@ -59,6 +60,9 @@ class JobRunner:
         self._state = State(state)
         self._clock = driver.clock
         self._chain = chain
+        self._can_store = Capability.RESULTS in driver.capabilities
+        self._retains = driver.configuration.retention_policy.completed_jobs.keeps
+        self._largest = driver.configuration.max_payload
         self._max_recoveries = options.max_recoveries
         self._unknown_job = options.unknown_job
 
@@ -108,6 +112,7 @@ class JobRunner:
                     # As `call_handler` does, but for one coroutine more: so it is for nearly all jobs.
                     if (result := await job.handler(request.parameters, context)) is not None:
                         refuse_unrun(job, result)
+                        run.result = result
                 else:
                     await call_handler(job, request.parameters, context, run)
             else:
@@ -116,6 +121,8 @@ class JobRunner:
                 handler = partial(call_handler, job, request.parameters, context, run)
                 started = now and now()
                 await self._chain.around(popped, handler)()
+            if run.result is not None and self._can_store and (self._retains or claim.keep_for is not None):
+                ended = self._returned(claim, job, run), JobOutcome.SUCCEEDED
         except BaseException as error:
             if is_a(error, GeneratorExit) and not is_current(task):
                 raise  # nobody goes on with this coroutine: its event loop was closed
@@ -151,6 +158,27 @@ class JobRunner:
         if ended is None:
             raise asyncio.CancelledError
         return ended[0]
+
+    def _returned(self, claim: Claim, job: RegisteredJob, run: JobRun) -> Settlement:
+        """Finish a job with its result. One that nobody asked for is left out if it cannot be stored.
+
+        Raises:
+            JobFail: it cannot be stored, and was to be kept.
+        """
+        try:
+            result = job.results.write(run.result)
+            if len(result) > self._largest:
+                raise ValueError(
+                    f"it has {len(result):,} bytes, more than max_payload ({self._largest:,}): "
+                    "store large data elsewhere and return a reference, or raise max_payload"
+                )
+        except Exception as error:
+            text = f"the result of job {job.name!r} cannot be stored as {job.results!r}: {message_of(error)}"
+            if claim.keep_for is None:
+                _LOGGER.debug("%s; it is left out", text, extra=run.fields())
+                return Finish(claim.job_id, claim.token)
+            raise JobFail(text) from error
+        return Finish(claim.job_id, claim.token, result)
 
     async def _completed(self, completed: CompletedJob, job_run: JobRun | None) -> None:
         try:

@@ -7,6 +7,7 @@ from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.durability import ValkeyDurability
 from jobsvalkey.valkey.metadata import ValkeyMetadata
 from jobsvalkey.valkey.queueing import ValkeyQueueing
+from jobsvalkey.valkey.results import ValkeyResults
 from jobsvalkey.valkey.scheduling import ValkeyScheduling
 from jobsvalkey.valkey.service_jobs import ValkeyServiceJobs
 from jobsvalkey.valkey.validation import ValkeyValidation
@@ -17,6 +18,7 @@ class ValkeyJobQueue(
     ValkeyMetadata,
     ValkeyScheduling,
     ValkeyValidation,
+    ValkeyResults,
     ValkeyServiceJobs,
     ValkeyDurability,
 ):

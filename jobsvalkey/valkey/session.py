@@ -16,6 +16,7 @@ from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.context import ScriptContext
+from jobsvalkey.valkey.ends import Ends
 from jobsvalkey.valkey.exchanges import ExchangeChannel
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout, no_rights
 from jobsvalkey.valkey.numbering import NumberedWriter
@@ -79,6 +80,11 @@ class Session:
         keys = WaitKeys(f"{context.queue_key}.metadata._wake", f"{context.queue_key}.metadata._news.{self.name}")
         self.waiter: Waiter = Waiter(client, keys, self._waits, self._news, self._tasks)
 
+        self.ends: Ends = Ends(
+            *(client, self._news, f"{context.queue_key}.metadata._ended"),
+            *(configuration.poll_time.total_seconds(), self._tasks),
+        )
+
     def new_call(self) -> str:
         """A name for one call, however often it is sent."""
         self._calls += 1
@@ -100,6 +106,7 @@ class Session:
     async def aclose(self) -> None:
         """End tasks and connections. Calls that are under way fail; whoever waits returns."""
         self.waiter.close()
+        self.ends.close()
         exchanges, self._exchanges = list(self._exchanges.values()), {}
         await asyncio.gather(*(channel.close() for channel in (*self._channels, *exchanges)))
         await self._tasks.aclose()

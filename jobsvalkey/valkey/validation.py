@@ -10,7 +10,10 @@ from jobsvalkey.valkey.scripting import EXAMINE
 CHUNK = 250
 """Ids that one step examines."""
 
-_LISTS = (".pending", ".paused", ".completed", ".failed", ".cancelled", ".metadata._kept")
+_LISTS = (
+    *(".pending", ".paused", ".completed", ".failed", ".cancelled", ".metadata._kept"),
+    *(".metadata._pending", ".metadata._paused", ".metadata._kept_completed", ".metadata._kept_cancelled"),
+)
 
 
 class ValkeyValidation(ValkeyBase):

@@ -28,6 +28,7 @@ from jobsvalkey.contract import (
     StoredJob,
     StoreOutcome,
 )
+from jobsvalkey.contract.checks import LONGEST_DELAY
 from jobsvalkey.valkey.arguments import Argument, Reply
 
 _logger = logging.getLogger(__name__)
@@ -59,11 +60,12 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
     for item in items:
-        if item.due is None and not item.remember:
+        if item.due is None and not item.remember and item.keep_for is None:
             arguments += (str(item.job_id), item.request)
         else:
             due = "now" if item.due is None else due_argument(item.due)
-            arguments += (f"{item.job_id} {due} {'remember' if item.remember else '-'}", item.request)
+            fields = "" if item.keep_for is None else f" keep_for:{microseconds(item.keep_for)}"
+            arguments += (f"{item.job_id} {due} {'remember' if item.remember else '-'}{fields}", item.request)
     return arguments
 
 
@@ -97,6 +99,11 @@ def _count(value: bytes | None) -> int | None:
         return None
 
 
+def _span(value: bytes | None) -> timedelta | None:
+    number = _number(value)
+    return None if number is None else timedelta(microseconds=min(max(number, 0), microseconds(LONGEST_DELAY)))
+
+
 def from_score(value: bytes) -> datetime:
     """The time that a score, Unix seconds, stands for, or the nearest that there is."""
     return datetime.fromtimestamp(min(max(float(value), _FIRST), _LAST), UTC)
@@ -117,11 +124,13 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     """Settlements, as `exchange` takes them."""
     arguments: list[Argument] = []
     for settlement in settlements:
-        if type(settlement) is Finish:
+        if type(settlement) is Finish and settlement.result is None:
             arguments += ("finish", str(settlement.job_id), settlement.token)
             continue
         identity = str(settlement.job_id), settlement.token
-        if isinstance(settlement, Fail):
+        if isinstance(settlement, Finish):
+            arguments += ("complete", *identity, settlement.result or b"")
+        elif isinstance(settlement, Fail):
             arguments += ("fail", *identity, settlement.error, "1" if settlement.keep else "")
         elif isinstance(settlement, Retry):
             request = "=" if settlement.request is None else settlement.request
@@ -138,7 +147,7 @@ def exchanged(reply: Reply) -> Exchanged:
     letters: bytes
     until_next: bytes | None
     flat: list[bytes]
-    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None]]
+    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None, *tuple[bytes, ...]]]
     dropped: list[bytes]
     aborts: list[list[bytes]]
     letters, until_next, flat, exceptions, dropped, *aborts = reply
@@ -155,7 +164,7 @@ def exchanged(reply: Reply) -> Exchanged:
             score = found
             due = from_score(score)
         claims.append(Claim(JobID.from_wire(job_id), token, request, due, due))
-    for number, stored, recoveries, reset, error in exceptions:
+    for number, stored, recoveries, reset, error, *fields in exceptions:
         plain = claims[number]
         count = _count(recoveries)
         claims[number] = replace(
@@ -166,6 +175,7 @@ def exchanged(reply: Reply) -> Exchanged:
             recoveries=count or 0,
             reset_attempt=reset == b"1",
             error=error,
+            keep_for=_span(fields[0]) if fields else None,
         )
     lock_expired = until_next == b"expired"
     outcomes = [_OUTCOMES[letter] for letter in letters]
@@ -178,7 +188,8 @@ def stored_job(reply: Reply) -> StoredJob | None:
     """One job, as `read` returns it; `None` for one that is absent, and for an entry that is no job id."""
     if not reply or not _ID.fullmatch(reply[0]):
         return None
-    job_id, state, request, where, due, started, stored, recoveries, reset, error = reply
+    job_id, state, request, where, due, started, stored, recoveries, reset, error = reply[:10]
+    result, keep_for = reply[10:] or (None, None)
     status = JobStatus(state.decode())
     waiting = status in (JobStatus.PENDING, JobStatus.PAUSED)
     running = status is JobStatus.PROCESSING
@@ -199,4 +210,6 @@ def stored_job(reply: Reply) -> StoredJob | None:
         recoveries=_count(recoveries) or 0,
         reset_attempt=reset == b"1",
         error=error,
+        result=result,
+        keep_for=_span(keep_for),
     )

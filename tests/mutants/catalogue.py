@@ -37,6 +37,7 @@ CHAPTERS = (
         "damage",
         "retention",
         "cleanup",
+        "results",
         "capabilities",
     ),
     "scripts",

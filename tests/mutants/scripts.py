@@ -93,16 +93,16 @@ script_mutant(
     "ScriptDeliversEarly",
     "`exchange.lua`: jobs are claimed before they are due.",
     "test_order_not_before_a_delay_is_over",
-    "redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)",
-    "redis.call('ZRANGEBYSCORE', PENDING, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, limit)",
+    "redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)",
+    "redis.call('ZRANGEBYSCORE', list, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, limit)",
     weakness=7,
 )
 script_mutant(
     "ScriptLeavesPayload",
     "`exchange.lua`: the payload of a finished job stays behind, on no list.",
     "test_inspection_what_is_gone_leaves_nothing_behind",
-    "if not end_job(id, 'completed', dues[id]) then gone[#gone + 1] = id end",
-    "end_job(id, 'completed', dues[id])",
+    "if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end",
+    "end_job(id, 'completed', dues[id], fielded[id])",
     weakness=1,
 )
 script_mutant(

@@ -80,7 +80,7 @@ class MemoryHarness(DriverHarness):
         """The lines, the jobs and the workers' claims."""
         state = self.store.queues[configuration.queue_key]
         lines = {job_id: status for status, line in state.lines.items() for _, job_id in line}
-        lines |= {job_id: JobStatus.FAILED for _, job_id in state.kept_line}
+        lines |= {job_id: status for status, line in state.kept_lines.items() for _, job_id in line}
         return Observation(
             {
                 job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)
@@ -112,6 +112,14 @@ class MemoryHarness(DriverHarness):
 
 READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, PAGE, READ)}
 STATES = ("pending", "paused", "completed", "failed", "cancelled")
+FIELDED = {
+    "_pending": JobStatus.PENDING,
+    "_paused": JobStatus.PAUSED,
+    "_kept": JobStatus.FAILED,
+    "_kept_completed": JobStatus.COMPLETED,
+    "_kept_cancelled": JobStatus.CANCELLED,
+}
+"""The lists that Swift does not know."""
 
 
 def writes(command: Command) -> bool:
@@ -157,8 +165,9 @@ class KeysHarness(DriverHarness):
         for state in STATES:
             for job_id in await client.zrange(f"{queue_key}.{state}", 0, -1):
                 states.setdefault(JobID.parse(job_id), set()).add(JobStatus(state))
-        for job_id in await client.zrange(f"{queue_key}.metadata._kept", 0, -1):
-            states.setdefault(JobID.parse(job_id), set()).add(JobStatus.FAILED)
+        for name, status in FIELDED.items():
+            for job_id in await client.zrange(f"{queue_key}.metadata.{name}", 0, -1):
+                states.setdefault(JobID.parse(job_id), set()).add(status)
         prefix = f"{queue_key}.metadata._claims."
         async for key in client.scan_iter(match=f"{prefix}*", count=1000):
             held = frozenset(JobID.parse(job_id) for job_id in await client.smembers(key))

@@ -56,6 +56,11 @@ async def _knows_durability(driver: AnyDriver, _: JobID) -> bool:
     return await driver.is_durable() in (True, False)
 
 
+async def _tells_ends(driver: AnyDriver, job_id: JobID) -> bool:
+    job, absent = await driver.ended([job_id, new_job_id()], timedelta(0))
+    return job is not None and job.ended_at is None and absent is None
+
+
 PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
     Capability.ABORT: _aborts,
@@ -65,6 +70,7 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.INSPECTION: _shows,
     Capability.CLEANUP: _cleans,
     Capability.DURABILITY: _knows_durability,
+    Capability.RESULTS: _tells_ends,
 }
 """The least that shows that a capability works."""
 

@@ -139,7 +139,10 @@ class ProducerClient(Client):
             job_id = JobID(int=self.random.getrandbits(128))
             known.append(job_id)
         request = f"{self.name} {self._sequence} {self.random.getrandbits(16)}"
-        return NewJob(job_id, request.encode(), self._due(), self.random.random() < 0.3)
+        remember, keep_for = self.random.random() < 0.3, None
+        if Capability.RESULTS in self.shared.capabilities and self.random.random() < 0.3:
+            keep_for = timedelta(seconds=self.random.randint(1, 60))
+        return NewJob(job_id, request.encode(), self._due(), remember, keep_for=keep_for)
 
     def _due(self) -> Due:
         match self.random.randrange(6):
@@ -197,6 +200,8 @@ class WorkerClient(Client):
                 return Release(claim.job_id, claim.token)
             case 4:
                 return Finish(claim.job_id, b"no such token")
+            case 5 if Capability.RESULTS in self.shared.capabilities:
+                return Finish(claim.job_id, claim.token, f"result {self.random.getrandbits(16)}".encode())
             case _:
                 return Finish(claim.job_id, claim.token)
 

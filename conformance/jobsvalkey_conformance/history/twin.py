@@ -61,6 +61,7 @@ class TwinTransition:
             tuple(queue.jobs.values()),
             frozenset(queue.named),
             frozenset(queue.kept),
+            frozenset(queue.until.items()),
             frozenset(queue.remembered.items()),
             frozenset(
                 (
@@ -88,13 +89,14 @@ class TwinTransition:
         return (worker.sequence, tuple(worker.outcomes)) if (name, worker.sequence) in self._repeated else (None, ())
 
     def _thaw(self, state: int, now: datetime) -> QueueState:
-        jobs, named, kept, remembered, workers, producers = self._contents[state]
+        jobs, named, kept, until, remembered, workers, producers = self._contents[state]
         queue = QueueState()
         queue.named.update(named)
         queue.kept.update(kept)
         queue.remembered.update(remembered)
         for job in jobs:
             queue.put(job)
+        queue.until.update(until)
         for name, expires, claims, aborts, sequence, outcomes in workers:
             queue.workers[name] = Worker(expires, 0, dict(claims), sequence, list(outcomes), aborts=set(aborts))
         for name, sequence, digest, answer in producers:

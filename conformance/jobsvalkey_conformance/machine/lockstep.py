@@ -33,6 +33,7 @@ queues: st.SearchStrategy[int] = st.sampled_from([0, 0, 0, 1])
 jobs: st.SearchStrategy[int] = st.integers(0, len(JOB_IDS) - 1)
 workers: st.SearchStrategy[int] = st.integers(0, 1)
 dues: st.SearchStrategy[str] = st.sampled_from(DUES)
+keeps: st.SearchStrategy[int | None] = st.sampled_from([None, None, None, 10, 60, 3600])
 claims: st.SearchStrategy[int] = st.integers(0, 5)
 """Which claim is meant, counted back from the latest."""
 settlements: st.SearchStrategy[list[tuple[str, int]]] = st.lists(
@@ -83,21 +84,36 @@ class LockstepMachine(MachineBase):
         due=dues,
         remember=st.sampled_from([False, False, True]),
         numbered=st.booleans(),
+        keep_for=keeps,
     )
-    def push(self, queue: int, numbers: list[int], due: str, remember: bool, numbered: bool) -> None:
+    def push(
+        self,
+        queue: int,
+        numbers: list[int],
+        due: str,
+        remember: bool,
+        numbered: bool,
+        keep_for: int | None,
+    ) -> None:
         """Push jobs, some of which may be there, or twice in the list."""
         when = self.due(due)
+        kept = self.keep_for(keep_for)
         items = [
-            NewJob(JOB_IDS[number], f"{self.number}.{at}".encode(), when, remember) for at, number in enumerate(numbers)
+            NewJob(JOB_IDS[number], f"{self.number}.{at}".encode(), when, remember, keep_for=kept)
+            for at, number in enumerate(numbers)
         ]
         self.write(queue, f"push({items})", numbered, lambda driver, operation: driver.push(items, operation=operation))
 
-    @step(queue=queues, numbers=st.lists(jobs, min_size=1, max_size=3, unique=True), often=2)
-    def push_now(self, queue: int, numbers: list[int]) -> None:
+    def keep_for(self, seconds: int | None) -> timedelta | None:
+        """How long a job is to be kept, where the driver can do that."""
+        return timedelta(seconds=seconds) if seconds and self.states(Capability.RESULTS) else None
+
+    @step(queue=queues, numbers=st.lists(jobs, min_size=1, max_size=3, unique=True), keep_for=keeps, often=2)
+    def push_now(self, queue: int, numbers: list[int], keep_for: int | None) -> None:
         """Push jobs that are due, if possible such as are not there."""
         absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
         numbers = [absent[number % len(absent)] for number in numbers] if absent else numbers
-        self.push(queue, numbers, "now", False, False)
+        self.push(queue, numbers, "now", False, False, keep_for)
 
     @step(queue=queues, worker=workers, limit=st.integers(1, 3), often=3)
     def claim(self, queue: int, worker: int, limit: int) -> None:
@@ -121,6 +137,8 @@ class LockstepMachine(MachineBase):
         known = self.pairs[queue].claims
         if not self.states(Capability.ABORT):
             settle = [("release" if kind == "cancel" else kind, back) for kind, back in settle]
+        if not self.states(Capability.RESULTS):
+            settle = [("finish" if kind == "return" else kind, back) for kind, back in settle]
         return [PairedSettlement(kind, known[-1 - back % len(known)]) for kind, back in settle if known]
 
     def exchange_once(self, queue: int, name: WorkerID, settlements: list[PairedSettlement], limit: int) -> None:
@@ -255,6 +273,12 @@ class LockstepMachine(MachineBase):
             )
             done = answer if state is JobStatus.PROCESSING else 0
 
+    @step(Capability.RESULTS, queue=queues, numbers=st.lists(jobs, max_size=4))
+    def ended(self, queue: int, numbers: list[int]) -> None:
+        """Look whether jobs have ended, without waiting."""
+        job_ids = [JOB_IDS[number] for number in numbers]
+        self.run(self.pair(queue).both(f"ended({job_ids})", lambda driver: driver.ended(job_ids, timedelta(0))))
+
     @step(
         Capability.METADATA,
         queue=queues,
@@ -285,12 +309,21 @@ class LockstepMachine(MachineBase):
         expected=st.sampled_from([None, "one", "other"]),
         value=st.sampled_from(["one", "other"]),
         numbered=st.booleans(),
+        keep_for=keeps,
     )
     def push_if(
-        self, queue: int, number: int, due: str, key: str, expected: str | None, value: str, numbered: bool
+        self,
+        queue: int,
+        number: int,
+        due: str,
+        key: str,
+        expected: str | None,
+        value: str,
+        numbered: bool,
+        keep_for: int | None,
     ) -> None:
         """Push a job if metadata is as expected."""
-        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True)
+        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True, keep_for=self.keep_for(keep_for))
         before = None if expected is None else expected.encode()
         self.write(
             queue,

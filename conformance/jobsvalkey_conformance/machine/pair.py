@@ -38,6 +38,8 @@ Call = Callable[[AnyDriver], Awaitable[T]]
 SETTLEMENTS = (
     "finish",
     "finish",
+    "return",
+    "return",
     "fail",
     "keep",
     "retry",
@@ -95,6 +97,8 @@ class PairedSettlement:
         match self.kind:
             case "finish":
                 return Finish(job_id, token)
+            case "return":
+                return Finish(job_id, token, b"result")
             case "fail":
                 return Fail(job_id, token, b"failed")
             case "keep":

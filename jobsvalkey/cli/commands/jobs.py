@@ -44,7 +44,7 @@ def list_jobs(
 
 @app.command()
 def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Show one job: its parameters, its times, and its last error with the traceback."""
+    """Show one job: its parameters, its times, its result, and its last error with the traceback."""
     record = asyncio.run(_get(url, queue, _parse(job_id)))
     if record is None:
         raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")

@@ -1,5 +1,5 @@
 -- Cancel a job that has not run, or ask for the end of the one that runs.
--- uses: operations types places cancelling aborting
+-- uses: operations types places cancelling aborting fieldtypes
 -- args: id
 -- result: `cancelled`, `requested` or `nothing`.
 -- cost: O(log n), and O(1) for each of its worker's claims whose end is asked for.
@@ -7,6 +7,7 @@ local NEWS_MEMORY = 600000 -- milliseconds for which news wait for a driver that
 local answer = answered()
 if answer then return answer end
 local wrong = has_wrong_type('zset', PENDING, PAUSED, ENDED.cancelled.key, IDS) or has_wrong_type('hash', CLAIMED)
+  or fielded_wrong_type()
 if wrong then return wrong end
 
 -- Ask for the end of a claim, and tell the driver of its worker; whether there is a worker to hear it. If the worker's

@@ -1,11 +1,12 @@
 -- Cancel a pending or paused job.
--- uses: operations types places cancelling
+-- uses: operations types places cancelling fieldtypes
 -- args: id
 -- result: `1` if it was cancelled, else `0`.
 -- cost: O(log n).
 local answer = answered()
 if answer then return answer end
 local wrong = has_wrong_type('zset', PENDING, PAUSED, ENDED.cancelled.key, IDS)
+  or fielded_wrong_type()
 if wrong then return wrong end
 
 local state, where = find_job(id)

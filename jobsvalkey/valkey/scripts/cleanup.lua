@@ -4,7 +4,7 @@
 -- `wanted` is the state, `action` is `rerun` or `remove`, `least_age` is in microseconds, or empty. `only_orphans` is empty,
 -- or, for jobs of workers with an expired lock only, for how many microseconds a Swift worker may be without one.
 -- `except_for` is the id of a job to pass over, or empty. `position` is how many entries earlier calls have passed over,
--- in the list of the state and in KEPT: `n:n`.
+-- in the list of the state and in that of kept or of fielded jobs: `n:n`.
 -- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n` for the next
 -- call. That is not recorded if it was none.
 -- cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
@@ -42,12 +42,16 @@ if wanted == 'processing' then
   sort()
 elseif ENDED[wanted] then
   collect(1, ENDED[wanted].key, first_kept(ENDED[wanted]), true)
-  if wanted == 'failed' then
-    collect(2, KEPT, 0, true)
+  if wanted == 'failed' or has_fielded() then
+    collect(2, ENDED[wanted].kept, 0, true)
     sort()
   end
 else
   collect(1, wanted == 'paused' and PAUSED or PENDING, 0, false)
+  if has_fielded() then
+    collect(2, wanted == 'paused' and FIELDED_PAUSED or FIELDED, 0, false)
+    sort()
+  end
 end
 
 -- Whether the worker that has a job is alive. Asked between writes, so of keys that cannot fail: a worker's own record may

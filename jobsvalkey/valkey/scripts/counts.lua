@@ -6,10 +6,14 @@ local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
 local function count_ended(state)
   local policy = ENDED[state]
-  return redis.call('ZCARD', policy.key) - first_kept(policy)
+  return redis.call('ZCARD', policy.key) - first_kept(policy) + count_kept(state)
+end
+local pending, paused = redis.call('ZCARD', PENDING), redis.call('ZCARD', PAUSED)
+if has_fielded() then
+  pending, paused = pending + redis.call('ZCARD', FIELDED), paused + redis.call('ZCARD', FIELDED_PAUSED)
 end
 return {
-  redis.call('ZCARD', PENDING), redis.call('ZCARD', PAUSED),
+  pending, paused,
   redis.call('HLEN', CLAIMED) + redis.call('LLEN', PROCESSING),
-  count_ended('completed'), count_ended('failed') + redis.call('ZCARD', KEPT), count_ended('cancelled'),
+  count_ended('completed'), count_ended('failed'), count_ended('cancelled'),
 }

@@ -1,16 +1,17 @@
 -- Settle a worker's claims and claim jobs that are due, in one step.
--- uses: layout types claims pending envelopes swift aborting
+-- uses: layout types claims pending envelopes swift aborting fieldtypes
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests have together at most, but for a single
 -- one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
 -- `is_repeat` is `1` if it is sent again. A call that is sent again and does nothing leaves its name behind. Its first
 -- sending, or an earlier call, may still be on the way. If it arrives, it must not claim jobs that nobody waits for.
--- each settlement: finish id token | fail id token error keep | retry id token request due error | release id token | cancel id token reason
+-- each settlement: finish id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
+-- `complete` is the finish of a job that has a result.
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
--- `1` if the attempt is reset, error; what was dropped: entries that were no ids, and jobs that Swift workers had ended; if
--- the worker's record lists any, the tokens of claims whose end is asked for.
+-- `1` if the attempt is reset, error, keep_for (microseconds) if there is one; what was dropped: entries that were no ids,
+-- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for.
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
@@ -29,18 +30,18 @@ end
 local claims, exceptions, dropped = {}, {}, {}
 
 -- Add a claim to the reply.
-local function report(id, token, request, score, stored, recoveries, reset, error)
+local function report(id, token, request, score, keep_for, stored, recoveries, reset, error)
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
-  if stored or recoveries or reset or error then
-    exceptions[#exceptions + 1] = { at / 4, stored or '', recoveries or '0', reset or '', error or false }
+  if stored or recoveries or reset or error or keep_for then
+    exceptions[#exceptions + 1] = { at / 4, stored or '', recoveries or '0', reset or '', error or false, keep_for or nil }
   end
 end
 
 local function until_next()
   if expires <= now then return 'expired' end
-  local head = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')
-  return head[2] and whole(math.max(micro(head[2]) - now, 0)) or false
+  local first = first_score()
+  return first and whole(math.max(micro(first) - now, 0)) or false
 end
 local function answer(outcomes, next_due)
   local aborts = listed and aborts_of(worker, listed) or nil
@@ -51,20 +52,21 @@ if last and tonumber(sequence) == tonumber(last) then
   local prefix, numbers, by_number = sequence .. '.', {}, {}
   local ids, held = claims_held(worker)
   for n, id in ipairs(ids) do
-    local token, _, score = parse_claim(held[n])
+    local token, _, score, _, _, _, fielded = parse_claim(held[n])
     if token:sub(1, #prefix) == prefix then
       local number_of_claim = tonumber(token:sub(#prefix + 1))
       numbers[#numbers + 1] = number_of_claim
-      by_number[number_of_claim] = { id, token, score }
+      by_number[number_of_claim] = { id, token, score, fielded }
     end
   end
   table.sort(numbers)
   for _, number_of_claim in ipairs(numbers) do
-    local id, token, score = unpack(by_number[number_of_claim])
+    local id, token, score, fielded = unpack(by_number[number_of_claim])
     local request = redis.call('MGET', payload_of(id))[1]
     -- A job whose envelope is not ours has no request that could be trusted.
     if is_broken(envelope_of(id), 'hash') then request = false end
-    report(id, token, request, score, envelope(id, 'processing'))
+    local stored, recoveries, reset, error = envelope(id, 'processing')
+    report(id, token, request, score, fielded and keep_for_of(id), stored, recoveries, reset, error)
   end
   return answer(recorded, until_next())
 end
@@ -81,21 +83,22 @@ end
 local is_claiming = tonumber(limit) > 0 and expires > now
 local wrong = has_wrong_type('zset', PENDING) or is_claiming and (has_wrong_type('hash', CLAIMED)
   or has_wrong_type('zset', WORKERS) or has_wrong_type('set', claims_of(worker)))
+  or fielded_wrong_type()
 if wrong then return wrong end
 count_hints()
 
 local outcomes, settled = {}, {}
-if #ids > 0 then
+if #ids > 0 or is_claiming and has_fielded() then
   -- uses: ending
   -- Read: what each settlement will do.
-  local envelopes, dues, remember, checks = {}, {}, {}, {}
+  local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
   for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
   local held, has_envelopes = gather('HMGET', CLAIMED, ids), count_existing(envelopes) > 0
   for n, id in ipairs(ids) do
     local claim = held[n]
     outcomes[n] = CLAIM_LOST
     if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then
-      local _, _, due, holder, is_remembered, is_aborted = parse_claim(claim)
+      local _, _, due, holder, is_remembered, is_aborted, is_fielded_one = parse_claim(claim)
       if holder == worker then
         if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end
         local kind, at, is_kept = kinds[n], places[n], false
@@ -105,32 +108,39 @@ if #ids > 0 then
         end
         if is_kept or not (has_envelopes and is_broken(envelopes[n], 'hash') or is_broken(payload_of(id), 'string')) then
           outcomes[n], settled[#settled + 1] = SETTLED, id
-          dues[id], remember[id], checks[kind] = due, is_remembered, true
+          dues[id], remember[id], fielded[id], checks[kind] = due, is_remembered, is_fielded_one, true
         else
           outcomes[n] = BROKEN
         end
       end
     end
   end
-  wrong = checks.finish and has_wrong_type('zset', ENDED.completed.key, IDS)
+  wrong = (checks.finish or checks.complete) and has_wrong_type('zset', ENDED.completed.key, IDS)
     or checks.fail and has_wrong_type('zset', ENDED.failed.key, KEPT, IDS)
     or (checks.cancel or checks.abort) and has_wrong_type('zset', ENDED.cancelled.key, IDS)
   if wrong then return wrong end
 
   -- Write. A full server refuses a script whose first write adds.
   if #settled > 0 then redis.call('HDEL', record_key, '') end
-  local entries, gone, completed, failed, cancelled = {}, {}, 0, 0, 0
-  local function go_back(id, due) entries[#entries + 1], entries[#entries + 2] = due, id end
+  local entries, others, gone, completed, failed, cancelled = {}, {}, {}, 0, 0, 0
+  local function go_back(id, due)
+    local list = fielded[id] and others or entries
+    list[#list + 1], list[#list + 2] = due, id
+  end
   for n, outcome in ipairs(outcomes) do
     if outcome == SETTLED then
       local kind, id, at = kinds[n], ids[n], places[n]
       if kind == 'finish' then
         completed = completed + 1
-        if not end_job(id, 'completed', dues[id]) then gone[#gone + 1] = id end
+        if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end
+      elseif kind == 'complete' then
+        -- words: complete
+        completed = completed + 1
+        if not end_job(id, 'completed', dues[id], fielded[id], false, 'result', result) then gone[#gone + 1] = id end
       elseif kind == 'fail' then
         -- words: fail
         failed = failed + 1
-        if not end_job(id, 'failed', dues[id], keep == '1', error) then gone[#gone + 1] = id end
+        if not end_job(id, 'failed', dues[id], fielded[id], keep == '1', 'error', error) then gone[#gone + 1] = id end
       elseif kind == 'retry' then
         -- words: retry
         if request ~= '=' then redis.call('SET', payload_of(id), request) end
@@ -140,7 +150,7 @@ if #ids > 0 then
         go_back(id, seconds(due_at(due)))
       elseif kind == 'cancel' or kind == 'abort' then
         cancelled = cancelled + 1
-        if not end_job(id, 'cancelled', dues[id]) then
+        if not end_job(id, 'cancelled', dues[id], fielded[id]) then
           gone[#gone + 1] = id
         elseif kind == 'cancel' then
           -- words: cancel
@@ -151,7 +161,7 @@ if #ids > 0 then
       end
     end
   end
-  enter(entries)
+  enter(entries, others)
   unclaim(settled, worker)
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
@@ -162,12 +172,21 @@ if #ids > 0 then
     listed = #left > 0 and table.concat(left, ' ')
     if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
   end
+  trim_kept(100)
 end
 
 -- Claim: as many of the due jobs as fit.
 local claimed = 0
 if is_claiming then
-  local due = redis.call('ZRANGEBYSCORE', PENDING, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
+  local function due_of(list)
+    return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
+  end
+  local due, kinds, fielded_taken = due_of(PENDING), {}, 0
+  if has_fielded() then
+    -- uses: merging
+    while bring_home(due) do due = due_of(PENDING) end
+    due, kinds = merged(due, due_of(FIELDED))
+  end
   local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
   local ids, scores, requests, envelopes = {}, {}, {}, {}
   for n = 1, #due / 2 do keys[n] = payload_of(due[2 * n - 1]) end
@@ -186,29 +205,34 @@ if is_claiming then
         envelopes[claimed] = keys[taken + 1] .. '.metadata'
       end
       taken = taken + 1
+      if kinds[id] then fielded_taken = fielded_taken + 1 end
     end
   end
   local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
   for n, id in ipairs(ids) do
     local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
+    local keep_for = kinds[id] and keep_for_of(id)
     if has_envelopes then
       local stored, recoveries, reset, error, remember_field, void = envelope(id, 'pending', score)
       if void[1] then unmark(id, unpack(void)) end
       -- A job whose envelope is not ours has no request that could be trusted.
       if is_broken(envelopes[n], 'hash') then request = false end
       remember = remember_field
-      report(id, token, request, score, stored, recoveries, reset, error)
+      report(id, token, request, score, keep_for, stored, recoveries, reset, error)
     else
-      report(id, token, request, score)
+      report(id, token, request, score, keep_for)
     end
-    made[2 * n - 1], made[2 * n] = id, token .. made_at .. score .. (remember and ' remember ' or ' - ') .. worker
+    made[2 * n - 1] = id
+    made[2 * n] = token .. made_at .. score .. ' ' .. notes_of(remember, kinds[id]) .. ' ' .. worker
   end
   if taken > 0 then redis.call('HDEL', record_key, '') end -- a removal first, for a full server
   -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
   if claimed > 0 then redis.call('ZADD', WORKERS, whole(expires), worker) end
   batch('SADD', claims_of(worker), ids)
   batch('HSET', CLAIMED, made)
-  if taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, taken - 1) end
+  local plain_taken = taken - fielded_taken
+  if plain_taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, plain_taken - 1) end
+  if fielded_taken > 0 then redis.call('ZREMRANGEBYRANK', FIELDED, 0, fielded_taken - 1) end
 end
 local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end

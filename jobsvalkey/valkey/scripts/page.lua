@@ -23,7 +23,7 @@ local function is_before(a, b)
 end
 
 -- The next `most` entries of one sorted set, of ranks from `lowest` on.
-local function collect(key, lowest)
+local function collect(key, lowest, kept)
   local from = lowest
   local to = redis.call('ZCARD', key) - 1
   if position then
@@ -48,7 +48,8 @@ local function collect(key, lowest)
     end
     for i = 1, #entries, 2 do
       local entry = { entries[i], entries[i + 1] }
-      if not position or is_before({ after_id, after_score }, entry) then
+      local last = kept and lasts_until(kept, entry[1])
+      if not (last and last <= now) and (not position or is_before({ after_id, after_score }, entry)) then
         found[#found + 1] = entry
         taken = taken + 1
       end
@@ -58,11 +59,13 @@ end
 
 if state == 'pending' then
   collect(PENDING, 0)
+  if has_fielded() then collect(FIELDED, 0) end
 elseif state == 'paused' then
   collect(PAUSED, 0)
+  if has_fielded() then collect(FIELDED_PAUSED, 0) end
 elseif ENDED[state] then
   collect(ENDED[state].key, first_kept(ENDED[state]))
-  if state == 'failed' then collect(KEPT, 0) end
+  if state == 'failed' or has_fielded() then collect(ENDED[state].kept, 0, ENDED[state]) end
 end
 if state ~= 'processing' then table.sort(found, is_before) end
 

@@ -1,5 +1,5 @@
 -- Store jobs that are not there: all of them, or, on an error, none.
--- uses: operations jobs
+-- uses: operations jobs types
 -- each job: head request
 -- result: for each job `1`, it was stored, or `0`, it is a duplicate.
 -- cost: O(log n) for each job.
@@ -8,12 +8,15 @@ if answer then return answer end
 
 count_hints()
 local jobs = jobs_of(each_job)
+if #jobs.fields > 0 then
+  local wrong = has_wrong_type('zset', FIELDED)
+  if wrong then return wrong end
+end
 local is_found = false
 local function look(entries, length)
   for n = 1, length do is_found = is_found or entries[n] end
 end
 if not pcall(batch, 'ZMSCORE', PENDING, jobs.ids, look) then
-  -- uses: types
   return has_wrong_type('zset', PENDING) or redis.call('ZMSCORE', PENDING, '')
 end
 
@@ -27,6 +30,11 @@ local function are_fresh()
   if is_found or count_existing(jobs.keys, Q .. '.processing') > 0 then return false end
   local claimed = META .. '_claimed'
   local lists = { META .. '_ids', Q .. '.paused', Q .. '.completed', Q .. '.failed', Q .. '.cancelled', META .. '_kept' }
+  if has_fielded() then
+    for _, name in ipairs({ '_pending', '_paused', '_kept_completed', '_kept_cancelled' }) do
+      lists[#lists + 1] = META .. name
+    end
+  end
   if redis.call('EXISTS', claimed, unpack(lists)) == 0 then return true end
   batch('HMGET', claimed, ids, look)
   if is_found or redis.call('EXISTS', unpack(lists)) == 0 then return not is_found end
@@ -46,5 +54,5 @@ for n, id in ipairs(jobs.ids) do
   seen[id] = true
   answers[n] = duplicates[n] and '0' or '1'
 end
-store(jobs_of(each_job, duplicates), remains)
+store(jobs_of(each_job, duplicates), function(ids) clear(ids, remains) end)
 return record(table.concat(answers))

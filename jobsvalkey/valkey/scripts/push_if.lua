@@ -8,7 +8,7 @@
 -- cost: O(log n).
 local answer = answered()
 if answer then return answer end
-local wrong = has_wrong_type('zset', PENDING)
+local wrong = has_wrong_type('zset', PENDING, FIELDED)
 if wrong then return wrong end
 count_hints()
 local failed, present = lock_or_value(name)
@@ -19,7 +19,7 @@ if (present.plain or false) ~= (has_expected == '1' and expected) then return re
 local jobs = jobs_of(each_job)
 local id = jobs.ids[1]
 local is_duplicate, ended = is_known(id)
-if not is_duplicate then store(jobs, { [id] = ended }) end
+if not is_duplicate then store(jobs, function(ids) clear(ids, { [id] = ended }) end) end
 redis.call('SET', META .. name, value)
 redis.call('HDEL', LOCKS, name)
 return record(is_duplicate and 'duplicate' or 'stored')

@@ -5,7 +5,7 @@
 -- `with_requests` is `1` for the requests, empty for only whether there is one.
 -- result: for each id an empty list if it is absent, or: id, state, request, score (pending, paused, ended) or worker
 -- (processing), the score of its due time and when it was claimed, in microseconds (processing), and the fields stored,
--- recoveries, reset, error.
+-- recoveries, reset, error; then, if there is one of them, result and keep_for (microseconds).
 -- cost: O(log n) for each.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
@@ -29,11 +29,16 @@ for _, id in each_id do
         where, started = swift_worker, since and whole(micro(since))
       end
     end
-    local stored, recoveries, reset, error = envelope(id, state, where)
-    jobs[#jobs + 1] = {
+    local stored, recoveries, reset, error, _, _, outcome = envelope(id, state, where)
+    local job = {
       id, state, request, where, score or false, started or false,
       stored or false, recoveries or false, reset or false, error or false,
     }
+    local keep_for = has_fielded() and keep_for_of(id)
+    if outcome or keep_for then
+      job[#job + 1], job[#job + 2] = with_requests == '1' and outcome or false, keep_for or false
+    end
+    jobs[#jobs + 1] = job
   else
     jobs[#jobs + 1] = {}
   end

@@ -1,5 +1,5 @@
 -- Put the jobs of workers whose lock has run out back into the queue.
--- uses: layout types releasing envelopes vanishing swift
+-- uses: layout types releasing envelopes ending swift fieldtypes
 -- args: max_jobs grace asker
 -- `grace` is for how many microseconds a Swift worker may hold a job without a lock; `asker` is the worker that asks, whose
 -- own jobs stay, or empty.
@@ -8,9 +8,10 @@
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
 local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS, ENDED.cancelled.key) or has_wrong_type('list', PROCESSING)
-  or has_wrong_type('hash', CLAIMED)
+  or has_wrong_type('hash', CLAIMED) or fielded_wrong_type()
 if wrong then return wrong end
 count_hints()
+trim_kept(100)
 local left, done = tonumber(max_jobs), 0
 
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 10000) -- idle ones, too
@@ -56,7 +57,7 @@ for _, id in ipairs(ids) do
   if is_orphan(id, tonumber(grace)) then
     redis.call('ZREM', UNOWNED, '') -- a removal first, for a full server
     count_recovery({ id })
-    enter({ seconds(now), id })
+    enter_one(id, seconds(now), is_fielded(id))
     take_from_swift(id)
     unmark(id, 'status', 'workerID', 'processingStarted', 'error', 'ended', 'reset')
     done, left = done + 1, left - 1

@@ -188,6 +188,7 @@ CALLS: dict[str, Callable[[MemoryJobQueue[ManualClock]], Awaitable[Any]]] = {
     "acquire_lock": lambda queue: queue.acquire_lock("key", b"", HOLD),
     "release_lock": lambda queue: queue.release_lock("key", b""),
     "get": lambda queue: queue.get(ID),
+    "ended": lambda queue: queue.ended([ID], timedelta(0)),
     "status": lambda queue: queue.status(ID),
     "counts": lambda queue: queue.counts(),
     "jobs": lambda queue: all_of(queue.jobs(JobStatus.PENDING)),

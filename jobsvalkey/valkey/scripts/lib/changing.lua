@@ -1,19 +1,21 @@
 -- Jobs that are run anew or removed, from wherever they are.
--- uses: types places pending cancelling operations
+-- uses: types places pending cancelling operations fieldtypes
 
 -- What a script that changes jobs asks before it writes: an error if a key that it may need holds another type.
 local function changes_wrong_type()
   count_hints()
   return has_wrong_type('zset', PENDING, PAUSED, IDS, KEPT, ENDED.completed.key, ENDED.failed.key, ENDED.cancelled.key)
-    or has_wrong_type('list', PROCESSING) or has_wrong_type('hash', CLAIMED)
+    or has_wrong_type('list', PROCESSING) or has_wrong_type('hash', CLAIMED) or fielded_wrong_type()
 end
 
 -- Run a job anew, due now and at attempt 1, or remove it; whether it could be done. One whose end is asked for does not run
 -- anew: it ends.
 local function rerun_or_remove(action, id, state, where)
   if action == 'remove' then
+    local fielded = is_fielded(id)
     take(id, state, where)
     vanish({ id }, now)
+    if fielded then announce(id) end
     return true
   end
   if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run
@@ -27,8 +29,8 @@ local function rerun_or_remove(action, id, state, where)
     keep_stored(id, due)
   end
   mark(id, 'reset', '1')
-  enter({ seconds(now), id })
+  enter_one(id, seconds(now), is_fielded(id))
   take(id, state, where)
-  unmark(id, 'status', 'error', 'ended', 'recoveries', 'workerID', 'processingStarted')
+  unmark(id, 'status', 'error', 'result', 'ended', 'recoveries', 'workerID', 'processingStarted')
   return true
 end

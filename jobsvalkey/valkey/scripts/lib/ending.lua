@@ -1,15 +1,34 @@
 -- The end of jobs.
--- uses: time retention envelopes vanishing
+-- uses: time retention envelopes vanishing news
 
 -- Put a job, due at `score`, among the ended ones; whether it is kept there. Otherwise the caller lets it vanish. It has
--- been taken from where it was before.
-local function end_job(id, state, score, keep, error)
+-- been taken from where it was before. `noted` is the field that its end sets, `error` or `result`, if there is one.
+local function end_job(id, state, score, fielded, keep, noted, value)
   local policy = ENDED[state]
-  if policy.count == 0 and not keep then return false end
-  if error then mark(id, 'status', state, 'error', error, 'ended', seconds(now)) else mark(id, 'status', state) end
+  local keep_for = fielded and keep_for_of(id)
+  if keep_for then announce(id) end
+  if policy.count == 0 and not keep and not keep_for then return false end
+  if noted then mark(id, 'status', state, noted, value, 'ended', seconds(now)) else mark(id, 'status', state) end
   keep_stored(id, score)
-  redis.call('ZADD', keep and KEPT or policy.key, seconds(now), id)
+  redis.call('ZADD', (keep or keep_for) and policy.kept or policy.key, seconds(now), id)
+  if keep_for and not keep and (policy.age or policy.count) then
+    redis.call('ZADD', policy.lasts, whole(now + math.max(tonumber(keep_for), policy.age or 0)), id)
+  end
   return true
+end
+
+-- Drop up to `most` of the kept jobs of which the time has run out: bounded work, as jobs end and workers are looked after.
+local function trim_kept(most)
+  if not has_fielded() then return end
+  for _, policy in pairs(ENDED) do
+    local over = redis.call('ZRANGEBYSCORE', policy.lasts, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, most)
+    for i = 1, #over, 2 do
+      redis.call('ZREM', policy.kept, over[i])
+      redis.call('ZREM', policy.lasts, over[i])
+      vanish({ over[i] }, tonumber(over[i + 1]))
+    end
+    most = most - #over / 2
+  end
 end
 
 -- Drop up to `most` of the jobs that are beyond their retention: bounded work, as jobs end.

@@ -1,7 +1,8 @@
 -- The layout of the keys: a version, then a letter for each feature that this queue has ever used. A script that does
 -- not know one of the letters could break what the feature promises, so it refuses.
 -- uses: keys
-local LAYOUT, VERSION, FEATURES = META .. '_layout', '1', ''
+local LAYOUT, VERSION, FEATURES = META .. '_layout', '1', 'r'
+local features = '' -- the letters of this queue, from when `refused` has looked at them
 
 local function refused(layout)
   if not layout or layout == VERSION then return nil end
@@ -9,4 +10,12 @@ local function refused(layout)
   local is_known = version == VERSION
   for letter in (letters or ''):gmatch('.') do is_known = is_known and FEATURES:find(letter, 1, true) end
   if not is_known then return fault('LAYOUT', layout) end
+  features = letters
+end
+
+-- Note that the queue uses a feature from now on.
+local function begin_to_use(letter)
+  if features:find(letter, 1, true) then return end
+  features = features .. letter
+  redis.call('SET', LAYOUT, VERSION .. features)
 end

@@ -1,5 +1,5 @@
 -- The jobs that wait, and hints to workers that there are some.
--- uses: keys time batches
+-- uses: keys time batches fielded
 local PENDING = Q .. '.pending'
 local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
 
@@ -12,18 +12,36 @@ local function wake()
   if hints == 0 then hints = redis.call('LPUSH', WAKE, '1') end
 end
 
--- The only way to pending. `entries` are due score, id, due score, id, …
-local function enter(entries)
-  if #entries == 0 then return end
-  batch('ZADD', PENDING, entries)
+-- Add entries to a list of pending jobs; whether one is due, or has become the first.
+local function line_up(list, entries)
+  if #entries == 0 then return false end
+  batch('ZADD', list, entries)
   local earliest = entries[1]
   for n = 3, #entries, 2 do
     if entries[n] ~= earliest and tonumber(entries[n]) < tonumber(earliest) then earliest = entries[n] end
   end
-  -- A hint if a job is due, or has become the first.
-  if micro(earliest) <= now or tonumber(redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]) >= tonumber(earliest) then
-    wake()
-  end
+  return micro(earliest) <= now
+    or tonumber(redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]) >= tonumber(earliest)
+end
+
+-- The only way to pending. `entries` are due score, id, due score, id, …; `fielded` those of fielded jobs, if there are any.
+local function enter(entries, fielded)
+  local is_news = line_up(PENDING, entries)
+  if fielded and line_up(FIELDED, fielded) or is_news then wake() end
+end
+
+-- The same for one job.
+local function enter_one(id, score, fielded)
+  local entry = { score, id }
+  if fielded then enter({}, entry) else enter(entry) end
+end
+
+-- The score of the job that is due first; nothing if none is pending.
+local function first_score()
+  local first = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]
+  local other = has_fielded() and redis.call('ZRANGE', FIELDED, 0, 0, 'WITHSCORES')[2]
+  if other and not (first and tonumber(first) <= tonumber(other)) then return other end
+  return first
 end
 
 -- A due time as callers give it: microseconds, `+` microseconds from now, or empty for now.

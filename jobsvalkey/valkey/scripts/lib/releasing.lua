@@ -4,19 +4,20 @@
 -- Put claimed jobs of one worker back, due when they were due before; those whose end is asked for end as cancelled.
 -- `note` is told the ids before.
 local function release(ids, claims, worker, note)
-  local entries, gone, cancelled = {}, {}, 0
+  local entries, others, gone, cancelled = {}, {}, {}, 0
   redis.call('SREM', claims_of(worker), '') -- a removal first, for a full server
   if note then note(ids) end
   for n, id in ipairs(ids) do
-    local _, _, due, _, _, is_aborted = parse_claim(claims[n])
+    local _, _, due, _, _, is_aborted, fielded = parse_claim(claims[n])
     if is_aborted then
       cancelled = cancelled + 1
-      if not end_job(id, 'cancelled', due) then gone[#gone + 1] = id end
+      if not end_job(id, 'cancelled', due, fielded) then gone[#gone + 1] = id end
     else
-      entries[#entries + 1], entries[#entries + 2] = due, id
+      local list = fielded and others or entries
+      list[#list + 1], list[#list + 2] = due, id
     end
   end
-  enter(entries)
+  enter(entries, others)
   unclaim(ids, worker)
   vanish(gone, now)
   if cancelled > 0 then trim('cancelled', 2 * cancelled + 100) end
