@@ -11,8 +11,8 @@ from jobsvalkey.contract import ConfigurationError, JobID, JobsError, StoredJob,
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.connection import read_timeout
+from jobsvalkey.valkey.listening import FIRST_PAUSE, LONGEST_BLOCK, LONGEST_PAUSE, REFUSED_PAUSE
 from jobsvalkey.valkey.tasks import TaskSet
-from jobsvalkey.valkey.waiting import FIRST_PAUSE, LONGEST_BLOCK, LONGEST_PAUSE, REFUSED_PAUSE
 
 _logger = logging.getLogger(__name__)
 

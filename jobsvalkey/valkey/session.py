@@ -72,6 +72,7 @@ class Session:
         self._pushes = self._channel(PUSH)
         self._waits = self._channel()
         self._news = self._channel()
+        self._ends = self._channel()
         self._exchanges: dict[WorkerID, ExchangeChannel] = {}
         self.control_writer: NumberedWriter = NumberedWriter(self.control, self.patience)
         self.pusher: Pusher = Pusher(
@@ -79,9 +80,8 @@ class Session:
         )
         keys = WaitKeys(f"{context.queue_key}.metadata._wake", f"{context.queue_key}.metadata._news.{self.name}")
         self.waiter: Waiter = Waiter(client, keys, self._waits, self._news, self._tasks)
-
         self.ends: Ends = Ends(
-            *(client, self._news, f"{context.queue_key}.metadata._ended"),
+            *(client, self._ends, f"{context.queue_key}.metadata._ended"),
             *(configuration.poll_time.total_seconds(), self._tasks),
         )
 
@@ -118,7 +118,7 @@ class Session:
 
     @property
     def _channels(self) -> tuple[Channel, ...]:
-        return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news
+        return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news, self._ends
 
     def _channel(self, *writing: Script) -> Channel:
         return Channel(self._client, self._context, partial(self._greet, writing))

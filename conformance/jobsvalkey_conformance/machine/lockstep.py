@@ -309,21 +309,12 @@ class LockstepMachine(MachineBase):
         expected=st.sampled_from([None, "one", "other"]),
         value=st.sampled_from(["one", "other"]),
         numbered=st.booleans(),
-        keep_for=keeps,
     )
     def push_if(
-        self,
-        queue: int,
-        number: int,
-        due: str,
-        key: str,
-        expected: str | None,
-        value: str,
-        numbered: bool,
-        keep_for: int | None,
+        self, queue: int, number: int, due: str, key: str, expected: str | None, value: str, numbered: bool
     ) -> None:
         """Push a job if metadata is as expected."""
-        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True, keep_for=self.keep_for(keep_for))
+        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True)
         before = None if expected is None else expected.encode()
         self.write(
             queue,
