@@ -263,7 +263,7 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                 holder.hints = self.state.hints
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
-        """As soon as one of the jobs has ended or is absent, at the latest after `timeout`: all, as they are then."""
+        """Returns all jobs as they are, as soon as one has ended or is absent, at the latest after `timeout`."""
         news = asyncio.get_running_loop().create_future()
         self.state.watched[news] = frozenset(job_ids)
         try:

@@ -131,7 +131,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):
-    """The job ran to its end. `result` is stored with it where it is kept; it needs the capability `RESULTS`."""
+    """The job ran to its end. `result` is stored with it if it is kept; it needs the capability `RESULTS`."""
 
     job_id: JobID
     token: bytes

@@ -24,7 +24,7 @@ class JobRun:
     aborted: bool = False
     """Whether somebody has asked for the end of the job."""
     result: Any = None
-    """What the handler returned."""
+    """The return value of the handler."""
     thread: "asyncio.Future[Any] | None" = None
     """Is done when the handler's thread has ended; `None` if it has none."""
     abandoned: bool = False

@@ -44,7 +44,7 @@ class JobRecord:
     recoveries: int
     """How many workers died while they ran it."""
     result: str | None = None
-    """What it returned, as JSON; of a completed job that has a result."""
+    """The return value of its handler, as JSON; of a completed job that has a result."""
     keep_for: timedelta | None = None
     """How long it is kept after its end, at least; `None` if the retention policy alone decides."""
 

@@ -1,4 +1,4 @@
-"""What handlers return, as it is stored: in the form of the queue's values, by the type that the handler declares."""
+"""Results of handlers, as they are stored: in the form of the queue's values, by the type that the handler declares."""
 
 import collections.abc
 import functools
@@ -17,7 +17,7 @@ _AWAITED = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
 def returned_type(handler: Any) -> Any:
-    """The type of a handler's return value, as it is annotated; `UNDECLARED` where that is not, or cannot be found."""
+    """Find the type of a handler's return value, as it is annotated; `UNDECLARED` where that is not, or cannot be found."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     if not inspect.isroutine(handler):

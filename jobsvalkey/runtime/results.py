@@ -46,9 +46,9 @@ class JobDone:
     status: JobStatus | None
     """How it ended; `None`: it is not there (any more)."""
     value: Any = None
-    """What its handler returned; `None` unless it completed."""
+    """The return value of its handler; `None` unless it completed."""
     error: JobError | None = None
-    """What its last failure recorded, if it failed."""
+    """The record of its last failure, if it failed."""
 
 
 class Results:
@@ -132,7 +132,7 @@ def _error_of(job: StoredJob) -> JobError:
 
 
 def _deadline(timeout: timedelta | None) -> Callable[[], timedelta | None]:
-    """What tells how much time is left; `None` is all of it."""
+    """Return a function that tells how much time is left; `None` is all of it."""
     if timeout is None:
         return lambda: None
     loop = asyncio.get_running_loop()

@@ -79,7 +79,7 @@ class EndedTests(Suite):
 
     @conformance_test(Capability.RESULTS, Capability.INSPECTION)
     async def test_ended_waiting_changes_nothing(self, kit: SuiteContext) -> None:
-        """ended: changes nothing and leaves nothing behind, also where it is cancelled."""
+        """ended: changes nothing and leaves nothing behind, also if it is cancelled."""
         driver = await kit.driver()
         job_id = await kit.push(driver, keep_for=kit.unit)
         before = await kit.harness.fingerprint(kit.configuration) if Hook.FINGERPRINT in kit.harness.hooks else None

@@ -58,7 +58,7 @@ class ResultTests(Suite):
 
     @conformance_test(Capability.RESULTS, Capability.INSPECTION)
     async def test_results_a_job_without_one_has_none(self, kit: SuiteContext) -> None:
-        """finish without a result: there is none, also where the job is kept."""
+        """finish without a result: there is none, also if the job is kept."""
         driver = await kit.driver()
         worker, claim = await claimed(kit, driver, kit.unit)
         await worker.finish(claim)
@@ -141,7 +141,7 @@ class ResultTests(Suite):
 
     @conformance_test(Capability.RESULTS, Capability.INSPECTION, driven_clock=True)
     async def test_results_what_has_run_out_does_not_fill_the_store(self, kit: SuiteContext) -> None:
-        """Jobs whose time is over are trimmed by exchanges, and by `recover` where there are none."""
+        """Jobs whose time is over are trimmed by exchanges, and by `recover` if there are none."""
         driver = await kit.driver()
         worker = await kit.worker(driver, timedelta(days=1))
 
