@@ -17,7 +17,7 @@ _AWAITED = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
 def returned_type(handler: Any) -> Any:
-    """Find the type of a handler's return value, as it is annotated; `UNDECLARED` where that is not, or cannot be found."""
+    """Find the type that a handler declares to return; `UNDECLARED` if it declares none, or none that can be found."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     if not inspect.isroutine(handler):

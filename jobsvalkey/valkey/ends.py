@@ -198,7 +198,7 @@ def _fail(answer: "asyncio.Future[Any]", error: BaseException) -> None:
 
 
 def _entries(reply: Reply) -> Iterator[Entry]:
-    """Iterate over the entries that a read of the one stream has brought: a map in RESP3, a list of pairs in RESP2, or nothing."""
+    """Iterate over what a read has brought of the stream: a map in RESP3, a list of pairs in RESP2, or nothing."""
     if reply:
         pairs: Iterable[tuple[bytes, list[Entry]]] = reply.items() if hasattr(reply, "items") else reply
         for _, entries in pairs:
