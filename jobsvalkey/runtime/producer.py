@@ -98,6 +98,9 @@ class Producer:
             trace=trace,
             next_scheduled_at=next_scheduled_at,
         )
+        return self._item(job_id, name, request, options)
+
+    def _item(self, job_id: JobID, name: str, request: bytes, options: JobOptions) -> NewJob:
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
         if keep_for is None:
             return NewJob(job_id, request, options.due, options.job_id is not None)
@@ -132,9 +135,7 @@ class Producer:
         else:
             now = self._driver.clock.now()
             items = [
-                NewJob(
-                    _id_of(options), self._encode(name, parameters, now, kind), options.due, options.job_id is not None
-                )
+                self._item(_id_of(options), name, self._encode(name, parameters, now, kind), options)
                 for name, parameters, kind, options in jobs
             ]
         if atomic:
