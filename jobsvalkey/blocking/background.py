@@ -61,7 +61,7 @@ class BackgroundLoop:
         """Start the thread."""
         try:
             self._thread.start()
-        except BaseException:
+        except RuntimeError:  # no more threads
             self.loop.close()
             raise
 

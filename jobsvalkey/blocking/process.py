@@ -6,11 +6,12 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from jobsvalkey.blocking.background import BackgroundLoop, Tenant, closed
+from jobsvalkey.blocking.call import Call
 from jobsvalkey.blocking.room import Exit
 from jobsvalkey.contract import ConfigurationError, StoreUnavailable
 from jobsvalkey.runtime import JobQueue
@@ -24,44 +25,39 @@ EXIT_PATIENCE: Final = 5.0
 class _Process:
     """State that each process has once.
 
-    It is entered for a moment, by who comes or calls. The loop never waits for that, since a signal handler that is run
-    in such a moment may wait for the loop. For the same reason one thread may enter twice.
+    Its lock is held for moments, by who comes or calls. The loop never waits for it, since a signal handler that is run
+    in such a moment may wait for the loop. For the same reason one thread may hold it twice.
     """
 
     def __init__(self) -> None:
         self.id = os.getpid()
         self.is_ending = False
         self.background: BackgroundLoop | None = None
-        self._lock = threading.RLock()
-        self._depth = 0
-
-    def __enter__(self) -> bool:
-        """Whether this is not within another such moment."""
-        self._lock.acquire()
-        self._depth += 1
-        return self._depth == 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        self._lock.release()
+        self.lock = threading.RLock()
+        self.depth = 0
+        """How many calls of one thread hold the lock, one within another."""
 
     def started(self) -> BackgroundLoop:
         """Return the loop, which runs."""
         if self.background is not None:
             return self.background
         # Signals are for the threads of the program. Nor may a handler start the loop while this does.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             if self.background is None:
-                background = BackgroundLoop(self._may_end)
-                background.start()
-                self.background = background
+                self.background = BackgroundLoop(self._may_end)
+                try:
+                    self.background.start()
+                except RuntimeError:  # no more threads
+                    self.background = None
+                    raise
             return self.background
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _may_end(self, background: BackgroundLoop, with_tenants: bool) -> bool:
-        if not self._lock.acquire(blocking=False):
+        if not self.lock.acquire(blocking=False):
             return False
         try:
             may_end = with_tenants or not background.tenants
@@ -69,7 +65,7 @@ class _Process:
                 self.background = None
             return may_end
         finally:
-            self._lock.release()
+            self.lock.release()
 
 
 _process = _Process()
@@ -91,23 +87,34 @@ def call(
         ConfigurationError: the tenant has left, the loop is another one by now, or this is a call from within it.
         StoreUnavailable: the queue was closed meanwhile.
     """
-    future: Future[R] | None = None
+    one: Call[R] | None = None
+    background: BackgroundLoop | None = None
+    process = _here()
     try:
-        future = _submit(tenant, function, within)
-        return _answer(future)
-    except Exit as exited:
-        raise exited.error from None
-    except CancelledError:
-        raise StoreUnavailable(
-            "the call was cancelled, as its queue was closed: it may have been done", outcome="unknown"
-        ) from None
-    except BaseException:
-        # Such as Ctrl-C: nobody waits for the answer any more.
-        if future is not None:
-            future.cancel()
+        with process.lock:
+            process.depth += 1
+            try:
+                background = _entered(process, tenant, within)
+                one = Call(partial(background.call, tenant, function))
+                one.submit(background.loop)
+            finally:
+                process.depth -= 1
+        return one.result()
+    except BaseException as error:
+        if _process.is_ending and threading.current_thread().daemon:
+            # The end of the interpreter breaks off what daemons do, and says nothing of it.
+            threading.Event().wait()
+        if isinstance(error, Exit):
+            raise error.error from None
+        if isinstance(error, asyncio.CancelledError):
+            raise StoreUnavailable(
+                "the call was cancelled, as its queue was closed: it may have been done", outcome="unknown"
+            ) from None
+        if one is not None and background is not None and not isinstance(error, Exception):
+            # Such as Ctrl-C: nobody waits for the answer any more.
+            with suppress(RuntimeError):  # the loop has ended
+                one.cancel(background.loop)
         raise
-    finally:
-        del future  # see `_answer`
 
 
 def running_loop() -> BackgroundLoop | None:
@@ -122,17 +129,19 @@ def leave(tenant: Tenant) -> None:
         ConfigurationError: this is a call from within the loop.
     """
     process = _here()
-    with process as is_alone:
+    with process.lock:
         background = process.background
         if background is not None:
             _check_thread(background)
         was_closed, tenant.is_closed = tenant.is_closed, True
         if was_closed or background is None or tenant not in background.tenants:
             return
-        left = background.left(tenant) if is_alone else background.leave(tenant)
-        future = asyncio.run_coroutine_threadsafe(left, background.loop)
-    with suppress(CancelledError):  # the loop ends by itself
-        future.result()
+        # The handler of a signal that came when its thread held the lock cannot wait for the end.
+        is_alone = process.depth == 0
+        one = Call(partial(background.left if is_alone else background.leave, tenant))
+        one.submit(background.loop)
+    with suppress(asyncio.CancelledError):  # the loop ends by itself
+        one.result()
     if is_alone:
         background.wait_if_it_ends()
 
@@ -145,31 +154,15 @@ def let_go(tenant: Tenant) -> None:
             background.loop.call_soon_threadsafe(background.dismiss, tenant)
 
 
-def _submit(
-    tenant: Tenant, function: Callable[[JobQueue[Any]], Awaitable[R]], within: BackgroundLoop | None
-) -> Future[R]:
-    process = _here()
-    with process:
-        if tenant.is_closed:
-            raise closed()
-        if within is not None and within is not process.background:
-            raise ConfigurationError("the iteration began before a fork of this process: begin it anew")
-        background = process.started()
-        _check_thread(background)
-        background.tenants.add(tenant)
-        return asyncio.run_coroutine_threadsafe(background.call(tenant, function), background.loop)
-
-
-def _answer(future: Future[R]) -> R:
-    try:
-        return future.result()
-    except Exception:
-        if _process.is_ending and threading.current_thread().daemon:
-            # The end of the interpreter breaks off what daemons do, and says nothing of it.
-            threading.Event().wait()
-        raise
-    finally:
-        del future  # together with its error it would be a circle, which lives until garbage is collected
+def _entered(process: _Process, tenant: Tenant, within: BackgroundLoop | None) -> BackgroundLoop:
+    if tenant.is_closed:
+        raise closed()
+    if within is not None and within is not process.background:
+        raise ConfigurationError("the iteration began before a fork of this process: begin it anew")
+    background = process.started()
+    _check_thread(background)
+    background.tenants.add(tenant)
+    return background
 
 
 def _check_thread(background: BackgroundLoop) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from jobsvalkey import BlockingJobQueue
@@ -201,7 +202,7 @@ def forks_while_the_lock_is_held(jobs: Jobs, url: str) -> None:
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with process._process:  # pyright: ignore[reportPrivateUsage]
+        with process._process.lock:  # pyright: ignore[reportPrivateUsage]
             held.set()
             done.wait()
 
@@ -288,6 +289,62 @@ def is_interrupted(jobs: Jobs, url: str) -> None:
         gate.opened.set()
         waiting.push(Work())
     assert left_behind() == []
+
+
+def is_interrupted_all_the_time(jobs: Jobs, url: str) -> None:
+    """At any point of a call, beside a thread that pushes."""
+    interrupted = 0
+    go_on = threading.Event()
+    go_on.set()
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    def push() -> None:
+        while go_on.is_set():
+            jobs.push(Work())
+
+    signal.signal(signal.SIGALRM, interrupt)
+    thread = threading.Thread(target=push)
+    thread.start()
+    other = BlockingJobQueue.from_url(url, queue_key=key())
+    for number in range(1000):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 40))
+            other.push(Work())
+            other.counts()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            interrupted += 1
+    go_on.clear()
+    thread.join()
+    assert interrupted
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+    other.push(Work())
+    other.close()
+    jobs.close()
+    assert left_behind() == []
+
+
+def is_interrupted_while_it_starts(jobs: Jobs, url: str) -> None:
+    """The loop, and ends it."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    for number in range(200):
+        other = BlockingJobQueue.from_url(url, queue_key=key())
+        with suppress(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.00005 * (1 + number % 40))
+            other.push(Work())
+            other.close()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        other.close()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+    jobs.push(Work())
+    jobs.close()
+    wait_until(lambda: not left_behind())
 
 
 def pushes_in_a_signal_handler(jobs: Jobs, url: str) -> None:

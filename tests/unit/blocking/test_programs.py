@@ -33,6 +33,8 @@ PUSHES = {
     "has_processes_forked": 6,
     "has_processes_spawned": 6,
     "is_interrupted": 1,
+    "is_interrupted_all_the_time": None,
+    "is_interrupted_while_it_starts": None,
     "pushes_in_a_signal_handler": 3,
     "is_signalled_all_the_time": None,
 }
