@@ -291,24 +291,32 @@ def is_interrupted(jobs: Jobs, url: str) -> None:
     assert left_behind() == []
 
 
+def interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def say_unless_interrupted(unraisable: Any) -> None:
+    # Python says so of an interrupt that comes in a destructor.
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
+
+
 def is_interrupted_all_the_time(jobs: Jobs, url: str) -> None:
     """At any point of a call, beside a thread that pushes."""
     interrupted = 0
     go_on = threading.Event()
     go_on.set()
 
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
     def push() -> None:
         while go_on.is_set():
             jobs.push(Work())
 
     signal.signal(signal.SIGALRM, interrupt)
+    sys.unraisablehook = say_unless_interrupted
     thread = threading.Thread(target=push)
     thread.start()
     other = BlockingJobQueue.from_url(url, queue_key=key())
-    for number in range(1000):
+    for number in range(400):
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 40))
             other.push(Work())
@@ -329,11 +337,9 @@ def is_interrupted_all_the_time(jobs: Jobs, url: str) -> None:
 def is_interrupted_while_it_starts(jobs: Jobs, url: str) -> None:
     """The loop, and ends it."""
 
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
     signal.signal(signal.SIGALRM, interrupt)
-    for number in range(200):
+    sys.unraisablehook = say_unless_interrupted
+    for number in range(100):
         other = BlockingJobQueue.from_url(url, queue_key=key())
         with suppress(KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, 0.00005 * (1 + number % 40))
