@@ -130,16 +130,20 @@ def leave(tenant: Tenant) -> None:
     """
     process = _here()
     with process.lock:
-        background = process.background
-        if background is not None:
-            _check_thread(background)
-        was_closed, tenant.is_closed = tenant.is_closed, True
-        if was_closed or background is None or tenant not in background.tenants:
-            return
-        # The handler of a signal that came when its thread held the lock cannot wait for the end.
-        is_alone = process.depth == 0
-        one = Call(partial(background.left if is_alone else background.leave, tenant))
-        one.submit(background.loop)
+        process.depth += 1
+        try:
+            background = process.background
+            if background is not None:
+                _check_thread(background)
+            was_closed, tenant.is_closed = tenant.is_closed, True
+            if was_closed or background is None or tenant not in background.tenants:
+                return
+            # The handler of a signal that came when its thread held the lock cannot wait for the end.
+            is_alone = process.depth == 1
+            one = Call(partial(background.left if is_alone else background.leave, tenant))
+            one.submit(background.loop)
+        finally:
+            process.depth -= 1
     with suppress(asyncio.CancelledError):  # the loop ends by itself
         one.result()
     if is_alone:

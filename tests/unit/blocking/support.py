@@ -3,18 +3,26 @@
 import asyncio
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import psutil
 from valkey import Valkey
 
-from jobsvalkey import Middleware, PushedJob
+from jobsvalkey import BlockingJobQueue, Middleware, PushedJob
 from jobsvalkey.blocking import process
 from tests.support.waiting import PATIENCE
+
+Jobs: TypeAlias = BlockingJobQueue[Any]
+
+
+def key() -> str:
+    """The queue of the program that runs."""
+    return sys.argv[3]
 
 
 class Gate(Middleware):
