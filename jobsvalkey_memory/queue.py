@@ -232,11 +232,14 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
                 self._give_back(holder, token, now)
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
-        """Processing, the lock gone → pending, one more recovery unless the worker was leaving; not for who asks."""
+        """Processing, the lock gone → pending, one more recovery unless the worker was leaving."""
         now, recovered = self.now(), 0
+        asker = self.state.workers.get(worker or "")
+        if asker is not None and asker.expires <= now < asker.expires + WORKER_MEMORY:
+            return 0  # it was stalled, or the store was, and others may be as well: locks are renewed first
         self._trim_kept(now)
         for each, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
-            if holder.expires > now or each == worker:
+            if holder.expires > now:
                 continue
             for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
                 self._give_back(holder, token, now, died=not holder.leaving)

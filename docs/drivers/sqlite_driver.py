@@ -206,9 +206,11 @@ class SQLiteJobQueue:
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Release what workers hold whose lock has run out."""
         with self._transaction() as now:
-            held = "SELECT NOT leaving, jobs.id FROM workers JOIN jobs ON worker = workers.id"
-            dead = "WHERE expires <= ? AND workers.id != ? LIMIT ?"
-            for row in (recovered := self._all(f"{held} {dead}", now, worker or "", max(max_jobs, 0))):
+            own = self._one("SELECT ? - expires FROM workers WHERE id = ?", now, worker)
+            if own and 0 <= own[0] < WORKER_MEMORY:
+                return 0  # it was stalled itself, and others may be as well: locks are renewed first
+            held = "SELECT NOT leaving, jobs.id FROM workers w JOIN jobs ON worker = w.id WHERE expires <= ? LIMIT ?"
+            for row in (recovered := self._all(held, now, max(max_jobs, 0))):
                 self._do("UPDATE jobs SET recoveries = recoveries + ? WHERE id = ?", *row)
                 self._release("id = ?", row[1])
             idle = "expires <= ? AND id NOT IN (SELECT worker FROM jobs WHERE worker IS NOT NULL)"

@@ -17,7 +17,7 @@ class Lease:
 
     Args:
         new_worker: makes a worker with a new id.
-        on_renewed: is called after each renewal, and told whether the lock had lapsed before.
+        on_renewed: is called after each renewal, and told for how many seconds the lock had lapsed before.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Lease:
         new_worker: Callable[[], Worker],
         jobs: InFlight,
         access: StoreAccess,
-        on_renewed: Callable[[bool], None],
+        on_renewed: Callable[[float], None],
     ) -> None:
         self._new_worker = new_worker
         self._jobs = jobs

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jobsvalkey.contract import JobsError, QueueDriver
 from jobsvalkey.runtime.loops import BackgroundLoop
-from jobsvalkey.runtime.workers import Worker
+from jobsvalkey.runtime.workers import LONGEST_PAUSE, Worker
 
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 
@@ -18,8 +18,8 @@ class Recovery(BackgroundLoop):
     """Looks for the jobs of dead workers whenever it is woken.
 
     A renewal of the worker's own lock wakes it, and nothing else. So a worker that was stalled for longer than its
-    lock holds renews it before it takes what others seem to have left. It never takes its own jobs: its step may be
-    stalled as well, and reach the store when the lock has run out.
+    lock holds renews it before it takes what others seem to have left. The store asks the same of it: its step may be
+    stalled as well, and reach the store when the locks of all have run out.
 
     Args:
         worker: the worker as it is now.
@@ -34,13 +34,14 @@ class Recovery(BackgroundLoop):
         self._now = asyncio.get_running_loop().time
         self._not_before = 0.0
 
-    def lock_renewed(self, *, lapsed: bool) -> None:
+    def lock_renewed(self, *, lapsed: float) -> None:
         """Look, unless the lock had lapsed: then the store or this process was stalled, and others may be as well.
 
-        They get some time to renew their locks.
+        They get some time to renew their locks: the longer they could not, the longer they may rest between two tries.
         """
         if lapsed:
-            self._not_before = self._now() + self._every / 2
+            rest = min(lapsed, LONGEST_PAUSE)
+            self._not_before = self._now() + max(self._every / 2, 2 * rest)
         if self._now() >= self._not_before:
             self.wake()
 

@@ -140,8 +140,8 @@ class Worker:
         self._sequence = 0
         self._now = asyncio.get_running_loop().time
         self._renewed_at = -math.inf
-        self.lapsed: bool = False
-        """Whether the last renewal was answered only after the lock had run out."""
+        self.lapsed: float = 0.0
+        """Seconds for which the lock had run out when the last renewal was answered."""
 
     @property
     def since_renewal(self) -> float:
@@ -186,7 +186,7 @@ class Worker:
         async def step() -> Renewed:
             asked_at = self._now()
             renewed = await self._driver.renew(self.id, self._hold_for, leaving=leaving)
-            self.lapsed = self.lock_left <= 0
+            self.lapsed = max(0.0, -self.lock_left)
             self._renewed_at = asked_at
             return renewed
 

@@ -139,7 +139,7 @@ class ValkeyQueueing(ValkeyBase):
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; return how many.
 
-        Those of `worker`, which asks, stay.
+        If the lock of `worker`, which asks, has run out, it has to be renewed first, and nothing is done.
 
         Raises:
             StoreUnavailable: no answer within `operation_timeout`.

@@ -1,12 +1,14 @@
 """Fault 2: a worker process stalls past its lock, and comes back."""
 
 import signal
+from datetime import timedelta
 
 from jobsvalkey import JobQueue, JobStatus
 from jobsvalkey.contract import Claim, Finish, SettleOutcome
-from jobsvalkey.valkey import ValkeyJobQueue
-from tests.support.drivers import HOUR, open_worker
+from jobsvalkey.valkey import ValkeyJobQueue, scripting
+from tests.support.drivers import HOUR, driver_at, new_job, open_worker
 from tests.support.processes import worker_process
+from tests.support.proxy import Proxy, script
 from tests.support.servers import Server
 from tests.support.tasks import Long
 from tests.support.waiting import until
@@ -46,3 +48,20 @@ async def test_weakness_3_a_worker_that_comes_back_loses_its_claim_and_goes_on(
         assert await finish(direct, claim) == [SettleOutcome.SETTLED]
     assert await queue.status(job_id) is JobStatus.COMPLETED
     assert await direct.validate() == []
+
+
+async def test_workers_that_are_stalled_together_take_nothing_from_each_other(
+    proxy: Proxy, direct: ValkeyJobQueue, queue_key: str
+) -> None:
+    """A recovery that was sent in time, and arrives when the locks of all have run out."""
+    second = timedelta(seconds=1)
+    await direct.push([new_job()])
+    await open_worker(direct, "holder", second)
+    (claim,) = (await direct.exchange("holder", 1, (), 1)).claims
+    await open_worker(direct, "asker", second)
+    proxy.delay(1.2, script(scripting.RECOVER.digest))
+    async with driver_at(proxy.url, queue_key) as driver:
+        assert await driver.recover(worker="asker") == 0
+        assert (await driver.renew("holder", HOUR)).tokens == {claim.token}
+        await driver.renew("asker", HOUR)
+        assert await driver.recover(worker="asker") == 0

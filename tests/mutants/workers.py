@@ -97,12 +97,27 @@ class RecoveryUnbounded(Twin):
         return await super().recover(1_000_000, worker=worker)
 
 
-@mutant("test_worker_recovery_passes_over_the_worker_that_asks")
+@mutant("test_worker_recovery_is_not_for_a_worker_whose_own_lock_has_run_out")
 class RecoveryOfItsOwn(Twin):
     """A worker that was stalled recovers its own jobs."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         return await super().recover(max_jobs)
+
+
+@mutant("test_worker_recovery_is_not_for_a_worker_whose_own_lock_has_run_out")
+class RecoveryByTheStalled(Twin):
+    """A worker that was stalled, with all others, recovers their jobs before they can renew their locks."""
+
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        asker = self.state.workers.get(worker or "")
+        if asker is None:
+            return await super().recover(max_jobs, worker=worker)
+        expires, asker.expires = asker.expires, asker.expires + timedelta(days=1)
+        try:
+            return await super().recover(max_jobs, worker=worker)
+        finally:
+            asker.expires = expires
 
 
 @mutant("test_worker_recovery_takes_the_claims_not_the_worker", found_by=[Search.MACHINE])

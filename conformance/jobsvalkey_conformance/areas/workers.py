@@ -180,16 +180,19 @@ class WorkerTests(Suite):
         await worker.finish(claim)
 
     @conformance_test()
-    async def test_worker_recovery_passes_over_the_worker_that_asks(self, kit: SuiteContext) -> None:
-        """recover(worker=…): a worker that was stalled past its lock lives, and its own jobs stay."""
+    async def test_worker_recovery_is_not_for_a_worker_whose_own_lock_has_run_out(self, kit: SuiteContext) -> None:
+        """recover(worker=…): a worker that was stalled past its lock takes nothing; it renews, and may ask again."""
         driver = await kit.driver()
         await kit.push_many(driver, 2)
         worker, dead = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
         claim = await worker.claim_one()
         await dead.claim_one()
         await kit.advance(kit.unit)
+        assert await driver.recover(worker=worker.id) == 0
+        await driver.renew(worker.id, kit.unit)
         assert await driver.recover(worker=worker.id) == 1
         assert await driver.recover(worker=worker.id) == 0
+        await kit.advance(kit.unit)
         assert await driver.recover(worker="another") == 1
         assert await worker.settle(Finish(claim.job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
 

@@ -1,12 +1,15 @@
 -- Put the jobs of workers whose lock has run out back into the queue.
 -- uses: layout types releasing envelopes ending swift fieldtypes
 -- args: max_jobs grace asker
--- `grace` is for how many microseconds a Swift worker may hold a job without a lock; `asker` is the worker that asks, whose
--- own jobs stay, or empty.
+-- `grace` is for how many microseconds a Swift worker may hold a job without a lock; `asker` is the worker that asks, or
+-- empty.
 -- result: how many jobs it was.
 -- cost: O(log n) for each job, and O(1) for each dead worker.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
+-- If its own lock has run out, it was stalled, or this server was, and others may be as well: locks are renewed first.
+local expires = tonumber(redis.call('HGET', worker_of(asker), 'expires'))
+if expires and expires <= now and now < expires + WORKER_MEMORY then return 0 end
 local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS, ENDED.cancelled.key) or has_wrong_type('list', PROCESSING)
   or has_wrong_type('hash', CLAIMED) or fielded_wrong_type()
 if wrong then return wrong end
@@ -25,14 +28,12 @@ local function count_recovery(ids)
   for _, id in ipairs(ids) do redis.pcall('HINCRBY', envelope_of(id), 'recoveries', 1) end
 end
 for _, worker in ipairs(workers) do
-  if worker ~= asker then
-    local ids, claims, has_more = claims_held(worker, left)
-    release(ids, claims, worker, has_died[worker] and count_recovery)
-    done, left = done + #ids, left - #ids
-    if has_more then return done end
-    redis.call('ZREM', WORKERS, worker) -- a renewal brings it back
-    redis.call('DEL', claims_of(worker))
-  end
+  local ids, claims, has_more = claims_held(worker, left)
+  release(ids, claims, worker, has_died[worker] and count_recovery)
+  done, left = done + #ids, left - #ids
+  if has_more then return done end
+  redis.call('ZREM', WORKERS, worker) -- a renewal brings it back
+  redis.call('DEL', claims_of(worker))
 end
 free_ids(10000)
 
