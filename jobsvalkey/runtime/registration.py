@@ -12,7 +12,7 @@ from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.job import Handler, JobDefinition, check_job
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.retry import RetryStrategy
-from jobsvalkey.runtime.task import Pusher, Task, TaskDecorator, check_function, handler_of
+from jobsvalkey.runtime.task import Task, TaskDecorator, TaskQueue, check_function, handler_of
 from jobsvalkey.runtime.task_signature import read_signature
 
 P = TypeVar("P")
@@ -188,6 +188,7 @@ class JobRegistration:
         name: str | None = None,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
         replace: bool = False,
     ) -> TaskDecorator: ...
 
@@ -199,6 +200,7 @@ class JobRegistration:
         name: str | None = None,
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
+        keep_result: timedelta | None = None,
         replace: bool = False,
     ) -> Any:
         """Make a job of a function, as a decorator: what is pushed are its arguments.
@@ -211,6 +213,7 @@ class JobRegistration:
             name: of the job; by default the function's.
             retry_strategy: `None` is the queue's default.
             timeout: how long one attempt may take; `None` is as long as it likes.
+            keep_result: how long jobs that this process pushes are kept after their end, with what is returned.
             replace: whether it takes the place of a job of that name, as `replace_job` does.
 
         Raises:
@@ -218,7 +221,12 @@ class JobRegistration:
             ConfigurationError: a parameter cannot be pushed; the message says what to write.
         """
         add = functools.partial(
-            self._add_task, name=name, retry_strategy=retry_strategy, timeout=timeout, replace=replace
+            self._add_task,
+            name=name,
+            retry_strategy=retry_strategy,
+            timeout=timeout,
+            keep_result=keep_result,
+            replace=replace,
         )
         return add if function is None else add(function)
 
@@ -230,14 +238,15 @@ class JobRegistration:
         name: str | None,
         retry_strategy: RetryStrategy | None,
         timeout: timedelta | None,
+        keep_result: timedelta | None,
         replace: bool,
     ) -> Task[..., Any]:
         check_option("name", name, str | None)
         check_function(function, is_named=name is not None)
         signature = read_signature(function, name or function.__name__, self._state_types)
         handler: Any = handler_of(function, signature, is_coroutine=inspect.iscoroutinefunction(function))
-        task = Task(cast("Pusher", self), function, signature)
-        definition = JobDefinition[Any](task.job, handler, retry_strategy=retry_strategy, timeout=timeout)
+        task = Task(cast("TaskQueue", self), function, signature, keeps_result=keep_result is not None)
+        definition = _definition(task.job, handler, retry_strategy, timeout, keep_result)
         try:
             self._registry.add(definition, replace=replace, needs=signature.state)
         except ConfigurationError as error:

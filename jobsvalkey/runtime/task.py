@@ -1,8 +1,10 @@
 """Functions as jobs: their arguments are what is pushed."""
 
 import functools
-from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from uuid import UUID
 
 from jobsvalkey.contract import ConfigurationError, JobID, JobName, NamedParameters
 from jobsvalkey.contract.option_types import check_option
@@ -12,13 +14,20 @@ from jobsvalkey.runtime.task_signature import TaskSignature
 
 PS = ParamSpec("PS")
 C_co = TypeVar("C_co", covariant=True)
+T = TypeVar("T")
+
+_KEPT_FOR_THE_CALL = JobOptions(keep_for=timedelta(minutes=5))
 
 
-class Pusher(Protocol):
+class TaskQueue(Protocol):
     """The part of a queue that a task needs."""
 
     async def push(self, job: NamedParameters[Any], /, *, options: JobOptions = ...) -> JobID:
         """Store a job."""
+        ...
+
+    async def result(self, job: JobID | UUID | str, *, timeout: timedelta | None = None) -> Any:
+        """Wait for a job to complete."""
         ...
 
 
@@ -28,11 +37,14 @@ class Task(FunctionJob, Generic[PS, C_co]):
     A call of the task calls the function, here and now, without a queue; for unit tests.
     """
 
-    def __init__(self, queue: Pusher, function: Callable[PS, C_co], signature: TaskSignature) -> None:
+    def __init__(
+        self, queue: TaskQueue, function: Callable[PS, C_co], signature: TaskSignature, *, keeps_result: bool = False
+    ) -> None:
         functools.update_wrapper(self, function, updated=())
         self._queue = queue
         self._function = function
         self._signature = signature
+        self._keeps_result = keeps_result
         self._job: JobName[Any] = JobName(signature.name, signature.struct)
 
     @property
@@ -73,6 +85,35 @@ class Task(FunctionJob, Generic[PS, C_co]):
         check_option("options", options, JobOptions)
         return TaskWithOptions(self._queue, self.with_parameters, options)
 
+    @overload
+    async def result(
+        self: "Task[..., Awaitable[T]]", job: JobID | UUID | str, /, *, timeout: timedelta | None = None
+    ) -> T: ...
+
+    @overload
+    async def result(self: "Task[..., T]", job: JobID | UUID | str, /, *, timeout: timedelta | None = None) -> T: ...
+
+    async def result(self, job: JobID | UUID | str, /, *, timeout: timedelta | None = None) -> Any:
+        """Wait for a job of this task to complete, and return what the function returned; see `JobQueue.result`."""
+        return await self._queue.result(job, timeout=timeout)
+
+    @overload
+    async def call(self: "Task[PS, Awaitable[T]]", *args: PS.args, **kwargs: PS.kwargs) -> T: ...
+
+    @overload
+    async def call(self: "Task[PS, T]", *args: PS.args, **kwargs: PS.kwargs) -> T: ...
+
+    async def call(self, *args: PS.args, **kwargs: PS.kwargs) -> Any:
+        """Push a job with these arguments, wait until a worker has run it, and return what the function returned.
+
+        The job is kept for five minutes after its end, or as its `keep_result` says. `asyncio.timeout` limits the
+        wait; the job stays where it is.
+
+        Raises whatever `push` and `JobQueue.result` raise.
+        """
+        options = JobOptions() if self._keeps_result else _KEPT_FOR_THE_CALL
+        return await self.result(await self._queue.push(self.with_parameters(*args, **kwargs), options=options))
+
     def __call__(self, *args: PS.args, **kwargs: PS.kwargs) -> C_co:
         """Call the function; what a worker would give to it is passed by hand."""
         self._signature.check_call(args, kwargs)
@@ -85,7 +126,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
 class TaskWithOptions(Generic[PS]):
     """A task for pushes with the same options. Made by `Task.with_options`."""
 
-    def __init__(self, queue: Pusher, pack: Callable[PS, NamedParameters[Any]], options: JobOptions) -> None:
+    def __init__(self, queue: TaskQueue, pack: Callable[PS, NamedParameters[Any]], options: JobOptions) -> None:
         self._queue = queue
         self._pack = pack
         self._options = options
@@ -118,7 +159,9 @@ def handler_of(function: Callable[..., Any], signature: TaskSignature, *, is_cor
         args, kwargs = signature.unpack(parameters, context)
         return function(*args, **kwargs)
 
-    return call_coroutine if is_coroutine else call
+    handler = call_coroutine if is_coroutine else call
+    handler.__annotations__ = {"return": signature.returns}  # by which results are written and read
+    return handler
 
 
 def check_function(function: object, *, is_named: bool) -> None:

@@ -34,6 +34,8 @@ class TaskSignature:
     positional_only: tuple[str, ...]
     by_position: tuple[str, ...]
     """Those of `pushed` that may be passed by position."""
+    returns: Any
+    """The type that the function declares to return; `Any` if it declares none."""
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -128,7 +130,7 @@ def read_signature(function: Callable[..., Any], name: str, state_types: Collect
         raise ConfigurationError(f"the parameters of task {name!r} cannot be pushed: {error}") from error
     only = tuple(each.name for each in signature.parameters.values() if each.kind is Parameter.POSITIONAL_ONLY)
     by_position = tuple(each.name for each in pushed if each.kind is not Parameter.KEYWORD_ONLY)
-    return TaskSignature(name, signature, Signature(pushed), struct, given, only, by_position)
+    return TaskSignature(name, signature, Signature(pushed), struct, given, only, by_position, hints.get("return", Any))
 
 
 def types_of_state(kind: Any, fields: Mapping[str, Any]) -> frozenset[Any]:

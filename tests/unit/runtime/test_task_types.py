@@ -58,6 +58,16 @@ async def main(queue: JobQueue[ValkeyJobQueue], service: JobService[ValkeyJobQue
     assert_type(shrink("a.png"), int)
     shrink(1)  # wrong
 
+    job_id = await resize.push("a.png")
+    assert_type(await resize.result(job_id, timeout=timedelta(minutes=1)), float)
+    assert_type(await shrink.result(job_id), int)
+    assert_type(await resize.call("a.png", width=5), float)
+    assert_type(await shrink.call("a.png"), int)
+    await resize.call(1)  # wrong
+    await resize.result(5)  # wrong
+    kept = service.task(name="Kept", keep_result=timedelta(minutes=1))(resize.function)
+    assert_type(await kept.call("a.png"), float)
+
     service.add_scheduled_job(tidy, Schedule.daily())
     service.add_scheduled_job(shrink.with_parameters("a.png"), Schedule.daily())
     service.add_scheduled_job("shrink", Schedule.daily())  # wrong
