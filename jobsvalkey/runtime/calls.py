@@ -40,7 +40,9 @@ async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext,
         JobTimeout: its time was up before it ended, whatever it did then.
         JobFail: it returned something that has still to be run, such as a coroutine.
         NoThread: it was not called.
+        RuntimeError: the run has ended, as middleware has not waited for this call.
     """
+    _check_running(run)
     run.result = None
     if job.timeout is None:
         if not job.is_coroutine:
@@ -51,6 +53,11 @@ async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext,
     else:
         with _TimeLimit(job, job.timeout, run):
             await _call(job, parameters, context, run)
+
+
+def _check_running(run: JobRun) -> None:
+    if run.ended:
+        raise RuntimeError(f"the run of job {run.job_id} has ended, its handler is not called: await call_next()")
 
 
 async def _call(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> None:
@@ -140,6 +147,7 @@ async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobConte
 
     if run.in_thread:
         await thread_ended(run)  # middleware calls the handler once more, and has not waited
+        _check_running(run)
     try:
         threading.Thread(target=work, name=f"job {context.job_id}", daemon=True).start()
     except (RuntimeError, MemoryError) as error:

@@ -21,6 +21,8 @@ class JobRun:
     timed_out: bool = False
     """Whether its time was up before anybody else asked it to end."""
     claim_lost: bool = False
+    ended: bool = False
+    """Whether it is decided what becomes of the job, so that its handler is not called any more."""
     aborted: bool = False
     """Whether somebody has asked for the end of the job."""
     result: Any = None

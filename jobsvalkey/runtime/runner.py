@@ -144,6 +144,7 @@ class JobRunner:
             fields = {**run.fields(), "outcome": outcome.value, "duration": duration}
             _LOGGER.debug("job %r %s after %.3f s", run.job_name, outcome.value, duration, extra=fields)
         if self._chain.at_run:
+            run.ended = True  # what middleware has begun, and not waited for, takes no slot that is free by now
             completed = CompletedJob(
                 job_id=claim.job_id,
                 name=job.name,

@@ -90,6 +90,38 @@ async def test_a_timeout_around_a_thread_keeps_its_slot_until_it_ends(middleware
     assert living.saw_cancellation or middleware is LeavesItAlone
 
 
+class CallsTooLate(Middleware):
+    """Leaves calls behind, some of which have not even begun."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Future[None]] = []
+
+    async def handle(self, job: PoppedJob, call_next: CallNext) -> None:
+        self.tasks += [asyncio.ensure_future(call_next()) for _ in range(3)]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+async def test_a_call_that_begins_when_the_run_has_ended_is_refused(plain: bool) -> None:
+    middleware = CallsTooLate()
+    queue = make_queue(middleware=[middleware])
+    starts: list[int] = []
+
+    def function(parameters: Work, context: JobContext) -> None:
+        starts.append(parameters.number)
+
+    async def coroutine(parameters: Work, context: JobContext) -> None:
+        function(parameters, context)
+
+    queue.register_job(Work, function if plain else coroutine)
+    await queue.push_many([Work(number) for number in range(4)])
+    await queue.processor(options(burst=True, num_workers=1)).run()
+    assert len(middleware.tasks) == 12
+    for error in await asyncio.gather(*middleware.tasks, return_exceptions=True):
+        assert isinstance(error, RuntimeError)
+        assert "has ended" in str(error)
+    assert starts == []
+
+
 async def test_an_attempt_that_middleware_broke_off_has_failed() -> None:
     queue = make_queue(middleware=[TimeoutBlock()])
     living = Living(queue)
