@@ -3,9 +3,11 @@
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
+from uuid import UUID
 
 from valkey.asyncio import Valkey
 
@@ -15,9 +17,12 @@ from jobsvalkey.blocking.process import call, leave, let_go
 from jobsvalkey.contract import ConfigurationError, JobID, JobName, JobParameters, NamedParameters, QueueDriver
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue, RetryStrategy, Values
+from jobsvalkey.runtime.capabilities import ResultsQueueDriver
+from jobsvalkey.runtime.result_values import UNDECLARED
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 
 P = TypeVar("P")
+R = TypeVar("R")
 
 _DEFAULT_OPTIONS = JobOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
@@ -111,7 +116,7 @@ class BlockingJobQueue(Blocking[D_co]):
         # For processes that are spawned with it: the other one opens connections of its own.
         return type(self), (self._tenant.make,)
 
-    # Push. By hand: a decorator keeps but one of several signatures.
+    # By hand, if there are several signatures: a decorator keeps but one.
 
     @overload
     def push(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> JobID: ...
@@ -129,6 +134,41 @@ class BlockingJobQueue(Blocking[D_co]):
             As `JobQueue.push` does.
         """
         return call(self._tenant, lambda queue: queue.push(job, *parameters, options=options))
+
+    @overload
+    def result(
+        self: "BlockingJobQueue[ResultsQueueDriver]",
+        job: JobID | UUID | str,
+        *,
+        timeout: timedelta | None = None,
+        type: type[R],
+    ) -> R: ...
+
+    @overload
+    def result(
+        self: "BlockingJobQueue[ResultsQueueDriver]",
+        job: JobID | UUID | str,
+        *,
+        timeout: timedelta | None = None,
+        type: Any = ...,
+    ) -> Any: ...
+
+    def result(
+        self: "BlockingJobQueue[ResultsQueueDriver]",
+        job: JobID | UUID | str,
+        *,
+        timeout: timedelta | None = None,
+        type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
+    ) -> Any:
+        """Wait for a job to complete, and return what its handler did.
+
+        Raises:
+            As `JobQueue.result` does.
+        """
+        return call(self._tenant, lambda queue: queue.result(job, timeout=timeout, type=type))
+
+    @iterates_over(JobQueue.results, at_once=1)
+    def results(self) -> None: ...
 
     # The others. All but their names is in `JobQueue`, and what is new there is named here.
 

@@ -15,11 +15,14 @@ from jobsvalkey import (
     BlockingJobQueue,
     ConfigurationError,
     InvalidParameters,
+    JobContext,
+    JobGone,
     JobName,
     JobOptions,
     JobQueue,
     JobStatus,
     Middleware,
+    ProcessorOptions,
     PushedJob,
     PushIncomplete,
     StoreUnavailable,
@@ -31,6 +34,8 @@ from jobsvalkey import (
 )
 from jobsvalkey.contract import Capability
 from jobsvalkey_memory import MemoryJobQueue
+from tests.support.drivers import HOUR, driver_at
+from tests.support.processors import run_in_background
 from tests.support.work import Work
 from tests.unit.blocking.support import Gate, in_threads, looking_at
 
@@ -146,6 +151,32 @@ def test_what_the_driver_cannot_do_is_refused() -> None:
 
 async def test_a_thread_with_a_running_loop_may_call(jobs: BlockingJobQueue[ValkeyJobQueue]) -> None:
     assert jobs.status(jobs.push(Work())) is JobStatus.PENDING
+
+
+async def test_results_are_waited_for(jobs: BlockingJobQueue[ValkeyJobQueue], url: str, queue_key: str) -> None:
+    async def double(parameters: Work, context: JobContext) -> int:
+        return 2 * parameters.number
+
+    async with driver_at(url, queue_key) as driver:
+        queue = JobQueue(driver)
+        queue.register_job(Work, double)
+
+        def wait() -> None:
+            job_id = jobs.push(Work(4))
+            assert jobs.result(job_id, timeout=HOUR, type=int) == 8
+            ids = jobs.push_many([Work(number) for number in range(5)])
+            done = {each.job_id: each.value for each in jobs.results(ids, timeout=HOUR)}
+            assert done == {each: 2 * number for number, each in enumerate(ids)}
+            later = jobs.push(Work(), options=JobOptions(delay=HOUR))
+            with pytest.raises(TimeoutError):
+                jobs.result(later, timeout=timedelta(seconds=0.05))
+            with pytest.raises(TimeoutError):
+                list(jobs.results([later], timeout=timedelta(seconds=0.05)))
+            with pytest.raises(JobGone):
+                jobs.result(new_job_id())
+
+        async with run_in_background(queue.processor(ProcessorOptions())):
+            await asyncio.to_thread(wait)
 
 
 def test_threads_of_an_event_loop_may_call(jobs: BlockingJobQueue[ValkeyJobQueue]) -> None:

@@ -6,6 +6,7 @@ from typing import assert_type
 
 from jobsvalkey import (
     BlockingJobQueue,
+    JobDone,
     JobID,
     JobName,
     JobOptions,
@@ -38,6 +39,8 @@ def all_that_looks(jobs: BlockingJobQueue[ValkeyJobQueue]) -> None:
     jobs.cancel(5)  # pyright: ignore[reportArgumentType]
     assert_type(jobs.get("id"), JobRecord | None)
     assert_type(jobs.counts(), dict[JobStatus, int])
+    assert_type(jobs.result("id", type=int), int)
+    assert_type(jobs.results(["id"]), Iterator[JobDone])
     assert_type(jobs.jobs(JobStatus.FAILED, limit=1), Iterator[JobRecord])
     jobs.jobs("failed")  # pyright: ignore[reportArgumentType]
 
