@@ -191,7 +191,8 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         if sequence != holder.sequence:
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
             left = self.configuration.max_atomic_push_bytes
-            for index, (due, job_id) in enumerate(list(islice(pending, max(limit, 0)))):
+            most = 0 if self.state.is_paused else max(limit, 0)
+            for index, (due, job_id) in enumerate(list(islice(pending, most))):
                 job = self.state.jobs[job_id]
                 left -= len(job.request or b"")
                 if due <= now < holder.expires and (left >= 0 or index == 0):
@@ -277,6 +278,24 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         finally:
             del self.state.watched[news]
         return jobs
+
+    @numbered
+    async def pause_queue(self, *, operation: Operation | None = None) -> None:
+        """Claim nothing from now on."""
+        self.now()
+        self.state.is_paused = True
+
+    @numbered
+    async def resume_queue(self, *, operation: Operation | None = None) -> None:
+        """Claim again, and leave a hint."""
+        self.now()
+        self.state.is_paused = False
+        self.state.hint()
+
+    async def is_queue_paused(self) -> bool:
+        """Say whether nothing is claimed."""
+        self.now()
+        return self.state.is_paused
 
     async def get_metadata(self, key: str) -> bytes | None:
         """Return the value, or who holds the lock."""

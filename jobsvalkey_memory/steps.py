@@ -127,7 +127,7 @@ class Steps(Generic[ClockT_co]):
 
     def _until_next(self, now: datetime) -> float | None:
         first = next(iter(self.state.lines[JobStatus.PENDING]), None)
-        return max(0.0, (first[0] - now).total_seconds()) if first else None
+        return max(0.0, (first[0] - now).total_seconds()) if first and not self.state.is_paused else None
 
     def _find_job(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
         """Find a present job by its id, in one of these states if any are named."""

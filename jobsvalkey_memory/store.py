@@ -85,6 +85,7 @@ class QueueState:
         self.workers: dict[WorkerID, Worker] = {}
         self.producers: OrderedDict[str, Answer] = OrderedDict()
         self.metadata: dict[str, Value] = {}
+        self.is_paused: bool = False
         self.hints: int = 0
         self.waiting: dict[asyncio.Future[None], None] = {}
         self.watched: dict[asyncio.Future[None], frozenset[JobID]] = {}  # who waits for the end of which jobs

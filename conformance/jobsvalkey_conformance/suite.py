@@ -13,6 +13,7 @@ from jobsvalkey_conformance.areas.faults import FaultTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
+from jobsvalkey_conformance.areas.pausing import PausingTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
@@ -46,6 +47,7 @@ class DriverConformance(
     CancelTests,
     AbortTests,
     ResumeTests,
+    PausingTests,
     MetadataTests,
     SchedulingTests,
     InspectionTests,

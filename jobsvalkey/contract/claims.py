@@ -224,7 +224,7 @@ class Exchanged(msgspec.Struct, frozen=True):
     until_next: float | None = None
     """Seconds until an exchange that claims has something to do: 0 only if it has now, `None` if no job is pending.
 
-    Under an expired lock it is `None`, since nothing is claimed before a renewal.
+    It is `None` while the queue is paused, and under an expired lock, since nothing is claimed before a renewal.
     """
     lock_expired: bool = False
     """Whether the worker's lock has run out, so that nothing was claimed."""

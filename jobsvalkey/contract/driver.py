@@ -198,6 +198,23 @@ class ResumableDriver(Protocol):
 
 
 @runtime_checkable
+class PausableDriver(Protocol):
+    """The queue as a whole can be paused: workers settle, and claim nothing."""
+
+    async def pause_queue(self, *, operation: Operation | None = None) -> None:
+        """Let nothing be claimed from now on. No exchange that comes later claims; pausing twice is fine."""
+        ...
+
+    async def resume_queue(self, *, operation: Operation | None = None) -> None:
+        """Let jobs be claimed again, and wake a worker."""
+        ...
+
+    async def is_queue_paused(self) -> bool:
+        """Say whether the queue is paused."""
+        ...
+
+
+@runtime_checkable
 class MetadataDriver(Protocol):
     """Small values beside the jobs, and locks. Keys that begin with `_` or `worker.` are a `ValueError`."""
 
@@ -360,6 +377,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.DURABILITY: DurableDriver,
         Capability.ABORT: AbortableDriver,
         Capability.RESULTS: ResultsDriver,
+        Capability.PAUSE_QUEUE: PausableDriver,
     }
 )
 """The protocol that goes with each capability."""

@@ -8,6 +8,7 @@ from jobsvalkey.contract import (
     Capability,
     CleanupDriver,
     InspectionDriver,
+    PausableDriver,
     QueueDriver,
     ResultsDriver,
     ResumableDriver,
@@ -26,6 +27,10 @@ class AbortableQueueDriver(QueueDriver, AbortableDriver, Protocol):
 
 class ResumableQueueDriver(QueueDriver, ResumableDriver, Protocol):
     """Jobs can be paused and resumed."""
+
+
+class PausableQueueDriver(QueueDriver, PausableDriver, Protocol):
+    """The queue as a whole can be paused."""
 
 
 class CleanupQueueDriver(QueueDriver, CleanupDriver, Protocol):

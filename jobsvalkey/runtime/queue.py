@@ -28,6 +28,7 @@ from jobsvalkey.runtime.capabilities import (
     CancellableQueueDriver,
     CleanupQueueDriver,
     InspectionQueueDriver,
+    PausableQueueDriver,
     ResultsQueueDriver,
     ResumableQueueDriver,
     SchedulingQueueDriver,
@@ -246,6 +247,23 @@ class JobQueue(JobRegistration, Generic[D_co]):
         """Remove a job that is not running; `False` if it runs, or is not there."""
         require(self._driver, self._capabilities, Capability.CLEANUP)
         return await self._driver.remove(JobID.parse(job_id))
+
+    # The queue as a whole.
+
+    async def pause_queue(self: "JobQueue[PausableQueueDriver]") -> None:
+        """Let no worker claim a job from now on. Those that run go on; pushes are stored as ever."""
+        require(self._driver, self._capabilities, Capability.PAUSE_QUEUE)
+        await self._driver.pause_queue()
+
+    async def resume_queue(self: "JobQueue[PausableQueueDriver]") -> None:
+        """Let workers claim jobs again."""
+        require(self._driver, self._capabilities, Capability.PAUSE_QUEUE)
+        await self._driver.resume_queue()
+
+    async def is_queue_paused(self: "JobQueue[PausableQueueDriver]") -> bool:
+        """Say whether the queue is paused."""
+        require(self._driver, self._capabilities, Capability.PAUSE_QUEUE)
+        return await self._driver.is_queue_paused()
 
     # Look.
 

@@ -6,6 +6,7 @@ from jobsvalkey.contract import Clock
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.durability import ValkeyDurability
 from jobsvalkey.valkey.metadata import ValkeyMetadata
+from jobsvalkey.valkey.pausing import ValkeyPausing
 from jobsvalkey.valkey.queueing import ValkeyQueueing
 from jobsvalkey.valkey.results import ValkeyResults
 from jobsvalkey.valkey.scheduling import ValkeyScheduling
@@ -15,6 +16,7 @@ from jobsvalkey.valkey.validation import ValkeyValidation
 
 class ValkeyJobQueue(
     ValkeyQueueing,
+    ValkeyPausing,
     ValkeyMetadata,
     ValkeyScheduling,
     ValkeyValidation,

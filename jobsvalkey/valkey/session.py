@@ -30,6 +30,7 @@ from jobsvalkey.valkey.scripting import (
     CLOSE_WORKER,
     EXCHANGE,
     PAUSE,
+    PAUSE_QUEUE,
     PUSH,
     PUSH_IF,
     RECOVER,
@@ -44,7 +45,7 @@ from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.waiting import Waiter, WaitKeys
 
 CONTROL: Final = (
-    *(ABORT, ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PUSH, PUSH_IF),
+    *(ABORT, ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PAUSE_QUEUE, PUSH, PUSH_IF),
     *(RECOVER, RELEASE_LOCK, RESUME, SET_METADATA),
 )
 """The scripts that go over the channel of numbered steps."""

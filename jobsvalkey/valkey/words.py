@@ -83,6 +83,12 @@ class Pause(NamedTuple):
     id: str
 
 
+class PauseQueue(NamedTuple):
+    """The words of `pause_queue`; `paused` is `1` to pause, and empty to resume."""
+
+    paused: str
+
+
 class PushIf(NamedTuple):
     """The words of `push_if` that stand before its job."""
 

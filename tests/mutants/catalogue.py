@@ -31,6 +31,7 @@ CHAPTERS = (
         "cancel",
         "abort",
         "resume",
+        "pausing",
         "metadata",
         "scheduling",
         "inspection",

@@ -26,7 +26,8 @@ WRITTEN_BY_AUTHORS_OF_DRIVERS = """
 CAPABILITY_PROTOCOLS FINISHED AbortableDriver Cancel
 AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
 Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator MetadataDriver
-NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PushedIf QueueDriver Refusal RefusalKind
+NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PausableDriver PushedIf
+QueueDriver Refusal RefusalKind
 Release Renewed Report ResultsDriver ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement
 StoreOutcome StoredJob SystemClock Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry
 check_metadata_key check_push check_reports check_request check_sequence check_settlements digest_of refusals

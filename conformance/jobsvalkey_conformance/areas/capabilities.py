@@ -33,6 +33,13 @@ async def _resumes(driver: AnyDriver, job_id: JobID) -> bool:
     return await driver.pause(job_id) and await driver.resume(job_id)
 
 
+async def _pauses(driver: AnyDriver, _: JobID) -> bool:
+    await driver.pause_queue()
+    is_paused = await driver.is_queue_paused()
+    await driver.resume_queue()
+    return is_paused and not await driver.is_queue_paused()
+
+
 async def _keeps_metadata(driver: AnyDriver, _: JobID) -> bool:
     await driver.set_metadata("key", b"value")
     return await driver.get_metadata("key") == b"value" and await driver.acquire_lock(
@@ -65,6 +72,7 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
     Capability.ABORT: _aborts,
     Capability.RESUME: _resumes,
+    Capability.PAUSE_QUEUE: _pauses,
     Capability.METADATA: _keeps_metadata,
     Capability.SCHEDULING: _schedules,
     Capability.INSPECTION: _shows,

@@ -284,6 +284,18 @@ class Abort(_OfOneJob[AbortOutcome]):
 
 
 @dataclass(frozen=True)
+class PauseQueue(Call[None]):
+    """`pause_queue` or `resume_queue`."""
+
+    is_paused: bool
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> None:
+        """Ask it."""
+        await (driver.pause_queue if self.is_paused else driver.resume_queue)(operation=self.operation)
+
+
+@dataclass(frozen=True)
 class Get(_OfOneJob[StoredJob | None]):
     """`get`."""
 

@@ -28,6 +28,7 @@ from jobsvalkey_conformance.history.calls import (
     Get,
     Number,
     OpenWorker,
+    PauseQueue,
     Push,
     Renew,
 )
@@ -143,7 +144,7 @@ def _waits(steps: Sequence[Step[Part]], began: Mapping[Number, int]) -> Iterator
 
     No clock is asked: since nothing touched the job in that time, its due time was the one that the claim shows.
     """
-    touching = [step for step in steps if not isinstance(step.action.call, Get | OpenWorker | Renew)]
+    touching = [step for step in steps if not isinstance(step.action.call, Get | OpenWorker | PauseQueue | Renew)]
     for step in touching:
         call, answer = step.action.call, step.action.answer
         if not isinstance(call, Exchange) or answer is UNANSWERED or not answer.claims or call.settlements:

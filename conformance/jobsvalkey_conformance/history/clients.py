@@ -35,6 +35,7 @@ from jobsvalkey_conformance.history.calls import (
     Exchange,
     Get,
     OpenWorker,
+    PauseQueue,
     Push,
     Recover,
     Renew,
@@ -222,6 +223,10 @@ class Housekeeper(Client):
                 # Recovery is repeated by nature: a lost answer is not asked for again.
                 recover = Recover(self.random.choice((1, 2, 1000)))
                 await self.shared.recorder.ask(self.name, self.driver, recover)
+            elif Capability.PAUSE_QUEUE in self.shared.capabilities and self.random.random() < 0.2:
+                await self.ask(PauseQueue(True, self.operation()))
+                await self.shared.calls_made(self.random.randint(1, 20))
+                await self.ask(PauseQueue(False, self.operation()))
             else:
                 step = timedelta(seconds=self.random.choice((1, 2, 5, 12, 25)))
                 if step <= left:

@@ -63,6 +63,7 @@ class TwinTransition:
             frozenset(queue.kept),
             frozenset(queue.until.items()),
             frozenset(queue.remembered.items()),
+            queue.is_paused,
             frozenset(
                 (
                     name,
@@ -89,11 +90,12 @@ class TwinTransition:
         return (worker.sequence, tuple(worker.outcomes)) if (name, worker.sequence) in self._repeated else (None, ())
 
     def _thaw(self, state: int, now: datetime) -> QueueState:
-        jobs, named, kept, until, remembered, workers, producers = self._contents[state]
+        jobs, named, kept, until, remembered, is_paused, workers, producers = self._contents[state]
         queue = QueueState()
         queue.named.update(named)
         queue.kept.update(kept)
         queue.remembered.update(remembered)
+        queue.is_paused = is_paused
         for job in jobs:
             queue.put(job)
         queue.until.update(until)

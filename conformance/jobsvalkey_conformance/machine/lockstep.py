@@ -279,6 +279,16 @@ class LockstepMachine(MachineBase):
         job_ids = [JOB_IDS[number] for number in numbers]
         self.run(self.pair(queue).both(f"ended({job_ids})", lambda driver: driver.ended(job_ids, timedelta(0))))
 
+    @step(Capability.PAUSE_QUEUE, queue=queues, is_paused=st.sampled_from([True, False, False]), numbered=st.booleans())
+    def pause_queue(self, queue: int, is_paused: bool, numbered: bool) -> None:
+        """Pause the queue, or resume it."""
+
+        async def call(driver: AnyDriver, operation: Operation | None) -> bool:
+            await (driver.pause_queue if is_paused else driver.resume_queue)(operation=operation)
+            return await driver.is_queue_paused()
+
+        self.write(queue, f"pause_queue({is_paused})", numbered, call)
+
     @step(
         Capability.METADATA,
         queue=queues,

@@ -26,6 +26,7 @@ def info(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = Fa
 async def _look(url: str, queue_key: str) -> dict[str, Any]:
     async with open_queue(url, queue_key) as queue:
         counts = await queue.counts()
+        paused = await queue.is_queue_paused()
         lag = timedelta(0)
         async for job in queue.jobs(JobStatus.PENDING, limit=1):
             if job.due is not None:
@@ -38,6 +39,7 @@ async def _look(url: str, queue_key: str) -> dict[str, Any]:
         "server": f"{name} {server.get(f'{name}_version', server.get('redis_version'))}",
         "url": redacted(url),
         "queue": queue_key,
+        "paused": paused,
         "durable": durable,
         "seconds_behind": round(lag.total_seconds(), 3),
         "jobs": {status.value: counts[status] for status in JobStatus},

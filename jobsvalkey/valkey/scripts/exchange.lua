@@ -18,6 +18,7 @@ local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%
 local CHUNK = 16 -- requests that are read at once, since they may be large
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
+local is_paused = is_queue_paused()
 local record_key = worker_of(worker)
 local expires, last, recorded, in_vain, listed =
   unpack(redis.call('HMGET', record_key, 'expires', 'sequence', 'outcomes', 'in vain', 'aborts'), 1, 5)
@@ -40,6 +41,7 @@ end
 
 local function until_next()
   if expires <= now then return 'expired' end
+  if is_paused then return false end
   local first = first_score()
   return first and whole(math.max(micro(first) - now, 0)) or false
 end
@@ -80,7 +82,7 @@ end
 if in_vain and in_vain:sub(1, 16) == call:sub(1, 16) and tonumber(in_vain:sub(17)) >= tonumber(call:sub(17)) then
   return answer(CLAIM_LOST:rep(#ids), until_next())
 end
-local is_claiming = tonumber(limit) > 0 and expires > now
+local is_claiming = tonumber(limit) > 0 and expires > now and not is_paused
 local wrong = has_wrong_type('zset', PENDING) or is_claiming and (has_wrong_type('hash', CLAIMED)
   or has_wrong_type('zset', WORKERS) or has_wrong_type('set', claims_of(worker)))
   or fielded_wrong_type()

@@ -65,3 +65,12 @@ async def test_what_validate_finds_can_be_removed(
     assert (await shell("jobs", "remove", *found)).code == 0
     assert (await shell("validate", "--json")).json == []
     assert [key async for key in valkey_client.scan_iter(f"{shell.queue_key}/*")] == []
+
+
+async def test_a_paused_queue_is_shown_and_resumed(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    assert (await shell("info", "--json")).json["paused"] is False
+    assert (await shell("queue", "pause")).out == f"queue {shell.queue_key} is paused\n"
+    assert await queue.is_queue_paused()
+    assert (await shell("info", "--json")).json["paused"] is True
+    assert (await shell("queue", "resume")).out == f"queue {shell.queue_key} is resumed\n"
+    assert not await queue.is_queue_paused()

@@ -1,7 +1,10 @@
 -- The layout of the keys: a version, then a letter for each feature that this queue has ever used. A script that does
--- not know one of the letters could break what the feature promises, so it refuses.
+-- not know one of the letters could break what the feature promises, so it refuses. One that claims reads here as well
+-- that the queue is paused, so that it costs nothing while it is not.
 -- uses: keys
-local LAYOUT, VERSION, FEATURES = META .. '_layout', '1', 'r'
+local LAYOUT, VERSION = META .. '_layout', '1'
+local PAUSE = 'p' -- is there while the queue is paused
+local FEATURES = 'r' .. PAUSE
 local features = '' -- the letters of this queue, from when `refused` has looked at them
 
 local function refused(layout)
@@ -19,3 +22,5 @@ local function begin_to_use(letter)
   features = features .. letter
   redis.call('SET', LAYOUT, VERSION .. features)
 end
+
+local function is_queue_paused() return features:find(PAUSE, 1, true) ~= nil end
