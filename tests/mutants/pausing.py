@@ -115,7 +115,7 @@ class PausesAreCounted(Twin):
     """Each pause needs a resumption of its own."""
 
     async def pause_queue(self, *, operation: Operation | None = None) -> None:
-        self.__dict__["pauses"] = self.__dict__.get("pauses", 0) + (not self.state.is_paused or 1)
+        self.__dict__["pauses"] = self.__dict__.get("pauses", 0) + 1
         await super().pause_queue(operation=operation)
 
     async def resume_queue(self, *, operation: Operation | None = None) -> None:

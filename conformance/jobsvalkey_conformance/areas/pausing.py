@@ -133,8 +133,9 @@ class PausingTests(Suite):
         await driver.pause_queue()
         assert await kit.claimed(driver) == []
         await driver.resume_queue()
-        await driver.resume_queue()
         assert await kit.claimed(driver) == [job_id]
+        await driver.resume_queue()
+        assert await driver.is_queue_paused() is False
 
     @conformance_test(Capability.PAUSE_QUEUE)
     async def test_pausing_is_an_operation(self, kit: SuiteContext) -> None:
