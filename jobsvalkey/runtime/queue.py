@@ -1,6 +1,6 @@
 """The queue as applications use it: jobs are registered, pushed, looked at, and run by its processor."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast, overload
@@ -23,6 +23,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.middleware import Middleware
+from jobsvalkey.runtime.arguments import check_driver, check_jobs, check_middleware
 from jobsvalkey.runtime.capabilities import (
     AbortableQueueDriver,
     CancellableQueueDriver,
@@ -85,9 +86,9 @@ class JobQueue(JobRegistration, Generic[D_co]):
         middleware: Sequence[Middleware] = (),
         values: Values = "plain",
     ) -> None:
-        _check_driver(driver)
+        check_driver(driver)
         check_strategy("default_retry_strategy", default_retry_strategy)
-        _check_middleware(middleware)
+        check_middleware(middleware)
         self._driver = driver
         # Asked once: a driver does not change what it supports.
         self._capabilities = driver.capabilities
@@ -168,7 +169,7 @@ class JobQueue(JobRegistration, Generic[D_co]):
         _check_options(options)
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
-        _check_jobs(jobs)
+        check_jobs(jobs)
         check_option("atomic", atomic, bool)
         items = [
             (*unpack_job(job.job), job.options) if isinstance(job, Push) else (*unpack_job(job), options)
@@ -381,27 +382,6 @@ class JobQueue(JobRegistration, Generic[D_co]):
         """Make a runner of single claims, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
         check_option("options", options, ProcessorOptions)
         return JobRunner(self._registry, self._driver, self._chain, options, state)
-
-
-def _check_driver(driver: object) -> None:
-    if isinstance(driver, type) or not all(hasattr(driver, name) for name in ("capabilities", "push", "exchange")):
-        raise TypeError(
-            f"a queue takes a driver, such as ValkeyJobQueue(Valkey.from_url(...)), not {driver!r}: "
-            "a client goes into the driver"
-        )
-
-
-def _check_middleware(middleware: Any) -> None:
-    if isinstance(middleware, str) or not isinstance(middleware, Iterable):
-        raise TypeError(f"middleware is a list, such as [MetricsMiddleware()], not {middleware!r}")
-    for each in cast("Iterable[object]", middleware):
-        if isinstance(each, type) or not hasattr(each, "on_completed"):
-            raise TypeError(f"each middleware is an object of a subclass of Middleware, not {each!r}")
-
-
-def _check_jobs(jobs: object) -> None:
-    if not isinstance(jobs, Iterable) or isinstance(jobs, str | bytes | Mapping):
-        raise TypeError(f"push_many takes a list of jobs, or another iterable of them, not {jobs!r}")
 
 
 def _check_options(options: object) -> None:

@@ -4,10 +4,9 @@ Hypothesis chooses the steps. Their arguments are numbers and words, so that wha
 that needs nothing but the harness.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -27,6 +26,7 @@ from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, MachineBase, Write
 from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
+from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, Arguments, step
 
 queues: st.SearchStrategy[int] = st.sampled_from([0, 0, 0, 1])
 """Mostly the first: two steps on two queues seldom have to do with each other."""
@@ -49,30 +49,6 @@ CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
     "remove": frozenset(JobStatus) - {JobStatus.PROCESSING},
 }
 """The states of a job to which something can be done."""
-Arguments = dict[str, Any]
-STEPS: dict[str, st.SearchStrategy[Arguments]] = {}
-"""The steps by name, with what they may be called with."""
-CHOICE: list[str] = []
-"""The names of the steps, some more often than others."""
-NEEDS: dict[str, frozenset[Capability]] = {}
-"""The capabilities that a step is about."""
-F = TypeVar("F", bound=Callable[..., None])
-
-
-def step(*needs: Capability, often: int = 1, **arguments: st.SearchStrategy[Any]) -> Callable[[F], F]:
-    """Make a method a step, which is chosen `often` times as often as others.
-
-    All steps are one rule to Hypothesis. It switches most rules off in most examples, which suits machines whose
-    rules have little to do with each other: here a job has to be pushed, claimed and settled for much to happen.
-    """
-
-    def note(method: F) -> F:
-        name = method.__name__
-        STEPS[name], NEEDS[name] = st.fixed_dictionaries(arguments), frozenset(needs)
-        CHOICE.extend([name] * often)
-        return method
-
-    return note
 
 
 class LockstepMachine(MachineBase):

@@ -1,0 +1,28 @@
+"""Checks of what a queue is made of, and of what is pushed together."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+
+def check_driver(driver: object) -> None:
+    """Refuse what is no driver, by a `TypeError`."""
+    if isinstance(driver, type) or not all(hasattr(driver, name) for name in ("capabilities", "push", "exchange")):
+        raise TypeError(
+            f"a queue takes a driver, such as ValkeyJobQueue(Valkey.from_url(...)), not {driver!r}: "
+            "a client goes into the driver"
+        )
+
+
+def check_middleware(middleware: Any) -> None:
+    """Refuse what is no list of middleware, by a `TypeError`."""
+    if isinstance(middleware, str) or not isinstance(middleware, Iterable):
+        raise TypeError(f"middleware is a list, such as [MetricsMiddleware()], not {middleware!r}")
+    for each in cast("Iterable[object]", middleware):
+        if isinstance(each, type) or not hasattr(each, "on_completed"):
+            raise TypeError(f"each middleware is an object of a subclass of Middleware, not {each!r}")
+
+
+def check_jobs(jobs: object) -> None:
+    """Refuse what is no list of jobs, by a `TypeError`."""
+    if not isinstance(jobs, Iterable) or isinstance(jobs, str | bytes | Mapping):
+        raise TypeError(f"push_many takes a list of jobs, or another iterable of them, not {jobs!r}")
