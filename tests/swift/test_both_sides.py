@@ -10,13 +10,16 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import (
+    Accuracy,
     ExponentialJitter,
     JobContext,
     JobID,
     JobName,
     JobOptions,
     JobQueue,
+    JobSchedule,
     JobStatus,
+    Schedule,
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
@@ -213,3 +216,38 @@ async def test_the_lock_of_a_scheduler_is_shared(server_client: Valkey, queue_ke
         client = cast(Any, server_client)
         assert await client.get(f"{queue_key}.metadata.{lock}") == b"python"
         assert 0 < await client.pttl(f"{queue_key}.metadata.{lock}") <= 30_000
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_schedule_goes_on_where_swift_has_left_it(server_client: Valkey, queue_key: str, version: str) -> None:
+    """By the server's own time, a few minutes after Swift has scheduled."""
+    minute = timedelta(minutes=1)
+    peer = SwiftPeer(server_client, queue_key, ManualClock(datetime.now(UTC) - 4 * minute))
+    schedule = JobSchedule()
+    schedule.add_job(
+        JobName("Tick", dict[str, Any]).with_parameters({}), Schedule.every_minute(), accuracy=Accuracy.ALL
+    )
+    async with ValkeyJobQueue(server_client, ValkeyConfiguration(queue_key=queue_key)) as driver:
+        scheduler = schedule.scheduler(JobQueue(driver, values="swift"))
+
+        async def last_date() -> datetime:
+            stored = await driver.get_metadata(f"{queue_key}.Tick.jobScheduleLastDate")
+            assert stored is not None
+            return datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=json.loads(stored))
+
+        play = peer.plays(version, SERVICE)
+        while "Q.Tick.jobScheduleLastDate" not in str(play.steps[play.at - 1]):
+            await play.step()
+        await scheduler.trigger_due()
+        assert (await driver.counts())[JobStatus.PENDING] == 0  # Swift has the lock
+        await play.rest()
+        last = await last_date()
+        there = [job.job_id async for job in driver.jobs(JobStatus.PENDING)]
+        await scheduler.trigger_due()
+        pushed = [job.due async for job in driver.jobs(JobStatus.PENDING) if job.job_id not in there]
+        # And Swift finds the date that Python notes.
+        newest = await last_date()
+        assert newest > datetime.now(UTC) - 2 * minute
+        first = last.replace(second=0, microsecond=0) + minute
+        assert pushed == [first + n * minute for n in range((newest - first) // minute + 1)]
+        assert len(pushed) >= 2
