@@ -15,6 +15,7 @@ import valkey
 from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.server_url import ENCODE
+from jobsvalkey.contract.option_types import with_article
 
 
 def load(target: str, *kinds: type[Any]) -> Any:
@@ -71,8 +72,8 @@ def _checked(target: str, found: Any, kinds: tuple[type[Any], ...]) -> Any:
         return found
     wanted = " or a ".join(kind.__name__ for kind in kinds)
     raise WrongUsage(
-        f"{target} is a {type(found).__name__}: it has to be a {wanted}, or a function or an async context manager "
-        "that gives one"
+        f"{target} is {with_article(type(found).__name__)}: it has to be a {wanted}, or a function "
+        "or an async context manager that gives one"
     )
 
 

@@ -11,6 +11,7 @@ from types import FunctionType, MethodType, TracebackType
 from typing import Any, cast
 
 from jobsvalkey.contract import JobTimeout
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.job import JobFail
 from jobsvalkey.runtime.job_run import JobRun
@@ -85,7 +86,7 @@ def refuse_unrun(job: RegisteredJob, result: Any) -> None:
     if issubclass(kind, _NOT_RUN):
         _close(result)
         raise JobFail(
-            f"the handler of job {job.name!r} returned a {kind.__qualname__}, which nobody runs: "
+            f"the handler of job {job.name!r} returned {with_article(kind.__qualname__)}, which nobody runs: "
             "await or call it in the handler, or look at the decorators around it"
         )
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values import pydantic_models as models
 
 
@@ -21,7 +22,7 @@ def encode_other(value: Any) -> Any:
 def decode_other(kind: type[Any], value: Any) -> Any:
     """Decode a pydantic model, for msgspec."""
     if not models.is_model(kind):
-        raise NotImplementedError(f"a {kind.__qualname__} cannot be read from JSON")
+        raise NotImplementedError(f"{with_article(kind.__qualname__)} cannot be read from JSON")
     # Once more through JSON, since a strict model takes a date from JSON text but not from a str.
     return kind.model_validate_json(msgspec.json.encode(value))
 

@@ -97,8 +97,8 @@ async def test_a_service_that_an_async_function_gives(
     ("target", "code", "words"),
     [
         ("app:broken_async", 1, ["app:broken_async cannot be opened", "RuntimeError: no such luck, app.py, line"]),
-        ("app:number_opened", 2, ["app:number_opened is a int", "an async context manager that gives one"]),
-        ("app:unmarked", 2, ["app:unmarked is a async_generator"]),
+        ("app:number_opened", 2, ["app:number_opened is an int", "an async context manager that gives one"]),
+        ("app:unmarked", 2, ["app:unmarked is an async_generator"]),
     ],
 )
 async def test_an_async_function_that_gives_none(workers: Workers, target: str, code: int, words: list[str]) -> None:

@@ -104,7 +104,7 @@ async def test_processes_leave_with_their_supervisor(workers: Workers, queue: Jo
         ("gone:service", 2, ["there is no module 'gone'", "in the folder that has it"]),
         ("app.gone:service", 2, ["there is no module 'app.gone'"]),
         ("app:gone", 2, ["module 'app' has no 'gone'"]),
-        ("app:number", 2, ["app:number is a int", "a JobService or a JobQueue"]),
+        ("app:number", 2, ["app:number is an int", "a JobService or a JobQueue"]),
         ("app:broken", 1, ["app:broken cannot be called", "RuntimeError: no such luck, app.py, line"]),
         ("wrong:service", 1, ["'wrong' cannot be imported", "SyntaxError", "wrong.py, line 2"]),
         ("needy:service", 1, ["'needy' cannot be imported", "No module named 'nobody_has_this'"]),

@@ -73,8 +73,10 @@ async def make_async():
 @contextlib.asynccontextmanager
 async def make_opened():
     print("opened", flush=True)
-    yield service
-    print("closed", flush=True)
+    try:
+        yield service
+    finally:  # a worker may be stopped before it runs
+        print("closed", flush=True)
 
 async def broken_async():
     raise RuntimeError("no such luck")

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime.values import pydantic_models as models
 from jobsvalkey.runtime.values.swift.compiler import compile_shape
 
@@ -43,5 +44,5 @@ def _as_it_is(kind: type[Any], value: Any) -> Any:
     if isinstance(value, kind):
         return value  # a model, which its shape has made
     if not models.is_model(kind):
-        raise NotImplementedError(f"a {kind.__qualname__} cannot be read")
+        raise NotImplementedError(f"{with_article(kind.__qualname__)} cannot be read")
     return kind.model_validate(value)
