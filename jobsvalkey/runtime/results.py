@@ -79,11 +79,12 @@ class Results:
         """Wait for jobs to end; each as it does."""
         deadline = _deadline(timeout)
         waits = {asyncio.ensure_future(self._ended(job_id, deadline)): job_id for job_id in dict.fromkeys(job_ids)}
+        places = {wait: place for place, wait in enumerate(waits)}
         try:
             left = set(waits)
             while left:
                 ended, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-                for wait in ended:
+                for wait in sorted(ended, key=places.__getitem__):
                     yield self._done(waits[wait], wait.result(), kind)
         finally:
             for wait in waits:

@@ -106,6 +106,7 @@ async def test_each_end_is_told_to_who_waits(queue: Queue) -> None:
         two: JobDone(job_id=two, status=JobStatus.FAILED, error=failed.value.error),
         three: JobDone(job_id=three, status=JobStatus.CANCELLED),
     }
+    assert [each.job_id async for each in queue.results([three, one, two])] == [three, one, two]
     (gone,) = [each async for each in queue.results([new_job_id()])]
     assert gone.status is None
 
