@@ -53,6 +53,7 @@ def _commands_of(text: str) -> frozenset[str]:
     return frozenset(command.lower() for command in _COMMANDS.findall(text))
 
 
+@cache  # a library is a part of many scripts
 def _source(path: str) -> str:
     return (files("jobsvalkey.valkey") / "scripts" / f"{path}.lua").read_text("utf-8")
 
@@ -124,9 +125,9 @@ def _load(name: str) -> Script:
         return f"{indentation}local {', '.join(each[kind])} = {_words('at', range(1, len(each[kind]) + 1))}\n"
 
     body = _WORDS.sub(words, body)
-    code = re.sub("--.*", "", body)
+    used = set(re.findall(r"\w+", re.sub("--.*", "", body)))
     bound = {word: f"ARGV[{number}]" for number, word in enumerate((*CONTEXT, *parameters), start=1)}
-    bound = {word: value for word, value in bound.items() if re.search(rf"\b{word}\b", code)}
+    bound = {word: value for word, value in bound.items() if word in used}
     head = "local ARGV = ARGV\n"
     if bound:
         head += f"local {', '.join(bound)} = {', '.join(bound.values())}\n"
