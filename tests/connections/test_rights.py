@@ -25,7 +25,10 @@ from tests.support.work import Work, counting
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "the-queue-on-valkey.md"
 QUEUE_KEY = "MyJobQueue"
-SENT = {"blpop", "eval", "evalsha", "get", "hscan", "info", "lpush", "lrange", "scan", "select", "set", "zscan"}
+SENT = {"blpop", "eval", "evalsha", "get", "hscan", "info", "lpush", "lrange", "scan", "select", "set", "zscan"} | {
+    "xread",
+    "xrevrange",
+}
 """What the driver sends by itself; the other commands are those of its scripts."""
 
 
