@@ -227,7 +227,7 @@ RECORDED = {
     "get": 5,
     "counts": 11,
     "cancel": 12,
-    "recover": 13,
+    "recover": 14,
     "close": 17,
 }
 
