@@ -58,7 +58,7 @@ class Form:
     ) -> None:
         self._write = write
         self._read = read
-        self.check = check
+        self.check: Callable[[Any], object] | None = check
         """Raises an error if a value that was read breaks a constraint; `None` if there is none to check."""
         self._is_open = structure.is_open
         self._equality_suffices = structure.equality_suffices

@@ -31,7 +31,7 @@ class Proof:
         self._fields_of = attrgetter(*names, names[-1])  # of a single name it would return no tuple
         self._allowed = (*allowed.values(), allowed[names[-1]])
         self._seen: set[tuple[type[Any], ...]] = set()
-        self.may_hold_nan = any(float in each for each in allowed.values())
+        self.may_hold_nan: bool = any(float in each for each in allowed.values())
 
     def holds(self, value: Any) -> bool:
         """Return whether a value with fields of the same types has arrived."""

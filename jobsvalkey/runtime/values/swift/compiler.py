@@ -93,9 +93,7 @@ class Compiler:
         for field in info.fields:
             shape = made.fields[field.encode_name] = self.shape(field.type, f"{name}.{field.name}")
             if field.required:
-                made.required |= {field.encode_name}
-                if "null" in shape.forms:
-                    made.nullable |= {field.encode_name}
+                made.require(field.encode_name, shape)
         return made
 
     def model(self, model: Any) -> Shape:

@@ -21,11 +21,10 @@ class ModelShape(Fields):
         """Add a field."""
         self.fields[wire_name] = shape
         if self._is_root:
-            self._root, self.forms, self.builtins = shape, shape.forms, shape.builtins
+            self._root = shape
+            self.look_like(shape)
         elif is_required:
-            self.required |= {wire_name}
-            if "null" in shape.forms:
-                self.nullable |= {wire_name}
+            self.require(wire_name, shape)
 
     def write(self, value: Any) -> Any:
         """Write each field."""
@@ -40,12 +39,15 @@ class Typed:
     """A value that msgspec can make: of a field in a model."""
 
     def __init__(self, shape: Shape, kind: Any) -> None:
-        self.forms = shape.forms
-        self.builtins = shape.builtins
-        self.is_special = shape.is_special
+        self.forms: frozenset[str] = shape.forms
+        self.builtins: frozenset[str] = shape.builtins
+        self.is_special: bool = shape.is_special
         self._shape = shape
         self._kind = kind
-        self.write = shape.write
+
+    def write(self, value: Any) -> Any:
+        """Write it as its shape does."""
+        return self._shape.write(value)
 
     def read(self, value: Any) -> Any:
         """Read it as what it is; leave it to the model if it does not fit."""

@@ -103,7 +103,8 @@ class Leaf:
         *,
         is_special: bool = False,
     ) -> None:
-        self.forms = self.builtins = frozenset((form,))
+        self.forms: frozenset[str] = frozenset((form,))
+        self.builtins: frozenset[str] = self.forms
         self.is_special = is_special
         self._write = write
         self._read = read
@@ -121,9 +122,10 @@ class Row:
     """A list, a set or a tuple."""
 
     def __init__(self, item: Shape | None, items: Sequence[Shape] = ()) -> None:
-        self.forms = self.builtins = frozenset(("array",))
+        self.forms: frozenset[str] = frozenset(("array",))
+        self.builtins: frozenset[str] = self.forms
         self.is_special = False
-        self.items = list(items)
+        self.items: list[Shape] = list(items)
         self._item = item
 
     def write(self, value: Any) -> Any:
@@ -147,7 +149,8 @@ class Table:
     """A dictionary whose keys are text or whole numbers: an object."""
 
     def __init__(self, value: Shape) -> None:
-        self.forms = self.builtins = frozenset(("object",))
+        self.forms: frozenset[str] = frozenset(("object",))
+        self.builtins: frozenset[str] = self.forms
         self.is_special = False
         self._value = value
 
@@ -174,8 +177,8 @@ class PairList:
     """A dictionary with other keys: a list of keys and values in turn."""
 
     def __init__(self, key: Shape, value: Shape) -> None:
-        self.forms = frozenset(("array",))
-        self.builtins = frozenset(("object",))
+        self.forms: frozenset[str] = frozenset(("array",))
+        self.builtins: frozenset[str] = frozenset(("object",))
         self.is_special = True
         self._key = key
         self._value = value
@@ -212,7 +215,8 @@ class Fields:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.forms = self.builtins = frozenset(("object",))
+        self.forms: frozenset[str] = frozenset(("object",))
+        self.builtins: frozenset[str] = self.forms
         self.is_special = False
         self.fields: dict[str, Shape] = {}
         """By their names on the wire; filled in later, since a type may hold itself."""
@@ -221,6 +225,16 @@ class Fields:
         """Fields that have to be there and may be `None`: Swift leaves them out then."""
         self.tags: dict[str, Any] = {}
         """Fields that always have one value, by which members of a union are told apart."""
+
+    def look_like(self, shape: Shape) -> None:
+        """Take the forms of another shape, the only one that this consists of."""
+        self.forms, self.builtins = shape.forms, shape.builtins
+
+    def require(self, wire_name: str, shape: Shape) -> None:
+        """Note that a field has to be there."""
+        self.required |= {wire_name}
+        if "null" in shape.forms:
+            self.nullable |= {wire_name}
 
     def write(self, value: Any) -> Any:
         """Write each field."""
@@ -251,9 +265,9 @@ class Either:
 
     def __init__(self, members: Sequence[Shape], place: str) -> None:
         self.members = members
-        self.forms = frozenset[str]().union(*(member.forms for member in members))
-        self.builtins = frozenset[str]().union(*(member.builtins for member in members))
-        self.is_special = any(member.is_special for member in members)
+        self.forms: frozenset[str] = frozenset[str]().union(*(member.forms for member in members))
+        self.builtins: frozenset[str] = frozenset[str]().union(*(member.builtins for member in members))
+        self.is_special: bool = any(member.is_special for member in members)
         for index, member in enumerate(members):
             others = frozenset[str]().union(*(other.forms for other in (*members[:index], *members[index + 1 :])))
             if member.is_special and (member.forms & others or "any" in others):
