@@ -65,7 +65,17 @@ def test_the_base_alone_can_be_held_against_the_suite() -> None:
 def test_what_works_but_is_not_stated_is_a_warning() -> None:
     code, told = report("ModestHarness", "-k", "what_works_is_stated")
     assert code == 0
-    expected = {"CANCEL", "ABORT", "RESUME", "PAUSE_QUEUE", "METADATA", "SCHEDULING", "CLEANUP", "DURABILITY"}
+    expected = {
+        "CANCEL",
+        "ABORT",
+        "RESUME",
+        "RESULTS",
+        "PAUSE_QUEUE",
+        "METADATA",
+        "SCHEDULING",
+        "CLEANUP",
+        "DURABILITY",
+    }
     assert {warning.split()[0] for warning in told["warnings"]} == expected
 
 
