@@ -11,7 +11,7 @@ from valkey.asyncio import Valkey
 
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import driver_at
-from tests.support.parallel import spread
+from tests.support.parallel import check_names, spread
 from tests.support.proxy import Proxy
 from tests.support.servers import Server, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
 
@@ -26,6 +26,11 @@ settings.load_profile("any machine")
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Use several processes, if there is enough for them to do."""
     spread(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the names of the tests."""
+    check_names(items)
 
 
 def pytest_report_header() -> list[str]:

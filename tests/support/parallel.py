@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -26,3 +27,13 @@ def spread(config: pytest.Config) -> None:
         option.numprocesses, option.dist = PROCESSES, "worksteal"
         # All have to find the same tests in the same order, those with a set of parameters too.
         os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
+
+
+def check_names(items: Sequence[pytest.Item]) -> None:
+    """Refuse tests whose names hold an address: they are called otherwise in each process.
+
+    Raises:
+        UsageError: there are such tests.
+    """
+    if named := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"give the parameters of these tests ids that are the same in each process: {named}")

@@ -147,7 +147,9 @@ async def _annotated(parameters: Work, context: JobContext) -> Annotated[Point, 
 
 
 @pytest.mark.parametrize(
-    "handler", [PointMaker(), _point, partial(_point, more=1), _awaitable, _coroutine, _annotated], ids=repr
+    "handler",
+    [PointMaker(), _point, partial(_point, more=1), _awaitable, _coroutine, _annotated],
+    ids=["object", "function", "partial", "awaitable", "coroutine", "annotated"],
 )
 async def test_the_declared_type_is_found_behind_any_handler(handler: Any) -> None:
     queue = make_queue()
