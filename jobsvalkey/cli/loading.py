@@ -16,6 +16,7 @@ from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.server_url import ENCODE
 from jobsvalkey.contract.option_types import with_article
+from jobsvalkey.runtime import Task
 
 
 def load(target: str, *kinds: type[Any]) -> Any:
@@ -39,7 +40,7 @@ def load(target: str, *kinds: type[Any]) -> Any:
         if not hasattr(found, name):
             raise WrongUsage(f"module {module_name!r} has no {path!r}: name a service that it defines")
         found = getattr(found, name)
-    if not isinstance(found, kinds) and callable(found):
+    if not isinstance(found, (*kinds, Task)) and callable(found):
         found = _call(target, found)
     is_async = not isinstance(found, kinds) and (
         inspect.iscoroutine(found) or isinstance(found, AbstractAsyncContextManager)
@@ -83,7 +84,8 @@ def _import(name: str) -> Any:
     except ModuleNotFoundError as error:
         # The module itself, or one that it imports in vain?
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise WrongUsage(f"there is no module {name!r}: run the command in the folder that has it") from error
+            hint = "leave out the .py" if name.endswith(".py") else "run the command in the folder that has it"
+            raise WrongUsage(f"there is no module {name!r}: {hint}") from error
         raise _broken(f"module {name!r} cannot be imported", error) from error
     except Exception as error:
         raise _broken(f"module {name!r} cannot be imported", error) from error

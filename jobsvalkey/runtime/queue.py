@@ -137,7 +137,10 @@ class JobQueue(JobRegistration, Generic[D_co]):
         _check_options(options)
         if parameters:
             if not isinstance(job, JobName):
-                raise InvalidParameters(f"only a JobName is pushed together with parameters, not {job!r}")
+                raise InvalidParameters(
+                    f"only a JobName is pushed together with parameters, not {job!r}: write "
+                    "JobName(NAME, TYPE), or push what TASK.with_parameters(...) returns"
+                )
             job = cast("JobName[Any]", job).with_parameters(*parameters)
         return await self._producer.push(*unpack_job(job), options)
 

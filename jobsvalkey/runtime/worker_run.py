@@ -269,7 +269,11 @@ class WorkerRun:
         if self.jobs.idle.is_set():
             return
         self._lock.wake()  # the store is told, so that whatever ends this process now is not taken for a death
-        await wait_for(self._drained, self._options.graceful_shutdown_timeout.total_seconds())
+        seconds = self._options.graceful_shutdown_timeout.total_seconds()
+        if seconds and not self._drained.is_set():
+            text = "stops, and waits up to %g s for the running jobs (%d)"
+            _LOGGER.info(text, seconds, self.jobs.running, extra=self._fields)
+        await wait_for(self._drained, seconds)
         await self._end_handlers()
 
     async def _end_handlers(self, *, cancelled: bool = False) -> None:

@@ -18,7 +18,9 @@ def info(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = Fa
         print_json(found)
         return
     counts: dict[str, int] = found.pop("jobs")
-    rows: list[tuple[str, object]] = [(name.replace("_", " "), value) for name, value in found.items()]
+    # Not to be taken for the number of paused jobs, which follows.
+    labels = {"paused": "queue paused", "seconds_behind": "seconds behind"}
+    rows: list[tuple[str, object]] = [(labels.get(name, name), value) for name, value in found.items()]
     rows += [(status, f"{count:,}") for status, count in counts.items()]
     print_fields(rows)
 

@@ -72,5 +72,8 @@ async def test_a_paused_queue_is_shown_and_resumed(shell: Shell, queue: JobQueue
     assert (await shell("queue", "pause")).out == f"queue {shell.queue_key} is paused\n"
     assert await queue.is_queue_paused()
     assert (await shell("info", "--json")).json["paused"] is True
+    lines = [line.split() for line in (await shell("info")).out.splitlines()]
+    assert ["queue", "paused", "True"] in lines
+    assert ["paused", "0"] in lines
     assert (await shell("queue", "resume")).out == f"queue {shell.queue_key} is resumed\n"
     assert not await queue.is_queue_paused()

@@ -32,6 +32,7 @@ async def test_every_signal_that_stops_lets_jobs_end(
         process.send_signal(number)
         result = await ended(process)
     assert result.code == 0, result
+    assert "stops, and waits up to 30 s for the running jobs (1)" in result.err
     assert done(file)
 
 

@@ -103,6 +103,8 @@ async def test_processes_leave_with_their_supervisor(workers: Workers, queue: Jo
         ("app", 2, ["'app' is not MODULE:SERVICE", "myapp.jobs:service"]),
         ("gone:service", 2, ["there is no module 'gone'", "in the folder that has it"]),
         ("app.gone:service", 2, ["there is no module 'app.gone'"]),
+        ("app.py:service", 2, ["there is no module 'app.py'", "leave out the .py"]),
+        ("tasks:greet", 2, ["tasks:greet is a Task", "a JobService or a JobQueue"]),
         ("app:gone", 2, ["module 'app' has no 'gone'"]),
         ("app:number", 2, ["app:number is an int", "a JobService or a JobQueue"]),
         ("app:broken", 1, ["app:broken cannot be called", "RuntimeError: no such luck, app.py, line"]),
@@ -114,6 +116,9 @@ async def test_refuses_what_it_cannot_run(
     workers: Workers, target: str, code: int, words: list[str], processes: str
 ) -> None:
     (workers.folder / "wrong.py").write_text("x = 1\nif\n")
+    (workers.folder / "tasks.py").write_text(
+        "from app import service\n@service.task\nasync def greet(name: str) -> None: ...\n"
+    )
     (workers.folder / "needy.py").write_text("import nobody_has_this\n")
     (await workers.run(target, "--processes", processes)).assert_refused(code, *words)
 
