@@ -12,8 +12,8 @@ from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey_memory import ManualClock
 from tests.support.drivers import HOUR, claims_of, client_of, new_job, open_worker
 from tests.support.processors import run_in_background
+from tests.support.scenes import orphaned, pending
 from tests.support.servers import Server
-from tests.support.steps import orphaned, pending
 from tests.support.waiting import until
 from tests.support.work import Work, counting
 

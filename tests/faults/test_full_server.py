@@ -7,14 +7,26 @@ from typing import Any
 import pytest
 
 from jobsvalkey import JobQueue, ProcessorOptions, StoreFull
-from jobsvalkey.contract import Fail, Finish, JobStatus, Release, Retry, Settlement, SettleOutcome
-from jobsvalkey.valkey import ValkeyJobQueue
+from jobsvalkey.contract import (
+    Cancel,
+    Fail,
+    Finish,
+    JobStatus,
+    NewJob,
+    Release,
+    Retry,
+    Settlement,
+    SettleOutcome,
+    new_job_id,
+)
+from jobsvalkey.valkey import ValkeyJobQueue, scripting
 from jobsvalkey.valkey.scripting import PUSH
 from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job, open_worker
 from tests.support.processors import run_in_background
 from tests.support.proxy import Proxy, script
 from tests.support.pushes import STORED, outcomes
 from tests.support.servers import Server
+from tests.support.steps import STEPS, claiming
 from tests.support.waiting import until
 from tests.support.work import Work, counting
 
@@ -50,6 +62,16 @@ def fill(client: Any) -> Fill:
     return fill
 
 
+@pytest.fixture
+def unfill(client: Any) -> Fill:
+    """Gives the server room again."""
+
+    async def unfill() -> None:
+        await client.config_set("maxmemory", "0")
+
+    return unfill
+
+
 async def everything(client: Any) -> dict[bytes, bytes]:
     return {key: await client.dump(key) async for key in client.scan_iter(count=1000)}
 
@@ -83,6 +105,8 @@ async def test_a_push_that_was_stored_is_told_so_though_the_server_is_full_by_th
 
 SETTLEMENTS: dict[str, tuple[Callable[[Any], Settlement], JobStatus]] = {
     "finish": (lambda claim: Finish(claim.job_id, claim.token), JobStatus.COMPLETED),
+    "finish with a result": (lambda claim: Finish(claim.job_id, claim.token, b"result"), JobStatus.COMPLETED),
+    "cancel": (lambda claim: Cancel(claim.job_id, claim.token, b"reason"), JobStatus.CANCELLED),
     "fail": (lambda claim: Fail(claim.job_id, claim.token, b"error"), JobStatus.FAILED),
     "retry": (lambda claim: Retry(claim.job_id, claim.token, b"again", HOUR, b"error"), JobStatus.PENDING),
     "release": (lambda claim: Release(claim.job_id, claim.token), JobStatus.PENDING),
@@ -104,6 +128,43 @@ async def test_claims_are_made_and_settled(driver: ValkeyJobQueue, fill: Fill, n
     assert (again.outcomes, again.claims) == (exchanged.outcomes, exchanged.claims)
     assert (await driver.renew("worker", HOUR)).tokens == {exchanged.claims[0].token}
     await driver.close_worker("worker")
+
+
+ADDING = (scripting.PUSH, scripting.PUSH_IF, scripting.SET_METADATA, scripting.ACQUIRE_LOCK)
+"""What a full server refuses; all else removes before it adds."""
+
+
+async def test_every_step_but_those_that_only_add_works(
+    driver: ValkeyJobQueue, client: Any, fill: Fill, unfill: Fill
+) -> None:
+    for name, step in STEPS.items():
+        scene = await step.prepare(driver)
+        await fill()
+        if step.script in ADDING:
+            before = await everything(client)
+            with pytest.raises(StoreFull):
+                await step.ask(driver, scene)
+            assert await everything(client) == before, name
+        else:
+            answer = await step.ask(driver, scene)
+            assert answer == (scene.ids[:2] if step.ask is claiming else step.answer), name
+            assert await step.see(driver, scene) == step.left, name
+            assert await driver.validate() == [], name
+        await unfill()
+        await client.flushall()
+
+
+async def test_a_job_with_fields_that_swift_has_run_anew_is_claimed(
+    driver: ValkeyJobQueue, client: Any, queue_key: str, fill: Fill
+) -> None:
+    job = NewJob(new_job_id(), b"request", keep_for=HOUR)
+    await driver.push([job])
+    await open_worker(driver)
+    await client.zadd(f"{queue_key}.pending", {str(job.job_id): 1})
+    await client.zrem(f"{queue_key}.metadata._pending", str(job.job_id))
+    await fill()
+    assert [claim.job_id for claim in (await driver.exchange("worker", 1, (), 1)).claims] == [job.job_id]
+    assert await driver.validate() == []
 
 
 async def test_what_takes_jobs_away_works(driver: ValkeyJobQueue, fill: Fill) -> None:

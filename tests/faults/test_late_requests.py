@@ -10,18 +10,15 @@ from valkey.exceptions import ResponseError
 from jobsvalkey import StoreUnavailable
 from jobsvalkey.contract import Finish, JobStatus, SettleOutcome
 from jobsvalkey.valkey import ValkeyJobQueue
-from jobsvalkey.valkey.scripting import EXCHANGE, PUSH
+from jobsvalkey.valkey.scripting import CLOSE_WORKER, EXCHANGE, PUSH, RECOVER, RENEW
 from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
 from tests.support.proxy import Fault, Proxy, script
 from tests.support.pushes import STORED, outcomes
 from tests.support.steps import STEPS
 
 Arrive = Callable[[Fault], Awaitable[Any]]
-NUMBERED = sorted(
-    set(STEPS)
-    - {"claim", "finish", "fail", "fail and keep", "retry", "release"}
-    - {"open_worker", "renew", "close_worker", "recover"}
-)
+UNNUMBERED = (EXCHANGE, RENEW, CLOSE_WORKER, RECOVER)
+NUMBERED = sorted(name for name, step in STEPS.items() if step.script not in UNNUMBERED)
 
 
 @pytest.fixture

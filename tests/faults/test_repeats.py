@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from jobsvalkey.contract import (
+    AbortOutcome,
     Exchanged,
     Finish,
     JobCleanup,
@@ -23,10 +24,12 @@ from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
 from tests.support.proxy import Proxy
 from tests.support.pushes import STORED, outcomes
-from tests.support.steps import STEPS, Prepare, failed, paused, pending
+from tests.support.scenes import Prepare, claimed, failed, kept_job, paused, pending, queue_paused
+from tests.support.steps import STEPS
 
 Ask: TypeAlias = Callable[[ValkeyJobQueue, JobID, Operation], Awaitable[Any]]
 JOB = new_job()
+KEPT = kept_job()
 REMOVE = JobCleanup.remove()
 
 NUMBERED: dict[str, tuple[Prepare, Ask, Any]] = {
@@ -42,6 +45,11 @@ NUMBERED: dict[str, tuple[Prepare, Ask, Any]] = {
     "rerun": (failed, lambda d, i, o: d.rerun(i, operation=o), True),
     "remove": (failed, lambda d, i, o: d.remove(i, operation=o), True),
     "cleanup": (failed, lambda d, _, o: d.cleanup_step(JobStatus.FAILED, REMOVE, max_jobs=2, operation=o), 2),
+    "push with keep_for": (pending, lambda d, _, o: d.push([KEPT], operation=o), [Pushed(STORED, KEPT.job_id)]),
+    "abort of a pending job": (pending, lambda d, i, o: d.abort(i, operation=o), AbortOutcome.CANCELLED),
+    "abort": (claimed, lambda d, i, o: d.abort(i, operation=o), AbortOutcome.REQUESTED),
+    "pause_queue": (pending, lambda d, _, o: d.pause_queue(operation=o), None),
+    "resume_queue": (queue_paused, lambda d, _, o: d.resume_queue(operation=o), None),
     "set_metadata": (pending, lambda d, _, o: d.set_metadata("value", b"1", operation=o), None),
     "acquire_lock": (pending, lambda d, _, o: d.acquire_lock("lock", b"me", HOUR, operation=o), True),
     "release_lock": (pending, lambda d, _, o: d.release_lock("held", b"holder", operation=o), True),

@@ -10,6 +10,7 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import ActiveLock, ConfigurationError, JobContext, JobQueue, JobStatus, ProcessorOptions, StoreFull
+from jobsvalkey.contract import new_job_id
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
 from tests.support.drivers import client_of, driver_at, new_job
 from tests.support.processors import run_in_background
@@ -110,6 +111,10 @@ CALLS: dict[str, Callable[[ValkeyJobQueue], Awaitable[Any]]] = {
     "push": lambda driver: driver.push([new_job()]),
     "set_metadata": lambda driver: driver.set_metadata("key", b"value"),
     "counts": lambda driver: driver.counts(),
+    "abort": lambda driver: driver.abort(new_job_id()),
+    "pause_queue": lambda driver: driver.pause_queue(),
+    "is_queue_paused": lambda driver: driver.is_queue_paused(),
+    "ended": lambda driver: driver.ended([new_job_id()], timedelta(hours=1)),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from jobsvalkey import JobContext, JobQueue, JobStatus, ProcessorOptions, StoreUnavailable, new_job_id
-from jobsvalkey.contract import Fail, NewJob, Retry, StoreOutcome
+from jobsvalkey.contract import Fail, Finish, NewJob, Retry, StoreOutcome
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
 from tests.conftest import StartServer
 from tests.support.drivers import claims_of, driver_at
@@ -115,8 +115,17 @@ async def fail(driver: ValkeyJobQueue, direct: ValkeyJobQueue) -> None:
     assert await direct.status(claim.job_id) is JobStatus.FAILED
 
 
+async def finish(driver: ValkeyJobQueue, direct: ValkeyJobQueue) -> None:
+    await direct.push([NewJob(new_job_id(), b"request")])
+    (claim,) = await claims_of(direct, 1)
+    await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token, LARGE)])
+    (ended,) = await direct.ended([claim.job_id], timedelta(hours=1))
+    assert ended is not None
+    assert ended.result == LARGE
+
+
 @pytest.mark.parametrize(
-    "step", [push, push_at_once, push_if, set_metadata, retry, fail], ids=lambda step: step.__name__
+    "step", [push, push_at_once, push_if, set_metadata, retry, fail, finish], ids=lambda step: step.__name__
 )
 async def test_a_step_that_leaves_slowly_is_sent_to_its_end(
     step: Callable[[ValkeyJobQueue, ValkeyJobQueue], Awaitable[None]],
@@ -128,6 +137,19 @@ async def test_a_step_that_leaves_slowly_is_sent_to_its_end(
         await driver.counts()
         await step(driver, direct)
         assert link.accepted <= 3, "it was sent again and again"
+
+
+async def test_a_result_that_arrives_slowly_is_read_to_its_end(
+    default_server: Server, queue_key: str, direct: ValkeyJobQueue
+) -> None:
+    await direct.push([NewJob(new_job_id(), b"request")])
+    (claim,) = await claims_of(direct, 1)
+    await direct.exchange("worker", 2, [Finish(claim.job_id, claim.token, LARGE)])
+    async with slow_driver(default_server, queue_key, down=RATE) as (driver, link):
+        (ended,) = await driver.ended([claim.job_id], timedelta(hours=1))
+        assert ended is not None
+        assert ended.result == LARGE
+        assert link.carried_down < 3 * len(LARGE), "it was sent again and again"
 
 
 async def test_patience_is_not_over_while_bytes_move(

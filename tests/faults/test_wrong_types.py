@@ -24,7 +24,8 @@ from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, claims_of, new_job, open_worker
 from tests.support.processors import run_in_background
 from tests.support.pushes import STORED, outcomes
-from tests.support.steps import STEPS, claimed, pending
+from tests.support.scenes import claimed, pending
+from tests.support.steps import STEPS
 from tests.support.waiting import until
 from tests.support.work import Work, counting
 
@@ -39,6 +40,9 @@ QUEUE_KEYS = (
     ),
     *(".metadata._wake", ".metadata._unowned", ".metadata.value", ".metadata.lock", ".metadata.held"),
     *(".metadata._locks", ".metadata._layout", ".metadata._producer.*"),
+    *(".metadata._pending", ".metadata._paused", ".metadata._ended"),
+    *(".metadata._kept_completed", ".metadata._kept_cancelled"),
+    *(".metadata._lasts_completed", ".metadata._lasts_failed", ".metadata._lasts_cancelled"),
 )
 JOB_KEYS = ("", ".metadata")
 

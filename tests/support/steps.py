@@ -1,12 +1,12 @@
-"""Every writing step of the driver: what it starts from, how it is asked for, its answer, and what it leaves."""
+"""Every step of the driver: what it starts from, how it is asked for, its answer, and what it leaves."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 from jobsvalkey.contract import (
+    AbortOutcome,
+    Cancel,
     Claim,
     Exchanged,
     Fail,
@@ -22,22 +22,27 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
 from jobsvalkey.valkey.scripting import Script
-from tests.support.drivers import HOUR, claims_of, new_job, open_worker
+from tests.support.drivers import HOUR, claims_of, new_job
 from tests.support.pushes import STORED, outcomes
+from tests.support.scenes import (
+    JOBS,
+    Prepare,
+    Scene,
+    asked,
+    asked_and_orphaned,
+    claimed,
+    failed,
+    kept_for,
+    kept_for_and_claimed,
+    kept_job,
+    orphaned,
+    paused,
+    pending,
+    queue_paused,
+    two_orphaned,
+    worker,
+)
 
-JOBS = 3
-MOMENT = timedelta(milliseconds=1)
-
-
-@dataclass
-class Scene:
-    """Three jobs in the state that a step starts from."""
-
-    ids: list[JobID]
-    claims: list[Claim]
-
-
-Prepare: TypeAlias = Callable[[ValkeyJobQueue], Awaitable[Scene]]
 Ask: TypeAlias = Callable[[ValkeyJobQueue, Scene], Awaitable[Any]]
 See: TypeAlias = Callable[[ValkeyJobQueue, Scene], Awaitable[Any]]
 
@@ -54,63 +59,6 @@ class Step:
     left: Any
 
 
-async def pending(driver: ValkeyJobQueue) -> Scene:
-    """Nothing has been done to them."""
-    jobs = [new_job() for _ in range(JOBS)]
-    await driver.push(jobs)
-    await driver.set_metadata("value", b"0")
-    await driver.acquire_lock("held", b"holder", HOUR)
-    return Scene([job.job_id for job in jobs], [])
-
-
-async def worker(driver: ValkeyJobQueue) -> Scene:
-    """There is a worker that has claimed none."""
-    scene = await pending(driver)
-    await open_worker(driver)
-    return scene
-
-
-async def claimed(driver: ValkeyJobQueue) -> Scene:
-    """The worker has claimed them all."""
-    scene = await pending(driver)
-    scene.claims = await claims_of(driver, JOBS)
-    return scene
-
-
-async def orphaned(driver: ValkeyJobQueue) -> Scene:
-    """The worker that had claimed them is dead."""
-    scene = await claimed(driver)
-    await driver.renew("worker", MOMENT)
-    await asyncio.sleep(5 * MOMENT.total_seconds())
-    return scene
-
-
-async def two_orphaned(driver: ValkeyJobQueue) -> Scene:
-    """Each of three workers has claimed one; the first two are dead."""
-    scene = await pending(driver)
-    for name in ("other", "worker", "alive"):
-        scene.claims += await claims_of(driver, 1, name)
-    for name in ("other", "worker"):
-        await driver.renew(name, MOMENT)
-    await asyncio.sleep(5 * MOMENT.total_seconds())
-    return scene
-
-
-async def paused(driver: ValkeyJobQueue) -> Scene:
-    """They are paused."""
-    scene = await pending(driver)
-    for job_id in scene.ids:
-        assert await driver.pause(job_id)
-    return scene
-
-
-async def failed(driver: ValkeyJobQueue) -> Scene:
-    """They have failed."""
-    scene = await claimed(driver)
-    await driver.exchange("worker", 2, [Fail(each.job_id, each.token, b"error") for each in scene.claims])
-    return scene
-
-
 async def statuses(driver: ValkeyJobQueue, scene: Scene) -> list[JobStatus | None]:
     """Where the three are."""
     return [await driver.status(job_id) for job_id in scene.ids]
@@ -125,6 +73,23 @@ async def recovered(driver: ValkeyJobQueue, scene: Scene) -> list[int]:
     """How often each was recovered, where it is pending."""
     jobs = [await driver.get(job_id) for job_id in scene.ids]
     return [job.recoveries for job in jobs if job is not None and job.status is JobStatus.PENDING]
+
+
+async def shown(driver: ValkeyJobQueue, scene: Scene) -> tuple[JobStatus, bytes | None, bytes | None] | None:
+    """The state, the result and the error of the first."""
+    job = await driver.get(scene.ids[0])
+    return None if job is None else (job.status, job.result, job.error)
+
+
+async def is_paused(driver: ValkeyJobQueue, scene: Scene) -> bool:
+    """Whether the queue is paused."""
+    return await driver.is_queue_paused()
+
+
+async def asked_for(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
+    """Whether the worker hears that it is to end the job, for each of its claims."""
+    aborts = (await driver.renew("worker", HOUR)).aborts
+    return [claim.token in aborts for claim in scene.claims]
 
 
 def metadata(key: str) -> See:
@@ -159,6 +124,22 @@ async def claiming(driver: ValkeyJobQueue, scene: Scene) -> list[JobID]:
     return [claim.job_id for claim in exchanged.claims if claim.job_id in scene.ids[:2]]
 
 
+async def hearing(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
+    """An exchange of which the answer says the end of which claims is asked for."""
+    aborts = (await driver.exchange("worker", 2, (), 1)).aborts
+    return [claim.token in aborts for claim in scene.claims]
+
+
+async def ending(driver: ValkeyJobQueue, scene: Scene) -> list[JobStatus | None]:
+    """A wait for the ends of jobs."""
+    return [job and job.status for job in await driver.ended(scene.ids, HOUR)]
+
+
+async def aborting(driver: ValkeyJobQueue, scene: Scene) -> AbortOutcome:
+    """A request to end the first."""
+    return await driver.abort(scene.ids[0])
+
+
 async def opening(driver: ValkeyJobQueue, scene: Scene) -> None:
     """Another worker."""
     await driver.open_worker("worker", HOUR)
@@ -169,9 +150,19 @@ async def renewing(driver: ValkeyJobQueue, scene: Scene) -> bool:
     return (await driver.renew("worker", HOUR)).tokens == frozenset(claim.token for claim in scene.claims)
 
 
+async def closing(driver: ValkeyJobQueue, scene: Scene) -> None:
+    """The end of the worker."""
+    await driver.close_worker("worker")
+
+
 async def pushing(driver: ValkeyJobQueue, count: int) -> list[StoreOutcome]:
     """A push of some jobs."""
     return outcomes(await driver.push([new_job() for _ in range(count)]))
+
+
+async def pushing_kept(driver: ValkeyJobQueue, scene: Scene) -> list[StoreOutcome]:
+    """A push of a job with a field that Swift does not know."""
+    return outcomes(await driver.push([kept_job()]))
 
 
 async def pushing_if(driver: ValkeyJobQueue, scene: Scene) -> StoreOutcome:
@@ -186,11 +177,36 @@ async def closed(driver: ValkeyJobQueue, scene: Scene) -> list[Any]:
 
 SETTLED = [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
 PENDING, PROCESSING, FAILED = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.FAILED
+COMPLETED, CANCELLED = JobStatus.COMPLETED, JobStatus.CANCELLED
 
 
-def _settle(settle: Callable[[Claim], Settlement], status: JobStatus) -> Step:
+def _settle(settle: Callable[[Claim], Settlement], status: JobStatus, prepare: Prepare = claimed) -> Step:
     left = [status, PROCESSING, PROCESSING]
-    return Step(scripting.EXCHANGE, claimed, settling(settle), SETTLED, statuses, left)
+    return Step(scripting.EXCHANGE, prepare, settling(settle), SETTLED, statuses, left)
+
+
+def _settle_and_show(settle: Callable[[Claim], Settlement], prepare: Prepare, *left: Any) -> Step:
+    return Step(scripting.EXCHANGE, prepare, settling(settle), SETTLED, shown, left)
+
+
+def _finish(claim: Claim) -> Settlement:
+    return Finish(claim.job_id, claim.token)
+
+
+def _finish_with_result(claim: Claim) -> Settlement:
+    return Finish(claim.job_id, claim.token, b"result")
+
+
+def _retry(claim: Claim) -> Settlement:
+    return Retry(claim.job_id, claim.token, b"again", HOUR, b"error")
+
+
+def _release(claim: Claim) -> Settlement:
+    return Release(claim.job_id, claim.token)
+
+
+def _cancel(claim: Claim) -> Settlement:
+    return Cancel(claim.job_id, claim.token, b"reason")
 
 
 def _single(script: Script, prepare: Prepare, name: str, left: JobStatus | None) -> Step:
@@ -209,11 +225,11 @@ STEPS = {
     "push_if": Step(scripting.PUSH_IF, pending, pushing_if, StoreOutcome.STORED, number, 4),
     "push_if: the key": Step(scripting.PUSH_IF, pending, pushing_if, StoreOutcome.STORED, metadata("value"), b"1"),
     "claim": Step(scripting.EXCHANGE, worker, claiming, None, held, (1, 2)),
-    "finish": _settle(lambda claim: Finish(claim.job_id, claim.token), JobStatus.COMPLETED),
+    "finish": _settle(_finish, COMPLETED),
     "fail": _settle(lambda claim: Fail(claim.job_id, claim.token, b"error"), FAILED),
     "fail and keep": _settle(lambda claim: Fail(claim.job_id, claim.token, b"error", keep=True), FAILED),
-    "retry": _settle(lambda claim: Retry(claim.job_id, claim.token, b"again", HOUR, b"error"), PENDING),
-    "release": _settle(lambda claim: Release(claim.job_id, claim.token), PENDING),
+    "retry": _settle(_retry, PENDING),
+    "release": _settle(_release, PENDING),
     "cancel": _single(scripting.CANCEL, pending, "cancel", JobStatus.CANCELLED),
     "pause": _single(scripting.PAUSE, pending, "pause", JobStatus.PAUSED),
     "resume": _single(scripting.RESUME, paused, "resume", PENDING),
@@ -254,8 +270,51 @@ STEPS = {
     ),
     "open_worker": Step(scripting.RENEW, pending, opening, None, held, (JOBS, 0)),
     "renew": Step(scripting.RENEW, claimed, renewing, True, held, (0, JOBS)),
-    "close_worker": Step(
-        scripting.CLOSE_WORKER, claimed, lambda d, _: d.close_worker("worker"), None, closed, [0, 0, 0, JOBS]
-    ),
+    "close_worker": Step(scripting.CLOSE_WORKER, claimed, closing, None, closed, [0, 0, 0, JOBS]),
     "recover": Step(scripting.RECOVER, orphaned, lambda d, _: d.recover(), JOBS, recovered, [1, 1, 1]),
+    "push with keep_for": Step(scripting.PUSH, pending, pushing_kept, [STORED], number, 4),
+    "claim with keep_for": Step(scripting.EXCHANGE, kept_for, claiming, None, held, (1, 2)),
+    "finish with keep_for": _settle_and_show(_finish_with_result, kept_for_and_claimed, COMPLETED, b"result", None),
+    "retry with keep_for": _settle(_retry, PENDING, kept_for_and_claimed),
+    "finish with a result": _settle_and_show(_finish_with_result, claimed, COMPLETED, b"result", None),
+    "ended": Step(scripting.READ, failed, ending, [FAILED] * JOBS, statuses, [FAILED] * JOBS),
+    "pause_queue": Step(scripting.PAUSE_QUEUE, pending, lambda d, _: d.pause_queue(), None, is_paused, True),
+    "resume_queue": Step(scripting.PAUSE_QUEUE, queue_paused, lambda d, _: d.resume_queue(), None, is_paused, False),
+    "is_queue_paused": Step(scripting.IS_QUEUE_PAUSED, queue_paused, is_paused, True, is_paused, True),
+    "finish while paused": Step(
+        scripting.EXCHANGE, queue_paused, settling(_finish), SETTLED, statuses, [COMPLETED, PROCESSING, PENDING]
+    ),
+    "abort a pending job": Step(
+        scripting.ABORT, pending, aborting, AbortOutcome.CANCELLED, shown, (CANCELLED, None, None)
+    ),
+    "abort": Step(scripting.ABORT, claimed, aborting, AbortOutcome.REQUESTED, asked_for, [True, False, False]),
+    "abort again": Step(scripting.ABORT, asked, aborting, AbortOutcome.REQUESTED, asked_for, [True, False, False]),
+    "abort of nothing": Step(scripting.ABORT, failed, aborting, AbortOutcome.NOTHING, statuses, [FAILED] * JOBS),
+    "cancel a claim": _settle_and_show(_cancel, asked, CANCELLED, None, b"reason"),
+    "finish under abort": _settle(_finish, COMPLETED, asked),
+    "retry under abort": _settle(_retry, CANCELLED, asked),
+    "release under abort": _settle(_release, CANCELLED, asked),
+    "exchange under abort": Step(
+        scripting.EXCHANGE, asked, hearing, [True, False, False], statuses, [PROCESSING] * JOBS
+    ),
+    "renew under abort": Step(scripting.RENEW, asked, asked_for, [True, False, False], held, (0, JOBS)),
+    "close_worker under abort": Step(
+        scripting.CLOSE_WORKER,
+        asked,
+        lambda d, _: d.close_worker("worker"),
+        None,
+        statuses,
+        [CANCELLED, PENDING, PENDING],
+    ),
+    "recover under abort": Step(
+        scripting.RECOVER, asked_and_orphaned, lambda d, _: d.recover(), JOBS, statuses, [CANCELLED, PENDING, PENDING]
+    ),
+    "cleanup under abort": Step(
+        scripting.CLEANUP,
+        asked,
+        lambda d, _: d.cleanup_step(PROCESSING, JobCleanup.RERUN, max_jobs=2),
+        2,
+        statuses,
+        [CANCELLED, PENDING, PROCESSING],
+    ),
 }

@@ -10,8 +10,8 @@ local function bring_home(due)
     local id, score = due[n], due[n + 1]
     if redis.call('EXISTS', fields_of(id)) == 1 then
       if redis.call('HEXISTS', CLAIMED, id) == 0 then
+        redis.call('ZREM', FIELDED_PAUSED, id) -- a removal first, for a full server
         redis.call('ZADD', FIELDED, score, id)
-        redis.call('ZREM', FIELDED_PAUSED, id)
         for _, state in ipairs(STATES) do
           redis.call('ZREM', kept_of(state), id)
           redis.call('ZREM', lasts_of(state), id)
