@@ -26,9 +26,10 @@ end
 -- The recorded answer of a repeat, or a refusal; nil if the step is to be done.
 local function answered()
   local found = redis.call('MGET', LAYOUT, PRODUCER)
-  local refusal, last = refused(found[1]), found[2]
+  -- MGET tells nothing of a key that holds something else, GET fails.
+  local refusal, last = refused(found[1] or redis.call('GET', LAYOUT)), found[2]
   if refusal then return refusal end
-  if not last then return redis.call('GET', PRODUCER) or nil end -- which fails if it holds something else
+  if not last then return redis.call('GET', PRODUCER) or nil end
   local number_of_last, expires, digest_of_last, answer = last:match('^(%d+) (%d+) (%S*) (.*)$')
   if not expires or tonumber(expires) <= now then return nil end
   if tonumber(sequence) > tonumber(number_of_last) then return nil end
