@@ -14,9 +14,10 @@ locals of that kind.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import takewhile
 from typing import Final
 
@@ -30,22 +31,41 @@ _COMMANDS = re.compile(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\(batch, )'(\w
 _WORDS = re.compile(r"^( *)-- words: (\w+)\n", re.M)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Script:
-    """The text of a script, and the digest by which a server that has seen it knows it."""
+    """A script. It is put together when it is first used: a process needs a few of them, and soon."""
 
     name: str
-    text: str
-    digest: str
-    parameters: tuple[str, ...]
-    """The words after `CONTEXT` and before those that there is any number of."""
-    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """The words of what there is any number of, by its kind, or under an empty name if there is one kind only."""
+
+    @cached_property
+    def text(self) -> str:
+        """The source, for a server that has not seen it."""
+        return self._whole[0]
+
+    @cached_property
+    def digest(self) -> str:
+        """The name by which a server that has seen it knows it."""
+        # Nothing secret depends on it.
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The words after `CONTEXT` and before those that there is any number of."""
+        return self._whole[1]
+
+    @property
+    def each(self) -> Mapping[str, tuple[str, ...]]:
+        """The words of what there is any number of, by its kind, or under an empty name if there is one kind only."""
+        return self._whole[2]
 
     @property
     def commands(self) -> frozenset[str]:
         """The commands that it may call, in lower case."""
         return _commands_of(self.text)
+
+    @cached_property
+    def _whole(self) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+        return _put_together(self.name)
 
 
 @cache  # each new connection asks
@@ -53,9 +73,14 @@ def _commands_of(text: str) -> frozenset[str]:
     return frozenset(command.lower() for command in _COMMANDS.findall(text))
 
 
-@cache  # a library is a part of many scripts
-def _source(path: str) -> str:
-    return (files("jobsvalkey.valkey") / "scripts" / f"{path}.lua").read_text("utf-8")
+def _read(folder: Traversable) -> dict[str, str]:
+    found = {entry.name.removesuffix(".lua"): entry for entry in folder.iterdir() if entry.name.endswith(".lua")}
+    return {name: entry.read_text("utf-8") for name, entry in found.items()}
+
+
+# All at once, for an installation may be replaced while it runs: no script may be of another version than this code.
+_SCRIPTS: Final = _read(files("jobsvalkey.valkey") / "scripts")
+_LIBRARIES: Final = _read(files("jobsvalkey.valkey") / "scripts" / "lib")
 
 
 def _with_libraries(text: str, present: set[str], parameters: list[str]) -> str:
@@ -71,7 +96,7 @@ def _with_libraries(text: str, present: set[str], parameters: list[str]) -> str:
 
 def _library(name: str, present: set[str], parameters: list[str]) -> str:
     present.add(name)
-    source = _source(f"lib/{name}")
+    source = _LIBRARIES[name]
     text = _with_libraries(source, present, parameters)
     for asked in _ARGS.findall(source):
         parameters += asked.split()
@@ -112,8 +137,9 @@ def _words(base: str, numbers: Iterable[int]) -> str:
     return ", ".join(f"ARGV[{base} + {number}]" for number in numbers)
 
 
-def _load(name: str) -> Script:
-    source = _source(name)
+def _put_together(name: str) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """The text of a script, the words after `CONTEXT`, and those of what there is any number of."""
+    source = _SCRIPTS[name]
     parameters: list[str] = []
     body = _with_libraries(source, set(), parameters)
     for asked in _ARGS.findall(source):
@@ -132,31 +158,29 @@ def _load(name: str) -> Script:
     if bound:
         head += f"local {', '.join(bound)} = {', '.join(bound.values())}\n"
     text = head + _iterator(name_of_each, each, len(CONTEXT) + len(parameters) + 1) + body
-    # The digest names a script; nothing secret depends on it.
-    digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-    return Script(name, text, digest, tuple(parameters), each)
+    return text, tuple(parameters), each
 
 
-ABORT: Final = _load("abort")
-ACQUIRE_LOCK: Final = _load("acquire_lock")
-CANCEL: Final = _load("cancel")
-CHANGE: Final = _load("change")
-CLEANUP: Final = _load("cleanup")
-CLOSE_WORKER: Final = _load("close_worker")
-COUNTS: Final = _load("counts")
-EXAMINE: Final = _load("examine")
-EXCHANGE: Final = _load("exchange")
-GET_METADATA: Final = _load("get_metadata")
-IS_QUEUE_PAUSED: Final = _load("is_queue_paused")
-PAGE: Final = _load("page")
-PAUSE: Final = _load("pause")
-PAUSE_QUEUE: Final = _load("pause_queue")
-PUSH: Final = _load("push")
-PUSH_IF: Final = _load("push_if")
-READ: Final = _load("read")
-RECOVER: Final = _load("recover")
-RELEASE_LOCK: Final = _load("release_lock")
-RENEW: Final = _load("renew")
-RESUME: Final = _load("resume")
-RIGHTS: Final = _load("rights")
-SET_METADATA: Final = _load("set_metadata")
+ABORT: Final = Script("abort")
+ACQUIRE_LOCK: Final = Script("acquire_lock")
+CANCEL: Final = Script("cancel")
+CHANGE: Final = Script("change")
+CLEANUP: Final = Script("cleanup")
+CLOSE_WORKER: Final = Script("close_worker")
+COUNTS: Final = Script("counts")
+EXAMINE: Final = Script("examine")
+EXCHANGE: Final = Script("exchange")
+GET_METADATA: Final = Script("get_metadata")
+IS_QUEUE_PAUSED: Final = Script("is_queue_paused")
+PAGE: Final = Script("page")
+PAUSE: Final = Script("pause")
+PAUSE_QUEUE: Final = Script("pause_queue")
+PUSH: Final = Script("push")
+PUSH_IF: Final = Script("push_if")
+READ: Final = Script("read")
+RECOVER: Final = Script("recover")
+RELEASE_LOCK: Final = Script("release_lock")
+RENEW: Final = Script("renew")
+RESUME: Final = Script("resume")
+RIGHTS: Final = Script("rights")
+SET_METADATA: Final = Script("set_metadata")
