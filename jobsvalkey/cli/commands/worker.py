@@ -4,6 +4,8 @@ import asyncio
 import inspect
 import logging
 import sys
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, cast
 
@@ -22,6 +24,8 @@ from jobsvalkey.service import JobService
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _KINDS = (JobService, JobQueue)
+_SAYS_THAT_IT_WAITS_AFTER = 2.0
+"""Seconds."""
 
 
 def worker(
@@ -60,7 +64,7 @@ def _run_or_supervise(
     stopping: Stopping,
 ) -> None:
     if stopping.is_supervised or (processes == 1 and recycle_after is None):
-        if asyncio.run(_run(target, found, burst, recycle_after, stopping)):
+        if _in_a_loop(_run(target, found, burst, recycle_after, stopping)):
             raise typer.Exit(RECYCLED)
         return
     if isinstance(found, JobQueue):
@@ -70,8 +74,15 @@ def _run_or_supervise(
         command.append("--burst")
     if recycle_after is not None:
         command += ["--recycle-after", str(recycle_after)]
-    if not asyncio.run(_supervise(command, processes, burst)):
+    if not _in_a_loop(_supervise(command, processes, burst)):
         raise CommandFailed("a worker process did not end well: its last lines above say why")
+
+
+def _in_a_loop(work: Coroutine[Any, Any, bool]) -> bool:
+    try:
+        return asyncio.run(work)
+    finally:
+        work.close()  # of a process that was stopped before its event loop came to that
 
 
 async def _run(target: str, found: Any, burst: bool, recycle_after: int | None, stopping: Stopping) -> bool:
@@ -87,14 +98,12 @@ async def _run(target: str, found: Any, burst: bool, recycle_after: int | None, 
         _say_what_runs(queue, options, jobs)
         if isinstance(queue, JobService):
             work = queue.run(burst=burst, handle_signals=False, recycle_after=recycle_after)
-            stop = queue.stop
-        else:
-            processor = queue.processor(replace(options, handle_signals=False))
-            work, stop = processor.run(), processor.stop
-        if isinstance(queue, JobService):
-            return await _until_stopped(work, stop, options, stopping)
-        async with queue.driver:
-            return await _until_stopped(work, stop, options, stopping)
+            with _said_if_it_waits(stopping, lambda: queue.health().connected):
+                return await _until_stopped(work, queue.stop, options, stopping)
+        processor = queue.processor(replace(options, handle_signals=False))
+        with _said_if_it_waits(stopping, lambda: processor.state is not None and processor.state.connected):
+            async with queue.driver:
+                return await _until_stopped(processor.run(), processor.stop, options, stopping)
 
 
 async def _until_stopped(work: Any, stop: Any, options: ProcessorOptions, stopping: Stopping) -> bool:
@@ -102,6 +111,21 @@ async def _until_stopped(work: Any, stop: Any, options: ProcessorOptions, stoppi
     await asyncio.sleep(0)  # it begins, so that it can be stopped
     stopping.attach(stop, options)
     return await running
+
+
+@contextmanager
+def _said_if_it_waits(stopping: Stopping, is_connected: Callable[[], bool]) -> Generator[None]:
+    """Say so if the worker has not begun after a while: the driver tries for longer before it has an error to show."""
+
+    def look() -> None:
+        if not stopping.was_told and not is_connected():
+            _LOGGER.warning("runs no job yet: the server does not answer so far, or the lifespan is still entered")
+
+    timer = asyncio.get_running_loop().call_later(_SAYS_THAT_IT_WAITS_AFTER, look)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _supervise(command: list[str], processes: int, burst: bool) -> bool:

@@ -123,13 +123,15 @@ async def test_refuses_what_it_cannot_run(
     (await workers.run(target, "--processes", processes)).assert_refused(code, *words)
 
 
-async def test_waits_for_its_server(workers: Workers) -> None:
+@pytest.mark.parametrize("target", ["app:service", "app:queue"])
+async def test_waits_for_its_server(workers: Workers, target: str) -> None:
     workers.environment["JOBSVALKEY_URL"] = "valkey://127.0.0.1:1"
-    async with workers.start("app:service") as process:
+    async with workers.start(target) as process:
         assert process.stderr is not None
         async with asyncio.timeout(20):
-            while b"the store does not answer" not in await process.stderr.readline():
-                pass
+            for said in b"runs no job yet: the server does not answer", b"the store does not answer":
+                while said not in await process.stderr.readline():
+                    pass
         process.terminate()
         result = await ended(process)
     assert "Traceback" not in result.err
