@@ -44,6 +44,7 @@ class Stopping:
         self._stops = 0
         self._stop: Callable[[], None] | None = None
         self._options = ProcessorOptions()
+        self._held = False
         # The supervisor's word comes in a thread, and a signal may come while its own thread is at it.
         self._lock = threading.RLock()
         for number in signals_to_handle():
@@ -56,6 +57,15 @@ class Stopping:
     def was_told(self) -> bool:
         """Whether anybody wants the worker to stop."""
         return self._stops > 0
+
+    def hold(self) -> None:
+        """Let signals only count, until `release`."""
+        self._held = True
+
+    def release(self) -> bool:
+        """Let signals interrupt again, unless there was one already; whether there was."""
+        self._held = self.was_told
+        return self.was_told
 
     def attach(self, stop: Callable[[], None], options: ProcessorOptions) -> None:
         """Stop the worker that runs in this event loop by `stop`, which hurries when it is called again."""
@@ -89,7 +99,7 @@ class Stopping:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._request(1 if self.is_supervised else self._stops + 1 if self._stops < 2 else 2)
-        if self._stop is None:
+        if self._stop is None and not self._held:
             # Nothing runs yet. If the module that is being loaded swallows this, `attach` stops what begins.
             if number == signal.SIGINT:
                 raise KeyboardInterrupt

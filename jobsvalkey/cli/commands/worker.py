@@ -64,7 +64,7 @@ def _run_or_supervise(
     stopping: Stopping,
 ) -> None:
     if stopping.is_supervised or (processes == 1 and recycle_after is None):
-        if _in_a_loop(_run(target, found, burst, recycle_after, stopping)):
+        if _in_a_loop(stopping, _run(target, found, burst, recycle_after, stopping)):
             raise typer.Exit(RECYCLED)
         return
     if isinstance(found, JobQueue):
@@ -74,19 +74,22 @@ def _run_or_supervise(
         command.append("--burst")
     if recycle_after is not None:
         command += ["--recycle-after", str(recycle_after)]
-    if not _in_a_loop(_supervise(command, processes, burst)):
+    if not _in_a_loop(stopping, _supervise(command, processes, burst, stopping)):
         raise CommandFailed("a worker process did not end well: its last lines above say why")
 
 
-def _in_a_loop(work: Coroutine[Any, Any, bool]) -> bool:
+def _in_a_loop(stopping: Stopping, work: Coroutine[Any, Any, bool]) -> bool:
     try:
+        stopping.hold()  # an event loop that is half made cannot be closed
         return asyncio.run(work)
     finally:
-        work.close()  # of a process that was stopped before its event loop came to that
+        work.close()
 
 
 async def _run(target: str, found: Any, burst: bool, recycle_after: int | None, stopping: Stopping) -> bool:
     """Run jobs; whether the process is to be replaced by a fresh one."""
+    if stopping.release():
+        return False
     async with opened(target, found, *_KINDS) as opened_queue:
         queue: JobQueue[Any] = opened_queue
         jobs = _check_jobs(target, queue)
@@ -128,8 +131,8 @@ def _said_if_it_waits(stopping: Stopping, is_connected: Callable[[], bool]) -> G
         timer.cancel()
 
 
-async def _supervise(command: list[str], processes: int, burst: bool) -> bool:
-    return await Supervisor(command, processes, burst=burst).run()
+async def _supervise(command: list[str], processes: int, burst: bool, stopping: Stopping) -> bool:
+    return stopping.release() or await Supervisor(command, processes, burst=burst).run()
 
 
 def _check_jobs(target: str, queue: JobQueue[Any]) -> list[str]:
