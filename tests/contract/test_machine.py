@@ -29,7 +29,7 @@ def test_a_bug_is_found(broken: type[Twin]) -> None:
 
 def test_a_failure_is_a_program_that_runs_as_it_is_printed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as failure:
-        run_machine(LatestFirstHarness, examples=100, steps=10, same_each_time=True)
+        run_machine(LatestFirstHarness, examples=2000, steps=10, same_each_time=True)
     headline, *lines = "\n".join(failure.value.__notes__).splitlines()
     assert headline == "the steps that lead there:"
     assert sum(line.startswith("state.take") for line in lines) < 6, "it was not made short"

@@ -28,4 +28,14 @@ class SQLiteHarness(DriverHarness):
 
 class TestSQLite(DriverConformance):
     harness_type = SQLiteHarness
-    may_lack: ClassVar = {"ABORT", "PAUSE_QUEUE", "SCHEDULING", "INSPECTION", "CLEANUP", "DURABILITY", "hints", *Hook}
+    may_lack: ClassVar = {
+        "ABORT",
+        "PAUSE_QUEUE",
+        "RESULTS",
+        "SCHEDULING",
+        "INSPECTION",
+        "CLEANUP",
+        "DURABILITY",
+        "hints",
+        *Hook,
+    }

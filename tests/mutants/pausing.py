@@ -102,7 +102,7 @@ class PauseHidesClaims(Twin):
         return replace(answer, claims=[]) if self.state.is_paused else answer
 
 
-@mutant("test_pausing_the_queue_goes_on_otherwise", found_by=[Search.MACHINE])
+@mutant("test_pausing_the_queue_goes_on_otherwise")
 class PauseStopsRecovery(Twin):
     """The jobs of dead workers are not recovered while the queue is paused."""
 

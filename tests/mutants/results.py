@@ -205,13 +205,6 @@ script_mutant(
     "",
 )
 script_mutant(
-    "ScriptListsWhatHasRunOut",
-    "`page.lua`: a job is listed after its time, until it is trimmed.",
-    "test_results_an_ended_job_is_kept_for_its_time",
-    "if not (last and last <= now) and (",
-    "if (",
-)
-script_mutant(
     "ScriptTrimsNothing",
     "`exchange.lua`, `recover.lua`: what has run out stays in the store.",
     "test_results_what_has_run_out_does_not_fill_the_store",

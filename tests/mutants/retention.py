@@ -96,7 +96,7 @@ class ListedBeyondRetention(Twin):
             yield job
 
 
-@mutant("test_retention_as_many_as_the_harness_says", found_by=[Search.MACHINE])
+@mutant("test_retention_as_many_as_the_harness_says")
 class OneMoreThanTheCount(Twin):
     """One job more is kept than the policy says, and nobody admits to it."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from types import TracebackType
@@ -15,10 +16,13 @@ from jobsvalkey.contract import (
     DriverConfiguration,
     JobID,
     JobStatus,
+    NewJob,
     Operation,
+    Pushed,
     QueueDriver,
     Retention,
     SystemClock,
+    refusals,
 )
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 
@@ -56,9 +60,14 @@ class Bare:
     def __init__(self, driver: MemoryJobQueue[Clock]) -> None:
         self.configuration, self.clock = driver.configuration, driver.clock
         self.capabilities = frozenset({Capability.QUEUE})
-        self.push, self.exchange, self.wait, self.recover = driver.push, driver.exchange, driver.wait, driver.recover
+        self.exchange, self.wait, self.recover = driver.exchange, driver.wait, driver.recover
         self.open_worker, self.renew, self.close_worker = driver.open_worker, driver.renew, driver.close_worker
         self.aclose = driver.aclose
+        self._push = driver.push
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        """As the twin does, but for the fields of capabilities that this one lacks."""
+        return refusals(items, self.capabilities) or await self._push(items, operation=operation)
 
     async def __aenter__(self) -> Self:
         return self
