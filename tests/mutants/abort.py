@@ -306,8 +306,8 @@ script_mutant(
     "ScriptClosesAborted",
     "`close_worker.lua`: a worker that closes gives a job back whose end is asked for.",
     f"{_WAYS}[closing]",
-    "local _, _, due, _, _, is_aborted = parse_claim(claims[n])",
-    "local _, _, due, _, _, is_aborted = parse_claim(claims[n]); is_aborted = false",
+    "local _, _, due, _, _, is_aborted, fielded = parse_claim(claims[n])",
+    "local _, _, due, _, _, is_aborted, fielded = parse_claim(claims[n]); is_aborted = false",
     only="CLOSE_WORKER",
     chapter=__name__,
 )
@@ -332,8 +332,8 @@ script_mutant(
     "ScriptLeavesAborted",
     "`releasing.lua`: of a job that ends as cancelled when its worker does, the payload stays behind, on no list.",
     "test_abort_whatever_ends_the_claim_may_leave_nothing",
-    "if not end_job(id, 'cancelled', due) then gone[#gone + 1] = id end",
-    "end_job(id, 'cancelled', due)",
+    "if not end_job(id, 'cancelled', due, fielded) then gone[#gone + 1] = id end",
+    "end_job(id, 'cancelled', due, fielded)",
     chapter=__name__,
 )
 script_mutant(

@@ -85,7 +85,7 @@ class PausedWorkersSpin(Twin):
         return found
 
 
-@mutant("test_pausing_a_repeat_shows_its_claims", found_by=[Search.MACHINE])
+@mutant("test_pausing_a_repeat_shows_its_claims")
 class PauseHidesClaims(Twin):
     """While the queue is paused, the repeat of an exchange returns no claims: they are lost until the worker dies."""
 

@@ -16,7 +16,7 @@ from tests.support.servers.remote import RemoteServer
 
 PATIENCE = 2.0
 """Seconds that the kit waits here for what does not come: a fifth of what it grants a stranger's store."""
-EXAMPLES, STEPS = 1500, 40
+EXAMPLES, STEPS = 4000, 40
 """Many, since the search is by chance: it ends with the first difference, mostly within a few dozen."""
 HISTORIES, CALLS = 30, 200
 

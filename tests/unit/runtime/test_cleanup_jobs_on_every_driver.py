@@ -97,7 +97,8 @@ async def test_cleanup_jobs_do_not_run_each_other_for_ever(
     await queue.push_many([Work(number) for number in range(3)])
     ids = [await queue.push(queue.driver.cleanup_job, parameters) for _ in range(3)]
     await burst(queue, workers)
-    assert all(runs.of[job_id] <= 4 for job_id in ids), runs.of
+    # A cleanup looks once more when it is through, and may meet one again that was claimed anew meanwhile.
+    assert all(runs.of[job_id] <= 12 for job_id in ids), runs.of
     for status in (JobStatus.PENDING, JobStatus.PROCESSING):
         assert (await queue.counts())[status] == 0
 
