@@ -38,6 +38,7 @@ def ends_while_a_thread_pushes(jobs: Jobs, url: str) -> None:
         threading.main_thread().join()
         jobs.push(Work())
 
+    jobs.counts()  # from Python 3.12 on, no thread begins any more when the interpreter ends
     threading.Thread(target=push).start()
 
 
@@ -45,6 +46,7 @@ def pushes_at_exit(jobs: Jobs, url: str) -> None:
     def push() -> None:
         jobs.push(Work())
 
+    jobs.counts()
     atexit.register(push)
 
 
