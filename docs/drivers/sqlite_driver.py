@@ -185,7 +185,7 @@ class SQLiteJobQueue:
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """Make a worker known; one that is known is renewed."""
         with self._transaction() as now:
-            new = "INSERT INTO workers (id, expires) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET expires = excluded.expires"
+            new = "INSERT INTO workers (id, expires) VALUES (?, ?) ON CONFLICT DO UPDATE SET expires = excluded.expires"
             self._do(new, worker, now + hold_for // MICROSECOND)
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
