@@ -121,6 +121,7 @@ def test_two_hundred_runs_with_few_files(default_server: Server, queue_key: str)
     asyncio.run(remove(default_server, queue_key))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python 3.13 says so of such loops
 def test_loops_that_nobody_closes_are_freed_with_their_threads(driver: ValkeyJobQueue) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -312,7 +313,8 @@ def noted() -> BaseException:
 def test_a_long_message_does_not_push_out_the_place_of_the_error(error: BaseException) -> None:
     record = decode_error(encode_error(raised(error), 1))
     assert "the_place_of_the_error" in record.traceback
-    assert type(error).__name__ in record.traceback
+    if not (isinstance(error, SyntaxError) and sys.version_info >= (3, 13)):  # see the page on limits
+        assert type(error).__name__ in record.traceback
     assert len(record.traceback) <= MAX_TRACEBACK
 
 
