@@ -1,7 +1,7 @@
 """The in-memory twin: the contract as a program. One method is one row of the contract's table, and one atomic step."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 from types import TracebackType
@@ -15,10 +15,7 @@ from jobsvalkey.contract import (
     AbortOutcome,
     Capability,
     CleanupLoops,
-    ConfigurationError,
     Exchanged,
-    Inconsistency,
-    InconsistencyKind,
     JobCleanup,
     JobID,
     JobStatus,
@@ -34,19 +31,19 @@ from jobsvalkey.contract import (
     StoredJob,
     StoreOutcome,
     WorkerID,
-    check_bytes,
-    check_expiry,
     check_push,
     check_reports,
     check_sequence,
     check_settlements,
     refusals,
 )
-from jobsvalkey_memory.steps import ClockT_co, Steps, claim_of, numbered
+from jobsvalkey_memory.inspection import InspectionRows
+from jobsvalkey_memory.metadata import MetadataRows
+from jobsvalkey_memory.steps import ClockT_co, claim_of, numbered
 from jobsvalkey_memory.store import WORKER_MEMORY, Value, Worker
 
 
-class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
+class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], CleanupLoops):
     """A driver that keeps its jobs in memory: for tests, and as the specification of every other driver.
 
     It takes a `configuration`, a `clock` (default: the machine's) and a `store` (default: one of its own); drivers
@@ -296,84 +293,6 @@ class MemoryJobQueue(Steps[ClockT_co], CleanupLoops):
         """Say whether nothing is claimed."""
         self.now()
         return self.state.is_paused
-
-    async def get_metadata(self, key: str) -> bytes | None:
-        """Return the value, or who holds the lock."""
-        found = self._value(key, self.now())
-        return found.value if found else None
-
-    @numbered
-    async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
-        """Store a value, but not over a lock that is held."""
-        check_bytes(value, "value")
-        self._plain(key, self.now())
-        self.state.metadata[key] = Value(value, None)
-
-    async def acquire_lock(
-        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
-    ) -> bool:
-        """Free, expired, or the holder's own → the holder's, until `expires_in` from now; a repeat looks again."""
-        taken = await self._acquire_lock(key, holder, expires_in, operation=operation)
-        found = self._value(key, self.now())
-        if taken and (found is None or found.expires is None or found.value != holder):
-            return await self._acquire_lock(key, holder, expires_in)
-        return taken
-
-    @numbered
-    async def _acquire_lock(
-        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
-    ) -> bool:
-        check_bytes(holder, "holder")
-        check_expiry(expires_in)
-        now = self.now()
-        found = self._value(key, now)
-        if found and found.expires is None:
-            raise ConfigurationError(f"metadata {key!r} holds a value, and is no lock: use another key for the lock")
-        if is_free := not found or found.value == holder:
-            self.state.metadata[key] = Value(holder, now + expires_in)
-        return is_free
-
-    @numbered
-    async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
-        """The holder's → free."""
-        check_bytes(holder, "holder")
-        found = self._value(key, self.now())
-        if is_held := found is not None and found.expires is not None and found.value == holder:
-            del self.state.metadata[key]
-        return is_held
-
-    async def get(self, job_id: JobID) -> StoredJob | None:
-        """Return the job as it is stored."""
-        return self._find_job(job_id, self.now())
-
-    async def status(self, job_id: JobID) -> JobStatus | None:
-        """Return the job's state."""
-        job = self._find_job(job_id, self.now())
-        return job.status if job else None
-
-    async def counts(self) -> dict[JobStatus, int]:
-        """Count the jobs in each state."""
-        now = self.now()
-        counts = {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
-        for job in map(self.state.jobs.__getitem__, self.state.kept):
-            counts[job.status] += self._is_present(job, now)
-        return counts
-
-    async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
-        """Iterate over the jobs in a state: each as it is when its turn comes, unless it has left by then."""
-        now, listed = self.now(), self.state.listed(status, latest_first=status in FINISHED)
-        present = (job.job_id for job in listed if self._is_present(job, now))
-        for job_id in list(islice(present, limit and max(limit, 0))):
-            if job := self._find_job(job_id, self.now(), status):
-                yield job
-
-    async def validate(self) -> list[Inconsistency]:
-        """Find lost requests, and what lies in their place. No other damage can be done here."""
-        self.now()
-        broken, jobs = self.state.broken, self.state.jobs.values()
-        lost = {job.job_id for job in jobs if job.request is None and job.status is not JobStatus.FAILED} - broken
-        kinds = {InconsistencyKind.WRONG_TYPE: broken, InconsistencyKind.MISSING_PAYLOAD: lost}
-        return [Inconsistency(kind, job_id) for kind, ids in kinds.items() for job_id in ids]
 
     async def is_durable(self) -> bool:
         """Return `False`: the jobs end with the process."""

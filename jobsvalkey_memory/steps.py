@@ -15,7 +15,6 @@ from jobsvalkey.contract import (
     Cancel,
     Claim,
     Clock,
-    ConfigurationError,
     DriverConfiguration,
     Fail,
     Finish,
@@ -34,14 +33,13 @@ from jobsvalkey.contract import (
     SystemClock,
     WorkerClosed,
     WorkerID,
-    check_metadata_key,
     check_sequence,
     digest_of,
     resolve_due,
 )
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey_memory.clock import ManualClock
-from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Value, Worker, place
+from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Worker, place
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
@@ -254,16 +252,6 @@ class Steps(Generic[ClockT_co]):
     def _token(self, job: StoredJob) -> bytes:
         claims = self.state.workers[job.worker or ""].claims
         return next(token for token, job_id in claims.items() if job_id == job.job_id)
-
-    def _value(self, key: str, now: datetime) -> Value | None:
-        found = self.state.metadata.get(check_metadata_key(key, self.configuration.queue_key))
-        return None if found and found.expires and found.expires <= now else found
-
-    def _plain(self, key: str, now: datetime) -> bytes | None:
-        found = self._value(key, now)
-        if found and found.expires:
-            raise ConfigurationError(f"metadata {key!r} is a lock that is held: use another key for the value")
-        return found.value if found else None
 
 
 def claim_of(job: StoredJob, token: bytes) -> Claim:
