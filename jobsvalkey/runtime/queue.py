@@ -15,7 +15,6 @@ from jobsvalkey.contract import (
     JobID,
     JobName,
     JobParameters,
-    JobStatus,
     NamedParameters,
     PushedIf,
     QueueDriver,
@@ -28,7 +27,6 @@ from jobsvalkey.runtime.capabilities import (
     AbortableQueueDriver,
     CancellableQueueDriver,
     CleanupQueueDriver,
-    InspectionQueueDriver,
     PausableQueueDriver,
     ResultsQueueDriver,
     ResumableQueueDriver,
@@ -37,12 +35,12 @@ from jobsvalkey.runtime.capabilities import (
 )
 from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import JobContext, claim_of
+from jobsvalkey.runtime.inspection import JobInspection
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
 from jobsvalkey.runtime.producer import Producer, check_refusal
-from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registration import JobRegistration
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.result_values import UNDECLARED
@@ -62,7 +60,7 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 
 
-class JobQueue(JobRegistration, Generic[D_co]):
+class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
     """A queue of jobs on a driver.
 
     The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors if its type
@@ -268,39 +266,6 @@ class JobQueue(JobRegistration, Generic[D_co]):
         """Say whether the queue is paused."""
         require(self._driver, self._capabilities, Capability.PAUSE_QUEUE)
         return await self._driver.is_queue_paused()
-
-    # Look.
-
-    async def get(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobRecord | None:
-        """Return the job as it is now, or `None`."""
-        require(self._driver, self._capabilities, Capability.INSPECTION)
-        stored = await self._driver.get(JobID.parse(job_id))
-        return None if stored is None else JobRecord.from_stored(stored, self._driver.clock.now())
-
-    async def status(self: "JobQueue[InspectionQueueDriver]", job_id: JobID | UUID | str) -> JobStatus | None:
-        """Return the job's state, or `None` if there is no such job."""
-        require(self._driver, self._capabilities, Capability.INSPECTION)
-        return await self._driver.status(JobID.parse(job_id))
-
-    async def counts(self: "JobQueue[InspectionQueueDriver]") -> dict[JobStatus, int]:
-        """Count the jobs in each state; all states are listed."""
-        require(self._driver, self._capabilities, Capability.INSPECTION)
-        return await self._driver.counts()
-
-    async def jobs(
-        self: "JobQueue[InspectionQueueDriver]", status: JobStatus, *, limit: int | None = None
-    ) -> AsyncIterator[JobRecord]:
-        """Iterate over the jobs in a state: pending and paused by due time, finished ones by their end, latest first.
-
-        Jobs that move meanwhile may be missed; those that stay are seen once.
-        """
-        require(self._driver, self._capabilities, Capability.INSPECTION)
-        check_option("status", status, JobStatus)
-        check_option("limit", limit, int | None)
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit is a number of jobs, or None for all, not {limit}")
-        async for stored in self._driver.jobs(status, limit=limit):
-            yield JobRecord.from_stored(stored, self._driver.clock.now())
 
     # Results.
 
