@@ -176,38 +176,39 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         *,
         reports: Sequence[Report] = (),
     ) -> Exchanged:
-        """Settle what was run, then claim what is due; a repeat gets what was recorded, and is still held."""
+        """Note reports, settle what was run, claim what is due; a repeat gets what was recorded, and is still held."""
         check_sequence(sequence)
         check_settlements(settlements)
-        check_reports(reports, self.capabilities)
+        check_reports(reports, self.configuration, self.capabilities)
         now, pending = self.now(), self.state.lines[JobStatus.PENDING]
         holder = self._worker(worker, now)
         if holder.sequence is not None and sequence < holder.sequence:
             raise OperationRefused(f"exchange {sequence} is older than the worker's last one, {holder.sequence}")
-        outcomes = holder.outcomes
+        outcomes, reported = holder.outcomes, holder.reported
         if sequence != holder.sequence:
+            reported = [self._note(holder, report) for report in reports]
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
             left = self.configuration.max_atomic_push_bytes
             most = 0 if self.state.is_paused else max(limit, 0)
             for index, (due, job_id) in enumerate(list(islice(pending, most))):
                 job = self.state.jobs[job_id]
-                left -= len(job.request or b"")
+                left -= len(job.request or b"") + len(self.state.saved.get(job_id, b""))
                 if due <= now < holder.expires and (left >= 0 or index == 0):
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
         prefix = b"%d." % sequence
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(prefix))
-        claims = [claim_of(self.state.jobs[job_id], token) for token, job_id in held]
-        if claims or SettleOutcome.SETTLED in outcomes:
+        claims = [claim_of(self.state.jobs[job_id], token, self.state.saved.get(job_id)) for token, job_id in held]
+        if claims or SettleOutcome.SETTLED in (*reported, *outcomes):
             self._trim_kept(now)
-            holder.sequence, holder.outcomes = sequence, outcomes
+            holder.sequence, holder.outcomes, holder.reported = sequence, outcomes, reported
         if claims and self._until_next(now) == 0:
             self.state.hint()  # more is due than this worker takes: the next one is woken
         if limit > 0:
             holder.hints = self.state.hints
         is_expired = holder.expires <= now
         until_next = None if is_expired else self._until_next(now)
-        return Exchanged(outcomes, [], claims, until_next, is_expired, holder.look())
+        return Exchanged(outcomes, reported, claims, until_next, is_expired, holder.look())
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """Make the worker known, with a lock."""

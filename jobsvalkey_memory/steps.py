@@ -24,6 +24,7 @@ from jobsvalkey.contract import (
     Operation,
     OperationRefused,
     Release,
+    Report,
     Retention,
     Retry,
     Settlement,
@@ -156,6 +157,7 @@ class Steps(Generic[ClockT_co]):
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         """End a job in one of the three ways that are counted, and trim what is beyond retention."""
+        job = self._forget_reports(job)
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
         self.state.put(job, keep=keep or job.keep_for is not None)
         retention = self._retention(status)
@@ -174,6 +176,7 @@ class Steps(Generic[ClockT_co]):
         self.state.take(job.job_id)
         self.state.announce(job.job_id)
         self.state.broken.discard(job.job_id)
+        self._forget_reports(job)
         if job.job_id in self.state.named:
             self.state.named.remove(job.job_id)
             self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
@@ -196,7 +199,24 @@ class Steps(Generic[ClockT_co]):
         return StoreOutcome.STORED
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
+        job = self._forget_reports(job)
         self._enter(replace(job, due=now, error=None, result=None, recoveries=0, reset_attempt=True))
+
+    def _note(self, holder: Worker, report: Report) -> SettleOutcome:
+        """Keep what a handler reports; the claim stays."""
+        if holder.claims.get(report.token) != report.job_id:
+            return SettleOutcome.CLAIM_LOST
+        if report.job_id in self.state.broken:
+            return SettleOutcome.BROKEN
+        if report.progress is not None:
+            self.state.jobs[report.job_id] = replace(self.state.jobs[report.job_id], progress=report.progress)
+        if report.state is not None:
+            self.state.saved[report.job_id] = report.state
+        return SettleOutcome.SETTLED
+
+    def _forget_reports(self, job: StoredJob) -> StoredJob:
+        self.state.saved.pop(job.job_id, None)
+        return replace(job, progress=None)
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         if holder.claims.get(settlement.token) != settlement.job_id:
@@ -254,10 +274,10 @@ class Steps(Generic[ClockT_co]):
         return next(token for token, job_id in claims.items() if job_id == job.job_id)
 
 
-def claim_of(job: StoredJob, token: bytes) -> Claim:
-    """The claim that a token names."""
+def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
+    """The claim that a token names, with what was saved of its job."""
     due = job.due or job.stored_at
     return Claim(
         *(job.job_id, token, job.request, due, job.stored_at),
-        *(job.recoveries, job.reset_attempt, job.error, job.keep_for),
+        *(job.recoveries, job.reset_attempt, job.error, job.keep_for, saved),
     )

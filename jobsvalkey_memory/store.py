@@ -32,6 +32,7 @@ class Worker:
     claims: dict[bytes, JobID] = field(default_factory=dict[bytes, JobID])
     sequence: int | None = None
     outcomes: list[SettleOutcome] = field(default_factory=list[SettleOutcome])
+    reported: list[SettleOutcome] = field(default_factory=list[SettleOutcome])
     leaving: bool = False
     aborts: set[bytes] = field(default_factory=set[bytes])
     """Tokens of held claims whose end is asked for."""
@@ -81,6 +82,7 @@ class QueueState:
         self.kept: set[JobID] = set()  # ended jobs that no retention policy drops or counts, in lines of their own:
         self.kept_lines: dict[JobStatus, Line] = {status: Line() for status in FINISHED}
         self.until: dict[JobID, datetime] = {}  # when such a job becomes absent, unless it is kept for ever
+        self.saved: dict[JobID, bytes] = {}  # the states that handlers of unended jobs have reported
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.workers: dict[WorkerID, Worker] = {}
         self.producers: OrderedDict[str, Answer] = OrderedDict()

@@ -120,7 +120,7 @@ class SQLiteJobQueue:
         """Settle, then claim, in one transaction."""
         check_sequence(sequence)
         check_settlements(settlements)
-        check_reports(reports, self.capabilities)
+        check_reports(reports, self.configuration, self.capabilities)
         with self._transaction() as now:
             expires, last, recorded = self._worker(worker, now)
             if last is not None and sequence < last:

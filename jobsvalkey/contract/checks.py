@@ -11,6 +11,8 @@ from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.options import DriverConfiguration
 
 LONGEST_DELAY = timedelta(days=36_500)
+LARGEST_PROGRESS = 1024
+"""Bytes that a progress may have."""
 # A year from what a datetime can hold, on either side: stores round, and whoever reads a time may show it as local.
 _FIRST_DUE, _END_OF_DUE = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -134,14 +136,31 @@ def check_settlements(settlements: Iterable[Settlement]) -> None:
             check_due(settlement.due)
 
 
-def check_reports(reports: Sequence[Report], capabilities: Collection[Capability]) -> None:
-    """Check that there are no reports, or that the driver takes some.
+def check_reports(
+    reports: Sequence[Report], configuration: DriverConfiguration, capabilities: Collection[Capability]
+) -> None:
+    """Check that there are no reports, or that the driver takes these.
 
     Raises:
         UnsupportedOperation: there are, and it does not.
+        PayloadTooLarge: a progress is larger than 1 KiB, or a state larger than `max_payload`.
+        TypeError: one of them is not bytes.
+        ValueError: a report has neither.
     """
     if reports and Capability.REPORTS not in capabilities:
         raise UnsupportedOperation("the driver does not support reports: use one with the capability 'reports'")
+    for report in reports:
+        if report.progress is None and report.state is None:
+            raise ValueError(f"the report of job {report.job_id} has neither a progress nor a state: it says nothing")
+        for what, value, largest in (
+            ("progress", report.progress, LARGEST_PROGRESS),
+            ("state", report.state, configuration.max_payload),
+        ):
+            if value is not None and len(check_bytes(value, f"the {what} of job {report.job_id}")) > largest:
+                raise PayloadTooLarge(
+                    f"the {what} of job {report.job_id} has {len(value):,} bytes, more than the {largest:,} that it "
+                    "may have: store large data elsewhere and report a reference"
+                )
 
 
 OWN_KEYS = ("worker.", "_claims.", "_job.", "_news.", "_producer.", "_worker.")

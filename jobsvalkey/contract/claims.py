@@ -128,6 +128,8 @@ class Claim(msgspec.Struct, frozen=True):
     """The record of the last failure."""
     keep_for: timedelta | None = None
     """How long the job is kept after its end, at least."""
+    state: bytes | None = None
+    """What a handler of the job last reported as its state; `None` if none has, or the job was rerun since."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):
@@ -192,14 +194,14 @@ class AbortOutcome(StrEnum):
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """News of a job from its running handler; the claim stays."""
+    """News of a job from its running handler: a progress, a state, or both. The claim stays."""
 
     job_id: JobID
     token: bytes
     progress: bytes | None = None
-    """Replaces what a look at the job shows; `None` leaves it."""
+    """Replaces what a look at the job shows, at most 1 KiB; `None` leaves it."""
     state: bytes | None = None
-    """Replaces what the next claim of the job gets back; `None` leaves it."""
+    """Replaces what the next claim of the job gets back, at most `max_payload`; `None` leaves it."""
 
 
 class SettleOutcome(StrEnum):

@@ -107,9 +107,12 @@ class QueueDriver(Protocol):
         `sequence` rises with each exchange of the worker. A repeat of its last one returns what was recorded, and
         those of its claims that are still held. Under an expired lock nothing is claimed.
 
+        A report ends nothing. Of several for one job the last progress and the last state stay.
+
         Raises:
             WorkerClosed: the worker was closed or is not known.
             OperationRefused: a `sequence` below the last one.
+            PayloadTooLarge: a progress of more than 1 KiB, or a state of more than `max_payload` bytes.
             UnsupportedOperation: there are reports, and the driver does not support `REPORTS`.
         """
         ...

@@ -59,7 +59,7 @@ class UnknownParent(JobsError, LookupError):
 
 
 class PayloadTooLarge(JobsError, ValueError):
-    """An encoded request is larger than `max_payload`; nothing was stored."""
+    """An encoded request, or what a handler saves, is larger than `max_payload`; nothing was stored."""
 
 
 class InvalidParameters(JobsError, ValueError):

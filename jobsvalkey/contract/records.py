@@ -34,6 +34,8 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """Of a completed job: what `Finish` gave it."""
     keep_for: timedelta | None = None
     """How long it is kept after its end, at least."""
+    progress: bytes | None = None
+    """What a handler of it last reported as its progress; of a job that has not ended."""
 
 
 class InconsistencyKind(StrEnum):

@@ -74,7 +74,7 @@ class ValkeyQueueing(ValkeyBase):
         """
         check_sequence(sequence)
         check_settlements(settlements)
-        check_reports(reports, self.capabilities)
+        check_reports(reports, self._configuration, self.capabilities)
         session = self._session()
         words = Exchange(
             worker=worker,

@@ -2,16 +2,19 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from jobsvalkey import PayloadTooLarge, PushTooLarge, new_job_id
+from jobsvalkey import PayloadTooLarge, PushTooLarge, UnsupportedOperation, new_job_id
 from jobsvalkey.contract import (
+    Capability,
     DriverConfiguration,
     Due,
     NewJob,
+    Report,
     aware,
     check_due,
     check_expiry,
     check_metadata_key,
     check_push,
+    check_reports,
     check_request,
 )
 
@@ -127,3 +130,32 @@ def test_how_long_a_lock_cannot_be_held(expires_in: timedelta) -> None:
 def test_how_long_a_lock_can_be_held() -> None:
     for expires_in in (timedelta(microseconds=1), timedelta(days=36_500)):
         assert check_expiry(expires_in) == expires_in
+
+
+REPORTS = frozenset({Capability.REPORTS})
+
+
+@pytest.mark.parametrize("report", [{"progress": b"x" * 1024}, {"state": b"x" * 10}, {"progress": b"", "state": b""}])
+def test_reports_that_a_store_takes(report: dict[str, bytes]) -> None:
+    check_reports([Report(new_job_id(), b"token", **report)], SMALL, REPORTS)
+
+
+@pytest.mark.parametrize(
+    ("report", "kind", "message"),
+    [
+        ({"progress": b"x" * 1025}, PayloadTooLarge, "has 1,025 bytes, more than the 1,024 that it may have"),
+        ({"state": b"x" * 11}, PayloadTooLarge, "has 11 bytes, more than the 10 that it may have"),
+        ({"state": "text"}, TypeError, "the state of job .* is of type str, not bytes"),
+        ({"progress": bytearray(b"1")}, TypeError, "the progress of job .* is of type bytearray, not bytes"),
+        ({}, ValueError, "neither a progress nor a state"),
+    ],
+)
+def test_reports_that_none_takes(report: dict[str, bytes], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        check_reports([Report(new_job_id(), b"token", **report)], SMALL, REPORTS)
+
+
+def test_reports_to_a_driver_that_takes_none() -> None:
+    check_reports([], SMALL, frozenset())
+    with pytest.raises(UnsupportedOperation, match="use one with the capability 'reports'"):
+        check_reports([Report(new_job_id(), b"token", b"1")], SMALL, frozenset())
