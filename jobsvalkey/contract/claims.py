@@ -129,7 +129,7 @@ class Claim(msgspec.Struct, frozen=True):
     keep_for: timedelta | None = None
     """How long the job is kept after its end, at least."""
     state: bytes | None = None
-    """What a handler of the job last reported as its state; `None` if none has, or the job was rerun since."""
+    """The state that a handler of the job has reported last; `None` if none has, or the job was rerun since."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):

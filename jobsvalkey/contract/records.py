@@ -35,7 +35,7 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     keep_for: timedelta | None = None
     """How long it is kept after its end, at least."""
     progress: bytes | None = None
-    """What a handler of it last reported as its progress; of a job that has not ended."""
+    """The progress that a handler of it has reported last; of a job that has not ended."""
 
 
 class InconsistencyKind(StrEnum):
