@@ -33,7 +33,6 @@ from jobsvalkey.contract.claims import (
     Settlement,
     SettleOutcome,
     StoreOutcome,
-    Unique,
     WorkerID,
 )
 from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup, OrphanedCleanupParameters
@@ -89,6 +88,7 @@ from jobsvalkey.contract.options import (
 )
 from jobsvalkey.contract.records import Inconsistency, InconsistencyKind, StoredJob
 from jobsvalkey.contract.states import FINISHED, JobStatus
+from jobsvalkey.contract.unique import Unique
 
 __all__ = [
     "CAPABILITY_PROTOCOLS",

@@ -9,8 +9,8 @@ from jobsvalkey.contract.driver import Capability
 from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge, UnsupportedOperation
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.options import DriverConfiguration
+from jobsvalkey.contract.spans import LONGEST_DELAY, check_span
 
-LONGEST_DELAY = timedelta(days=36_500)
 LARGEST_PROGRESS = 1024
 """Bytes that a progress may have."""
 # A year from what a datetime can hold, on either side: stores round, and whoever reads a time may show it as local.
@@ -202,14 +202,3 @@ def check_expiry(expires_in: timedelta) -> timedelta:
         ValueError: it is not above zero, or beyond 36,500 days.
     """
     return check_span(expires_in, "expires_in")
-
-
-def check_span(span: timedelta, what: str) -> timedelta:
-    """`span`, where it is a time above zero that every store can hold.
-
-    Raises:
-        ValueError: it is not above zero, or beyond 36,500 days; the message calls it `what`.
-    """
-    if not timedelta(0) < span <= LONGEST_DELAY:
-        raise ValueError(f"{what} is a time above zero, up to {LONGEST_DELAY.days:,} days, not {span}")
-    return span

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from jobsvalkey.contract.job_id import JobID
+from jobsvalkey.contract.unique import Unique
 
 WorkerID: TypeAlias = str
 """Names one run of a processor: a fresh random id, never a host's name."""
@@ -25,15 +26,6 @@ class Operation:
 
     producer: str
     sequence: int
-
-
-class Unique(msgspec.Struct, frozen=True, gc=False):
-    """A name that one job holds at a time. A push while another job holds it is a duplicate, or replaces that job."""
-
-    key: str
-    until: Literal["end", "start"] | timedelta = "end"
-    """The name is held until the job ends, until it is claimed, or for a time from the push."""
-    otherwise: Literal["skip", "replace"] = "skip"
 
 
 class _Job(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +48,7 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     lane: str | None = None
     """Names the lane that the job waits in, with its limits and its turn."""
     unique: Unique | None = None
+    """The name that the job holds alone."""
     after: tuple[JobID, ...] = ()
     """Jobs that have to end before this one may run."""
     if_failed: Literal["cancel", "run"] = "cancel"
@@ -130,6 +123,8 @@ class Claim(msgspec.Struct, frozen=True):
     """How long the job is kept after its end, at least."""
     state: bytes | None = None
     """The state that a handler of the job has reported last; `None` if none has, or the job was rerun since."""
+    unique: Unique | None = None
+    """The name that the job was pushed with. Whether it still holds it, `until` says."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ import msgspec
 from jobsvalkey.contract.claims import WorkerID
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.states import JobStatus
+from jobsvalkey.contract.unique import Unique
 
 
 class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,8 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """How long it is kept after its end, at least."""
     progress: bytes | None = None
     """The progress that a handler of it has reported last; of a job that has not ended."""
+    unique: Unique | None = None
+    """The name that it was pushed with."""
 
 
 class InconsistencyKind(StrEnum):

@@ -9,8 +9,8 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, check_due
-from jobsvalkey.contract.checks import check_span
 from jobsvalkey.contract.option_types import check_option, check_types
+from jobsvalkey.contract.spans import check_span
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.retry import RetryStrategy, check_strategy
 from jobsvalkey.runtime.values.annotations import name_of_type

@@ -20,7 +20,7 @@ from jobsvalkey.contract import (
     UnknownJob,
     check_due,
 )
-from jobsvalkey.contract.checks import LONGEST_DELAY
+from jobsvalkey.contract.spans import LONGEST_DELAY
 from jobsvalkey.middleware import CompletedJob, JobOutcome, PoppedJob
 from jobsvalkey.runtime.calls import NoThread, call_handler, refuse_unrun, thread_ended
 from jobsvalkey.runtime.codec import Request, read_request, split_request, with_attempt

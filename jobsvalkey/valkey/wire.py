@@ -3,9 +3,9 @@
 import logging
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 from msgspec.structs import replace
 
@@ -28,7 +28,7 @@ from jobsvalkey.contract import (
     StoredJob,
     StoreOutcome,
 )
-from jobsvalkey.contract.checks import LONGEST_DELAY
+from jobsvalkey.contract.spans import LONGEST_DELAY
 from jobsvalkey.valkey.arguments import Argument, Reply
 
 _logger = logging.getLogger(__name__)
@@ -104,6 +104,16 @@ def _span(value: bytes | None) -> timedelta | None:
     return None if number is None else timedelta(microseconds=min(max(number, 0), microseconds(LONGEST_DELAY)))
 
 
+class _Fields(TypedDict):
+    keep_for: timedelta | None
+
+
+def _fields(words: Sequence[bytes]) -> _Fields:
+    """The fields of a job, as the scripts tell them: name, value, name, value, …"""
+    found = dict(zip(words[::2], words[1::2], strict=True))
+    return {"keep_for": _span(found.get(b"keep_for"))}
+
+
 def from_score(value: bytes) -> datetime:
     """The time that a score, Unix seconds, stands for, or the nearest that there is."""
     return datetime.fromtimestamp(min(max(float(value), _FIRST), _LAST), UTC)
@@ -175,7 +185,7 @@ def exchanged(reply: Reply) -> Exchanged:
             recoveries=count or 0,
             reset_attempt=reset == b"1",
             error=error,
-            keep_for=_span(fields[0]) if fields else None,
+            **_fields(fields),
         )
     lock_expired = until_next == b"expired"
     outcomes = [_OUTCOMES[letter] for letter in letters]
@@ -188,8 +198,7 @@ def stored_job(reply: Reply) -> StoredJob | None:
     """One job, as `read` returns it; `None` for one that is absent, and for an entry that is no job id."""
     if not reply or not _ID.fullmatch(reply[0]):
         return None
-    job_id, state, request, where, due, started, stored, recoveries, reset, error = reply[:10]
-    result, keep_for = reply[10:] or (None, None)
+    job_id, state, request, where, due, started, stored, recoveries, reset, error, *more = reply
     status = JobStatus(state.decode())
     waiting = status in (JobStatus.PENDING, JobStatus.PAUSED)
     running = status is JobStatus.PROCESSING
@@ -210,6 +219,6 @@ def stored_job(reply: Reply) -> StoredJob | None:
         recoveries=_count(recoveries) or 0,
         reset_attempt=reset == b"1",
         error=error,
-        result=result,
-        keep_for=_span(keep_for),
+        result=more[0] if more else None,
+        **_fields(more[1:]),
     )

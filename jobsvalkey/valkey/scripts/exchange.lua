@@ -10,7 +10,7 @@
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
--- `1` if the attempt is reset, error, keep_for (microseconds) if there is one; what was dropped: entries that were no ids,
+-- `1` if the attempt is reset, error, and its fields: name, value, …; what was dropped: entries that were no ids,
 -- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for.
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
@@ -31,11 +31,12 @@ end
 local claims, exceptions, dropped = {}, {}, {}
 
 -- Add a claim to the reply.
-local function report(id, token, request, score, keep_for, stored, recoveries, reset, error)
+local function report(id, token, request, score, extras, stored, recoveries, reset, error)
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
-  if stored or recoveries or reset or error or keep_for then
-    exceptions[#exceptions + 1] = { at / 4, stored or '', recoveries or '0', reset or '', error or false, keep_for or nil }
+  if stored or recoveries or reset or error or extras then
+    local exception = { at / 4, stored or '', recoveries or '0', reset or '', error or false, unpack(extras or {}) }
+    exceptions[#exceptions + 1] = exception
   end
 end
 
@@ -68,7 +69,7 @@ if last and tonumber(sequence) == tonumber(last) then
     -- A job whose envelope is not ours has no request that could be trusted.
     if is_broken(envelope_of(id), 'hash') then request = false end
     local stored, recoveries, reset, error = envelope(id, 'processing')
-    report(id, token, request, score, fielded and keep_for_of(id), stored, recoveries, reset, error)
+    report(id, token, request, score, fielded and fields_held(id), stored, recoveries, reset, error)
   end
   return answer(recorded, until_next())
 end
@@ -213,16 +214,16 @@ if is_claiming then
   local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
   for n, id in ipairs(ids) do
     local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
-    local keep_for = kinds[id] and keep_for_of(id)
+    local extras = kinds[id] and fields_held(id)
     if has_envelopes then
       local stored, recoveries, reset, error, remember_field, void = envelope(id, 'pending', score)
       if void[1] then unmark(id, unpack(void)) end
       -- A job whose envelope is not ours has no request that could be trusted.
       if is_broken(envelopes[n], 'hash') then request = false end
       remember = remember_field
-      report(id, token, request, score, keep_for, stored, recoveries, reset, error)
+      report(id, token, request, score, extras, stored, recoveries, reset, error)
     else
-      report(id, token, request, score, keep_for)
+      report(id, token, request, score, extras)
     end
     made[2 * n - 1] = id
     made[2 * n] = token .. made_at .. score .. ' ' .. notes_of(remember, kinds[id]) .. ' ' .. worker

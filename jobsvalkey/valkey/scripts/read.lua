@@ -5,7 +5,7 @@
 -- `with_requests` is `1` for the requests, empty for only whether there is one.
 -- result: for each id an empty list if it is absent, or: id, state, request, score (pending, paused, ended) or worker
 -- (processing), the score of its due time and when it was claimed, in microseconds (processing), and the fields stored,
--- recoveries, reset, error; then, if there is one of them, result and keep_for (microseconds).
+-- recoveries, reset, error; then, if there are any, the result, and its fields, name, value, ….
 -- cost: O(log n) for each.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
@@ -34,9 +34,9 @@ for _, id in each_id do
       id, state, request, where, score or false, started or false,
       stored or false, recoveries or false, reset or false, error or false,
     }
-    local keep_for = has_fielded() and keep_for_of(id)
-    if outcome or keep_for then
-      job[#job + 1], job[#job + 2] = with_requests == '1' and outcome or false, keep_for or false
+    if outcome or has_fielded() then
+      job[#job + 1] = with_requests == '1' and outcome or false
+      for _, word in ipairs(has_fielded() and fields_held(id) or {}) do job[#job + 1] = word end
     end
     jobs[#jobs + 1] = job
   else

@@ -12,6 +12,12 @@ local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: un
 local function has_fielded() return features ~= '' and features:find(FIELDED_LETTERS) ~= nil end
 local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fields_of(id)) == 1 end
 
+-- The fields of a job: name, value, name, value, …; none if the key holds something else.
+local function fields_held(id)
+  local found = redis.pcall('HGETALL', fields_of(id))
+  return found.err and {} or found
+end
+
 -- How long a fielded job is kept after its end; nothing if that was not asked for.
 local function keep_for_of(id)
   local found = redis.pcall('HGET', fields_of(id), 'keep_for')
