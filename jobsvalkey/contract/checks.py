@@ -24,9 +24,7 @@ def check_due(due: Due, what: str = "due") -> Due:
         ValueError: it is another time, a naive datetime, or negative; the message calls it `what`.
     """
     if isinstance(due, timedelta) and due < timedelta(0):
-        raise ValueError(
-            f"{what} is {due}, but a delay is not negative: to put a job before others, use a datetime in the past"
-        )
+        raise ValueError(f"{what} is {due}, but a delay is not negative: for a time in the past, use a datetime")
     if isinstance(due, datetime):
         is_held = _FIRST_DUE <= aware(due, what) < _END_OF_DUE
     else:
@@ -79,7 +77,7 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
         PayloadTooLarge: a request is larger than `max_payload`.
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
         TypeError: a request is not bytes, or an id is no `JobID`.
-        ValueError: a due time is none that `check_due` takes, or a `keep_for` none that `check_span` takes.
+        ValueError: a `due` or `expires` is none that `check_due` takes, or a `keep_for` none that `check_span` takes.
     """
     size = 0
     largest = configuration.max_payload
@@ -97,6 +95,8 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             check_due(item.due)
         if item.keep_for is not None:
             check_span(item.keep_for, "keep_for")
+        if item.expires is not None:
+            check_due(item.expires, "expires")
     if len(items) > configuration.max_atomic_push or size > configuration.max_atomic_push_bytes:
         raise PushTooLarge(
             f"{len(items):,} jobs with {size:,} bytes are more than one atomic push takes "

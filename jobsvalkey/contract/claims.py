@@ -42,7 +42,7 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     keep_for: timedelta | None = None
     """How long the job is kept after its end, at least, whatever the retention policy says."""
     expires: Due = None
-    """When the job is cancelled unless it runs; `None`: never."""
+    """When the job is cancelled if it is not running then, whether or not it ran before; `None`: never."""
     priority: int = 0
     """From -100 to 100; higher goes first."""
     lane: str | None = None
@@ -125,6 +125,8 @@ class Claim(msgspec.Struct, frozen=True):
     """The state that a handler of the job has reported last; `None` if none has, or the job was rerun since."""
     unique: Unique | None = None
     """The name that the job was pushed with. Whether it still holds it, `until` says."""
+    expires: datetime | None = None
+    """When the job is cancelled if no worker has it: it may end, but will not run again."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):

@@ -39,6 +39,8 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """The progress that a handler of it has reported last; of a job that has not ended."""
     unique: Unique | None = None
     """The name that it was pushed with."""
+    expires: datetime | None = None
+    """When it is cancelled if no worker has it."""
 
 
 class InconsistencyKind(StrEnum):

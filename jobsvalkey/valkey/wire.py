@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypedDict
 
@@ -60,13 +60,21 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
     for item in items:
-        if item.due is None and not item.remember and item.keep_for is None:
+        if item.due is None and not item.remember and item.keep_for is item.expires is None:
             arguments += (str(item.job_id), item.request)
         else:
             due = "now" if item.due is None else due_argument(item.due)
-            fields = "" if item.keep_for is None else f" keep_for:{microseconds(item.keep_for)}"
+            fields = "".join(f" {name}:{value}" for name, value in _fields_of(item))
             arguments += (f"{item.job_id} {due} {'remember' if item.remember else '-'}{fields}", item.request)
     return arguments
+
+
+def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
+    """The fields that make a job a fielded one: the name, and the value without spaces, of each."""
+    if item.keep_for is not None:
+        yield "keep_for", microseconds(item.keep_for)
+    if item.expires is not None:
+        yield "expires", due_argument(item.expires)
 
 
 def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
@@ -74,7 +82,7 @@ def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
     return [Pushed(_STORED[letter], item.job_id) for item, letter in zip(items, answer, strict=True)]
 
 
-def from_microseconds(value: bytes) -> datetime | None:
+def from_microseconds(value: bytes | None) -> datetime | None:
     """The time that a number of microseconds since 1970 stands for, or the nearest; `None` if it is no number."""
     number = _number(value)
     if number is None:
@@ -106,12 +114,16 @@ def _span(value: bytes | None) -> timedelta | None:
 
 class _Fields(TypedDict):
     keep_for: timedelta | None
+    expires: datetime | None
 
 
 def _fields(words: Sequence[bytes]) -> _Fields:
     """The fields of a job, as the scripts tell them: name, value, name, value, …"""
     found = dict(zip(words[::2], words[1::2], strict=True))
-    return {"keep_for": _span(found.get(b"keep_for"))}
+    return {
+        "keep_for": _span(found.get(b"keep_for")),
+        "expires": from_microseconds(found.get(b"expires")),
+    }
 
 
 def from_score(value: bytes) -> datetime:
