@@ -1,0 +1,42 @@
+"""The queues behind Django's: one on the server for each name in `QUEUES`."""
+
+from functools import partial
+from typing import Any, Final, cast
+
+from valkey.asyncio import Valkey
+
+from jobsvalkey.blocking import BlockingJobQueue
+from jobsvalkey.blocking.process import call
+from jobsvalkey.contract import JobID, StoredJob
+from jobsvalkey.integrations.django.options import BackendOptions
+from jobsvalkey.integrations.django.running import Place, TaskQueue
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+
+_Key = tuple[str, ValkeyConfiguration, tuple[int, ...]]
+
+
+class BlockingTaskQueue(BlockingJobQueue[ValkeyJobQueue]):
+    """A queue for the threads of a web server."""
+
+    def stored(self, job_id: JobID) -> StoredJob | None:
+        """Return a job as it is stored, or `None`."""
+        return call(self._tenant, lambda queue: cast("ValkeyJobQueue", queue.driver).get(job_id))
+
+
+_QUEUES: Final = dict[_Key, BlockingTaskQueue]()
+"""For the whole process: Django makes a backend for each thread."""
+
+
+def make_queue(options: BackendOptions, place: Place) -> TaskQueue:
+    """Make a queue for one event loop. It connects at the first call."""
+    client: Any = cast(Any, Valkey).from_url(options.url)
+    driver = ValkeyJobQueue(client, options.configuration_of(place.queue))
+    return TaskQueue(driver, place, options.retry_strategy, tuple(options.middleware))
+
+
+def blocking_queue(options: BackendOptions, place: Place) -> BlockingTaskQueue:
+    """Return a queue for any thread."""
+    key = (options.url, options.configuration_of(place.queue), tuple(map(id, options.middleware)))
+    if key not in _QUEUES:
+        _QUEUES.setdefault(key, BlockingTaskQueue(partial(make_queue, options, place)))
+    return _QUEUES[key]
