@@ -1,10 +1,25 @@
 """The rows of looking into the queue. They change nothing."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from itertools import islice
 
-from jobsvalkey.contract import FINISHED, Inconsistency, InconsistencyKind, JobID, JobStatus, StoredJob
+from jobsvalkey.contract import (
+    FINISHED,
+    Inconsistency,
+    InconsistencyKind,
+    JobID,
+    JobPage,
+    JobStatus,
+    Load,
+    StoredJob,
+    aware,
+)
+from jobsvalkey_memory.line import Place
 from jobsvalkey_memory.steps import ClockT_co, Steps
+from jobsvalkey_memory.store import place
+
+LAST_ID = JobID.from_int(2**128 - 1)
 
 
 class InspectionRows(Steps[ClockT_co]):
@@ -35,6 +50,35 @@ class InspectionRows(Steps[ClockT_co]):
             if job := self._find_job(job_id, self.now(), status):
                 yield job
 
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        """Return the jobs behind the place that the cursor names, whether or not a job is still there."""
+        now, latest_first = self.now(), status in FINISHED
+        last = None if cursor is None else _place_of(cursor)
+
+        def is_behind(job: StoredJob) -> bool:
+            return last is None or (place(job) < last if latest_first else place(job) > last)
+
+        listed = filter(is_behind, self.state.listed(status, latest_first=latest_first))
+        jobs = list(islice((job for job in listed if self._is_present(job, now)), max(limit, 0) + 1))
+        has_more = len(jobs) > limit > 0
+        jobs = jobs[: max(limit, 0)]
+        cursors = [f"{time.isoformat()} {job_id}" for time, job_id in map(place, jobs)]
+        return JobPage(jobs, cursors, cursors[-1] if has_more else None)
+
+    async def load(self) -> Load:
+        """Count what there is to do."""
+        now, pending = self.now(), self.state.lines[JobStatus.PENDING]
+        delayed = pending.after((now, LAST_ID))
+        due = len(pending) - delayed
+        return Load(
+            due=due,
+            delayed=delayed,
+            processing=len(self.state.lines[JobStatus.PROCESSING]),
+            oldest_due=now - next(iter(pending))[0] if due else None,
+            workers=sum(holder.expires > now for holder in self.state.workers.values()),
+            is_paused=self.state.is_paused,
+        )
+
     async def validate(self) -> list[Inconsistency]:
         """Find lost requests, and what lies in their place. No other damage can be done here."""
         self.now()
@@ -42,3 +86,11 @@ class InspectionRows(Steps[ClockT_co]):
         lost = {job.job_id for job in jobs if job.request is None and job.status is not JobStatus.FAILED} - broken
         kinds = {InconsistencyKind.WRONG_TYPE: broken, InconsistencyKind.MISSING_PAYLOAD: lost}
         return [Inconsistency(kind, job_id) for kind, ids in kinds.items() for job_id in ids]
+
+
+def _place_of(cursor: str) -> Place:
+    time, _, job_id = cursor.partition(" ")
+    try:
+        return aware(datetime.fromisoformat(time), "cursor"), JobID(job_id)
+    except ValueError:
+        raise ValueError(f"{cursor!r} is no cursor of a page: take it from the page before") from None

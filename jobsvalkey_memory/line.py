@@ -46,7 +46,7 @@ class Line:
             del self._parts[index]
 
     def after(self, this: Place) -> int:
-        """How many places come after one that is in."""
+        """How many places come after one, which need not be in."""
         index, part = self._part_of(this)
         return len(part) - bisect_right(part, this) + sum(map(len, self._parts[index + 1 :]))
 

@@ -86,6 +86,7 @@ from jobsvalkey.contract.options import (
     retain_for,
     retain_last,
 )
+from jobsvalkey.contract.overview import JobPage, Load
 from jobsvalkey.contract.records import Inconsistency, InconsistencyKind, StoredJob
 from jobsvalkey.contract.states import FINISHED, JobStatus
 from jobsvalkey.contract.unique import Unique
@@ -126,10 +127,12 @@ __all__ = [
     "JobID",
     "JobIDGenerator",
     "JobName",
+    "JobPage",
     "JobParameters",
     "JobStatus",
     "JobTimeout",
     "JobsError",
+    "Load",
     "MetadataDriver",
     "NamedParameters",
     "NewJob",

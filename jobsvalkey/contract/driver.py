@@ -29,6 +29,7 @@ from jobsvalkey.contract.clock import Clock
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.names import AnyServiceJob, JobName
 from jobsvalkey.contract.options import DriverConfiguration
+from jobsvalkey.contract.overview import JobPage, Load
 from jobsvalkey.contract.records import Inconsistency, StoredJob
 from jobsvalkey.contract.states import JobStatus
 
@@ -280,6 +281,21 @@ class InspectionDriver(Protocol):
 
         Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
         """
+        ...
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        """Return up to `limit` jobs in a state, from the first or from behind `cursor`, in the order of `jobs`.
+
+        Those that run have an order that the driver chooses. Jobs that stay in the state are on one page each, whatever
+        becomes of the others, the one at the cursor included.
+
+        Raises:
+            ValueError: the cursor is not one of a page of this state.
+        """
+        ...
+
+    async def load(self) -> Load:
+        """Return how much there is to do, as it was at one moment, in a time that does not grow with the queue."""
         ...
 
     async def validate(self) -> list[Inconsistency]:

@@ -2,6 +2,7 @@
 
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.failure import JobError
+from jobsvalkey.runtime.inspection import RecordPage
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobFail, JobOptions, JobSleep, Push
 from jobsvalkey.runtime.options import ActiveLock, ProcessorOptions
 from jobsvalkey.runtime.processor import Processor, ProcessorState
@@ -37,6 +38,7 @@ __all__ = [
     "ProcessorOptions",
     "ProcessorState",
     "Push",
+    "RecordPage",
     "RetryStrategy",
     "Task",
     "TaskWithOptions",

@@ -1,15 +1,32 @@
 """The methods of a queue that look at its jobs."""
 
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, QueueDriver
+from jobsvalkey.contract import Capability, JobID, JobStatus, Load, QueueDriver
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.capabilities import InspectionQueueDriver, require
 from jobsvalkey.runtime.record import JobRecord
 
 D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
+
+
+_LOOKED_AT: Final = 1000
+"""Jobs that one page of a filter looks at, at most."""
+_AT_ONCE: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Some of the jobs in a state."""
+
+    records: list[JobRecord]
+    cursor: str | None
+    """Where to go on; `None` after the last of the jobs."""
+    looked_at: int
+    """How many jobs were looked at to find these."""
 
 
 class JobInspection(Generic[D_co]):
@@ -48,3 +65,59 @@ class JobInspection(Generic[D_co]):
             raise ValueError(f"limit is a number of jobs, or None for all, not {limit}")
         async for stored in self._driver.jobs(status, limit=limit):
             yield JobRecord.from_stored(stored, self._driver.clock.now())
+
+    async def page(
+        self: "JobInspection[InspectionQueueDriver]",
+        status: JobStatus,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        name: str | None = None,
+        contains: str | None = None,
+    ) -> RecordPage:
+        """Return some of the jobs in a state, in the order of `jobs`, and where to go on.
+
+        Args:
+            status: the state.
+            cursor: of the page before; `None` for the first page.
+            limit: how many jobs, at most, from 1 to 1,000.
+            name: only jobs of this name.
+            contains: only jobs with this text in their parameters, in upper or lower case.
+
+        A page of some jobs only looks at 1,000 of them at most. So it may be short, even empty, and have a cursor.
+
+        Raises:
+            ValueError: `limit` is out of range, or the cursor is not one of a page of this state.
+        """
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        check_option("status", status, JobStatus)
+        check_option("cursor", cursor, str | None)
+        check_option("limit", limit, int)
+        check_option("name", name, str | None)
+        check_option("contains", contains, str | None)
+        if not 1 <= limit <= _LOOKED_AT:
+            raise ValueError(f"limit is a number of jobs from 1 to {_LOOKED_AT:,}, not {limit}")
+        is_filtered = name is not None or contains is not None
+        at_once, steps = (_AT_ONCE, _LOOKED_AT // _AT_ONCE) if is_filtered else (limit, 1)
+        wanted, now = (contains or "").casefold(), self._driver.clock.now()
+        records = list[JobRecord]()
+        looked_at = 0
+        for _ in range(steps):
+            page = await self._driver.page(status, cursor, limit=at_once)
+            for stored, behind in zip(page.jobs, page.cursors, strict=True):
+                record = JobRecord.from_stored(stored, now)
+                looked_at += 1
+                if (name is None or record.name == name) and wanted in (record.parameters or "").casefold():
+                    records.append(record)
+                    if len(records) == limit:
+                        is_last = page.cursor is None and behind == page.cursors[-1]
+                        return RecordPage(records, None if is_last else behind, looked_at)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return RecordPage(records, cursor, looked_at)
+
+    async def load(self: "JobInspection[InspectionQueueDriver]") -> Load:
+        """Return how much there is to do: for autoscalers and probes. It costs the same however many jobs there are."""
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        return await self._driver.load()

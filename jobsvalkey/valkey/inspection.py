@@ -1,12 +1,14 @@
 """Looks into the queue: single jobs, counts, lists."""
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
-from jobsvalkey.contract import FINISHED, JobID, JobStatus, StoredJob
+from jobsvalkey.contract import FINISHED, JobID, JobPage, JobStatus, Load, StoredJob
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.scripting import COUNTS, PAGE, READ
+from jobsvalkey.valkey.scripting import COUNTS, LOAD, PAGE, READ
 from jobsvalkey.valkey.words import Page, Read
 
 PAGE_SIZE = 250
@@ -30,6 +32,20 @@ class ValkeyInspection(ValkeyBase):
         found: list[int] = await self._read(COUNTS, [])
         return dict(zip(JobStatus, found, strict=True))
 
+    async def load(self) -> Load:
+        """Return how much there is to do, as it was at one moment."""
+        reply: list[int] = await self._read(LOAD, [])
+        due, delayed, processing, oldest, workers, paused = map(int, reply)
+        waits = timedelta(microseconds=oldest) if due > 0 else None
+        return Load(
+            due=due,
+            delayed=delayed,
+            processing=processing,
+            oldest_due=waits,
+            workers=workers,
+            is_paused=paused == 1,
+        )
+
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
         """Iterate over the jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
 
@@ -49,18 +65,45 @@ class ValkeyInspection(ValkeyBase):
                         if left == 0:
                             return
 
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        """Return up to `limit` jobs in a state, from the first or from behind `cursor`, in the order of `jobs`.
+
+        Jobs that run come in the order of their ids.
+
+        Raises:
+            ValueError: the cursor is not one of a page of this state.
+        """
+        score, last = (b"", b"") if cursor is None else wire.place_of(cursor)
+        if limit < 1:
+            return JobPage([], [], None)
+        found = await self._places(status, limit + 1, score, last)
+        if status is JobStatus.PROCESSING:
+            found.sort()
+            found = found[bisect_right(found, (last, score)) :]
+        places = found[:limit]
+        listed = await self._jobs([job_id for job_id, _ in places], complete=True) if places else []
+        cursors = [wire.cursor_of(job_id, score) for job_id, score in places]
+        here = [place for place in zip(listed, cursors, strict=True) if place[0] and place[0].status is status]
+        jobs = [job for job, _ in here if job is not None]
+        return JobPage(jobs, [cursor for _, cursor in here], cursors[-1] if len(found) > limit else None)
+
     async def _jobs(self, ids: Sequence[Argument], *, complete: bool) -> list[StoredJob | None]:
         replies = await self._read(READ, [*Read(with_requests="1" if complete else ""), *ids])
         return [wire.stored_job(reply) for reply in replies]
 
     async def _pages(self, status: JobStatus) -> AsyncIterator[list[bytes]]:
-        order = "last" if status in FINISHED else "first"
-        page = Page(state=status, order=order, size=PAGE_SIZE, after_score=b"", after_id=b"")
+        score, last = b"", b""
         while True:
-            reply: list[bytes] = await self._read(PAGE, page)
-            ids = reply[::2]
-            if ids:
-                yield ids
-            if len(ids) < PAGE_SIZE or status is JobStatus.PROCESSING:
+            places = await self._places(status, PAGE_SIZE, score, last)
+            if places:
+                yield [job_id for job_id, _ in places]
+            if len(places) < PAGE_SIZE or status is JobStatus.PROCESSING:
                 return
-            page = page._replace(after_score=reply[-1], after_id=ids[-1])
+            last, score = places[-1]
+
+    async def _places(self, status: JobStatus, size: int, score: bytes, last: bytes) -> list[tuple[bytes, bytes]]:
+        """Ids with their scores, at most `size` from behind a place; all ids at once of jobs that run."""
+        order = "last" if status in FINISHED else "first"
+        page = Page(state=status, order=order, size=size, after_score=score, after_id=last)
+        reply: list[bytes] = await self._read(PAGE, page)
+        return list(zip(reply[::2], reply[1::2], strict=True))

@@ -34,6 +34,7 @@ from jobsvalkey.valkey.arguments import Argument, Reply
 _logger = logging.getLogger(__name__)
 
 _ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SCORE = re.compile(rb"[-+.0-9einf]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
@@ -129,6 +130,23 @@ def _fields(words: Sequence[bytes]) -> _Fields:
 def from_score(value: bytes) -> datetime:
     """The time that a score, Unix seconds, stands for, or the nearest that there is."""
     return datetime.fromtimestamp(min(max(float(value), _FIRST), _LAST), UTC)
+
+
+def cursor_of(job_id: bytes, score: bytes) -> str:
+    """The cursor that goes on behind a place of a list: others may have written any bytes as an id."""
+    return f"{score.decode('latin-1')} {job_id.decode('latin-1')}"
+
+
+def place_of(cursor: str) -> tuple[bytes, bytes]:
+    """The score and the id that a cursor names.
+
+    Raises:
+        ValueError: it is no cursor.
+    """
+    score, _, job_id = cursor.encode("latin-1", "replace").partition(b" ")
+    if not _SCORE.fullmatch(score) or _number(score) is None or not job_id:
+        raise ValueError(f"{cursor!r} is no cursor of a page: take it from the page before")
+    return score, job_id
 
 
 def retention_argument(policy: RetentionPolicy) -> str:

@@ -1,13 +1,17 @@
 """Bugs of looking into the queue."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 
 from jobsvalkey.contract import (
     FINISHED,
     Inconsistency,
     InconsistencyKind,
     JobID,
+    JobPage,
     JobStatus,
+    Load,
     StoredJob,
 )
 from tests.mutants.mutant import Search, Twin, mutant
@@ -71,3 +75,87 @@ class ValidateSeesGhosts(Twin):
         running = [job.job_id async for job in self.jobs(JobStatus.PROCESSING)]
         ghosts = [Inconsistency(InconsistencyKind.UNLISTED_PAYLOAD, job_id) for job_id in running]
         return await super().validate() + ghosts
+
+
+@mutant("test_inspection_pages_are_parts_of_the_list")
+class PageLimitIgnored(Twin):
+    """A page has one job more than was asked for."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        return await super().page(status, cursor, limit=limit + 1)
+
+
+@mutant("test_inspection_pages_are_parts_of_the_list")
+class CursorRepeatsItsJob(Twin):
+    """The page behind a cursor begins with the job at the cursor."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        page = await super().page(status, cursor, limit=limit)
+        at = None if cursor is None else await self.get(JobID(cursor.partition(" ")[2]))
+        return page if at is None else JobPage([at, *page.jobs], [cursor or "", *page.cursors], page.cursor)
+
+
+@mutant("test_inspection_pages_are_parts_of_the_list")
+class LastPageHasACursor(Twin):
+    """The last page says that there is more."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        page = await super().page(status, cursor, limit=limit)
+        return page._replace(cursor=page.cursors[-1] if page.cursors else None)
+
+
+@mutant("test_inspection_a_cursor_whose_job_has_gone")
+class CursorIsAPlaceInTheList(Twin):
+    """A cursor is a number of jobs, so that a page leaves out as many as have gone before it."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        page = await super().page(status, limit=1000)
+        from_ = int(cursor or 0)
+        cursors = [str(number) for number in range(from_ + 1, from_ + 1 + limit)]
+        jobs = page.jobs[from_ : from_ + limit]
+        return JobPage(jobs, cursors[: len(jobs)], str(from_ + limit) if len(page.jobs) > from_ + limit else None)
+
+
+@mutant("test_inspection_a_cursor_of_nobody")
+class AnyCursorIsTheFirstPage(Twin):
+    """A cursor that is none is taken for the beginning."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        try:
+            return await super().page(status, cursor, limit=limit)
+        except ValueError:
+            return await super().page(status, limit=limit)
+
+
+@mutant("test_inspection_the_load_of_a_queue")
+class LoadTakesDelayedJobsForDue(Twin):
+    """`load` counts jobs as due whose time has not come."""
+
+    async def load(self) -> Load:
+        load = await super().load()
+        return replace(load, due=load.due + load.delayed, delayed=0)
+
+
+@mutant("test_inspection_the_load_of_a_queue")
+class LoadCountsDeadWorkers(Twin):
+    """`load` counts workers whose lock has run out."""
+
+    async def load(self) -> Load:
+        return replace(await super().load(), workers=len(self.state.workers))
+
+
+@mutant("test_inspection_the_load_of_a_queue")
+class LoadIsOldAtOnce(Twin):
+    """`load` says that the first of the due jobs has been due since the queue was made."""
+
+    async def load(self) -> Load:
+        load = await super().load()
+        return replace(load, oldest_due=load.oldest_due and load.oldest_due + timedelta(seconds=1))
+
+
+@mutant("test_inspection_the_load_of_a_paused_queue")
+class LoadHidesAPause(Twin):
+    """`load` does not say that the queue is paused."""
+
+    async def load(self) -> Load:
+        return replace(await super().load(), is_paused=False)

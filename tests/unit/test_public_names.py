@@ -11,22 +11,21 @@ from jobsvalkey import contract
 WRITTEN_BY_USERS = """
 DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock BlockingJobQueue CallNext ClaimLost CleanupOptions
 CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule ExclusiveLock ExponentialJitter
-Handler Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled JobCleanup JobContext JobDefinition
-JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome JobParameters JobQueue JobRecord
-JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan MetricsMiddleware Middleware Month
-NamedParameters NoRetry PayloadTooLarge
-PoppedJob Processor ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge PushedJob Retention RetentionPolicy
-RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable Task
-TaskWithOptions TracingMiddleware UnknownJob UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values new_job_id
-retain_for retain_last
+Handler Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled JobCleanup JobContext
+JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome JobParameters JobQueue
+JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan Load MetricsMiddleware
+Middleware Month NamedParameters NoRetry PayloadTooLarge PoppedJob Processor ProcessorOptions ProcessorState Push
+PushIncomplete PushTooLarge PushedJob RecordPage Retention RetentionPolicy RetryStrategy Schedule ScheduledJob
+Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable Task TaskWithOptions TracingMiddleware UnknownJob
+UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values new_job_id retain_for retain_last
 """
 """In `jobsvalkey`."""
 
 WRITTEN_BY_AUTHORS_OF_DRIVERS = """
 CAPABILITY_PROTOCOLS FINISHED AbortableDriver Cancel
 AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
-Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator MetadataDriver
-NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PausableDriver PushedIf
+Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator JobPage
+MetadataDriver NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PausableDriver PushedIf
 QueueDriver Refusal RefusalKind
 Release Renewed Report ResultsDriver ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement
 StoreOutcome StoredJob SystemClock Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry

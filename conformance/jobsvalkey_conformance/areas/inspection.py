@@ -1,10 +1,11 @@
 """Looking into the queue."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from jobsvalkey.contract import FINISHED, Capability, Fail, JobID, JobStatus, Retry, StoredJob, new_job_id
+from jobsvalkey.contract import FINISHED, Capability, Fail, JobID, JobStatus, Load, Retry, StoredJob, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 from jobsvalkey_conformance.harness import AnyDriver
@@ -115,6 +116,87 @@ class InspectionTests(Suite):
                 await worker.claim(50)
         assert len(seen) == len(set(seen))
         assert set(ids[150:]) <= set(seen)
+
+    @pytest.mark.parametrize("status", list(JobStatus))
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_pages_are_parts_of_the_list(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`page`: up to `limit` jobs in the order of `jobs`; each cursor goes on behind its job."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        for _ in range(5):
+            await kit.in_state(driver, status)
+            await kit.advance(timedelta(milliseconds=5))
+        whole = await driver.page(status, limit=5)
+        jobs = list(whole.jobs)
+        listed = [stored async for stored in driver.jobs(status)]
+        if status is JobStatus.PROCESSING:
+            assert sorted(jobs, key=lambda job: job.job_id) == sorted(listed, key=lambda job: job.job_id)
+        else:
+            assert jobs == listed
+        assert whole.cursor is None
+        for number, cursor in enumerate(whole.cursors, start=1):
+            rest = await driver.page(status, cursor, limit=2)
+            assert list(rest.jobs) == jobs[number : number + 2]
+            assert (rest.cursor is None) == (number + 2 >= 5)
+        first = await driver.page(status, limit=2)
+        assert (list(first.jobs), first.cursor) == (jobs[:2], first.cursors[1])
+        assert await driver.page(status, limit=0) == ([], [], None)
+
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.COMPLETED])
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_a_cursor_whose_job_has_gone(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`page`: jobs that stay are on one page each, whatever becomes of the one at the cursor."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        kit.needs(Capability.CLEANUP)
+        for _ in range(4):
+            await kit.in_state(driver, status)
+        jobs = list((await driver.page(status)).jobs)
+        first = await driver.page(status, limit=2)
+        assert list(first.jobs) == jobs[:2]
+        for gone in jobs[:2]:
+            assert await driver.remove(gone.job_id)
+        assert list((await driver.page(status, first.cursor)).jobs) == jobs[2:]
+
+    @pytest.mark.parametrize("cursor", ["", "x", "soon 0195F3A0-5C1E-7D5A-9D8E-0A1B2C3D4E5F", "\u2603"])
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_a_cursor_of_nobody(self, kit: SuiteContext, cursor: str) -> None:
+        """`page` raises a `ValueError` for a cursor that is none."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        with pytest.raises(ValueError, match="cursor"):
+            await driver.page(JobStatus.PENDING, cursor)
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_the_load_of_a_queue(self, kit: SuiteContext) -> None:
+        """`load` counts due, delayed and running jobs and live workers, and says since when the first is due."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        empty = Load(due=0, delayed=0, processing=0, oldest_due=None, workers=0, is_paused=False)
+        assert await driver.load() == empty
+        worker, dead = await kit.worker(driver), await kit.worker(driver, kit.unit)
+        delayed = [await kit.push(driver, due=kit.unit * number) for number in (3, 5, 6)]
+        assert await driver.load() == replace(empty, delayed=3, workers=2)
+        await kit.push(driver)
+        await dead.claim_one()
+        assert await driver.load() == replace(empty, delayed=3, processing=1, workers=2)
+        await kit.advance(kit.unit * 4)
+        load = await driver.load()
+        assert load == replace(empty, due=1, delayed=2, processing=1, oldest_due=load.oldest_due, workers=1)
+        assert load.oldest_due is not None
+        assert kit.same_time(kit.now() - load.oldest_due, kit.now() - kit.unit)
+        await worker.finish(await worker.claim_one())
+        await driver.close_worker(worker.id)
+        assert (await driver.status(delayed[0])) is JobStatus.COMPLETED
+        assert await driver.load() == replace(empty, delayed=2, processing=1)
+
+    @conformance_test(Capability.INSPECTION, Capability.PAUSE_QUEUE)
+    async def test_inspection_the_load_of_a_paused_queue(self, kit: SuiteContext) -> None:
+        """`load` says whether the queue is paused, and counts as ever."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        await driver.pause_queue()
+        load = await driver.load()
+        assert (load.due, load.is_paused) == (1, True)
+        await driver.resume_queue()
+        assert not (await driver.load()).is_paused
 
     @conformance_test(Capability.INSPECTION)
     async def test_inspection_the_envelope_is_shown(self, kit: SuiteContext) -> None:

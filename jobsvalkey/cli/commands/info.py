@@ -28,11 +28,7 @@ def info(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = Fa
 async def _look(url: str, queue_key: str) -> dict[str, Any]:
     async with open_queue(url, queue_key) as queue:
         counts = await queue.counts()
-        paused = await queue.is_queue_paused()
-        lag = timedelta(0)
-        async for job in queue.jobs(JobStatus.PENDING, limit=1):
-            if job.due is not None:
-                lag = max(lag, queue.driver.clock.now() - job.due)
+        load = await queue.load()
         durable = await queue.driver.is_durable()
     async with make_client(url) as client:
         server: dict[str, Any] = await cast(Any, client).info("server")
@@ -41,8 +37,8 @@ async def _look(url: str, queue_key: str) -> dict[str, Any]:
         "server": f"{name} {server.get(f'{name}_version', server.get('redis_version'))}",
         "url": redacted(url),
         "queue": queue_key,
-        "paused": paused,
+        "paused": load.is_paused,
         "durable": durable,
-        "seconds_behind": round(lag.total_seconds(), 3),
+        "seconds_behind": round((load.oldest_due or timedelta(0)).total_seconds(), 3),
         "jobs": {status.value: counts[status] for status in JobStatus},
     }

@@ -77,3 +77,14 @@ async def test_a_paused_queue_is_shown_and_resumed(shell: Shell, queue: JobQueue
     assert ["paused", "0"] in lines
     assert (await shell("queue", "resume")).out == f"queue {shell.queue_key} is resumed\n"
     assert not await queue.is_queue_paused()
+
+
+async def test_the_load_of_a_queue_is_shown(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    idle = {"due": 0, "delayed": 0, "processing": 0, "oldest_due": None, "workers": 0, "is_paused": False}
+    assert (await shell("queue", "load", "--json")).json == idle
+    await queue.push(NAME, 1)
+    await queue.push(NAME, 3, options=JobOptions(delay=timedelta(hours=1)))
+    found = (await shell("queue", "load", "--json")).json
+    assert found == idle | {"due": 1, "delayed": 1, "oldest_due": found["oldest_due"]}
+    assert 0 < found["oldest_due"] < 60
+    assert ["delayed", "1"] in [line.split() for line in (await shell("queue", "load")).out.splitlines()]

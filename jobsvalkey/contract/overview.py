@@ -1,0 +1,36 @@
+"""What a look at the queue as a whole shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from jobsvalkey.contract.records import StoredJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How much a queue has to do: what an autoscaler reads. A look costs the same however many jobs there are."""
+
+    due: int
+    """Pending jobs whose time has come: more workers would run them now."""
+    delayed: int
+    """Pending jobs whose time has not come."""
+    processing: int
+    """Jobs that run."""
+    oldest_due: timedelta | None
+    """For how long the first of the due jobs has been due; `None` if none is."""
+    workers: int
+    """Workers whose lock has not run out."""
+    is_paused: bool
+    """Whether the queue as a whole is paused, so that nothing is claimed."""
+
+
+class JobPage(NamedTuple):
+    """Some of the jobs in a state, in the order of `jobs`."""
+
+    jobs: Sequence[StoredJob]
+    cursors: Sequence[str]
+    """For each of the jobs: the cursor that goes on behind it. Only the driver understands it."""
+    cursor: str | None
+    """The cursor that goes on behind the page; `None` if nothing is there. It may be set for a page without jobs."""

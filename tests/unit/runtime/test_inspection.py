@@ -1,0 +1,84 @@
+"""Pages of jobs, by name and by text; the load of a queue."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey import JobName, JobOptions, JobStatus, Load, RecordPage
+from tests.support.drivers import record_of
+from tests.support.work import Work
+from tests.unit.runtime.support import Queue, make_queue
+
+TEXT = JobName("Print String", str)
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return make_queue()
+
+
+async def numbers(queue: Queue, **filters: str) -> list[str | None]:
+    """The parameters of all pages that follow each other."""
+    found = list[str | None]()
+    page = await queue.page(JobStatus.PENDING, limit=3, **filters)
+    while True:
+        found += [record.parameters for record in page.records]
+        if page.cursor is None:
+            return found
+        page = await queue.page(JobStatus.PENDING, cursor=page.cursor, limit=3, **filters)
+
+
+async def test_pages_follow_each_other(queue: Queue) -> None:
+    ids = await queue.push_many([Work(number) for number in range(8)])
+    first = await queue.page(JobStatus.PENDING, limit=3)
+    assert first.records == [await record_of(queue, job_id) for job_id in ids[:3]]
+    assert first.looked_at == 3
+    assert await numbers(queue) == [f'{{"number":{number}}}' for number in range(8)]
+
+
+async def test_a_page_of_one_name(queue: Queue) -> None:
+    for number in range(8):
+        await queue.push(Work(number))
+        await queue.push(TEXT, f"text {number}")
+    assert await numbers(queue, name="Print String") == [f'"text {number}"' for number in range(8)]
+    assert await numbers(queue, name="Print") == []
+
+
+async def test_a_page_of_one_text_in_upper_or_lower_case(queue: Queue) -> None:
+    for text in ("Ada", "Grace", "ADAM", "Straße", "Alan"):
+        await queue.push(TEXT, text)
+    assert await numbers(queue, contains="ada") == ['"Ada"', '"ADAM"']
+    assert await numbers(queue, contains="STRASSE") == ['"Straße"']
+    assert await numbers(queue, contains="ada", name="Work") == []
+
+
+async def test_a_page_of_some_looks_at_a_thousand_jobs_at_most(queue: Queue) -> None:
+    await queue.push_many([Work(number) for number in range(2500)], atomic=False)
+    last = await queue.push(TEXT, "last")
+    first = await queue.page(JobStatus.PENDING, name="Print String")
+    assert (first.records, first.looked_at) == ([], 1000)
+    second = await queue.page(JobStatus.PENDING, name="Print String", cursor=first.cursor)
+    assert (second.records, second.looked_at) == ([], 1000)
+    third = await queue.page(JobStatus.PENDING, name="Print String", cursor=second.cursor)
+    assert third == RecordPage([await record_of(queue, last)], None, 501)
+
+
+async def test_a_page_that_is_full_with_the_last_job_is_the_last(queue: Queue) -> None:
+    await queue.push_many([Work(number) for number in range(4)])
+    assert (await queue.page(JobStatus.PENDING, limit=4)).cursor is None
+    assert (await queue.page(JobStatus.PENDING, limit=4, name="Work")).cursor is None
+    assert (await queue.page(JobStatus.PENDING, limit=3, name="Work")).cursor is not None
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+async def test_a_page_has_from_one_to_a_thousand_jobs(queue: Queue, limit: int) -> None:
+    with pytest.raises(ValueError, match="from 1 to 1,000"):
+        await queue.page(JobStatus.PENDING, limit=limit)
+
+
+async def test_the_load_of_a_queue(queue: Queue) -> None:
+    await queue.push(Work(1))
+    await queue.push(Work(2), options=JobOptions(delay=timedelta(hours=1)))
+    queue.driver.clock.advance(timedelta(seconds=5))
+    expected = Load(due=1, delayed=1, processing=0, oldest_due=timedelta(seconds=5), workers=0, is_paused=False)
+    assert await queue.load() == expected
