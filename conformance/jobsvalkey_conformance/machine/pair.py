@@ -275,6 +275,7 @@ class Pair:
                 await self.both(f"get_metadata({key!r})", lambda driver, key=key: driver.get_metadata(key))
         if self.states(Capability.INSPECTION):
             await self.both("counts()", lambda driver: driver.counts())
+            await self.both("load()", lambda driver: driver.load())
             for status in JobStatus:
                 same(f"jobs({status})", await _listed(self.tested, status), await _listed(self.twin, status))
             tested = await asyncio.gather(*(self.tested.get(job_id) for job_id in job_ids))
