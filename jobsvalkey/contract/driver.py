@@ -6,7 +6,7 @@ refuses the same number with another content. A driver that is given none number
 repeats it under that number for as long as a reply is missing. A `limit` or `max_jobs` below one means zero.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType, TracebackType
@@ -26,11 +26,11 @@ from jobsvalkey.contract.claims import (
 )
 from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup
 from jobsvalkey.contract.clock import Clock
+from jobsvalkey.contract.inspection import InspectionDriver
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.names import AnyServiceJob, JobName
 from jobsvalkey.contract.options import DriverConfiguration
-from jobsvalkey.contract.overview import JobPage, Load
-from jobsvalkey.contract.records import Inconsistency, StoredJob
+from jobsvalkey.contract.records import StoredJob
 from jobsvalkey.contract.states import JobStatus
 
 
@@ -257,49 +257,6 @@ class SchedulingDriver(Protocol):
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
     ) -> PushedIf:
         """Store the job and set metadata `key` to `value`, if it holds `expected` (`None`: nothing)."""
-        ...
-
-
-@runtime_checkable
-class InspectionDriver(Protocol):
-    """The queue can be looked into. A job beyond its retention is not there, whether or not it was trimmed yet."""
-
-    async def get(self, job_id: JobID) -> StoredJob | None:
-        """Return the job as it is stored, or `None`."""
-        ...
-
-    async def status(self, job_id: JobID) -> JobStatus | None:
-        """Return the job's state, or `None`."""
-        ...
-
-    async def counts(self) -> dict[JobStatus, int]:
-        """Count the jobs in each state; all states are listed."""
-        ...
-
-    def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
-        """Iterate over the jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.
-
-        Jobs that move while it runs may be missed, or seen in their new place; those that stay are seen once.
-        """
-        ...
-
-    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
-        """Return up to `limit` jobs in a state, from the first or from behind `cursor`, in the order of `jobs`.
-
-        Those that run have an order that the driver chooses. Jobs that stay in the state are on one page each, whatever
-        becomes of the others, the one at the cursor included.
-
-        Raises:
-            ValueError: the cursor is not one of a page of this state.
-        """
-        ...
-
-    async def load(self) -> Load:
-        """Return how much there is to do, as it was at one moment, in a time that does not grow with the queue."""
-        ...
-
-    async def validate(self) -> list[Inconsistency]:
-        """Find everything in the store that does not fit together, in chunks. May run beside workers."""
         ...
 
 
