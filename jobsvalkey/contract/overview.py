@@ -1,4 +1,4 @@
-"""What a look at the queue as a whole shows."""
+"""The records that a look at the queue as a whole shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

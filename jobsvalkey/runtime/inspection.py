@@ -24,7 +24,7 @@ class RecordPage:
 
     records: list[JobRecord]
     cursor: str | None
-    """Where to go on; `None` after the last of the jobs."""
+    """The cursor to go on with; `None` after the last of the jobs."""
     looked_at: int
     """How many jobs were looked at to find these."""
 
