@@ -4,6 +4,7 @@ from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.failure import JobError
 from jobsvalkey.runtime.inspection import RecordPage
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobFail, JobOptions, JobSleep, Push
+from jobsvalkey.runtime.multi_queue import MultiQueueProcessor
 from jobsvalkey.runtime.options import ActiveLock, ProcessorOptions
 from jobsvalkey.runtime.processor import Processor, ProcessorState
 from jobsvalkey.runtime.queue import JobQueue
@@ -33,6 +34,7 @@ __all__ = [
     "JobRecord",
     "JobRunner",
     "JobSleep",
+    "MultiQueueProcessor",
     "NoRetry",
     "Processor",
     "ProcessorOptions",

@@ -1,7 +1,8 @@
 """The jobs that a worker has in flight: the runs of its claims, and what those ended with."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from jobsvalkey.contract import Cancel, Claim, Fail, Finish, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
@@ -30,6 +31,7 @@ class InFlight:
         self._lost: set[JobRun] = set()
         """Runs that have not ended yet, although their claims are lost."""
         self._suspect = b""
+        self._isolates = False
         self.finished: list[Settlement] = []
         """The settlements of ended runs, for the next exchange."""
         self.idle: asyncio.Event = asyncio.Event()
@@ -52,15 +54,18 @@ class InFlight:
         return dict(self._held)
 
     @property
-    def runs_suspect(self) -> bool:
-        """Whether a job runs that is given up should this worker die."""
-        return self._suspect in self._held
+    def has_suspect(self) -> bool:
+        """Whether a job runs, or is about to, that is given up should this worker die."""
+        return self._isolates or self._suspect in self._held
 
-    def isolate_suspect(self, suspects: list[Claim]) -> None:
-        """Of jobs that are given up should their worker die once more, keep the first, and give the others back."""
-        self._suspect = suspects[0].token
-        for claim in suspects[1:]:
-            self.give_back(claim)
+    @contextmanager
+    def isolating(self, suspect: Claim) -> Generator[None]:
+        """Within the block, a job that is given up should this worker die is about to run."""
+        self._suspect, self._isolates = suspect.token, True
+        try:
+            yield
+        finally:
+            self._isolates = False
 
     def give_back(self, claim: Claim) -> None:
         """Release a claim that has not run."""

@@ -1,20 +1,21 @@
-"""Runs the jobs of a queue in this event loop."""
+"""Runs the jobs of queues in this event loop."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobsvalkey.contract import ConfigurationError, QueueDriver, WorkerID
+from jobsvalkey.contract import ConfigurationError, WorkerID
 from jobsvalkey.runtime.options import ProcessorOptions
-from jobsvalkey.runtime.runner import JobRunner
+from jobsvalkey.runtime.queue_run import ServedQueue
 from jobsvalkey.runtime.signals import stop_signals
 from jobsvalkey.runtime.worker_run import WorkerRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorState:
-    """The state of a running processor."""
+    """The state of a running processor; of one that serves several queues, what concerns one of them."""
 
     worker: WorkerID
     """Its id in the store."""
@@ -28,13 +29,15 @@ class ProcessorState:
     """Seconds by which the event loop was late at the last look, once a second."""
 
 
-class Processor:
-    """Claims jobs and runs their handlers, `num_workers` at a time. Made by `JobQueue.processor`."""
+class BaseProcessor:
+    """Claims jobs of one or more queues and runs their handlers, `num_workers` at a time."""
 
-    def __init__(self, driver: QueueDriver, runner: JobRunner, options: ProcessorOptions) -> None:
-        self._driver = driver
-        self._runner = runner
+    def __init__(
+        self, queues: Sequence[ServedQueue], options: ProcessorOptions, weights: Sequence[float] | None = None
+    ) -> None:
+        self._queues = list(queues)
         self._options = options
+        self._weights = weights
         self._run: WorkerRun | None = None
         self._stops = 0
 
@@ -54,8 +57,9 @@ class Processor:
         """
         if self._run is not None:
             raise ConfigurationError("this processor runs already: make another one with queue.processor()")
-        self._runner.check_state()
-        run = self._run = WorkerRun(self._driver, self._runner, self._options)
+        for queue in self._queues:
+            queue.runner.check_state()
+        run = self._run = WorkerRun(self._queues, self._options, self._weights)
         try:
             with stop_signals(self.stop) if self._options.handle_signals else nullcontext():
                 if self._stops:
@@ -73,7 +77,8 @@ class Processor:
         Raises:
             ConfigurationError: it lacks something that a task is to be given.
         """
-        self._runner.use_state(state)
+        for queue in self._queues:
+            queue.runner.use_state(state)
 
     def stop(self) -> None:
         """Claim no more jobs and end `run` when the running handlers have ended, or their time is up.
@@ -89,18 +94,30 @@ class Processor:
                 self._run.stop()
 
     @property
-    def state(self) -> ProcessorState | None:
-        """How the processor is doing, or `None` if it does not run."""
+    def states(self) -> tuple[ProcessorState, ...]:
+        """How the processor is doing, for each of its queues, in their order; empty if it does not run."""
         run = self._run
         if run is None:
-            return None
-        return ProcessorState(
-            worker=run.worker.id,
-            connected=run.access.connected,
-            running=run.jobs.running,
-            last_claim_at=run.last_claim_at,
-            lag=run.watchdog.lag,
+            return ()
+        return tuple(
+            ProcessorState(
+                worker=queue.worker.id,
+                connected=queue.access.connected,
+                running=queue.jobs.running,
+                last_claim_at=queue.last_claim_at,
+                lag=run.watchdog.lag,
+            )
+            for queue in run.queues
         )
+
+
+class Processor(BaseProcessor):
+    """Claims jobs and runs their handlers, `num_workers` at a time. Made by `JobQueue.processor`."""
+
+    @property
+    def state(self) -> ProcessorState | None:
+        """How the processor is doing, or `None` if it does not run."""
+        return next(iter(self.states), None)
 
 
 async def _see_through(task: "asyncio.Task[None]", run: WorkerRun) -> None:

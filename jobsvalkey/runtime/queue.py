@@ -41,6 +41,7 @@ from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
 from jobsvalkey.runtime.producer import Producer, check_refusal
+from jobsvalkey.runtime.queue_run import ServedQueue
 from jobsvalkey.runtime.registration import JobRegistration
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.result_values import UNDECLARED
@@ -344,7 +345,7 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         Handlers are given the `state` by its type, or by those of its fields.
         """
         check_option("options", options, ProcessorOptions)
-        return Processor(self._driver, self.runner(options, state=state), options)
+        return Processor([ServedQueue(self._driver, self.runner(options, state=state), options)], options)
 
     def runner(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS, *, state: object = None) -> JobRunner:
         """Make a runner of single claims, for tools that claim jobs themselves, such as a test's `run_until_idle`."""

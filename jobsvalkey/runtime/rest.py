@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Awaitable, Callable
 
 NEWS_TIMEOUT = 60.0
@@ -11,9 +12,9 @@ NEWS_PAUSE = 0.05
 
 
 class Rest:
-    """Sleeps until it is woken, and with a time limit also until a hint.
+    """Sleeps until it is woken: if work is wanted, also by a hint of it, and when it is time to look for it.
 
-    A worker that is full sleeps without one. It takes no hints that others could use, but hears of its own claims.
+    A worker that is full takes no hints that others could use, but hears of its own claims.
 
     Args:
         listen: waits for a hint, for so many seconds at the longest; if the second is false, for news of claims alone.
@@ -28,32 +29,52 @@ class Rest:
         self._listener: asyncio.Task[None] | None = None
         self._listens_for_work = False
         self._listens_until = 0.0
-        self._hinted = False
+        self._look_at = math.inf
+        self.looked_at: float = -math.inf
+        """When the last look began, by the loop's time."""
+        self.has_hint: bool = False
+        """Whether there was a hint since the last look that could claim."""
+        self.is_deaf: bool = False
+        """Whether hints were left to others since the last look."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to look for work."""
+        return self.has_hint or self._loop.time() >= self._look_at
 
     def wake(self) -> None:
         """End the sleep, if there is one."""
         if self._alarm is not None and not self._alarm.done():
             self._alarm.set_result(None)
 
-    def look(self) -> None:
-        """Forget a hint: whoever calls is about to look for work."""
-        self._hinted = False
+    def look(self, *, claims: bool) -> None:
+        """Note that a look for work begins."""
+        self.looked_at = self._loop.time()
+        self.is_deaf = False
+        if claims:
+            self.has_hint = False
 
-    async def sleep(self, group: asyncio.TaskGroup, timeout: float | None) -> None:
-        """Return when woken, and with a `timeout` in seconds also at a hint, or when it is over."""
-        is_free = timeout is not None
-        if is_free and self._hinted:
+    def last_for(self, seconds: float) -> None:
+        """Let the next look be so many seconds from now, unless there is a hint before."""
+        self._look_at = self._loop.time() + seconds
+
+    async def sleep(self, group: asyncio.TaskGroup, *, work: bool) -> None:
+        """Return when woken, and if it is `work` that is waited for, also at a hint, or when it is time to look."""
+        if work and self.is_over:
+            await asyncio.sleep(0)
             return
         self._alarm = alarm = self._loop.create_future()
         timer = None
-        if self._listener is None or self._listener.done() or self._listens_for_work != is_free:
+        timeout = self._look_at - self._loop.time()
+        if self._listener is None or self._listener.done() or self._listens_for_work != work:
             self.end()
-            self._listens_for_work = is_free
-            self._listens_until = self._loop.time() + (timeout or 0.0)
-            listening = self._await_news() if timeout is None else self._await_hint(timeout)
+            self._listens_for_work = work
+            self._listens_until = self._look_at
+            listening = self._await_hint(timeout) if work else self._await_news()
             self._listener = group.create_task(listening, context=contextvars.Context())
-        elif timeout is not None and self._loop.time() + timeout < self._listens_until:
+        elif work and self._look_at < self._listens_until:
             timer = self._loop.call_later(timeout, self.wake)
+        self.is_deaf = self.is_deaf or not work
         try:
             await alarm
         finally:
@@ -67,8 +88,9 @@ class Rest:
             self._listener.cancel()
 
     async def _await_hint(self, timeout: float) -> None:
+        until = self._listens_until
         await self._listen(timeout, True)
-        self._hinted = True
+        self.has_hint = self.has_hint or self._loop.time() < until
         self.wake()
 
     async def _await_news(self) -> None:

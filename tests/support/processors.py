@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from jobsvalkey import ActiveLock, JobQueue, Processor, ProcessorOptions
+from jobsvalkey.runtime.processor import BaseProcessor
 from tests.support.waiting import PATIENCE
 
 QUICK_LOCK = ActiveLock(every=timedelta(milliseconds=10), hold_for=timedelta(seconds=30))
@@ -25,7 +26,7 @@ def start(queue: JobQueue[Any], **changes: Any) -> "tuple[Processor, asyncio.Tas
 
 
 @asynccontextmanager
-async def run_in_background(processor: Processor) -> AsyncGenerator["asyncio.Task[bool]"]:
+async def run_in_background(processor: BaseProcessor) -> AsyncGenerator["asyncio.Task[bool]"]:
     """Run a processor beside the block, and stop it at the end."""
     task = asyncio.create_task(processor.run())
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from jobsvalkey import ConfigurationError, JobContext, JobQueue, JobStatus, ProcessorOptions, StoreUnavailable
 from jobsvalkey.contract import Exchanged, Renewed, Report, Settlement
-from jobsvalkey.runtime import worker_run
+from jobsvalkey.runtime import queue_run
 from tests.support.drivers import record_of, status_of
 from tests.support.processors import start
 from tests.support.waiting import until
@@ -291,7 +291,7 @@ async def test_it_leaves_while_the_store_is_away_at_the_end(caplog: pytest.LogCa
 
 
 async def test_it_leaves_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_run, "LEAVE_WITHIN", 0.02)
+    monkeypatch.setattr(queue_run, "LEAVE_WITHIN", 0.02)
     driver = Slow()
     queue = JobQueue(driver)
     processor, task = start(queue)

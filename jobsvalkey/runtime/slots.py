@@ -1,0 +1,185 @@
+"""The slots of a processor, and how the queues that it serves share them."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from heapq import heapify, heapreplace
+
+from jobsvalkey.runtime.in_flight import InFlight
+from jobsvalkey.runtime.rest import Rest
+
+LEAST_PATIENCE = 0.25
+"""Seconds for which slots are kept for an exchange that is not answered: at least twice as long as the last took."""
+LONGEST_PATIENCE = 2.0
+PROBE_EVERY = 0.05
+"""Seconds between two looks into a queue that has a weight and was empty, for as long as all slots are taken."""
+
+
+class Slots:
+    """Says how many jobs each queue may claim, so that never more run than there are slots.
+
+    A free slot goes to the first queue that may have a job for it. With weights, it goes to the one that is furthest
+    behind its share. An exchange keeps the slots that it was given until it is answered. If that takes too long, others
+    may have them, and what it brings after all goes back if there is no room.
+
+    Args:
+        number: how many jobs may run.
+        weights: one for each queue; `None` is a strict order.
+    """
+
+    def __init__(self, number: int, weights: Sequence[float] | None = None) -> None:
+        self.number: int = number
+        self.weights: Sequence[float] | None = weights
+        self.is_closed: bool = False
+        """Whether nothing is claimed any more."""
+        self.ended: int = 0
+        """How many runs have ended."""
+        self._shares: list[Share] = []
+        self._turn = 0.0
+        """How far the queue had come that was served last."""
+
+    def share(self, jobs: InFlight, rest: Rest) -> "Share":
+        """Add a queue, after those that are there."""
+        share = Share(self, jobs, rest, len(self._shares))
+        self._shares.append(share)
+        return share
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there are several queues."""
+        return len(self._shares) > 1
+
+    @property
+    def running(self) -> int:
+        """How many jobs run."""
+        return sum(share.jobs.running for share in self._shares)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing can be claimed before a job ends."""
+        return self.is_closed or self.has_suspect or self.running >= self.number
+
+    @property
+    def has_suspect(self) -> bool:
+        """Whether a job runs, or is about to, that is given up should this process die."""
+        return any(share.jobs.has_suspect for share in self._shares)
+
+    @property
+    def room(self) -> int:
+        """How many slots nobody has, and no exchange keeps."""
+        return self.number - sum(share.jobs.running + share.kept for share in self._shares)
+
+    @property
+    def free(self) -> int:
+        """How many slots may be claimed for now."""
+        return 0 if self.is_closed or self.has_suspect else max(self.room, 0)
+
+    def changed(self) -> None:
+        """Wake the queues for which something may have changed: there are slots, or all are taken."""
+        if self.is_shared:
+            free, is_full = self.free, self.is_full
+            for share in self._shares:
+                if free > 0 if share.wants else share.rest.is_deaf != is_full:
+                    share.rest.wake()
+
+    def granted(self, share: "Share") -> int:
+        """How many jobs a queue may claim now."""
+        free = self.free
+        others = [each for each in self._shares if each is not share and each.competes] if free else []
+        if not others:
+            return free
+        if self.weights is None:
+            return free if share.place < others[0].place else 0
+        # Slot by slot, to the one that is furthest behind. One that may have nothing gets one slot to look with.
+        granted, line = 0, [(each.passed(self._turn), each.place, each) for each in (share, *others)]
+        heapify(line)
+        for _ in range(free):
+            passed, place, first = line[0]
+            if passed == math.inf:
+                break
+            granted += first is share
+            heapreplace(line, (passed + 1 / first.weight if first.has_more else math.inf, place, first))
+        return granted
+
+    def served(self, passed: float) -> None:
+        """Note how far the queue had come that was served."""
+        self._turn = max(self._turn, passed)
+
+    def passed(self, share: "Share") -> float:
+        """How far a queue has come."""
+        return share.passed(self._turn)
+
+
+class Share:
+    """The part of one queue in the slots."""
+
+    def __init__(self, slots: Slots, jobs: InFlight, rest: Rest, place: int) -> None:
+        self._slots = slots
+        self.jobs: InFlight = jobs
+        self.rest: Rest = rest
+        self.place: int = place
+        self.weight: float = 1.0 if slots.weights is None else float(slots.weights[place])
+        self.has_more: bool = False
+        """Whether the last look has shown that there is more."""
+        self._loop = asyncio.get_running_loop()
+        self._asked = 0
+        self._began: float | None = None
+        """When the exchange began that is under way."""
+        self._patience = LEAST_PATIENCE
+        self._alarm: asyncio.TimerHandle | None = None
+        self._passed = 0.0
+        self._was_idle = True
+        """Whether it has not used its share of late: that gives it no right to more of what follows."""
+
+    @property
+    def wants(self) -> bool:
+        """Whether there may be a job to claim."""
+        if self.has_more or self.rest.is_over:
+            return True
+        # It does not listen while all slots are taken.
+        rest = 0.0 if self._slots.weights is None else PROBE_EVERY
+        return self.rest.is_deaf and self._loop.time() >= self.rest.looked_at + rest
+
+    @property
+    def competes(self) -> bool:
+        """Whether slots are kept free for it. With weights, whoever waits for an answer catches up later."""
+        return (not self._is_slow if self._slots.weights is None else self._began is None) and self.wants
+
+    @property
+    def kept(self) -> int:
+        """Slots that its exchange keeps."""
+        return 0 if self._is_slow else self._asked
+
+    @property
+    def _is_slow(self) -> bool:
+        return self._began is not None and self._loop.time() >= self._began + self._patience
+
+    def passed(self, turn: float) -> float:
+        """How far it has come."""
+        return max(self._passed, turn) if self._was_idle else self._passed
+
+    def grant(self) -> int:
+        """How many jobs it may claim with an exchange now."""
+        if self._slots.is_shared and not (self.wants or self.jobs.finished):
+            return 0
+        return self._slots.granted(self)
+
+    def ask(self, limit: int) -> None:
+        """Keep so many slots for an exchange that begins."""
+        self._asked, self._began = limit, self._loop.time()
+        if self._slots.is_shared:
+            self._alarm = self._loop.call_later(self._patience, self._slots.changed)
+
+    def answered(self, claimed: int = 0, *, has_more: bool = False) -> None:
+        """Note that the exchange is over, and how many jobs it has claimed."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._began is not None and self._slots.is_shared:
+            if self._asked:
+                passed = self._slots.passed(self)
+                self._slots.served(passed)
+                self._passed = passed + max(claimed, 1) / self.weight
+            self._was_idle = self._is_slow or not has_more
+            took = self._loop.time() - self._began
+            self._patience = min(max(2 * took, LEAST_PATIENCE), LONGEST_PATIENCE)
+        self._asked, self._began, self.has_more = 0, None, has_more
