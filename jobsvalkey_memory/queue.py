@@ -56,10 +56,10 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
 
     @numbered
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
-        """Absent → pending; an id that is present or remembered changes nothing."""
+        """Absent → pending; an id that is known changes nothing, and a name that is held at most its holder."""
         check_push(items, self.configuration)
         now = self.now()
-        return refusals(items, self.capabilities) or [Pushed(self._push(item, now), item.job_id) for item in items]
+        return refusals(items, self.capabilities) or [self._push(item, now) for item in items]
 
     @numbered
     async def push_if(
@@ -73,7 +73,8 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         if self._plain(key, now) != expected:
             return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
         self.state.metadata[key] = Value(value, None)
-        return PushedIf(self._push(item, now), item.job_id)
+        pushed = self._push(item, now)
+        return PushedIf(pushed.outcome, pushed.job_id)
 
     @numbered
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
@@ -114,7 +115,8 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Completed, failed, cancelled → pending, due now, as new; but not without a request."""
         now = self.now()
-        if (job := self._find_job(job_id, now, *FINISHED)) is None or job.request is None:
+        job = self._find_job(job_id, now, *FINISHED)
+        if job is None or job.request is None or not self.state.retake_name(job, now):
             return False
         self._rerun(job, now)
         return True
@@ -148,9 +150,10 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         def is_meant(job: StoredJob) -> bool:
             old = cleanup.max_age is None or now - (job.ended_at or job.claimed_at or job.stored_at) >= cleanup.max_age
             is_orphan = job.worker is None or self.state.workers[job.worker].expires <= now
-            can_run = job.request is not None or cleanup.action != "rerun"
-            meant = old and can_run and (is_orphan or not only_orphans) and job.job_id != except_for
-            return meant and self._is_present(job, now)
+            meant = old and (is_orphan or not only_orphans) and job.job_id != except_for and self._is_present(job, now)
+            if cleanup.action == "remove":
+                return meant
+            return meant and job.request is not None and self.state.retake_name(job, now)
 
         chosen = list(islice(filter(is_meant, self.state.listed(status)), max_jobs))
         for job in chosen:
@@ -195,6 +198,8 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
                 left -= len(job.request or b"") + len(self.state.saved.get(job_id, b""))
                 if due <= now < holder.expires and (left >= 0 or index == 0):
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
+                    if job.unique and job.unique.until == "start":
+                        self.state.free_name(job)
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
         prefix = b"%d." % sequence
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(prefix))

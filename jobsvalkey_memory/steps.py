@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from itertools import takewhile
 from types import CoroutineType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar
 
 from msgspec.structs import replace
 
@@ -23,6 +23,7 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     OperationRefused,
+    Pushed,
     Release,
     Report,
     Retention,
@@ -32,6 +33,7 @@ from jobsvalkey.contract import (
     StoredJob,
     StoreOutcome,
     SystemClock,
+    Unique,
     WorkerClosed,
     WorkerID,
     check_sequence,
@@ -157,6 +159,7 @@ class Steps(Generic[ClockT_co]):
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         """End a job in one of the three ways that are counted, and trim what is beyond retention."""
+        self.state.free_name(job)
         job = self._forget_reports(job)
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
         self.state.put(job, keep=keep or job.keep_for is not None)
@@ -177,26 +180,47 @@ class Steps(Generic[ClockT_co]):
         self.state.announce(job.job_id)
         self.state.broken.discard(job.job_id)
         self._forget_reports(job)
+        self.state.free_name(job)
         if job.job_id in self.state.named:
             self.state.named.remove(job.job_id)
             self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         there = self.state.jobs.get(item.job_id)
         if there and not self._is_present(there, now):
             self._vanish(there, now)
         if item.job_id in self.state.jobs or self.state.remembered.get(item.job_id, now) > now:
-            return StoreOutcome.DUPLICATE
+            return Pushed(StoreOutcome.DUPLICATE, item.job_id)
+        if item.unique and (holder := self.state.holder_of(item.unique, now)):
+            is_replaced = item.unique.otherwise == "replace" and self._replace(holder, item, item.unique.key, now)
+            return Pushed(StoreOutcome.REPLACED if is_replaced else StoreOutcome.DUPLICATE, holder)
         self.state.remembered.pop(item.job_id, None)
         if item.remember:
             self.state.named.add(item.job_id)
         status, due = JobStatus.PENDING, resolve_due(item.due, now)
         job = StoredJob(
-            job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, keep_for=item.keep_for
+            job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, **_fields(item)
         )
         self.state.pushed.append(job)
+        self.state.take_name(job, now)
         self._enter(job)
-        return StoreOutcome.STORED
+        return Pushed(StoreOutcome.STORED, item.job_id)
+
+    def _replace(self, holder: JobID, item: NewJob, key: str, now: datetime) -> bool:
+        """Let the job that holds a name be what was pushed in its place, if it has not begun to run."""
+        job = self._find_job(holder, now, JobStatus.PENDING, JobStatus.PAUSED)
+        if job is None or job.unique is None or job.unique.key != key:
+            return False  # it runs, or has ended; a name that it has for a time may name another job of its id, too
+        job = replace(job, request=item.request, due=resolve_due(item.due, now), **_fields(item))
+        job = self._forget_reports(replace(job, error=None, recoveries=0, reset_attempt=False))
+        self.state.broken.discard(holder)
+        self.state.pushed.append(job)
+        self.state.take_name(job, now)
+        if job.status is JobStatus.PAUSED:
+            self.state.put(job)
+        else:
+            self._enter(job)
+        return True
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         job = self._forget_reports(job)
@@ -259,7 +283,9 @@ class Steps(Generic[ClockT_co]):
         return list(takewhile(lambda job: not self._is_present(job, now), line))
 
     def _trim_kept(self, now: datetime) -> None:
-        """Make those kept jobs absent whose time has run out."""
+        """Make those kept jobs absent, and give up those names, whose time has run out."""
+        for key in [key for key, name in self.state.names.items() if name.until and name.until <= now]:
+            del self.state.names[key]
         for job_id in [job_id for job_id, until in self.state.until.items() if until <= now]:
             self._vanish(self.state.jobs[job_id], now)
 
@@ -274,10 +300,19 @@ class Steps(Generic[ClockT_co]):
         return next(token for token, job_id in claims.items() if job_id == job.job_id)
 
 
+class _Fields(TypedDict):
+    keep_for: timedelta | None
+    unique: Unique | None
+
+
+def _fields(item: NewJob) -> _Fields:
+    return {"keep_for": item.keep_for, "unique": item.unique}
+
+
 def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
     """The claim that a token names, with what was saved of its job."""
     due = job.due or job.stored_at
     return Claim(
         *(job.job_id, token, job.request, due, job.stored_at),
-        *(job.recoveries, job.reset_attempt, job.error, job.keep_for, saved),
+        *(job.recoveries, job.reset_attempt, job.error, job.keep_for, saved, job.unique),
     )

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import FINISHED, ConfigurationError, JobID, JobStatus, SettleOutcome, StoredJob, WorkerID
+from jobsvalkey.contract import (
+    FINISHED,
+    ConfigurationError,
+    JobID,
+    JobStatus,
+    SettleOutcome,
+    StoredJob,
+    Unique,
+    WorkerID,
+)
 from jobsvalkey_memory.line import Line, Place
 
 PRODUCER_MEMORY = timedelta(minutes=10)
@@ -71,6 +80,13 @@ class Value(NamedTuple):
     expires: datetime | None
 
 
+class Name(NamedTuple):
+    """Who holds a unique name, and until when, if it is held for a time."""
+
+    holder: JobID
+    until: datetime | None
+
+
 class QueueState:
     """All that is stored under one queue key. `pushed` and `ended` are there for the assertions of tests only."""
 
@@ -84,6 +100,7 @@ class QueueState:
         self.until: dict[JobID, datetime] = {}  # when such a job becomes absent, unless it is kept for ever
         self.saved: dict[JobID, bytes] = {}  # the states that handlers of unended jobs have reported
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
+        self.names: dict[str, Name] = {}  # the unique names that are held
         self.workers: dict[WorkerID, Worker] = {}
         self.producers: OrderedDict[str, Answer] = OrderedDict()
         self.metadata: dict[str, Value] = {}
@@ -125,6 +142,30 @@ class QueueState:
             self.producers.popitem(last=False)
         while self.remembered and next(iter(self.remembered.values())) <= now:
             self.remembered.popitem(last=False)
+
+    def holder_of(self, unique: Unique, now: datetime) -> JobID | None:
+        """The job that holds a unique name; one that has it for a time may have ended, or be absent."""
+        name = self.names.get(unique.key)
+        return name.holder if name and (name.until is None or name.until > now) else None
+
+    def take_name(self, job: StoredJob, now: datetime) -> None:
+        """Give a job the name that it was pushed with, if it was with one."""
+        if job.unique:
+            until = job.unique.until
+            self.names[job.unique.key] = Name(job.job_id, now + until if isinstance(until, timedelta) else None)
+
+    def retake_name(self, job: StoredJob, now: datetime) -> bool:
+        """Give its name back to a job that had ended; `False` if another has it. One for a time is not taken again."""
+        if job.unique is None or job.ended_at is None or isinstance(job.unique.until, timedelta):
+            return True
+        if is_free := self.holder_of(job.unique, now) is None:
+            self.take_name(job, now)
+        return is_free
+
+    def free_name(self, job: StoredJob) -> None:
+        """Take its name from a job, if it holds it; but not if it has it for a time."""
+        if job.unique and self.names.get(job.unique.key) == Name(job.job_id, None):
+            del self.names[job.unique.key]
 
     def hint(self) -> None:
         """Wake the worker that has waited longest; one that is about to wait sees that it missed a hint."""

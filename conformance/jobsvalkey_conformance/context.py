@@ -30,6 +30,7 @@ from jobsvalkey.contract import (
     SettleOutcome,
     StoreOutcome,
     SystemClock,
+    Unique,
     new_job_id,
 )
 from jobsvalkey_conformance.harness import AnyDriver, Damage, DriverHarness, Hook
@@ -44,6 +45,7 @@ PATIENCE = 10.0
 
 STORED = StoreOutcome.STORED
 DUPLICATE = StoreOutcome.DUPLICATE
+REPLACED = StoreOutcome.REPLACED
 
 
 def outcomes(answer: Iterable[Pushed]) -> list[StoreOutcome]:
@@ -198,9 +200,10 @@ class SuiteContext:
         remember: bool = False,
         job_id: JobID | None = None,
         keep_for: timedelta | None = None,
+        unique: Unique | None = None,
     ) -> NewJob:
         """A job to push."""
-        return NewJob(job_id or new_job_id(), request, due, remember, keep_for=keep_for)
+        return NewJob(job_id or new_job_id(), request, due, remember, keep_for=keep_for, unique=unique)
 
     async def push(
         self,
@@ -210,9 +213,10 @@ class SuiteContext:
         due: Due = None,
         remember: bool = False,
         keep_for: timedelta | None = None,
+        unique: Unique | None = None,
     ) -> JobID:
         """Push a new job."""
-        job = self.job(request, due=due, remember=remember, keep_for=keep_for)
+        job = self.job(request, due=due, remember=remember, keep_for=keep_for, unique=unique)
         assert outcomes(await driver.push([job])) == [STORED]
         return job.job_id
 
@@ -228,7 +232,13 @@ class SuiteContext:
         return [claim.job_id for claim in await worker.claim(limit)]
 
     async def in_state(
-        self, driver: AnyDriver, status: JobStatus, *, remember: bool = False, keep_for: timedelta | None = None
+        self,
+        driver: AnyDriver,
+        status: JobStatus,
+        *,
+        remember: bool = False,
+        keep_for: timedelta | None = None,
+        unique: Unique | None = None,
     ) -> JobID:
         """A new job that was brought into a state; other jobs must not be due. Retention must keep it there."""
         if status in FINISHED:
@@ -238,7 +248,7 @@ class SuiteContext:
         if status is JobStatus.PAUSED:
             self.needs(Capability.RESUME)
         request = b'{"in":"%s"}' % status.encode()
-        job_id = await self.push(driver, request, remember=remember, keep_for=keep_for)
+        job_id = await self.push(driver, request, remember=remember, keep_for=keep_for, unique=unique)
         if status is JobStatus.PAUSED:
             assert await driver.pause(job_id)
         elif status is JobStatus.CANCELLED:

@@ -10,6 +10,7 @@ from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.damage import DamageTests
 from jobsvalkey_conformance.areas.ended import EndedTests
 from jobsvalkey_conformance.areas.faults import FaultTests
+from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
@@ -17,12 +18,14 @@ from jobsvalkey_conformance.areas.pausing import PausingTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
+from jobsvalkey_conformance.areas.replacing import ReplacingTests
 from jobsvalkey_conformance.areas.results import ResultTests
 from jobsvalkey_conformance.areas.resume import ResumeTests
 from jobsvalkey_conformance.areas.retention import RetentionTests
 from jobsvalkey_conformance.areas.retry import RetryTests
 from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
+from jobsvalkey_conformance.areas.unique import UniqueTests
 from jobsvalkey_conformance.areas.waiting import WaitingTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
 from jobsvalkey_conformance.history.area import HistoryArea
@@ -55,6 +58,9 @@ class DriverConformance(
     CleanupTests,
     ResultTests,
     EndedTests,
+    UniqueTests,
+    HoldingTests,
+    ReplacingTests,
     StatefulArea,
     HistoryArea,
 ):

@@ -354,6 +354,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.ABORT: AbortableDriver,
         Capability.RESULTS: ResultsDriver,
         Capability.PAUSE_QUEUE: PausableDriver,
+        Capability.UNIQUE: QueueDriver,
     }
 )
-"""The protocol that goes with each capability."""
+"""The protocol that goes with each capability. One that is but a field of a job has no methods of its own."""

@@ -31,6 +31,7 @@ class TestSQLite(DriverConformance):
     may_lack: ClassVar = {
         "ABORT",
         "PAUSE_QUEUE",
+        "UNIQUE",
         "RESULTS",
         "SCHEDULING",
         "INSPECTION",

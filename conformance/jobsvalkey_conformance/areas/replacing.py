@@ -1,0 +1,137 @@
+"""Jobs that take the place of the one that holds their name."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import (
+    Capability,
+    Fail,
+    JobStatus,
+    Retry,
+    Unique,
+)
+from jobsvalkey_conformance.areas.unique import END, REPLACING, pushed
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, REPLACED, RETAIN_ALL, STORED, SuiteContext
+
+
+class ReplacingTests(Suite):
+    """`Unique(otherwise="replace")`."""
+
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
+    @conformance_test(Capability.UNIQUE, Capability.INSPECTION, Capability.RESUME)
+    async def test_replacing_a_job_that_waits_is_replaced(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`replace`: the holder has the new request, due time and options; its id, time stored and pausedness stay."""
+        driver = await kit.driver()
+        before = kit.now()
+        holder = await kit.in_state(driver, status, unique=END)
+        first = await driver.get(holder)
+        await kit.advance(kit.unit)
+        due = kit.now() + kit.unit * 3
+        new = kit.job(b"new", due=due, unique=Unique("name", "start", "replace"))
+        assert await pushed(driver, new) == [(REPLACED, holder)]
+        assert await driver.get(new.job_id) is None
+        stored = await driver.get(holder)
+        assert stored is not None
+        assert first is not None
+        assert (stored.status, stored.request, stored.unique) == (status, b"new", new.unique)
+        assert kit.same_time(stored.due, due)
+        assert stored.stored_at == first.stored_at
+        assert kit.same_time(stored.stored_at, before)
+        assert [job.job_id async for job in driver.jobs(status)] == [holder]
+        await kit.advance(kit.unit * 3)
+        if status is JobStatus.PAUSED:
+            assert await kit.claimed(driver) == []
+            assert await driver.resume(holder)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.request, claim.stored_at) == (holder, b"new", first.stored_at)
+
+    @conformance_test(Capability.UNIQUE, Capability.RESULTS, Capability.INSPECTION)
+    async def test_replacing_options_are_the_new_ones(self, kit: SuiteContext) -> None:
+        """`replace`: how long the job is kept is what the last push says, also if that says nothing."""
+        driver = await kit.driver()
+        holder = await kit.push(driver, due=kit.unit, keep_for=kit.unit, unique=END)
+        for keep_for in (kit.unit * 2, None):
+            await driver.push([kit.job(due=kit.unit, keep_for=keep_for, unique=REPLACING)])
+            stored = await driver.get(holder)
+            assert stored is not None
+            assert stored.keep_for == keep_for
+
+    @pytest.mark.parametrize("rerun", [False, True])
+    @conformance_test(Capability.UNIQUE, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_replacing_the_past_of_the_replaced_is_gone(self, kit: SuiteContext, rerun: bool) -> None:
+        """`replace`: error, recoveries and `reset_attempt` are cleared; what was pushed now has failed nowhere."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        past = kit.now() - kit.unit
+        holder = await kit.push(driver, b"old", due=past, unique=END)
+        first = await kit.worker(driver, kit.unit)
+        claim = await first.claim_one()
+        if rerun:
+            await first.settle(Fail(holder, claim.token, b"error"))
+            assert await driver.rerun(holder)
+        else:
+            await first.settle(Retry(holder, claim.token, b"attempt 2", past, b"error"))
+        await first.claim_one()
+        await kit.advance(kit.unit)
+        assert await driver.recover() == 1
+        assert await pushed(driver, kit.job(b"new", unique=REPLACING)) == [(REPLACED, holder)]
+        claim = await (await kit.worker(driver)).claim_one()
+        assert (claim.job_id, claim.request) == (holder, b"new")
+        assert (claim.recoveries, claim.reset_attempt, claim.error) == (0, False, None)
+
+    @pytest.mark.parametrize("unique", [END, Unique("name", timedelta(days=1))], ids=["end", "timed"])
+    @conformance_test(Capability.UNIQUE, Capability.INSPECTION)
+    async def test_replacing_a_job_that_runs_is_not_replaced(self, kit: SuiteContext, unique: Unique) -> None:
+        """`replace` while the holder runs is as `skip`."""
+        driver = await kit.driver()
+        holder = await kit.push(driver, b"old", unique=unique)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        new = kit.job(b"new", unique=REPLACING)
+        assert await pushed(driver, new) == [(DUPLICATE, holder)]
+        stored = await driver.get(holder)
+        assert stored is not None
+        assert (stored.status, stored.request) == (JobStatus.PROCESSING, b"old")
+        assert await driver.get(new.job_id) is None
+        await worker.finish(claim)
+
+    @conformance_test(Capability.UNIQUE)
+    async def test_replacing_a_replaced_job_has_a_new_place(self, kit: SuiteContext) -> None:
+        """`replace`: the job stands in the order where its new due time puts it, and the time until it is that."""
+        driver = await kit.driver()
+        now = kit.now()
+        holder = await kit.push(driver, due=now - kit.unit, unique=END)
+        other = await kit.push(driver, due=now - kit.unit / 2)
+        await driver.push([kit.job(b"new", due=now - kit.unit / 4, unique=REPLACING)])
+        assert await kit.claimed(driver, 2) == [other, holder]
+
+    @conformance_test(Capability.UNIQUE, hints=True)
+    async def test_replacing_a_replacement_is_a_hint(self, kit: SuiteContext) -> None:
+        """`replace`: a worker that waits is woken, if the job is now due."""
+        driver = await kit.driver(poll_time=timedelta(hours=1))
+        holder = await kit.push(driver, due=timedelta(hours=2), unique=END)
+        worker = await kit.worker(driver)
+        assert await worker.claim() == []
+        await driver.wait(worker.id, timedelta(milliseconds=50))
+        waiting = asyncio.create_task(driver.wait(worker.id, timedelta(hours=1)))
+        await asyncio.sleep(0)
+        await driver.push([kit.job(unique=REPLACING)])
+        await asyncio.wait_for(waiting, 10)
+        assert (await worker.claim_one()).job_id == holder
+
+    @conformance_test(Capability.UNIQUE)
+    async def test_replacing_ids_of_users_stay_with_their_jobs(self, kit: SuiteContext) -> None:
+        """`replace`: the holder's id is remembered after its end if it was to be; that of the new push is not."""
+        driver = await kit.driver()
+        holder, new = kit.job(remember=True, unique=END), kit.job(remember=True, unique=REPLACING)
+        await driver.push([holder])
+        assert await pushed(driver, new) == [(REPLACED, holder.job_id)]
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        assert await pushed(driver, holder, kit.job(job_id=new.job_id)) == [
+            (DUPLICATE, holder.job_id),
+            (STORED, new.job_id),
+        ]
