@@ -8,4 +8,3 @@ class JobsValkeyConfig(AppConfig):
 
     name: str = "jobsvalkey.integrations.django"
     label: str = "jobsvalkey"
-    verbose_name: str = "jobsvalkey"

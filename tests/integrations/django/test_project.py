@@ -1,20 +1,15 @@
 """A project made by `startproject` with what the guide shows, its server and its worker as processes of their own."""
 
 import asyncio
-import os
 import re
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.support.pages import READERS_SERVER, blocks
+from tests.support.programs import program, web_server, write_files
 from tests.support.servers import Server
 from tests.support.waiting import PATIENCE, until
 
@@ -32,43 +27,12 @@ urlpatterns = [
 @pytest.fixture
 def project(tmp_path: Path, default_server: Server, queue_key: str, valkey_client: object) -> Path:
     subprocess.run([sys.executable, "-m", "django", "startproject", "shop", tmp_path], check=True)
-    for block in blocks(GUIDE.read_text()):
-        if block.language == "python":
-            name, _, text = block.text.removeprefix("# ").partition("\n")
-            text = READERS_SERVER.sub(default_server.url, text).replace(
-                '"queue_key": "shop"', f'"queue_key": "{queue_key}"'
-            )
-            with (tmp_path / "shop" / name.removeprefix("shop/")).open("a") as file:
-                file.write(text)
+    write_files(GUIDE, tmp_path, {"valkey://localhost:6379": default_server.url, '"shop"': f'"{queue_key}"'})
     (tmp_path / "shop" / "urls.py").write_text(URLS)
     return tmp_path
 
 
-@asynccontextmanager
-async def process(project: Path, *command: str) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run a command in the folder of the project, to the end of the block."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *command,
-        cwd=project,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings", "PYTHONUNBUFFERED": "1"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.terminate()
-        async with asyncio.timeout(PATIENCE):
-            await started.communicate()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
 WEB_SERVERS = {
     "wsgi": ["gunicorn", "--workers", "2", "--preload", "--bind", "127.0.0.1:{port}", "shop.wsgi"],
     "asgi": ["uvicorn", "--port", "{port}", "shop.asgi:application"],
@@ -77,19 +41,11 @@ WEB_SERVERS = {
 
 @pytest.mark.parametrize("kind", WEB_SERVERS)
 async def test_views_enqueue_and_a_worker_runs(project: Path, kind: str) -> None:
-    port = str(free_port())
-    command = [word.format(port=port) for word in WEB_SERVERS[kind]]
     async with (
-        process(project, "-m", *command),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
-        process(project, "manage.py", "jobsvalkey_worker") as worker,
+        web_server(project, "-m", *WEB_SERVERS[kind], **SETTINGS) as http,
+        program(project, "manage.py", "jobsvalkey_worker") as worker,
     ):
-
-        async def answers() -> bool:
-            try:
-                return (await http.get("/look/nothing")).status_code == 404
-            except httpx.TransportError:
-                return False
+        assert (await http.get("/look/nothing")).status_code == 404
 
         async def get(path: str, **params: Any) -> dict[str, Any]:
             answer = await http.get(path, params=params)
@@ -103,7 +59,6 @@ async def test_views_enqueue_and_a_worker_runs(project: Path, kind: str) -> None
             await until(has_ended)
             return (await get(f"/look/{result_id}"))["value"]
 
-        await until(answers)
         blocking, asynchronous = await get("/sum", a=40, b=2), await get("/hello", name="Ada")
         assert (blocking["id"].partition(":")[0], asynchronous["id"].partition(":")[0]) == ("default", "mail")
         assert await value_of(blocking["id"]) == 42
@@ -118,9 +73,9 @@ async def test_views_enqueue_and_a_worker_runs(project: Path, kind: str) -> None
 
 
 async def test_a_burst_ends_and_checks_pass(project: Path) -> None:
-    async with process(project, "manage.py", "check", "--fail-level", "WARNING") as check:
+    async with program(project, "manage.py", "check", "--fail-level", "WARNING") as check:
         assert await check.wait() == 0
-    async with process(project, "manage.py", "jobsvalkey_worker", "--burst", "--queue", "mail") as worker:
+    async with program(project, "manage.py", "jobsvalkey_worker", "--burst", "--queue", "mail") as worker:
         async with asyncio.timeout(PATIENCE):
             said, _ = await worker.communicate()
         assert (worker.returncode, said[:22]) == (0, b"runs tasks of 'mail' o")
