@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +24,7 @@ from jobsvalkey.contract import (
     Operation,
     Pushed,
     QueueDriver,
+    Report,
     RetentionPolicy,
     Retry,
     Settlement,
@@ -65,10 +66,12 @@ class Worker:
         self.id = worker_id
         self.sequence: int = 0
 
-    async def exchange(self, *settlements: Settlement, limit: int = 0) -> Exchanged:
+    async def exchange(self, *settlements: Settlement, limit: int = 0, reports: Sequence[Report] = ()) -> Exchanged:
         """The next exchange."""
         self.sequence += 1
-        return await self.driver.exchange(self.id, self.sequence, settlements, limit)
+        # Drivers that take no reports need not know of them.
+        named = {"reports": reports} if reports else {}
+        return await self.driver.exchange(self.id, self.sequence, settlements, limit, **named)
 
     async def claim(self, limit: int = 1) -> list[Claim]:
         """Claim up to `limit` jobs."""

@@ -19,10 +19,12 @@ from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
 from jobsvalkey_conformance.areas.replacing import ReplacingTests
+from jobsvalkey_conformance.areas.reports import ReportTests
 from jobsvalkey_conformance.areas.results import ResultTests
 from jobsvalkey_conformance.areas.resume import ResumeTests
 from jobsvalkey_conformance.areas.retention import RetentionTests
 from jobsvalkey_conformance.areas.retry import RetryTests
+from jobsvalkey_conformance.areas.saved import SavedTests
 from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
 from jobsvalkey_conformance.areas.unique import UniqueTests
@@ -61,6 +63,8 @@ class DriverConformance(
     UniqueTests,
     HoldingTests,
     ReplacingTests,
+    ReportTests,
+    SavedTests,
     StatefulArea,
     HistoryArea,
 ):

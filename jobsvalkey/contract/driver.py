@@ -355,6 +355,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.RESULTS: ResultsDriver,
         Capability.PAUSE_QUEUE: PausableDriver,
         Capability.UNIQUE: QueueDriver,
+        Capability.REPORTS: QueueDriver,
     }
 )
-"""The protocol that goes with each capability. One that is but a field of a job has no methods of its own."""
+"""The protocol that goes with each capability. One that is but a field of a job, or of a step, has no methods of its own."""

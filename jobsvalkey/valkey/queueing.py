@@ -65,7 +65,7 @@ class ValkeyQueueing(ValkeyBase):
         *,
         reports: Sequence[Report] = (),
     ) -> Exchanged:
-        """Settle claims, and claim up to `limit` jobs that are due, in one step.
+        """Note reports, settle claims, and claim up to `limit` jobs that are due, in one step.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
@@ -86,7 +86,10 @@ class ValkeyQueueing(ValkeyBase):
         )
         try:
             with _full_for_now:
-                reply = await session.exchanges(worker).call(words, wire.settlement_arguments(settlements))
+                arguments = wire.settlement_arguments(settlements)
+                if reports:
+                    arguments = wire.report_arguments(reports) + arguments
+                reply = await session.exchanges(worker).call(words, arguments)
         except (WorkerClosed, OperationRefused):
             await session.end_exchanges(worker)  # whoever runs goes on as another worker
             raise

@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Pushed,
+    Report,
     Retention,
     RetentionPolicy,
     Retry,
@@ -118,9 +119,14 @@ class _Fields(TypedDict):
     expires: datetime | None
 
 
-def _fields(words: Sequence[bytes]) -> _Fields:
+def _by_name(words: Sequence[bytes]) -> dict[bytes, bytes]:
     """The fields of a job, as the scripts tell them: name, value, name, value, …"""
-    found = dict(zip(words[::2], words[1::2], strict=True))
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _fields(words: Sequence[bytes]) -> _Fields:
+    """Those of them that claims and stored jobs have alike."""
+    found = _by_name(words)
     return {
         "keep_for": _span(found.get(b"keep_for")),
         "expires": from_microseconds(found.get(b"expires")),
@@ -182,6 +188,16 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     return arguments
 
 
+def report_arguments(reports: Iterable[Report]) -> list[Argument]:
+    """Reports, as `exchange` takes them before its settlements."""
+    arguments: list[Argument] = []
+    for report in reports:
+        given = [name for name in ("progress", "state") if getattr(report, name) is not None]
+        identity = str(report.job_id), report.token
+        arguments += ("report", *identity, " ".join(given), report.progress or b"", report.state or b"")
+    return arguments
+
+
 def exchanged(reply: Reply) -> Exchanged:
     """The answer of `exchange`. What others have spoiled of a job's metadata has its default."""
     letters: bytes
@@ -215,13 +231,14 @@ def exchanged(reply: Reply) -> Exchanged:
             recoveries=count or 0,
             reset_attempt=reset == b"1",
             error=error,
+            state=_by_name(fields).get(b"state"),
             **_fields(fields),
         )
     lock_expired = until_next == b"expired"
-    outcomes = [_OUTCOMES[letter] for letter in letters]
+    outcomes, reported = ([_OUTCOMES[letter] for letter in part] for part in letters.partition(b"/")[::2])
     seconds = None if until_next is None or lock_expired else float(until_next) / 1_000_000
     aborted = frozenset(aborts[0]) if aborts else frozenset[bytes]()
-    return Exchanged(outcomes, [], claims, seconds, lock_expired, aborted)
+    return Exchanged(outcomes, reported, claims, seconds, lock_expired, aborted)
 
 
 def stored_job(reply: Reply) -> StoredJob | None:
@@ -250,5 +267,6 @@ def stored_job(reply: Reply) -> StoredJob | None:
         reset_attempt=reset == b"1",
         error=error,
         result=more[0] if more else None,
+        progress=_by_name(more[1:]).get(b"progress"),
         **_fields(more[1:]),
     )

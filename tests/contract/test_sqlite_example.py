@@ -32,6 +32,7 @@ class TestSQLite(DriverConformance):
         "ABORT",
         "PAUSE_QUEUE",
         "UNIQUE",
+        "REPORTS",
         "RESULTS",
         "SCHEDULING",
         "INSPECTION",

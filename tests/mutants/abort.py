@@ -354,10 +354,10 @@ script_mutant(
 )
 script_mutant(
     "ScriptForgetsWhoGaveTheId",
-    "`abort.lua`: a claim whose end is asked for forgets that a user gave the id.",
+    "`claims.lua`: a claim whose end is asked for forgets that a user gave the id.",
     "test_abort_a_cancelled_claim_may_leave_nothing",
-    "(notes == '-' and 'abort' or notes .. '+abort')",
-    "'abort'",
+    "(notes == '-' and note or notes .. '+' .. note)",
+    "note",
     chapter=__name__,
 )
 script_mutant(

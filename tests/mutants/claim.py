@@ -108,7 +108,7 @@ class UnknownWorkerOpened(Twin):
         return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
 
-@mutant("test_claim_reports_that_are_not_supported_are_refused")
+@mutant("test_claim_reports_are_taken_or_refused")
 class ReportsSwallowed(Twin):
     """What handlers report is taken, and lost."""
 

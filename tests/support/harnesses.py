@@ -93,7 +93,14 @@ class MemoryHarness(DriverHarness):
         """Jobs, claims, producers and metadata; not what only serves to wake workers."""
         state = self.store.queues[configuration.queue_key]
         workers = {name: (each.expires, dict(each.claims), each.sequence) for name, each in state.workers.items()}
-        return (dict(state.jobs), dict(state.remembered), workers, dict(state.producers), dict(state.metadata))
+        return (
+            dict(state.jobs),
+            dict(state.saved),
+            dict(state.remembered),
+            workers,
+            dict(state.producers),
+            dict(state.metadata),
+        )
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
         """Through the store's back door."""

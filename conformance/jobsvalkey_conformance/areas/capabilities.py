@@ -13,6 +13,9 @@ from jobsvalkey.contract import (
     Capability,
     JobID,
     JobStatus,
+    Release,
+    Report,
+    SettleOutcome,
     StoreOutcome,
     new_job_id,
 )
@@ -68,6 +71,15 @@ async def _tells_ends(driver: AnyDriver, job_id: JobID) -> bool:
     return job is not None and job.ended_at is None and absent is None
 
 
+async def _takes_reports(driver: AnyDriver, job_id: JobID) -> bool:
+    await driver.open_worker("reporter", timedelta(hours=1))
+    (claim,) = (await driver.exchange("reporter", 1, (), 1)).claims
+    reports = [Report(job_id, claim.token, state=b"1")]
+    reported = (await driver.exchange("reporter", 2, [Release(job_id, claim.token)], reports=reports)).reported
+    (claim,) = (await driver.exchange("reporter", 3, (), 1)).claims
+    return (reported, claim.state) == ([SettleOutcome.SETTLED], b"1")
+
+
 PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
     Capability.ABORT: _aborts,
@@ -79,6 +91,7 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CLEANUP: _cleans,
     Capability.DURABILITY: _knows_durability,
     Capability.RESULTS: _tells_ends,
+    Capability.REPORTS: _takes_reports,
 }
 """The least that shows that a capability works."""
 

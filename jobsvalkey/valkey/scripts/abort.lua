@@ -15,10 +15,7 @@ if wrong then return wrong end
 local function ask_for_end(id, claim)
   local _, _, _, worker, _, is_aborted = parse_claim(claim)
   if worker == '' then return false end
-  if not is_aborted then
-    local head, notes, rest = claim:match('^(%S+ %d+ %S+ )(%S+)(.*)$')
-    redis.call('HSET', CLAIMED, id, head .. (notes == '-' and 'abort' or notes .. '+abort') .. rest)
-  end
+  if not is_aborted then redis.call('HSET', CLAIMED, id, with_note(claim, 'abort')) end
   local found = redis.pcall('HMGET', worker_of(worker), 'listener', 'aborts')
   local listener, listed = unpack(found.err and {} or found, 1, 2)
   if listener then

@@ -1,14 +1,15 @@
--- Settle a worker's claims and claim jobs that are due, in one step.
+-- Note what is reported of a worker's claims, settle some, and claim jobs that are due, in one step.
 -- uses: layout types claims pending envelopes swift aborting fieldtypes
 -- args: worker sequence limit max_bytes call is_repeat
--- `limit` is how many to claim at most, `max_bytes` how many bytes their requests have together at most, but for a single
--- one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
+-- `limit` is how many to claim at most, `max_bytes` how many bytes their requests and states have together at most, but
+-- for a single one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
 -- `is_repeat` is `1` if it is sent again. A call that is sent again and does nothing leaves its name behind. Its first
 -- sending, or an earlier call, may still be on the way. If it arrives, it must not claim jobs that nobody waits for.
--- each settlement: finish id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
--- `complete` is the finish of a job that has a result.
+-- each settlement: report id token given progress state | finish id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
+-- Reports come first; `given` names what they have, `progress`, `state` or both. `complete` is the finish of a job that has
+-- a result.
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
--- result: an outcome for each settlement; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
+-- result: an outcome for each settlement, and, if there are reports, `/` and one for each of them; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
 -- `1` if the attempt is reset, error, and its fields: name, value, …; what was dropped: entries that were no ids,
 -- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for.
@@ -31,7 +32,7 @@ end
 local claims, exceptions, dropped = {}, {}, {}
 
 -- Add a claim to the reply.
-local function report(id, token, request, score, extras, stored, recoveries, reset, error)
+local function tell(id, token, request, score, extras, stored, recoveries, reset, error)
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
   if stored or recoveries or reset or error or extras then
@@ -69,29 +70,55 @@ if last and tonumber(sequence) == tonumber(last) then
     -- A job whose envelope is not ours has no request that could be trusted.
     if is_broken(envelope_of(id), 'hash') then request = false end
     local stored, recoveries, reset, error = envelope(id, 'processing')
-    report(id, token, request, score, fielded and fields_held(id), stored, recoveries, reset, error)
+    tell(id, token, request, score, fielded and fields_held(id), stored, recoveries, reset, error)
   end
   return answer(recorded, until_next())
 end
 
+local reports, last_report = {}, nil
+local first, first_kind, first_id, first_token = each_settlement()
+while first_kind == 'report' do
+  last_report, reports[#reports + 1] = first, { at = first, id = first_id, token = first_token }
+  first, first_kind, first_id, first_token = each_settlement(nil, first)
+end
 local ids, kinds, tokens, places = {}, {}, {}, {}
-for at, kind, id, token in each_settlement do
+for at, kind, id, token in each_settlement, nil, last_report do
   local n = #ids + 1
   ids[n], kinds[n], tokens[n], places[n] = id, kind, token, at
 end
 -- A driver makes one call after the other. So once a call was in vain, any of its calls with no higher name is late.
 if in_vain and in_vain:sub(1, 16) == call:sub(1, 16) and tonumber(in_vain:sub(17)) >= tonumber(call:sub(17)) then
-  return answer(CLAIM_LOST:rep(#ids), until_next())
+  return answer(CLAIM_LOST:rep(#ids) .. (#reports > 0 and '/' .. CLAIM_LOST:rep(#reports) or ''), until_next())
 end
 local is_claiming = tonumber(limit) > 0 and expires > now and not is_paused
 local wrong = has_wrong_type('zset', PENDING) or is_claiming and (has_wrong_type('hash', CLAIMED)
   or has_wrong_type('zset', WORKERS) or has_wrong_type('set', claims_of(worker)))
-  or fielded_wrong_type()
+  or fielded_wrong_type(#reports > 0)
 if wrong then return wrong end
 count_hints()
 
+-- Read: which reports are of claims that are held, and which of their jobs become fielded by them.
+local reported, noted, made_fielded = {}, {}, {}
+if #reports > 0 then
+  local reported_ids = {}
+  for n, report in ipairs(reports) do reported_ids[n] = report.id end
+  local held = gather('HMGET', CLAIMED, reported_ids)
+  for n, report in ipairs(reports) do
+    local id, claim, start = report.id, held[n] or '', report.token .. ' '
+    local _, _, _, holder, _, _, fielded = parse_claim(claim)
+    if claim:sub(1, #start) ~= start or holder ~= worker then
+      reported[n] = CLAIM_LOST
+    elseif is_broken(fields_of(id), 'hash') or is_broken(envelope_of(id), 'hash') or is_broken(payload_of(id), 'string') then
+      reported[n] = BROKEN
+    else
+      reported[n], noted[#noted + 1] = SETTLED, report
+      if not fielded then made_fielded[id] = claim end
+    end
+  end
+end
+
 local outcomes, settled = {}, {}
-if #ids > 0 or is_claiming and has_fielded() then
+if #ids > 0 or #noted > 0 or is_claiming and has_fielded() then
   -- uses: ending
   -- Read: what each settlement will do.
   local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
@@ -103,6 +130,7 @@ if #ids > 0 or is_claiming and has_fielded() then
     if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then
       local _, _, due, holder, is_remembered, is_aborted, is_fielded_one = parse_claim(claim)
       if holder == worker then
+        if made_fielded[id] then is_fielded_one = true end
         if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end
         local kind, at, is_kept = kinds[n], places[n], false
         if kind == 'fail' then
@@ -124,7 +152,16 @@ if #ids > 0 or is_claiming and has_fielded() then
   if wrong then return wrong end
 
   -- Write. A full server refuses a script whose first write adds.
-  if #settled > 0 then redis.call('HDEL', record_key, '') end
+  if #settled > 0 or #noted > 0 then redis.call('HDEL', record_key, '') end
+  if #noted > 0 then begin_to_use(REPORTS) end
+  for _, report in ipairs(noted) do
+    local id, at, values = report.id, report.at, {}
+    -- words: report
+    if given:find('progress', 1, true) then values[1], values[2] = 'progress', progress end
+    if given:find('state', 1, true) then values[#values + 1], values[#values + 2] = 'state', state end
+    redis.call('HSET', fields_of(id), unpack(values))
+    if made_fielded[id] then redis.call('HSET', CLAIMED, id, with_note(made_fielded[id], 'fielded')) end
+  end
   local entries, others, gone, completed, failed, cancelled = {}, {}, {}, 0, 0, 0
   local function go_back(id, due)
     local list = fielded[id] and others or entries
@@ -191,7 +228,7 @@ if is_claiming then
     due, kinds = merged(due, due_of(FIELDED))
   end
   local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
-  local ids, scores, requests, envelopes = {}, {}, {}, {}
+  local ids, scores, requests, envelopes, extras = {}, {}, {}, {}, {}
   for n = 1, #due / 2 do keys[n] = payload_of(due[2 * n - 1]) end
   while taken < #keys and not is_full do
     local before, found = taken, redis.call('MGET', unpack(keys, taken + 1, math.min(taken + CHUNK, #keys)))
@@ -200,11 +237,12 @@ if is_claiming then
       if not id:find(ID) or not request and has_ended_in_swift(id) then
         dropped[#dropped + 1] = id
       else
-        bytes = bytes + #(request or '')
+        local held = kinds[id] and fields_held(id)
+        bytes = bytes + #(request or '') + (held and state_size(held) or 0)
         is_full = claimed > 0 and bytes > budget
         if is_full then break end
         claimed = claimed + 1
-        ids[claimed], scores[claimed], requests[claimed] = id, due[2 * taken + 2], request
+        ids[claimed], scores[claimed], requests[claimed], extras[claimed] = id, due[2 * taken + 2], request, held
         envelopes[claimed] = keys[taken + 1] .. '.metadata'
       end
       taken = taken + 1
@@ -214,16 +252,15 @@ if is_claiming then
   local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
   for n, id in ipairs(ids) do
     local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
-    local extras = kinds[id] and fields_held(id)
     if has_envelopes then
       local stored, recoveries, reset, error, remember_field, void = envelope(id, 'pending', score)
       if void[1] then unmark(id, unpack(void)) end
       -- A job whose envelope is not ours has no request that could be trusted.
       if is_broken(envelopes[n], 'hash') then request = false end
       remember = remember_field
-      report(id, token, request, score, extras, stored, recoveries, reset, error)
+      tell(id, token, request, score, extras[n], stored, recoveries, reset, error)
     else
-      report(id, token, request, score, extras)
+      tell(id, token, request, score, extras[n])
     end
     made[2 * n - 1] = id
     made[2 * n] = token .. made_at .. score .. ' ' .. notes_of(remember, kinds[id]) .. ' ' .. worker
@@ -241,7 +278,8 @@ local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end
 
 local letters = table.concat(outcomes)
-if #settled > 0 or claimed > 0 then
+if #reports > 0 then letters = letters .. '/' .. table.concat(reported) end
+if #settled > 0 or #noted > 0 or claimed > 0 then
   redis.call('HSET', record_key, 'sequence', sequence, 'outcomes', letters)
 elseif is_repeat == '1' then
   redis.call('HDEL', record_key, 'in vain') -- a removal first, for a full server

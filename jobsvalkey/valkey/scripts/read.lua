@@ -36,7 +36,7 @@ for _, id in each_id do
     }
     if outcome or has_fielded() then
       job[#job + 1] = with_requests == '1' and outcome or false
-      for _, word in ipairs(has_fielded() and fields_held(id) or {}) do job[#job + 1] = word end
+      for _, word in ipairs(has_fielded() and fields_shown(id) or {}) do job[#job + 1] = word end
     end
     jobs[#jobs + 1] = job
   else

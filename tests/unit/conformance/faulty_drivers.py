@@ -14,14 +14,19 @@ from jobsvalkey.contract import (
     Capability,
     Clock,
     DriverConfiguration,
+    Exchanged,
     JobID,
     JobStatus,
     NewJob,
     Operation,
     Pushed,
     QueueDriver,
+    Report,
     Retention,
+    Settlement,
     SystemClock,
+    WorkerID,
+    check_reports,
     refusals,
 )
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
@@ -60,7 +65,7 @@ class Bare:
     def __init__(self, driver: MemoryJobQueue[Clock]) -> None:
         self.configuration, self.clock = driver.configuration, driver.clock
         self.capabilities = frozenset({Capability.QUEUE})
-        self.exchange, self.wait, self.recover = driver.exchange, driver.wait, driver.recover
+        self._exchange, self.wait, self.recover = driver.exchange, driver.wait, driver.recover
         self.open_worker, self.renew, self.close_worker = driver.open_worker, driver.renew, driver.close_worker
         self.aclose = driver.aclose
         self._push = driver.push
@@ -68,6 +73,19 @@ class Bare:
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         """As the twin does, but for the fields of capabilities that this one lacks."""
         return refusals(items, self.capabilities) or await self._push(items, operation=operation)
+
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        """As the twin does, but for reports."""
+        check_reports(reports, self.configuration, self.capabilities)
+        return await self._exchange(worker, sequence, settlements, limit)
 
     async def __aenter__(self) -> Self:
         return self

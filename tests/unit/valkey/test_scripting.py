@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from jobsvalkey.contract import Cancel, Fail, Finish, JobID, NewJob, Release, Retry, Settlement
+from jobsvalkey.contract import Cancel, Fail, Finish, JobID, NewJob, Release, Report, Retry, Settlement
 from jobsvalkey.valkey import scripting, wire, words
 from jobsvalkey.valkey.scripting import CONTEXT, EXCHANGE, PUSH, PUSH_IF, Script
 
@@ -146,7 +146,16 @@ def test_python_gives_a_settlement_the_words_of_its_kind(kind: str) -> None:
 
 
 def test_every_kind_of_settlement_is_tried() -> None:
-    assert set(EXCHANGE.each) == set(SETTLEMENTS)
+    assert set(EXCHANGE.each) == {*SETTLEMENTS, "report"}
+
+
+@pytest.mark.parametrize(
+    ("report", "given"), [((b"1", b"2"), "progress state"), ((b"", None), "progress"), ((None, b""), "state")]
+)
+def test_python_gives_a_report_its_words(report: tuple[bytes | None, bytes | None], given: str) -> None:
+    values = {"id": str(ID), "token": b"token", "given": given, "progress": report[0] or b"", "state": report[1] or b""}
+    words = [values[word] for word in EXCHANGE.each["report"]]
+    assert wire.report_arguments([Report(ID, b"token", *report)]) == ["report", *words]
 
 
 def test_python_gives_a_job_the_words_of_the_header() -> None:

@@ -28,6 +28,7 @@ local function rerun_or_remove(action, id, state, where)
     end
     keep_stored(id, due)
   end
+  forget_reports(id)
   mark(id, 'reset', '1')
   enter_one(id, seconds(now), is_fielded(id))
   take(id, state, where)

@@ -15,6 +15,12 @@ local function notes_of(is_remembered, fielded)
   return is_remembered and 'remember+fielded' or 'fielded'
 end
 
+-- The claim with one note more.
+local function with_note(claim, note)
+  local head, notes, rest = claim:match('^(%S+ %d+ %S+ )(%S+)(.*)$')
+  return head .. (notes == '-' and note or notes .. '+' .. note) .. rest
+end
+
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
 -- remembered, whether the claim's end is asked for, whether the job is fielded. One that is not ours is nobody's, and as if
 -- it were made now.

@@ -3,9 +3,10 @@
 -- uses: keys layout
 local FIELDED = META .. '_pending'
 local FIELDED_PAUSED = META .. '_paused'
-local FIELDED_LETTERS = '[r]'
+local FIELDED_LETTERS = '[rs]'
+local REPORTS = 's'
 
-local function fields_of(id) return META .. '_job.' .. id end -- hash: keep_for (microseconds)
+local function fields_of(id) return META .. '_job.' .. id end -- hash: keep_for (microseconds), progress, state
 local STATES = { 'completed', 'failed', 'cancelled' }
 local function kept_of(state) return META .. (state == 'failed' and '_kept' or '_kept_' .. state) end -- zset: end
 local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: until when (microseconds)
@@ -16,6 +17,29 @@ local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fiel
 local function fields_held(id)
   local found = redis.pcall('HGETALL', fields_of(id))
   return found.err and {} or found
+end
+
+-- How large the state is among those.
+local function state_size(held)
+  for n = 1, #held, 2 do
+    if held[n] == 'state' then return #held[n + 1] end
+  end
+  return 0
+end
+
+-- The same without the state, which may be large, and is for the next claim alone.
+local function fields_shown(id)
+  if not features:find(REPORTS, 1, true) then return fields_held(id) end
+  local names, shown = redis.pcall('HKEYS', fields_of(id)), {}
+  for _, name in ipairs(names.err and {} or names) do
+    if name ~= 'state' then shown[#shown + 1], shown[#shown + 2] = name, redis.call('HGET', fields_of(id), name) end
+  end
+  return shown
+end
+
+-- Drop what was reported of a job, since it ends or begins anew. One that has no other fields is plain again.
+local function forget_reports(id)
+  if features:find(REPORTS, 1, true) then redis.pcall('HDEL', fields_of(id), 'progress', 'state') end
 end
 
 -- How long a fielded job is kept after its end; nothing if that was not asked for.

@@ -1,9 +1,10 @@
 -- Keys of fielded jobs that hold something else.
 -- uses: types fielded news
 
--- An error if a list of fielded jobs is none; asked for before a script writes.
-local function fielded_wrong_type()
-  if not has_fielded() then return nil end
+-- An error if a list of fielded jobs is none; asked for before a script writes. `begins` says that it may make a job
+-- fielded.
+local function fielded_wrong_type(begins)
+  if not (begins or has_fielded()) then return nil end
   local lists = { FIELDED, FIELDED_PAUSED }
   for _, state in ipairs(STATES) do
     lists[#lists + 1], lists[#lists + 2] = kept_of(state), lasts_of(state)

@@ -1,7 +1,7 @@
 -- Jobs that Swift workers have: ids on a list, and a lock for each worker. They pop a job first, sign for it in a second
 -- step, and may take their lock only after that; and a claim that Swift has put back keeps the dead worker's name until the
 -- next one signs. So a job is an orphan if its claim is there unchanged, and without a lock, at a second look.
--- uses: keys time envelopes
+-- uses: keys time envelopes fielded
 local PROCESSING = Q .. '.processing'
 local UNOWNED = META .. '_unowned' -- zset: claims without a lock, `id worker started`, since when they were seen so
 local TAKEN = META .. '_taken' -- zset: ids that were taken from Swift workers, when
@@ -40,5 +40,6 @@ end
 local function has_ended_in_swift(id)
   if redis.call('EXISTS', payload_of(id)) == 1 or redis.pcall('ZREM', TAKEN, id) ~= 1 then return false end
   redis.call('DEL', envelope_of(id))
+  if has_fielded() then redis.call('DEL', fields_of(id)) end
   return true
 end
