@@ -358,4 +358,4 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.REPORTS: QueueDriver,
     }
 )
-"""The protocol that goes with each capability. One that is but a field of a job, or of a step, has no methods of its own."""
+"""The protocol that goes with each capability. One that adds but a field has no methods of its own."""
