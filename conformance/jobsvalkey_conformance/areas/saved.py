@@ -33,7 +33,7 @@ from jobsvalkey_conformance.harness import AnyDriver
 
 
 class SavedTests(Suite):
-    """What was reported stays with the job through its runs, and goes with its end."""
+    """Reports stay with the job through its runs, and go with its end."""
 
     @pytest.mark.parametrize("way", WAYS)
     @conformance_test(Capability.REPORTS)
