@@ -9,8 +9,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
 from uuid import UUID
 
-from valkey.asyncio import Valkey
-
 from jobsvalkey.blocking.background import Tenant
 from jobsvalkey.blocking.methods import Blocking, D_co, iterates_over, waits_for
 from jobsvalkey.blocking.process import call, leave, let_go
@@ -20,6 +18,7 @@ from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue, RetryStr
 from jobsvalkey.runtime.capabilities import ResultsQueueDriver
 from jobsvalkey.runtime.result_values import UNDECLARED
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.valkey.clients import client_from_url
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -73,7 +72,8 @@ class BlockingJobQueue(Blocking[D_co]):
         """Make one for a queue on a server. It connects at the first call.
 
         Args:
-            url: `valkey://HOST:PORT`, `valkeys://HOST:PORT` for TLS, or `unix:///PATH`, all with options of `Valkey`.
+            url: `valkey://HOST:PORT`, `valkeys://HOST:PORT` for TLS, `unix:///PATH`, `valkey+cluster://HOST:PORT`, or
+                `valkey+sentinel://HOST:PORT,HOST:PORT/SERVICE`, all with options of the client.
             queue_key: the queue's name; `None` is the one of `configuration`.
             configuration: the driver's settings.
             default_retry_strategy, middleware, values: as those of `JobQueue`.
@@ -226,13 +226,12 @@ class BlockingJobQueue(Blocking[D_co]):
 
 def _queue_at(url: str, configuration: ValkeyConfiguration, **options: Any) -> JobQueue[ValkeyJobQueue]:
     try:
-        # The client has no complete types. It looks at the URL's options only when it connects.
-        client = cast(Any, Valkey).from_url(url)
-        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        client = client_from_url(url)
     except (AttributeError, TypeError, ValueError):
         # Not from it, and without the URL: either may hold a piece of a password.
         raise ConfigurationError(
-            "this is not the URL of a server: write valkey://HOST:PORT, valkeys://HOST:PORT for TLS, or unix:///PATH, "
-            "and percent-encode user and password"
+            "this is not the URL of a server: write valkey://HOST:PORT, valkeys://HOST:PORT for TLS, unix:///PATH, "
+            "valkey+cluster://HOST:PORT, or valkey+sentinel://HOST:PORT,HOST:PORT/SERVICE, and percent-encode user and "
+            "password"
         ) from None
     return JobQueue(ValkeyJobQueue(client, configuration), **options)

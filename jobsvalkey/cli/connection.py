@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
 
-from valkey.asyncio import Valkey
+from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.cli.errors import WrongUsage
 from jobsvalkey.cli.server_url import check_url, refused
 from jobsvalkey.contract import RETAIN, RetentionPolicy
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.valkey.clients import client_from_url
 
 ONCE = timedelta(0)
 # A command does not know what its queue's services retain. It sees all that is there, and trims nothing of it.
@@ -20,18 +21,27 @@ EVERYTHING = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelle
 
 
 def make_client(url: str) -> Valkey:
-    """Return a client of the server at `url`; it connects when it is first used.
+    """Return a client of one server, or of the primary that Sentinels name; it connects when it is first used.
+
+    Raises:
+        WrongUsage: the URL is none of such a server.
+    """
+    client = make_any_client(url)
+    if not isinstance(client, Valkey):
+        raise WrongUsage("this command needs a server of its own, not a cluster: name one with valkey://HOST:PORT")
+    return client
+
+
+def make_any_client(url: str) -> Valkey | ValkeyCluster:
+    """Return a client of what is at `url`, a cluster maybe; it connects when it is first used.
 
     Raises:
         WrongUsage: the URL is not one of a server.
     """
     check_url(url)
     try:
-        # The client has no complete types. It looks at the URL's options when it connects, which is too late here.
-        client = cast(Any, Valkey).from_url(url)
-        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
-        return client
-    except (TypeError, ValueError) as error:
+        return client_from_url(url)
+    except (AttributeError, TypeError, ValueError) as error:
         # Not from it: its message may hold a piece of a password.
         raise refused(url, error) from None
 
@@ -51,7 +61,8 @@ def make_configuration(queue_key: str) -> ValkeyConfiguration:
 @asynccontextmanager
 async def open_queue(url: str, queue_key: str) -> AsyncGenerator[JobQueue[ValkeyJobQueue]]:
     """The queue, for as long as the command takes."""
-    async with make_client(url) as client, ValkeyJobQueue(client, make_configuration(queue_key)) as driver:
+    # Not entered: the driver has connections of its own.
+    async with ValkeyJobQueue(make_any_client(url), make_configuration(queue_key)) as driver:
         yield JobQueue(driver)
 
 

@@ -13,7 +13,8 @@ Url: TypeAlias = Annotated[
     typer.Option(
         "--url",
         envvar=URL_VARIABLE,
-        help="The server: valkey://USER:PASSWORD@HOST:PORT/DATABASE, valkeys:// for TLS, unix://.",
+        help="The server: valkey://USER:PASSWORD@HOST:PORT/DATABASE, valkeys:// for TLS, unix://, "
+        "valkey+cluster://HOST:PORT, valkey+sentinel://HOST:PORT,HOST:PORT/SERVICE.",
     ),
 ]
 OptionalUrl: TypeAlias = Annotated[

@@ -4,9 +4,13 @@ import re
 from urllib.parse import urlsplit
 
 from jobsvalkey.cli.errors import WrongUsage
+from jobsvalkey.valkey.clients import CLUSTER, SENTINEL
 
 HIDDEN = "***"
-_SCHEMES = ("valkey", "valkeys", "redis", "rediss", "unix")
+_SCHEMES = (
+    *("valkey", "valkeys", "redis", "rediss", "unix"),
+    *(f"{plain}{kind}" for plain in ("valkey", "valkeys", "redis", "rediss") for kind in (CLUSTER, SENTINEL)),
+)
 ENCODE = (
     "percent-encode user and password: "
     "%40 for an at sign, %23 for #, %2F for /, %3F for ?, %3A for :, %5B for [, %25 for %"
@@ -47,7 +51,11 @@ def check_url(url: str) -> None:
         url.encode()
         parts = urlsplit(url)
         database = parts.path.strip("/")
-        _ = parts.port
+        if parts.scheme.endswith(SENTINEL):
+            database = database.partition("/")[2]  # the service is before it
+        login, at, hosts = parts.netloc.rpartition("@")
+        for host in hosts.split(",") if parts.scheme.endswith((CLUSTER, SENTINEL)) else (hosts,):
+            _ = parts._replace(netloc=f"{login}{at}{host}").port
     except ValueError as error:
         raise refused(url, error) from None
     if parts.scheme != "unix" and ("@" in url.removeprefix(f"{parts.scheme}://{parts.netloc}") or parts.fragment):
@@ -65,5 +73,6 @@ def refused(url: str, error: Exception) -> WrongUsage:
     reason = f"scheme, host, port, database or an option is wrong, or else {ENCODE}" if has_secret else str(error)
     return WrongUsage(
         f"{redacted(url)!r} is not the URL of a server ({reason}): write valkey://HOST:PORT, "
-        "valkeys://HOST:PORT for TLS, or unix:///PATH"
+        "valkeys://HOST:PORT for TLS, unix:///PATH, valkey+cluster://HOST:PORT, "
+        "or valkey+sentinel://HOST:PORT,HOST:PORT/SERVICE"
     )

@@ -6,13 +6,12 @@ from typing import Final, Self
 
 from valkey.asyncio import Valkey, ValkeyCluster
 
-from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, Clock, ConfigurationError, Operation, SystemClock
+from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, Clock, Operation, SystemClock
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
-from jobsvalkey.valkey.connection import address_of
 from jobsvalkey.valkey.context import ScriptContext
-from jobsvalkey.valkey.faults import cluster_key, has_hash_tag
+from jobsvalkey.valkey.routes import route_to
 from jobsvalkey.valkey.scripting import Script
 from jobsvalkey.valkey.session import Session
 from jobsvalkey.valkey.sessions import Sessions
@@ -25,24 +24,19 @@ class ValkeyBase:
 
     def __init__(
         self,
-        client: Valkey,
+        client: Valkey | ValkeyCluster,
         configuration: ValkeyConfiguration | None = None,
         *,
         clock: Clock | None = None,
     ) -> None:
         check_option("configuration", configuration, ValkeyConfiguration | None)
         self._configuration = configuration or ValkeyConfiguration()
-        if not isinstance(client, Valkey):  # pyright: ignore[reportUnnecessaryIsInstance]
-            if not isinstance(client, ValkeyCluster):
-                raise ConfigurationError(f"give a valkey.asyncio.Valkey, not {type(client)}")
-            if not has_hash_tag(self._configuration.queue_key):
-                raise cluster_key(self._configuration.queue_key)
-            raise ConfigurationError("clients of a cluster are not supported yet: give a valkey.asyncio.Valkey")
-        self.address: str = address_of(client)
+        route = route_to(client, self._configuration.queue_key)
+        self.address: str = route.address
         """The URL of the server, without user and password."""
         self._clock: Clock = clock or SystemClock()
         context = ScriptContext(self._configuration, clock)
-        self._sessions = Sessions(lambda: Session(client, self._configuration, context))
+        self._sessions = Sessions(lambda: Session(route, self._configuration, context))
 
     @property
     def configuration(self) -> ValkeyConfiguration:

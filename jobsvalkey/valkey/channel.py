@@ -5,14 +5,14 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from valkey.asyncio import Valkey
 from valkey.exceptions import NoScriptError, ResponseError, ValkeyError
 
-from jobsvalkey.contract import StoreUnavailable
+from jobsvalkey.contract import JobsError, StoreUnavailable
 from jobsvalkey.valkey.arguments import Argument, Reply
-from jobsvalkey.valkey.connection import Connection, read_timeout
+from jobsvalkey.valkey.connection import Connection
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import explain, without_login
+from jobsvalkey.valkey.routes import Route
 from jobsvalkey.valkey.scripting import Script
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1.0
@@ -25,12 +25,13 @@ class Channel:
     """Sends commands over a connection of its own, one at a time, in the order of the calls."""
 
     def __init__(
-        self, client: Valkey, context: ScriptContext, on_connect: Callable[["Channel"], Awaitable[None]] | None = None
+        self, route: Route, context: ScriptContext, on_connect: Callable[["Channel"], Awaitable[None]] | None = None
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(client)
+        self._connection = Connection(route)
+        self._route = route
         self._context = context
-        self._silence = read_timeout(client)
+        self._silence = route.read_timeout
         self._on_connect = on_connect
         self._lock = asyncio.Lock()
         self._closed = False
@@ -109,7 +110,7 @@ class Channel:
     async def _persist(self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float) -> Reply:
         clock = self._loop.time
         end = clock() + patience
-        unanswered = False
+        unanswered = followed = False
         told: Exception | None = None
         """The last error that says more than that time was up."""
         backoff = FIRST_BACKOFF
@@ -129,12 +130,18 @@ class Channel:
                         sent = True
                         return await attempt(unanswered)
                 except (ValkeyError, OSError, TimeoutError) as error:
-                    refusal = explain(error, self._context.queue_key) if isinstance(error, ValkeyError) else None
+                    if not followed and self._route.moved(error):
+                        # Nothing was done there, so that this was no attempt; once, for two nodes may disagree.
+                        followed = True
+                        self._connection.close()
+                        continue
+                    refusal = self._refusal(error)
                     if refusal is not None:
                         if not sent:
                             self._connection.close()  # else the next call would find it open, and not greet
                         raise refusal from error
                     self._connection.close()
+                    self._route.lost()
                     unanswered = unanswered or (sent and not isinstance(error, ResponseError))
                     if isinstance(error, TimeoutError):
                         # If the answer takes longer than that, it would be lost again and again.
@@ -151,6 +158,12 @@ class Channel:
                     self._timer = None
                 await self._pause(backoff * random.uniform(0.5, 1))
                 backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    def _refusal(self, error: Exception) -> JobsError | None:
+        """The error that more attempts do not help with."""
+        if not isinstance(error, ValkeyError) or self._route.moved(error):
+            return None
+        return explain(error, self._context.queue_key)
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Connections of the driver's own, with the settings of the user's client, which stays as it is."""
+"""A connection of the driver's own."""
 
 import asyncio
 import fcntl
@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import libvalkey
-from valkey.asyncio import SSLConnection, Valkey
 from valkey.asyncio.connection import DefaultParser
 from valkey.exceptions import ConnectionError as ConnectionLost
 from valkey.exceptions import InvalidResponse, ValkeyError
 
 from jobsvalkey.valkey.arguments import Argument, Reply
+from jobsvalkey.valkey.routes import Route
 
-DEFAULT_READ_TIMEOUT = 5.0
-"""Seconds; a frozen server still acknowledges packets, so no read goes without a bound."""
 SLICE = 65_536
 """Bytes that are received at once. What is longer is watched while it is sent."""
 LOOK_EVERY = 0.05
@@ -28,48 +26,15 @@ _error_of = cast("Callable[[str], Exception]", DefaultParser.parse_error)  # pyr
 _pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _settings(client: Valkey) -> dict[str, Any]:
-    return dict(cast("dict[str, Any]", client.connection_pool.connection_kwargs))  # pyright: ignore[reportUnknownMemberType]
-
-
-def address_of(client: Valkey) -> str:
-    """Return the URL of the server without user and password, for logs."""
-    settings = _settings(client)
-    if path := settings.get("path"):
-        return f"unix://{path}"
-    host = str(settings.get("host", "localhost"))
-    connection_class = cast("type[Any]", client.connection_pool.connection_class)
-    scheme = "valkeys" if issubclass(connection_class, SSLConnection) else "valkey"
-    host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}:{settings.get('port', 6379)}/{settings.get('db') or 0}"
-
-
-def read_timeout(client: Valkey) -> float:
-    """Seconds without a byte after which a reply counts as lost: the client's own setting, or 5."""
-    return float(_settings(client).get("socket_timeout") or DEFAULT_READ_TIMEOUT)
-
-
 class Connection:
     """A connection that gives bytes, and leaves timeouts and repetition to its caller.
 
-    The client opens it: it knows how to log in, how to use TLS, and where the server is. What follows is ours, as the
-    client would count the time of a reply from the request, not from the last byte that arrived.
+    The route opens it, by the client's own class: that knows how to log in and how to use TLS. What follows is ours,
+    as the client would count the time of a reply from the request, not from the last byte that arrived.
     """
 
-    def __init__(self, client: Valkey) -> None:
-        self._class = cast("type[Any]", client.connection_pool.connection_class)
-        settings = _settings(client)
-        for name in ("cache_enabled", "client_cache", "retry_on_error"):
-            settings.pop(name, None)
-        settings.update(
-            decode_responses=False,
-            socket_timeout=None,
-            socket_connect_timeout=settings.get("socket_connect_timeout") or read_timeout(client),
-            health_check_interval=0,
-            retry=None,
-            retry_on_timeout=False,
-        )
-        self._settings = settings
+    def __init__(self, route: Route) -> None:
+        self._route = route
         self._streams: tuple[StreamReader, StreamWriter] | None = None
         self._replies: Any = None
         self._within_process: Any = None
@@ -88,8 +53,7 @@ class Connection:
     async def open(self) -> None:
         """Open it, log in, choose the database."""
         self.close()
-        connection = self._class(**self._settings)
-        await connection.connect()
+        connection = await self._route.connect()
         if not isinstance(connection._writer, StreamWriter):  # noqa: SLF001
             self._within_process = connection
             return

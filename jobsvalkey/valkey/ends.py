@@ -5,12 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from valkey.asyncio import Valkey
-
 from jobsvalkey.contract import ConfigurationError, JobID, JobsError, StoredJob, StoreUnavailable
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
-from jobsvalkey.valkey.connection import read_timeout
 from jobsvalkey.valkey.listening import FIRST_PAUSE, LONGEST_BLOCK, LONGEST_PAUSE, REFUSED_PAUSE
 from jobsvalkey.valkey.tasks import TaskSet
 
@@ -33,12 +30,12 @@ class Ends:
     one of its jobs; looks that are asked for at the same time share a round trip.
     """
 
-    def __init__(self, client: Valkey, channel: Channel, key: str, poll_time: float, tasks: TaskSet) -> None:
+    def __init__(self, read_timeout: float, channel: Channel, key: str, poll_time: float, tasks: TaskSet) -> None:
         self._channel = channel
         self._key = key
         self._poll_time = poll_time
         self._tasks = tasks
-        self._block = min(LONGEST_BLOCK, read_timeout(client) * 0.8)
+        self._block = min(LONGEST_BLOCK, read_timeout * 0.8)
         self._waiting: dict[JobID, set[asyncio.Event]] = {}
         self._reading = False
         self._is_placed = asyncio.Event()

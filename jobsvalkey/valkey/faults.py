@@ -4,10 +4,10 @@ import re
 from typing import Final
 
 from valkey.exceptions import (
-    AskError,
     AuthenticationError,
     AuthorizationError,
     ClusterCrossSlotError,
+    MovedError,
     NoPermissionError,
     OutOfMemoryError,
     ResponseError,
@@ -58,10 +58,10 @@ def explain(error: ValkeyError, queue_key: str) -> JobsError | None:
         return StoreFull(
             "the server is out of memory (maxmemory), nothing was stored: give it more memory, or let fewer jobs wait"
         )
-    if isinstance(error, AskError | ClusterCrossSlotError) or code in _NODES:
+    if isinstance(error, MovedError | ClusterCrossSlotError) or code in _NODES:
         if has_hash_tag(queue_key):
             return ConfigurationError(
-                f"queue {queue_key!r} is on another node of the cluster, connect to that: {shown}"
+                f"queue {queue_key!r} is on another node of the cluster ({shown}): give the driver a ValkeyCluster"
             )
         return cluster_key(queue_key)
     if _UNABLE.search(text):

@@ -6,11 +6,8 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, cast
 
-from valkey.asyncio import Valkey
-
 from jobsvalkey.contract import ConfigurationError, JobsError
 from jobsvalkey.valkey.channel import Channel
-from jobsvalkey.valkey.connection import read_timeout
 from jobsvalkey.valkey.tasks import TaskSet
 
 _logger = logging.getLogger(__name__)
@@ -38,7 +35,7 @@ class Listener:
 
     def __init__(
         self,
-        client: Valkey,
+        read_timeout: float,
         channel: Channel,
         keys: Sequence[str],
         tasks: TaskSet,
@@ -52,7 +49,7 @@ class Listener:
         self._keys = keys
         self._tasks = tasks
         self._consequence = consequence
-        self._block = min(LONGEST_BLOCK, read_timeout(client) * 0.8)
+        self._block = min(LONGEST_BLOCK, read_timeout * 0.8)
         self._is_wanted = is_wanted
         self._on_hint = on_hint
         self._on_gap = on_gap

@@ -1,6 +1,6 @@
 """The driver for Valkey, put together from its parts."""
 
-from valkey.asyncio import Valkey
+from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
@@ -32,12 +32,20 @@ class ValkeyJobQueue(
 
     With `clock` the time of all that it does comes from there, and nothing expires by the server's own: for tests.
 
+    A client that `Sentinel.master_for` made leads to the server that the Sentinels call primary; a `ValkeyCluster` to
+    the primary of the queue's slot, for which `queue_key` needs a hash tag, as in `{mail}`. A failover is followed, and
+    so is a slot that has moved.
+
     Raises:
-        ConfigurationError: the client is one of a cluster, or no `valkey.asyncio.Valkey` at all.
+        ConfigurationError: the client is none of these, or leads to a replica, or the queue's key has no hash tag.
     """
 
     def __init__(
-        self, client: Valkey, configuration: ValkeyConfiguration | None = None, *, clock: Clock | None = None
+        self,
+        client: Valkey | ValkeyCluster,
+        configuration: ValkeyConfiguration | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__(client, configuration, clock=clock)
         self.service_job_prefix = "_Jobs_Valkey"

@@ -8,7 +8,6 @@ from functools import partial
 from string import ascii_letters
 from typing import Final, cast
 
-from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError
 
 from jobsvalkey.contract import WorkerID
@@ -21,6 +20,7 @@ from jobsvalkey.valkey.exchanges import ExchangeChannel
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout, no_rights
 from jobsvalkey.valkey.numbering import NumberedWriter
 from jobsvalkey.valkey.pushing import Pusher
+from jobsvalkey.valkey.routes import Route
 from jobsvalkey.valkey.scripting import (
     ABORT,
     ACQUIRE_LOCK,
@@ -56,9 +56,9 @@ LAYOUT = b"1"
 class Session:
     """Each channel serves one purpose, so that no call waits behind one of another kind; it connects on first use."""
 
-    def __init__(self, client: Valkey, configuration: ValkeyConfiguration, context: ScriptContext) -> None:
+    def __init__(self, route: Route, configuration: ValkeyConfiguration, context: ScriptContext) -> None:
         self.patience: float = configuration.operation_timeout.total_seconds()
-        self._client = client
+        self._route = route
         self._context = context
         self.name: str = secrets.token_hex(8)
         """Names this driver in this event loop."""
@@ -80,9 +80,9 @@ class Session:
             NumberedWriter(self._pushes, self.patience), self._tasks, configuration, self.patience
         )
         keys = WaitKeys(f"{context.queue_key}.metadata._wake", f"{context.queue_key}.metadata._news.{self.name}")
-        self.waiter: Waiter = Waiter(client, keys, self._waits, self._news, self._tasks)
+        self.waiter: Waiter = Waiter(route.read_timeout, keys, self._waits, self._news, self._tasks)
         self.ends: Ends = Ends(
-            *(client, self._ends, f"{context.queue_key}.metadata._ended"),
+            *(route.read_timeout, self._ends, f"{context.queue_key}.metadata._ended"),
             *(configuration.poll_time.total_seconds(), self._tasks),
         )
 
@@ -122,7 +122,7 @@ class Session:
         return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news, self._ends
 
     def _channel(self, *writing: Script) -> Channel:
-        return Channel(self._client, self._context, partial(self._greet, writing))
+        return Channel(self._route, self._context, partial(self._greet, writing))
 
     async def _greet(self, writing: Sequence[Script], channel: Channel) -> None:
         if not has_hash_tag(self._context.queue_key):

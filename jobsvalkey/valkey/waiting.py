@@ -7,8 +7,6 @@ import asyncio
 from collections import deque
 from typing import NamedTuple
 
-from valkey.asyncio import Valkey
-
 from jobsvalkey.contract import WorkerID
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.listening import Listener
@@ -29,7 +27,7 @@ class Waiter:
     worker listens on a connection of its own.
     """
 
-    def __init__(self, client: Valkey, keys: WaitKeys, waits: Channel, news: Channel, tasks: TaskSet) -> None:
+    def __init__(self, read_timeout: float, keys: WaitKeys, waits: Channel, news: Channel, tasks: TaskSet) -> None:
         self._keys = keys
         self._waits = waits
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -41,7 +39,7 @@ class Waiter:
         self._told: dict[WorkerID, int] = {}
         """How many there were when each worker last looked."""
         self._work_listener = Listener(
-            client,
+            read_timeout,
             waits,
             (keys.news, keys.work),
             tasks,
@@ -51,7 +49,7 @@ class Waiter:
             on_gap=self._wake_all,
         )
         self._news_listener = Listener(
-            client,
+            read_timeout,
             news,
             (keys.news,),
             tasks,

@@ -8,10 +8,14 @@ from jobsvalkey_conformance.marks import NOT_RUN
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of times too long to wait for, where the point is to wait."""
+    """Leave out the tests of times too long to wait for, where the point is to wait, and put some off to the night."""
     long = [item for item in items if _waits_in_vain(item)]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+    for item in items:
+        areas: tuple[str, ...] | None = getattr(getattr(item, "cls", None), "by_day", None)
+        if areas is not None and not item.name.startswith(tuple(f"test_{area}_" for area in areas)):
+            item.add_marker(pytest.mark.night)
 
 
 def _waits_in_vain(item: pytest.Item) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 import valkey
 from valkey.asyncio import Valkey, ValkeyCluster
+from valkey.asyncio.sentinel import Sentinel
 
 from jobsvalkey import (
     ConfigurationError,
@@ -26,6 +27,7 @@ from jobsvalkey.contract import Finish, NewJob, SettleOutcome
 from tests.conftest import StartServer
 from tests.support.contents import contents
 from tests.support.servers import ServerKind, ServerOptions, found_kinds
+from tests.support.servers.group import port_of
 from tests.support.servers.process import free_port
 from tests.support.work import Work
 
@@ -168,14 +170,32 @@ async def test_a_server_that_only_reads(start_server: StartServer) -> None:
         await STEPS["push"](driver)
 
 
-@pytest.mark.parametrize(
-    ("queue_key", "text"),
-    [("mail", r"queue_key='\{mail\}' instead of 'mail'"), ("{mail}", "clients of a cluster are not supported yet")],
-)
-async def test_a_client_of_a_cluster(queue_key: str, text: str) -> None:
+async def test_a_client_of_a_cluster_and_a_queue_without_a_tag() -> None:
     client: Any = cast(Any, ValkeyCluster)(host="127.0.0.1", port=free_port())
-    with pytest.raises(ConfigurationError, match=text):
-        ValkeyJobQueue(client, ValkeyConfiguration(queue_key=queue_key))
+    with pytest.raises(ConfigurationError, match=r"queue_key='\{mail\}' instead of 'mail'"):
+        ValkeyJobQueue(client, ValkeyConfiguration(queue_key="mail"))
+
+
+async def test_nodes_of_a_cluster_that_are_away() -> None:
+    client: Any = cast(Any, ValkeyCluster)(host="127.0.0.1", port=free_port())
+    configuration = ValkeyConfiguration(queue_key="{mail}", operation_timeout=timedelta(seconds=0.3))
+    async with ValkeyJobQueue(client, configuration) as driver:
+        error = await refused(driver.counts(), StoreUnavailable, "nobody says where the primary is .*127.0.0.1:")
+        assert cast(StoreUnavailable, error).outcome == "not_done"
+
+
+async def test_sentinels_that_are_away_or_do_not_know_the_service(start_server: StartServer) -> None:
+    # An ordinary server is a Sentinel that knows no command of one.
+    for port in (free_port(), port_of(start_server())):
+        client: Any = cast(Any, Sentinel)([("127.0.0.1", port)]).master_for("mail")
+        async with ValkeyJobQueue(client, ValkeyConfiguration(operation_timeout=timedelta(seconds=0.3))) as driver:
+            await refused(driver.counts(), StoreUnavailable, f"nobody says where the primary is .*127.0.0.1:{port}")
+
+
+def test_a_client_of_replicas() -> None:
+    client: Any = cast(Any, Sentinel)([("127.0.0.1", 26379)]).slave_for("mail")
+    with pytest.raises(ConfigurationError, match=r"make the client by Sentinel\.master_for, not slave_for"):
+        ValkeyJobQueue(client)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +208,9 @@ async def test_a_client_of_a_cluster(queue_key: str, text: str) -> None:
     ids=["synchronous", "url", "none"],
 )
 def test_a_client_of_another_kind(client: Any, name: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^give a valkey\.asyncio\.Valkey, not <class '{name}'>$"):
+    with pytest.raises(
+        ConfigurationError, match=rf"^give a valkey\.asyncio\.Valkey or .*ValkeyCluster, not <class '{name}'>$"
+    ):
         ValkeyJobQueue(client)
 
 

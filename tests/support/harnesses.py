@@ -9,14 +9,15 @@ from typing import Any, ClassVar, cast
 
 import fakeredis
 from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob
-from valkey.asyncio import Valkey
+from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, PAGE, READ
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.proxy import Command, Proxy
-from tests.support.servers import Server
+from tests.support.servers import Cluster, SentinelGroup, Server
+from tests.support.servers.group import port_of
 
 NUMBERED = {
     "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
@@ -144,7 +145,7 @@ class KeysHarness(DriverHarness):
         self._queue_keys: set[str] = set()
         self._resources = AsyncExitStack()
 
-    def drivers_client(self) -> Valkey:
+    def drivers_client(self) -> Valkey | ValkeyCluster:
         """The client that a driver is made with."""
         raise NotImplementedError
 
@@ -242,6 +243,76 @@ class ValkeyHarness(KeysHarness):
     def hooks(self) -> frozenset[Hook]:
         """All, but for restarts of a server that is not ours."""
         return super().hooks - (frozenset() if self.server.controllable else {Hook.RESTART_STORE})
+
+
+class SentinelHarness(ValkeyHarness):
+    """The Valkey driver with a client that Sentinels lead; they tell the port of a proxy."""
+
+    group: ClassVar[SentinelGroup]
+
+    async def start(self) -> None:
+        """Start the proxy, open a way around it."""
+        type(self).server = self.group.servers[0]
+        self.client = cast(Any, Valkey).from_url(self.server.url)
+        self._resources.push_async_callback(self.client.aclose)
+        self.proxy = await self._resources.enter_async_context(Proxy(self.server.url, self.group.announced or 0))
+        self._drivers_client = self.group.client()
+        self._resources.push_async_callback(cast(Any, self._drivers_client).aclose)
+
+
+class ClusterHarness(KeysHarness):
+    """The Valkey driver on a cluster whose nodes announce the ports of proxies, so that MOVED does not pass them by."""
+
+    cluster: ClassVar[Cluster]
+
+    async def start(self) -> None:
+        """Start the proxies, open a way around them."""
+        ports = dict(zip(self.cluster.announced, map(port_of, self.cluster.nodes), strict=True))
+        url = self.cluster.url
+
+        def around(place: tuple[str, int]) -> tuple[str, int]:
+            return place[0], ports.get(place[1], place[1])
+
+        self.client = cast(Any, ValkeyCluster).from_url(url, address_remap=around)
+        self._resources.push_async_callback(self.client.aclose)
+        self.proxies = [
+            await self._resources.enter_async_context(Proxy(node.url, port))
+            for node, port in zip(self.cluster.nodes, self.cluster.announced, strict=True)
+        ]
+        self._drivers_client = cast(Any, ValkeyCluster).from_url(self.proxies[0].url)
+        self._resources.push_async_callback(self._drivers_client.aclose)
+
+    def drivers_client(self) -> ValkeyCluster:
+        """One that knows the proxies only."""
+        return cast(ValkeyCluster, self._drivers_client)
+
+    async def fingerprint(self, configuration: DriverConfiguration) -> object:
+        """The count of changes of all nodes."""
+        told = await self.client.info("persistence", target_nodes=ValkeyCluster.PRIMARIES)
+        return {node: each["rdb_changes_since_last_save"] for node, each in told.items()}
+
+    async def kill_connections(self) -> None:
+        """Cut all that the drivers have."""
+        for proxy in self.proxies:
+            proxy.cut()
+
+    async def restart_store(self) -> None:
+        """Stop all nodes and start them again."""
+        async with asyncio.TaskGroup() as group:
+            for node in self.cluster.nodes:
+                group.create_task(asyncio.to_thread(node.restart))
+        await asyncio.to_thread(self.cluster.wait_until_whole)
+
+    @asynccontextmanager
+    async def drop_reply(self) -> AsyncGenerator[None]:
+        """Lose the reply of the next script that writes: all of a queue's go by way of one proxy."""
+        for proxy in self.proxies:
+            proxy.swallow_reply(writes)
+        try:
+            yield
+        finally:
+            for proxy in self.proxies:
+                proxy.clear()
 
 
 class FakeServerHarness(KeysHarness):

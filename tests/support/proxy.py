@@ -114,14 +114,15 @@ class _Connection:
 
 
 class Proxy:
-    """Listens on a port of its own and passes on to the server at `url`; `async with` starts and ends it.
+    """Listens on a port, of its own or the one given, and passes on to the server at `url`.
 
-    TLS and Unix sockets are not understood. The replies of a connection that has subscribed are passed on as they come.
+    `async with` starts and ends it. TLS and Unix sockets are not understood. The replies of a connection that has
+    subscribed are passed on as they come.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, port: int = 0) -> None:
         self._parts = urlsplit(url)
-        self._port = 0
+        self._port = port
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None

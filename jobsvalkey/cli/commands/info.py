@@ -2,9 +2,9 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
-from jobsvalkey.cli.connection import make_client, open_queue
+from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
 from jobsvalkey.cli.output import print_fields, print_json
 from jobsvalkey.cli.server_url import redacted
@@ -30,11 +30,9 @@ async def _look(url: str, queue_key: str) -> dict[str, Any]:
         counts = await queue.counts()
         load = await queue.load()
         durable = await queue.driver.is_durable()
-    async with make_client(url) as client:
-        server: dict[str, Any] = await cast(Any, client).info("server")
-    name = server.get("server_name", "redis")
+        server = await queue.driver.server()
     return {
-        "server": f"{name} {server.get(f'{name}_version', server.get('redis_version'))}",
+        "server": server,
         "url": redacted(url),
         "queue": queue_key,
         "paused": load.is_paused,

@@ -26,7 +26,7 @@ class ProcessServer(Server):
 
     def __init__(self, kind: str, source: str, binary: Path, options: ServerOptions) -> None:
         super().__init__(kind, source, options)
-        self._binary = binary
+        self.binary = binary
         self._directory = tempfile.TemporaryDirectory(prefix="jobsvalkey-")
         self._path = Path(self._directory.name)
         self._port = 0 if options.unix_socket else free_port()
@@ -43,16 +43,19 @@ class ProcessServer(Server):
         return f"valkey://{HOST}:{self._port}"
 
     def _launch(self) -> None:
-        where = ["--port", str(self._port), "--bind", HOST, "--dir", str(self._path)]
-        if self.options.unix_socket:
-            where += ["--unixsocket", str(self._path / "server.sock")]
         with (self._path / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, *where, *self.options.arguments()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [self.binary, *self._arguments()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         atexit.register(self.close)
         if self._front is not None:
             self._front.start()
+
+    def _arguments(self) -> list[str]:
+        where = ["--port", str(self._port), "--bind", HOST, "--dir", str(self._path)]
+        if self.options.unix_socket:
+            where += ["--unixsocket", str(self._path / "server.sock")]
+        return [*where, *self.options.arguments()]
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None

@@ -67,6 +67,11 @@ class Server(ABC):
             self.close()
             raise
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not stopped or killed since. A frozen one runs."""
+        return not self._ended()
+
     def restart(self) -> None:
         """Stop it and start it at the same address; without `appendonly` its data is gone."""
         self.stop()

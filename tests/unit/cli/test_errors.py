@@ -45,7 +45,7 @@ async def test_no_server_for_a_demo_or_a_benchmark(shell: Shell, command: str) -
 async def test_a_user_may_do_little(shell: Shell, start_server: StartServer) -> None:
     server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -info"}))
     refused = await shell("info", "--url", server.url_for("me", "secret"))
-    refused.assert_refused(1, "no permissions", "rights of the user")
+    refused.assert_refused(1, "no permissions", "user and rights")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -57,6 +57,12 @@ async def test_a_user_may_do_little(shell: Shell, start_server: StartServer) -> 
         ("valkey://localhost:port", "Port"),
         ("valkey://localhost/mail", "'mail' is not the number of a database"),
         ("valkey://[::1", "IPv6"),
+        ("valkey+cluster://localhost/3", "no database but 0"),
+        ("valkey+cluster://localhost,localhost:port", "Port"),
+        ("valkey+sentinel://localhost", "no service"),
+        ("valkey+sentinel://localhost/mymaster/mail", "'mail' is not the number of a database"),
+        ("valkey+sentinel://localhost/mymaster?speed=high", "'speed'"),
+        ("valkey+tree://localhost", "schemes"),
         ("valkey://localhost?speed=high", "'speed'"),
     ],
 )
@@ -273,7 +279,7 @@ async def test_an_error_of_ours_shows_its_traceback_on_request(shell: Shell, mon
     def broken(_url: str) -> None:
         raise KeyError("oh\ndear")
 
-    monkeypatch.setattr("jobsvalkey.cli.connection.make_client", broken)
+    monkeypatch.setattr("jobsvalkey.cli.connection.make_any_client", broken)
     (await shell("info")).assert_refused(1, "unexpected KeyError", "JOBSVALKEY_DEBUG=1")
     monkeypatch.setenv("JOBSVALKEY_DEBUG", "1")
     found = await shell("info")

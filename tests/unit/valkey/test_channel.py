@@ -13,6 +13,7 @@ from jobsvalkey import ConfigurationError, StoreUnavailable, ValkeyConfiguration
 from jobsvalkey.valkey import channel as module
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.context import ScriptContext
+from jobsvalkey.valkey.routes import route_to
 from jobsvalkey.valkey.scripting import COUNTS
 from tests.support.waiting import PATIENCE
 
@@ -71,8 +72,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def make_channel(monkeypatch: pytest.MonkeyPatch, connection: Connection, timeout: float = 5.0) -> Channel:
-    monkeypatch.setattr(module, "Connection", lambda _client: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    return Channel(Valkey(socket_timeout=timeout), CONTEXT)
+    monkeypatch.setattr(module, "Connection", lambda _route: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    return Channel(route_to(Valkey(socket_timeout=timeout), "q"), CONTEXT)
 
 
 async def test_a_script_is_called_by_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,13 +170,13 @@ async def test_a_closed_line_gives_up(monkeypatch: pytest.MonkeyPatch, pauses: l
 
 async def test_the_greeting_comes_with_each_connection(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(b"hello", NotConnected("reset"), b"hello again", b"answer")
-    monkeypatch.setattr(module, "Connection", lambda _client: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(module, "Connection", lambda _route: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     greetings: list[Any] = []
 
     async def greet(channel: Channel) -> None:
         greetings.append(await channel.send("HELLO"))
 
-    assert await Channel(Valkey(), CONTEXT, greet).command("PING", patience=60) == b"answer"
+    assert await Channel(route_to(Valkey(), "q"), CONTEXT, greet).command("PING", patience=60) == b"answer"
     assert greetings == [b"hello", b"hello again"]
 
 

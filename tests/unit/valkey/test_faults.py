@@ -47,7 +47,6 @@ ANSWERS: dict[str, tuple[ValkeyError, type[JobsError], str]] = {
         r"queue_key='\{q\}' instead of 'q'",
     ),
     "another slot": (MovedError("1 127.0.0.1:7000"), ConfigurationError, r"queue_key='\{q\}' instead of 'q'"),
-    "a moving slot": (AskError("1 127.0.0.1:7000"), ConfigurationError, r"queue_key='\{q\}' instead of 'q'"),
     "a script that fails": (
         ResponseError("ERR unknown command 'LPOS'"),
         ConfigurationError,
@@ -60,6 +59,8 @@ PASSING: list[ValkeyError] = [
     NoAnswer("Timeout reading from socket"),
     BusyLoadingError("LOADING Valkey is loading the dataset in memory"),
     ReadOnlyError("You can't write against a read only replica."),
+    AskError("1 127.0.0.1:7000"),
+    ResponseError("ASK 1 127.0.0.1:7000"),
     ClusterDownError("CLUSTERDOWN The cluster is down"),
     TryAgainError("Multiple keys request during rehashing of slot"),
     ResponseError("BUSY Valkey is busy running a script."),

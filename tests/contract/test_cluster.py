@@ -1,0 +1,28 @@
+"""The suite on the Valkey driver in a cluster, with every hook: the nodes announce the ports of proxies."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+from jobsvalkey_conformance import DriverConformance
+
+from tests.support.harnesses import ClusterHarness
+from tests.support.servers import Cluster
+from tests.support.servers.cluster import PRIMARIES
+from tests.support.servers.process import free_port
+
+
+class TestInACluster(DriverConformance):
+    """The suite on three primaries; replicas would replicate by way of the proxies, which only know commands."""
+
+    harness_type = ClusterHarness
+    by_day: ClassVar[tuple[str, ...]] = ("fault", "race", "wait")
+    """The areas that every run has; the others are the same scripts as elsewhere, and run with `-m night`."""
+
+
+@pytest.fixture(scope="class", autouse=True)
+def running() -> Iterator[None]:
+    """The cluster, for all tests."""
+    with Cluster(replicas=0, announced=[free_port() for _ in range(PRIMARIES)], appendonly=True) as cluster:
+        ClusterHarness.cluster = cluster
+        yield
