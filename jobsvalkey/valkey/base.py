@@ -16,7 +16,7 @@ from jobsvalkey.valkey.scripting import Script
 from jobsvalkey.valkey.session import Session
 from jobsvalkey.valkey.sessions import Sessions
 
-_CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS) - {Capability.UNIQUE}
+_CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS)
 
 
 class ValkeyBase:

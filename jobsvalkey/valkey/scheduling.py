@@ -36,4 +36,7 @@ class ValkeyScheduling(ValkeyBase):
             value=value,
         )
         answer: bytes = await self._write(PUSH_IF, [*words, *wire.push_arguments([item])], operation)
-        return PushedIf(StoreOutcome(answer.decode()), item.job_id)
+        if answer == b"unexpected":
+            return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
+        (done,) = wire.pushed([item], answer)
+        return PushedIf(done.outcome, done.job_id)

@@ -3,9 +3,10 @@
 import logging
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypedDict
+from typing import Final, Literal, TypedDict
+from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ from jobsvalkey.contract import (
     SettleOutcome,
     StoredJob,
     StoreOutcome,
+    Unique,
 )
 from jobsvalkey.contract.spans import LONGEST_DELAY
 from jobsvalkey.valkey.arguments import Argument, Reply
@@ -36,11 +38,21 @@ _logger = logging.getLogger(__name__)
 
 _ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SCORE = re.compile(rb"[-+.0-9einf]+")
+_UNTIL: Final[Mapping[bytes, Literal["end", "start"]]] = {b"end": "end", b"start": "start"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
-_STORED = {ord("1"): StoreOutcome.STORED, ord("0"): StoreOutcome.DUPLICATE}
+_STORED = {
+    ord("1"): StoreOutcome.STORED,
+    ord("0"): StoreOutcome.DUPLICATE,
+    ord("n"): StoreOutcome.DUPLICATE,
+    ord("r"): StoreOutcome.REPLACED,
+}
+_OF_ITS_ID = b"10"
+"""The outcomes that are about the id that was pushed; the others are about the job that holds the name."""
+_READABLE = ":/@+,"
+"""What stands in the keys as it is given in a name; a space, say, would end a word of the script's."""
 OUTCOMES: Final = {"SETTLED": "s", "CLAIM_LOST": "l", "BROKEN": "b"}
 """The letter that stands for each outcome in the scripts, where they have the same names."""
 _OUTCOMES = {ord(letter): SettleOutcome[name] for name, letter in OUTCOMES.items()}
@@ -62,7 +74,7 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
     for item in items:
-        if item.due is None and not item.remember and item.keep_for is item.expires is None:
+        if item.due is None and not item.remember and item.keep_for is item.expires is item.unique is None:
             arguments += (str(item.job_id), item.request)
         else:
             due = "now" if item.due is None else due_argument(item.due)
@@ -77,11 +89,22 @@ def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
         yield "keep_for", microseconds(item.keep_for)
     if item.expires is not None:
         yield "expires", due_argument(item.expires)
+    if (unique := item.unique) is not None:
+        yield "unique", quote(unique.key, safe=_READABLE)
+        if unique.until != "end":
+            yield "until", microseconds(unique.until) if isinstance(unique.until, timedelta) else unique.until
+        if unique.otherwise != "skip":
+            yield "otherwise", unique.otherwise
 
 
 def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
-    """The answer of `push`, for each job."""
-    return [Pushed(_STORED[letter], item.job_id) for item, letter in zip(items, answer, strict=True)]
+    """The answer of `push`, for each job. The holders of names follow the letters."""
+    letters, *holders = answer.split(b" ")
+    others = map(JobID.from_wire, holders)
+    return [
+        Pushed(_STORED[letter], item.job_id if letter in _OF_ITS_ID else next(others))
+        for item, letter in zip(items, letters, strict=True)
+    ]
 
 
 def from_microseconds(value: bytes | None) -> datetime | None:
@@ -117,6 +140,7 @@ def _span(value: bytes | None) -> timedelta | None:
 class _Fields(TypedDict):
     keep_for: timedelta | None
     expires: datetime | None
+    unique: Unique | None
 
 
 def _by_name(words: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -130,7 +154,17 @@ def _fields(words: Sequence[bytes]) -> _Fields:
     return {
         "keep_for": _span(found.get(b"keep_for")),
         "expires": from_microseconds(found.get(b"expires")),
+        "unique": _unique(found) if b"unique" in found else None,
     }
+
+
+def _unique(found: Mapping[bytes, bytes]) -> Unique | None:
+    until = _UNTIL.get(found.get(b"until", b"end")) or _span(found[b"until"]) or "end"
+    otherwise = "replace" if found.get(b"otherwise") == b"replace" else "skip"
+    try:
+        return Unique(unquote(found[b"unique"].decode()), until, otherwise)
+    except ValueError:
+        return None  # somebody has spoiled it
 
 
 def from_score(value: bytes) -> datetime:

@@ -21,6 +21,7 @@ else
     state, where = find_job(id)
   end
   if not is_done and not state and not where and count_existing({ payload_of(id), envelope_of(id) }) > 0 then
+    free_name(id)
     vanish({ id }, now, {})
     is_done = true
   end

@@ -1,17 +1,16 @@
--- Store jobs that are not there: all of them, or, on an error, none.
+-- Store jobs that are not there, or replace the holders of their names: all of them, or, on an error, none.
 -- uses: operations jobs types
 -- each job: head request
--- result: for each job `1`, it was stored, or `0`, it is a duplicate.
+-- result: for each job `1`, it was stored, `0`, its id is known, `n`, its name is held, or `r`, it has replaced the holder;
+-- then, with a space before each, the ids of the holders.
 -- cost: O(log n) for each job.
 local answer = answered()
 if answer then return answer end
 
 count_hints()
 local jobs = jobs_of(each_job)
-if #jobs.fields > 0 then
-  local wrong = has_wrong_type('zset', FIELDED)
-  if wrong then return wrong end
-end
+local wrong = jobs_wrong_type(jobs)
+if wrong then return wrong end
 local is_found = false
 local function look(entries, length)
   for n = 1, length do is_found = is_found or entries[n] end
@@ -41,18 +40,13 @@ local function are_fresh()
   for _, list in ipairs(lists) do batch('ZMSCORE', list, ids, look) end
   return not is_found
 end
-if are_fresh() then
+local is_fresh = are_fresh()
+if is_fresh and not next(jobs.uniques) then
   store(jobs)
   return record(('1'):rep(#jobs.ids))
 end
 
--- uses: duplicates
-local answers, duplicates, remains, seen = {}, {}, {}, {}
-for n, id in ipairs(jobs.ids) do
-  duplicates[n] = seen[id]
-  if not seen[id] then duplicates[n], remains[id] = is_known(id) end
-  seen[id] = true
-  answers[n] = duplicates[n] and '0' or '1'
-end
-store(jobs_of(each_job, duplicates), function(ids) clear(ids, remains) end)
-return record(table.concat(answers))
+-- uses: planning
+local letters, holders, todo, prepare = plan(jobs, each_job, is_fresh)
+store(todo, prepare)
+return record(letters .. (holders[1] and ' ' .. table.concat(holders, ' ') or ''))

@@ -1,5 +1,5 @@
 -- Jobs that are run anew or removed, from wherever they are.
--- uses: types places pending cancelling operations fieldtypes
+-- uses: types places pending cancelling operations fieldtypes names
 
 -- What a script that changes jobs asks before it writes: an error if a key that it may need holds another type.
 local function changes_wrong_type()
@@ -14,11 +14,15 @@ local function rerun_or_remove(action, id, state, where)
   if action == 'remove' then
     local fielded = is_fielded(id)
     take(id, state, where)
+    free_name(id)
     vanish({ id }, now)
     if fielded then announce(id) end
     return true
   end
   if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run
+  local is_free, name = true, nil
+  if state ~= 'processing' then is_free, name = can_retake(id) end
+  if not is_free then return false end
   remove_first()
   if state == 'processing' and where then
     local _, _, due, _, _, is_aborted = parse_claim(where)
@@ -29,6 +33,7 @@ local function rerun_or_remove(action, id, state, where)
     keep_stored(id, due)
   end
   forget_reports(id)
+  if name then take_name(id, name) end
   mark(id, 'reset', '1')
   enter_one(id, seconds(now), is_fielded(id))
   take(id, state, where)

@@ -1,11 +1,12 @@
 -- The end of jobs.
--- uses: time retention envelopes vanishing news
+-- uses: time retention envelopes vanishing news names
 
 -- Put a job, due at `score`, among the ended ones; whether it is kept there. Otherwise the caller lets it vanish. It has
 -- been taken from where it was before. `noted` is the field that its end sets, `error` or `result`, if there is one.
 local function end_job(id, state, score, fielded, keep, noted, value)
   local policy = ENDED[state]
   local keep_for = fielded and keep_for_of(id)
+  if fielded then free_name(id) end
   if keep_for then announce(id) end
   if policy.count == 0 and not keep and not keep_for then return false end
   if fielded then forget_reports(id) end
@@ -18,9 +19,10 @@ local function end_job(id, state, score, fielded, keep, noted, value)
   return true
 end
 
--- Drop up to `most` of the kept jobs of which the time has run out: bounded work, as jobs end and workers are looked after.
+-- Drop up to `most` of the kept jobs, and of the names, of which the time has run out: bounded work, as jobs end and workers are looked after.
 local function trim_kept(most)
   if not has_fielded() then return end
+  trim_names(most)
   for _, policy in pairs(ENDED) do
     local over = redis.call('ZRANGEBYSCORE', policy.lasts, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #over, 2 do

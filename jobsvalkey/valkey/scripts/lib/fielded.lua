@@ -3,10 +3,11 @@
 -- uses: keys layout
 local FIELDED = META .. '_pending'
 local FIELDED_PAUSED = META .. '_paused'
-local FIELDED_LETTERS = '[rs]'
+local LETTERS = { keep_for = 'r', unique = 'u', ['until'] = 'u', otherwise = 'u' } -- of the feature that a field is for
+local FIELDED_LETTERS = '[rsu]'
 local REPORTS = 's'
 
-local function fields_of(id) return META .. '_job.' .. id end -- hash: keep_for (microseconds), progress, state
+local function fields_of(id) return META .. '_job.' .. id end -- hash: keep_for (microseconds), unique, until, otherwise, progress, state
 local STATES = { 'completed', 'failed', 'cancelled' }
 local function kept_of(state) return META .. (state == 'failed' and '_kept' or '_kept_' .. state) end -- zset: end
 local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: until when (microseconds)

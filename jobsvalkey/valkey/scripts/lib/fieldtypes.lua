@@ -1,5 +1,5 @@
 -- Keys of fielded jobs that hold something else.
--- uses: types fielded news
+-- uses: types fielded news names
 
 -- An error if a list of fielded jobs is none; asked for before a script writes. `begins` says that it may make a job
 -- fielded.
@@ -9,5 +9,5 @@ local function fielded_wrong_type(begins)
   for _, state in ipairs(STATES) do
     lists[#lists + 1], lists[#lists + 2] = kept_of(state), lasts_of(state)
   end
-  return has_wrong_type('zset', unpack(lists)) or has_wrong_type('stream', NEWS)
+  return has_wrong_type('zset', unpack(lists)) or has_wrong_type('stream', NEWS) or has_names() and names_wrong_type()
 end

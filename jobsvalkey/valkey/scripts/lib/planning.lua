@@ -1,0 +1,74 @@
+-- What a push does, if it cannot just store all its jobs.
+-- uses: jobs duplicates names
+
+-- Look at jobs one after the other, as if those before had been pushed: for each `1`, it is stored, `0`, its id is known,
+-- `n`, its name is held, or `r`, it replaces the holder; then the holders of those two kinds; then what goes to `store`.
+-- `are_fresh` if it is known that nothing is there or left under any of the ids.
+local function plan(jobs, each_job, are_fresh)
+  local heads, requests, letters, holders = {}, {}, {}, {}
+  for _, head, request in each_job do heads[#heads + 1], requests[#requests + 1] = head, request end
+
+  -- What each job that is written is to have: number of the job whose request, due time and fields it gets, and of its own
+  -- push; or, if it was there, its state and score.
+  local planned, by_id, by_name, remains = {}, {}, {}, {}
+  local function add(id, name, own, state, score)
+    by_id[id] = { id = id, name = name, by = own, own = own, state = state, score = score }
+    planned[#planned + 1] = by_id[id]
+    return by_id[id]
+  end
+  for n, id in ipairs(jobs.ids) do
+    local unique, is_duplicate, ended = jobs.uniques[n], by_id[id] ~= nil, nil
+    if not is_duplicate and not are_fresh then is_duplicate, ended = is_known(id) end
+    local holder = unique and not is_duplicate and (by_name[unique.name] or holder_of(unique.name))
+    letters[n] = is_duplicate and '0' or holder and 'n' or '1'
+    if holder then
+      holders[#holders + 1] = holder
+      local place = unique.otherwise == 'replace' and by_id[holder]
+      if unique.otherwise == 'replace' and not place and is_named(holder, unique.name) then
+        local state, score = find_job(holder)
+        if state == 'pending' or state == 'paused' then place = add(holder, unique.name, nil, state, score) end
+      end
+      if place and place.name == unique.name then place.by, letters[n] = n, 'r' end
+    elseif not is_duplicate then
+      add(id, unique and unique.name, n)
+      remains[id] = ended
+      if unique then by_name[unique.name] = id end
+    end
+  end
+
+  local n = 0
+  local todo = jobs_of(function()
+    n = n + 1
+    local place = planned[n]
+    if not place then return nil end
+    local head = heads[place.by]
+    if place.by ~= place.own then
+      local due, rest = head:match('^%S+ (%S+) %S+(.*)$')
+      head = place.id .. ' ' .. due .. ' ' .. (place.own and heads[place.own]:match('^%S+ %S+ (%S+)') or '-') .. rest
+    end
+    return n, head, requests[place.by]
+  end)
+  local entries = todo.others
+  todo.others, todo.paused = {}, {}
+  for at = 1, #entries, 2 do
+    local list = by_id[entries[at + 1]].state == 'paused' and todo.paused or todo.others
+    list[#list + 1], list[#list + 2] = entries[at], entries[at + 1]
+  end
+
+  -- Remove what is left under the ids of new jobs, and what a job that is replaced has of its past.
+  local function prepare()
+    local new = {}
+    for _, place in ipairs(planned) do
+      if place.own then
+        new[#new + 1] = place.id
+      else
+        keep_stored(place.id, place.score)
+        unmark(place.id, 'error', 'ended', 'recoveries', 'reset')
+        redis.call('ZREM', PENDING, place.id) -- where Swift may have put it
+        redis.call('ZREM', PAUSED, place.id)
+      end
+    end
+    if not are_fresh then clear(new, remains) end
+  end
+  return table.concat(letters), holders, todo, prepare
+end
