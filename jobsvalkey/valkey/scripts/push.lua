@@ -47,6 +47,6 @@ if is_fresh and not next(jobs.uniques) then
 end
 
 -- uses: planning
-local letters, holders, todo, prepare = plan(jobs, each_job, is_fresh)
-store(todo, prepare)
+local letters, holders, todo, make_room = plan(jobs, each_job, is_fresh)
+store(todo, make_room)
 return record(letters .. (holders[1] and ' ' .. table.concat(holders, ' ') or ''))

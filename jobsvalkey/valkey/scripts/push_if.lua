@@ -17,8 +17,8 @@ if failed then return failed end
 if present.holder then return fault('LOCK', META .. name .. ' is a lock that is held, not a value') end
 if (present.plain or false) ~= (has_expected == '1' and expected) then return record('unexpected') end
 
-local letters, holders, todo, prepare = plan(jobs, each_job)
-store(todo, prepare)
+local letters, holders, todo, make_room = plan(jobs, each_job)
+store(todo, make_room)
 redis.call('SET', META .. name, value)
 redis.call('HDEL', LOCKS, name)
 return record(letters .. (holders[1] and ' ' .. holders[1] or ''))

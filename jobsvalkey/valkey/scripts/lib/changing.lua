@@ -1,5 +1,5 @@
 -- Jobs that are run anew or removed, from wherever they are.
--- uses: types places pending cancelling operations fieldtypes names
+-- uses: types places pending cancelling operations fieldtypes naming freeing
 
 -- What a script that changes jobs asks before it writes: an error if a key that it may need holds another type.
 local function changes_wrong_type()

@@ -1,5 +1,5 @@
 -- The end of jobs.
--- uses: time retention envelopes vanishing news names
+-- uses: time retention envelopes vanishing news freeing
 
 -- Put a job, due at `score`, among the ended ones; whether it is kept there. Otherwise the caller lets it vanish. It has
 -- been taken from where it was before. `noted` is the field that its end sets, `error` or `result`, if there is one.

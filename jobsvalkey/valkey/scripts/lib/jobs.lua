@@ -1,5 +1,5 @@
 -- Jobs to store, from their words. Lists that go to commands as they are, since there may be a thousand jobs in a step.
--- uses: keys pending envelopes names
+-- uses: keys pending envelopes naming freeing
 
 -- Jobs from their words. `head` is the id, which is all for a job of ours that
 -- is due at once; else `id due remember NAME:VALUE …`: the due time as `due_at` takes it, `now` for now, `remember` if a

@@ -1,5 +1,5 @@
 -- What a push does, if it cannot just store all its jobs.
--- uses: jobs duplicates names
+-- uses: jobs duplicates naming
 
 -- Look at jobs one after the other, as if those before had been pushed: for each `1`, it is stored, `0`, its id is known,
 -- `n`, its name is held, or `r`, it replaces the holder; then the holders of those two kinds; then what goes to `store`.
@@ -56,7 +56,7 @@ local function plan(jobs, each_job, are_fresh)
   end
 
   -- Remove what is left under the ids of new jobs, and what a job that is replaced has of its past.
-  local function prepare()
+  local function make_room()
     local new = {}
     for _, place in ipairs(planned) do
       if place.own then
@@ -70,5 +70,5 @@ local function plan(jobs, each_job, are_fresh)
     end
     if not are_fresh then clear(new, remains) end
   end
-  return table.concat(letters), holders, todo, prepare
+  return table.concat(letters), holders, todo, make_room
 end
