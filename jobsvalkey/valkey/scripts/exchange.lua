@@ -266,11 +266,8 @@ if is_claiming then
     made[2 * n] = token .. made_at .. score .. ' ' .. notes_of(remember, kinds[id]) .. ' ' .. worker
   end
   if taken > 0 then redis.call('HDEL', record_key, '') end -- a removal first, for a full server
-  if has_names() then
-    -- uses: freeing
-    for n, id in ipairs(ids) do
-      if extras[n] then free_at_start(id, extras[n]) end
-    end
+  for n, id in ipairs(ids) do
+    if extras[n] then free_at_start(id, extras[n]) end
   end
   -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
   if claimed > 0 then redis.call('ZADD', WORKERS, whole(expires), worker) end

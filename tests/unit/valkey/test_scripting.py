@@ -80,11 +80,11 @@ def test_every_library_is_used() -> None:
 @by_name
 def test_no_script_has_a_shebang_or_more_locals_than_lua_takes(script: Script) -> None:
     assert not script.text.startswith("#!")
-    # At the top level; a function has its own 200.
+    # Lua takes 200 at a time, and a function has its own. Those of blocks count here as if all stood at the top level.
     names = [
         name for line in re.findall(r"^local (?:function )?([\w, ]+)", script.text, re.M) for name in line.split(",")
     ]
-    assert len(names) < 150
+    assert len(names) < 190
 
 
 @by_name

@@ -8,15 +8,6 @@ local function free_name(id)
   if type(name) == 'string' and redis.call('HGET', NAMES, name) == id then redis.call('HDEL', NAMES, name) end
 end
 
--- The same for a job that is claimed, whose fields are `held`, if it has its name until then.
-local function free_at_start(id, held)
-  local found = {}
-  for n = 1, #held, 2 do found[held[n]] = held[n + 1] end
-  if found['until'] == 'start' and redis.call('HGET', NAMES, found.unique) == id then
-    redis.call('HDEL', NAMES, found.unique)
-  end
-end
-
 -- Give up to `most` names free whose time is over: bounded work, as names are taken and jobs end.
 local function trim_names(most)
   if not has_names() then return end
