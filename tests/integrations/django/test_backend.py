@@ -1,6 +1,7 @@
 """The backend and its worker, in one process."""
 
 import asyncio
+import io
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -380,6 +381,14 @@ def test_the_command_says_what_is_wrong(arguments: list[str], text: str, backend
     }
     with override_settings(TASKS=configured), pytest.raises(CommandError, match=text):
         call_command("jobsvalkey_worker", *arguments, skip_checks=True)
+
+
+def test_the_command_runs_all_queues_with_one_pool_of_slots(backend: JobsValkeyBackend) -> None:
+    results = [tasks.send.enqueue("Ada"), *(tasks.add.enqueue(number) for number in range(5))]
+    call_command("jobsvalkey_worker", burst=True, concurrency=2, skip_checks=True, stdout=(out := io.StringIO()))
+    assert [backend.get_result(result.id).status for result in results] == [SUCCESSFUL] * 6
+    assert out.getvalue().startswith("runs tasks of 'default', 'mail' of ")
+    assert out.getvalue().endswith(", 2 at a time\n")
 
 
 def test_a_queue_is_shared_by_all_threads_and_made_anew_for_other_settings(configure: Configure) -> None:

@@ -13,7 +13,7 @@ from django.tasks.exceptions import InvalidTaskBackend
 
 from jobsvalkey.integrations.django.backend import JobsValkeyBackend
 from jobsvalkey.integrations.django.queues import make_queue
-from jobsvalkey.runtime import ProcessorOptions
+from jobsvalkey.runtime import MultiQueueProcessor, ProcessorOptions
 from jobsvalkey.runtime.signals import stop_signals
 
 
@@ -30,9 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queue", action="append", metavar="NAME", help="a queue to run, any number of times (all in QUEUES)"
         )
-        parser.add_argument(
-            "--concurrency", type=int, metavar="N", help="tasks of each queue that run at the same time"
-        )
+        parser.add_argument("--concurrency", type=int, metavar="N", help="how many tasks run at the same time")
         parser.add_argument("--burst", action="store_true", help="end as soon as no task is due")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,18 +55,11 @@ class Command(BaseCommand):
             opened = [make_queue(backend.read_options, backend.place(name)) for name in queues]
             for queue in opened:
                 await stack.enter_async_context(queue.driver)
-            processors = [queue.processor(options) for queue in opened]
-
-            def stop() -> None:
-                for processor in processors:
-                    processor.stop()
-
-            stack.enter_context(stop_signals(stop))
+            processor = MultiQueueProcessor(opened, options, weights=[1] * len(opened))
+            stack.enter_context(stop_signals(processor.stop))
             listed = ", ".join(map(repr, queues))
             self.stdout.write(f"runs tasks of {listed} of {opened[0].driver.address}, {options.num_workers} at a time")
-            async with asyncio.TaskGroup() as group:
-                for processor in processors:
-                    group.create_task(processor.run())
+            await processor.run()
 
 
 def _find_backend(alias: str) -> JobsValkeyBackend:
