@@ -1,0 +1,106 @@
+"""Writes and relays in processes that are killed at random: `python -m tests.integrations.outbox_process …`.
+
+The arguments are the server's URL, the queue's key, the database's file, the number of transactions, and a seed. It
+ends when all have been made and the outbox is empty, and prints how often it has killed something.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, cast
+
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, func, insert, select
+from sqlalchemy.engine import Engine
+from sqlalchemy.event import listen
+from valkey.asyncio import Valkey
+
+from jobsvalkey import JobQueue, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.integrations.outbox import Outbox
+
+METADATA = MetaData()
+ORDERS = Table("orders", METADATA, Column("number", Integer, primary_key=True))
+
+
+@dataclass(frozen=True)
+class Ship:
+    job_name: ClassVar[str] = "Ship"
+    order: int
+
+
+def open_outbox(url: str, key: str, database: str) -> tuple[Outbox, Engine]:
+    client: Any = cast(Any, Valkey).from_url(url)
+    queue = JobQueue(ValkeyJobQueue(client, ValkeyConfiguration(queue_key=key)))
+    engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 60})
+    # Processes are killed here, not machines: what the system has been given is there.
+    listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    return Outbox(queue, METADATA), engine
+
+
+def write(outbox: Outbox, engine: Engine, transactions: int) -> None:
+    """Make transactions, from the first one that has not committed; each third one is rolled back."""
+    with engine.connect() as connection:
+        first = (connection.execute(select(func.max(ORDERS.c.number))).scalar() or 0) + 1
+    for number in range(first, transactions + 1):
+        with engine.connect() as connection:
+            connection.execute(insert(ORDERS).values(number=number))
+            outbox.add(connection, Ship(number))
+            if number % 3:
+                connection.commit()
+            else:
+                connection.rollback()
+
+
+def relay(outbox: Outbox, engine: Engine) -> None:
+    asyncio.run(outbox.relay(engine, poll_time=timedelta(milliseconds=1), at_once=7).run())
+
+
+async def relay_all(outbox: Outbox, engine: Engine) -> None:
+    async with outbox.queue.driver:
+        worker = outbox.relay(engine)
+        while await worker.run_once():
+            pass
+
+
+def fork(work: Callable[[], None]) -> int:
+    child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0)
+    return child
+
+
+def main(url: str, key: str, database: str, transactions: str, seed: str) -> None:
+    chance, kills = random.Random(int(seed)), 0
+    outbox, engine = open_outbox(url, key, database)
+    METADATA.create_all(engine)
+    engine.dispose()
+    works = {
+        "write": lambda: write(*open_outbox(url, key, database), int(transactions)),
+        "relay": lambda: relay(*open_outbox(url, key, database)),
+    }
+    running = {name: fork(work) for name, work in works.items()}
+    while True:
+        time.sleep(chance.uniform(0.01, 0.25))
+        name = chance.choice(list(works))
+        ended, status = os.waitpid(running["write"], os.WNOHANG)
+        if ended:
+            assert status == 0, "the writer has failed"
+            break
+        os.kill(running[name], signal.SIGKILL)
+        os.waitpid(running[name], 0)
+        kills += 1
+        running[name] = fork(works[name])
+    os.kill(running["relay"], signal.SIGKILL)
+    os.waitpid(running["relay"], 0)
+    asyncio.run(relay_all(outbox, engine))
+    print(kills)  # noqa: T201 - its test reads it
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
