@@ -33,12 +33,16 @@ class Ship:
     order: int
 
 
+def lose_nothing_but_machines(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
 def open_outbox(url: str, key: str, database: str) -> tuple[Outbox, Engine]:
     client: Any = cast(Any, Valkey).from_url(url)
     queue = JobQueue(ValkeyJobQueue(client, ValkeyConfiguration(queue_key=key)))
     engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 60})
     # Processes are killed here, not machines: what the system has been given is there.
-    listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    listen(engine, "connect", lose_nothing_but_machines)
     return Outbox(queue, METADATA), engine
 
 
