@@ -24,7 +24,7 @@ class Entry:
     job_id: str
     request: bytes
     fields: str
-    """What else the driver is told of the job, as JSON."""
+    """The rest that the driver is told of the job, as JSON."""
 
 
 def new_entry(queue: JobQueue[Any], job: Any, options: JobOptions) -> Entry:
