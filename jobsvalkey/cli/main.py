@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import typer
 
-from jobsvalkey.cli.commands import bench, cleanup, demo, info, jobs, push, queue, schedule, validate, worker
+from jobsvalkey.cli.commands import bench, cleanup, dashboard, demo, info, jobs, push, queue, schedule, validate, worker
 from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage, describe, one_line
 from jobsvalkey.cli.server_url import redacted_text
@@ -35,6 +35,7 @@ app.add_typer(queue.app, name="queue")
 app.command()(cleanup.cleanup)
 app.command()(validate.validate)
 app.add_typer(schedule.app, name="schedule")
+app.command()(dashboard.dashboard)
 app.command()(bench.bench)
 
 # Click's, which typer keeps in different places from version to version.

@@ -1,0 +1,78 @@
+"""The dashboard as an ASGI application."""
+
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from jobsvalkey.contract import ConfigurationError, StoreUnavailable
+from jobsvalkey.dashboard.access import Authentication
+from jobsvalkey.dashboard.actions import Actions
+from jobsvalkey.dashboard.guard import Guard
+from jobsvalkey.dashboard.pages import Pages
+from jobsvalkey.dashboard.queues import Parameters, Queues, Shown, by_name
+from jobsvalkey.dashboard.site import Site
+
+
+def dashboard(
+    queues: Queues,
+    *,
+    auth: Authentication | None = None,
+    parameters: Parameters = "show",
+    title: str = "jobsvalkey",
+) -> Starlette:
+    """Make the dashboard: an ASGI application, to be served by itself or mounted in another one.
+
+    It looks at the queues with the drivers that they have, and closes none of them. The drivers' retention policies
+    decide which of the ended jobs are seen, so use the same as your workers do.
+
+    Args:
+        queues: one queue, several, or several by the names under which they are shown. Those that are a `JobService`
+            have a page for their schedules.
+        auth: who may see and act. `None` is anybody, but on this machine only: a request that comes from elsewhere, or
+            through a proxy, is refused.
+        parameters: `"show"`; `"hide"`; or a function that takes a `JobRecord` and returns what is shown in place of its
+            parameters. Unless they are shown, jobs cannot be looked for by a text, and results are hidden.
+        title: stands above each page.
+
+    Raises:
+        ConfigurationError: there is no queue, two have the same name, or a driver cannot be looked into.
+        ValueError: `parameters` is none of these.
+    """
+    site = Site(by_name(queues), Shown(parameters), title)
+    pages, actions = Pages(site), Actions(site)
+
+    def failed(request: Request, error: Exception) -> Response:
+        code, text = 503, "The server of this queue does not answer. This page tries again by itself."
+        if isinstance(error, HTTPException):
+            code, text = error.status_code, error.detail
+        elif isinstance(error, ConfigurationError):
+            code, text = 500, str(error)
+        return site.render(request, "error.html", status_code=code, code=code, text=text)
+
+    handlers: dict[Any, Any] = dict.fromkeys((HTTPException, StoreUnavailable, ConfigurationError), failed)
+    post = ["POST"]
+    return Starlette(
+        routes=[
+            Route("/", pages.overview, name="overview"),
+            Route("/live", pages.live, name="live"),
+            Mount("/static", StaticFiles(directory=str(files("jobsvalkey.dashboard") / "static")), name="static"),
+            Route("/queue/{queue:path}/jobs/{status}", pages.jobs, name="jobs"),
+            Route("/queue/{queue:path}/job/{job_id}.json", pages.job_json, name="job_json"),
+            Route("/queue/{queue:path}/job/{job_id}", pages.job, name="job"),
+            Route("/queue/{queue:path}/schedules", pages.schedules, name="schedules"),
+            Route("/queue/{queue:path}/confirm", actions.confirm, methods=post, name="confirm"),
+            Route("/queue/{queue:path}/act", actions.act, methods=post, name="act"),
+            Route("/queue/{queue:path}/act-on-matching", actions.act_on_matching, methods=post, name="act_on_matching"),
+            Route("/queue/{queue:path}/pause", actions.pause_queue, methods=post, name="pause_queue"),
+            Route("/queue/{queue:path}/resume", actions.resume_queue, methods=post, name="resume_queue"),
+        ],
+        middleware=[Middleware(Guard, authentication=auth)],
+        exception_handlers=handlers,
+    )

@@ -1,0 +1,138 @@
+"""The pages that show something. None of them changes anything."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from jobsvalkey.contract import Capability, JobStatus, StoreUnavailable, SystemClock
+from jobsvalkey.dashboard.queues import AnyQueue
+from jobsvalkey.dashboard.site import Site, actions_on, as_json, job_id_in, status_in
+from jobsvalkey.runtime import JobRecord
+from jobsvalkey.scheduling import ScheduledJob
+from jobsvalkey.service import JobService
+
+PAGE_SIZE: Final = 50
+LIVE_EVERY: Final = 2.0
+"""Seconds between two looks that a page shows live."""
+
+
+class Pages:
+    """Answers what is asked for with GET."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def overview(self, request: Request) -> Response:
+        """All queues: how many jobs are in each state, and how much there is to do."""
+        looks = await asyncio.gather(*map(_look, self._site.queues.values()))
+        return self._site.render(request, "overview.html", looks=dict(zip(self._site.queues, looks, strict=True)))
+
+    async def live(self, request: Request) -> Response:
+        """The same numbers, again and again, until the browser goes away."""
+
+        async def events() -> AsyncGenerator[str]:
+            while not await request.is_disconnected():
+                try:
+                    looks = await asyncio.gather(*map(_look, self._site.queues.values()))
+                    numbers = dict(zip(self._site.queues, looks, strict=True))
+                except StoreUnavailable:
+                    numbers = None
+                yield f"data: {json.dumps(numbers)}\n\n"
+                await asyncio.sleep(LIVE_EVERY)
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    async def jobs(self, request: Request) -> Response:
+        """Some of the jobs in a state."""
+        name, queue = self._site.queue(request)
+        status = status_in(request.path_params["status"])
+        filters = filters_of(request.query_params, can_search=self._site.shown.can_search)
+        page = await page_of(queue, status, request.query_params.get("cursor"), PAGE_SIZE, filters)
+        following = {**filters, "cursor": page.cursor} if page.cursor else None
+        return self._site.render(
+            request,
+            "jobs.html",
+            name=name,
+            status=status,
+            counts=await queue.counts(),
+            page=page,
+            now=queue.driver.clock.now(),
+            filters=filters,
+            is_first="cursor" not in request.query_params,
+            following=following and urlencode(following),
+            actions=actions_on(queue, status),
+            notice=request.query_params.get("notice", ""),
+        )
+
+    async def job(self, request: Request) -> Response:
+        """One job."""
+        name, queue, record = await self._found(request)
+        return self._site.render(
+            request,
+            "job.html",
+            name=name,
+            job=record,
+            now=queue.driver.clock.now(),
+            actions=actions_on(queue, record.status),
+            notice=request.query_params.get("notice", ""),
+        )
+
+    async def job_json(self, request: Request) -> Response:
+        """One job, for programs."""
+        _, _, record = await self._found(request)
+        return JSONResponse(as_json(record, self._site.shown))
+
+    async def schedules(self, request: Request) -> Response:
+        """The scheduled jobs of a service, with what fires next."""
+        name, queue = self._site.queue(request)
+        if not isinstance(queue, JobService):
+            raise HTTPException(404, "This queue has no schedule here: give the dashboard its JobService.")
+        now = SystemClock().now()
+        scheduled: list[ScheduledJob] = sorted(queue.schedule, key=lambda job: job.schedule.next_after(now).timestamp())
+        return self._site.render(request, "schedules.html", name=name, scheduled=scheduled, now=now)
+
+    async def _found(self, request: Request) -> tuple[str, AnyQueue, JobRecord]:
+        name, queue = self._site.queue(request)
+        record = await queue.get(job_id_in(request.path_params["job_id"]))
+        if record is None:
+            raise HTTPException(404, "There is no such job. It has ended and was not kept, or it was removed.")
+        return name, queue, record
+
+
+async def _look(queue: AnyQueue) -> dict[str, Any]:
+    counts, load = await asyncio.gather(queue.counts(), queue.load())
+    waits = load.oldest_due or timedelta(0)
+    return {
+        **{status.value: counts[status] for status in JobStatus},
+        "due": load.due,
+        "delayed": load.delayed,
+        "workers": load.workers,
+        "waits": waits.total_seconds(),
+        "is_paused": load.is_paused,
+        "can_pause": Capability.PAUSE_QUEUE in queue.driver.capabilities,
+    }
+
+
+def filters_of(given: Any, *, can_search: bool) -> dict[str, str]:
+    """The name and the text by which jobs are chosen, as far as they are given."""
+    wanted = ("name", "contains") if can_search else ("name",)
+    return {name: given[name] for name in wanted if given.get(name)}
+
+
+async def page_of(queue: AnyQueue, status: JobStatus, cursor: str | None, limit: int, filters: dict[str, str]) -> Any:
+    """Some of the jobs in a state.
+
+    Raises:
+        HTTPException: the cursor is none (400).
+    """
+    try:
+        return await queue.page(status, cursor=cursor or None, limit=limit, **filters)
+    except ValueError:
+        raise HTTPException(400, "That is no place in the list: begin at its first page.") from None

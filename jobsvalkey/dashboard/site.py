@@ -1,0 +1,148 @@
+"""The parts that all pages share: the queues, the templates, and who asks."""
+
+import json
+import logging
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from jobsvalkey.contract import FINISHED, Capability, JobID, JobStatus
+from jobsvalkey.dashboard import formats
+from jobsvalkey.dashboard.access import Role, User
+from jobsvalkey.dashboard.queues import AnyQueue, Shown
+from jobsvalkey.runtime import JobRecord
+
+logger: Final = logging.getLogger("jobsvalkey.dashboard")
+
+
+class Site:
+    """One dashboard."""
+
+    def __init__(self, queues: dict[str, AnyQueue], shown: Shown, title: str) -> None:
+        self.queues = queues
+        self.shown = shown
+        self.title = title
+        self._templates = Environment(
+            loader=PackageLoader("jobsvalkey.dashboard"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(
+            duration=formats.duration, moment=formats.moment, pretty=formats.pretty, short=formats.short
+        )
+        names: dict[str, Any] = self._templates.globals
+        names.update(STATUSES=list(JobStatus), FINISHED=FINISHED, ago=formats.ago)
+
+    def queue(self, request: Request) -> tuple[str, AnyQueue]:
+        """The queue that a request is about, with its name.
+
+        Raises:
+            HTTPException: there is no such queue (404).
+        """
+        name = request.path_params["queue"]
+        if name not in self.queues:
+            raise HTTPException(404, "There is no such queue here.")
+        return name, self.queues[name]
+
+    def render(self, request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+        """The answer to a request: a page."""
+        user = user_of(request)
+        page = self._templates.get_template(template).render(
+            title=self.title,
+            queues=list(self.queues),
+            user=user,
+            is_operator=user.role is Role.OPERATOR,
+            token=request.state.jobsvalkey_token,
+            url=partial(url_of, request),
+            shown=self.shown,
+            **values,
+        )
+        return HTMLResponse(page, status_code)
+
+
+def url_of(request: Request, name: str, /, **parameters: object) -> str:
+    """The path of a page, percent-encoded, below wherever the dashboard is mounted."""
+    return request.url_for(name, **{key: quote(str(value), safe="") for key, value in parameters.items()}).path
+
+
+def user_of(request: Request) -> User:
+    """Who makes a request."""
+    user: User = request.state.jobsvalkey_user
+    return user
+
+
+def status_in(text: str) -> JobStatus:
+    """The state that a word names.
+
+    Raises:
+        HTTPException: it names none (404).
+    """
+    try:
+        return JobStatus(text)
+    except ValueError:
+        raise HTTPException(404, "There is no such state.") from None
+
+
+def job_id_in(text: str) -> JobID:
+    """The id of a job that a text holds.
+
+    Raises:
+        HTTPException: it is none (404).
+    """
+    try:
+        return JobID.parse(text)
+    except ValueError:
+        raise HTTPException(404, "That is not the id of a job.") from None
+
+
+def actions_on(queue: AnyQueue, status: JobStatus) -> list[str]:
+    """The names of what may be done to jobs in a state, as far as the driver can."""
+    by_state = {
+        JobStatus.PENDING: ("cancel", "pause", "remove"),
+        JobStatus.PAUSED: ("resume", "cancel", "remove"),
+        JobStatus.PROCESSING: ("abort",),
+    }
+    needed = {
+        "cancel": Capability.CANCEL,
+        "pause": Capability.RESUME,
+        "resume": Capability.RESUME,
+        "abort": Capability.ABORT,
+        "rerun": Capability.CLEANUP,
+        "remove": Capability.CLEANUP,
+    }
+    names = by_state.get(status, ("rerun", "remove"))
+    return [name for name in names if needed[name] in queue.driver.capabilities]
+
+
+def as_json(record: JobRecord, shown: Shown) -> dict[str, Any]:
+    """A job as it is shown, for programs."""
+    error = record.error
+    fields: dict[str, Any] = {name: getattr(record, name) for name in JobRecord.__slots__}
+    fields |= {
+        "id": str(record.id),
+        "parameters": _decoded(shown.parameters(record)),
+        "result": _decoded(shown.result(record)),
+        "error": error and {name: getattr(error, name) for name in ("type", "message", "traceback", "attempt")},
+    }
+    return {name: _plain(value) for name, value in fields.items()}
+
+
+def _decoded(document: str | None) -> Any:
+    try:
+        return None if document is None else json.loads(document)
+    except ValueError:
+        return document
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.isoformat() if hasattr(value, "isoformat") else value
