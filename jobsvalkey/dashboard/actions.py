@@ -1,4 +1,4 @@
-"""What operators do: to the jobs that they have selected, to all that match, and to a queue."""
+"""The actions of operators: on the jobs that they have selected, on all that match, and on a queue."""
 
 from collections.abc import Sequence
 from typing import Final
