@@ -244,8 +244,6 @@ class SuiteContext:
         unique: Unique | None = None,
     ) -> JobID:
         """A new job that was brought into a state; other jobs must not be due. Retention must keep it there."""
-        if status in FINISHED:
-            self.needs(Capability.CLEANUP)
         if status is JobStatus.CANCELLED:
             self.needs(Capability.CANCEL)
         if status is JobStatus.PAUSED:

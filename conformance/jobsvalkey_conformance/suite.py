@@ -8,13 +8,17 @@ from jobsvalkey_conformance.areas.claim import ClaimTests
 from jobsvalkey_conformance.areas.cleanup import CleanupTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.damage import DamageTests
+from jobsvalkey_conformance.areas.digests import DigestTests
 from jobsvalkey_conformance.areas.ended import EndedTests
+from jobsvalkey_conformance.areas.exact import ExactTests
 from jobsvalkey_conformance.areas.faults import FaultTests
 from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
+from jobsvalkey_conformance.areas.lives import LifeTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
 from jobsvalkey_conformance.areas.pausing import PausingTests
+from jobsvalkey_conformance.areas.precision import PrecisionTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
@@ -27,6 +31,7 @@ from jobsvalkey_conformance.areas.retry import RetryTests
 from jobsvalkey_conformance.areas.saved import SavedTests
 from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
+from jobsvalkey_conformance.areas.sizes import SizeTests
 from jobsvalkey_conformance.areas.unique import UniqueTests
 from jobsvalkey_conformance.areas.waiting import WaitingTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
@@ -35,38 +40,44 @@ from jobsvalkey_conformance.machine.area import StatefulArea
 
 
 class DriverConformance(
-    CapabilityTests,
-    PushTests,
-    ClaimTests,
-    OrderTests,
-    SettleTests,
-    RetryTests,
-    RepeatTests,
-    WorkerTests,
-    WaitingTests,
-    ConcurrencyTests,
-    RaceTests,
-    DamageTests,
-    FaultTests,
-    BehindTests,
-    CancelTests,
-    AbortTests,
-    ResumeTests,
-    PausingTests,
-    MetadataTests,
-    SchedulingTests,
-    InspectionTests,
-    RetentionTests,
-    CleanupTests,
-    ResultTests,
-    EndedTests,
-    UniqueTests,
-    HoldingTests,
-    ReplacingTests,
-    ReportTests,
-    SavedTests,
-    StatefulArea,
+    # Pytest runs the tests of the last one first: a bug is named by an area, before the searches look for it.
     HistoryArea,
+    StatefulArea,
+    SizeTests,
+    SavedTests,
+    ReportTests,
+    ReplacingTests,
+    HoldingTests,
+    UniqueTests,
+    EndedTests,
+    ResultTests,
+    CleanupTests,
+    RetentionTests,
+    InspectionTests,
+    SchedulingTests,
+    MetadataTests,
+    PausingTests,
+    ResumeTests,
+    AbortTests,
+    CancelTests,
+    BehindTests,
+    FaultTests,
+    DamageTests,
+    RaceTests,
+    ConcurrencyTests,
+    ExactTests,
+    LifeTests,
+    WaitingTests,
+    WorkerTests,
+    DigestTests,
+    RepeatTests,
+    RetryTests,
+    SettleTests,
+    PrecisionTests,
+    OrderTests,
+    ClaimTests,
+    PushTests,
+    CapabilityTests,
 ):
     """Every test that a driver's capabilities call for.
 

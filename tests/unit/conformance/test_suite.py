@@ -48,3 +48,10 @@ async def test_a_store_that_is_not_durable_is_not_held_to_its_restarts() -> None
 
     with pytest.raises(pytest.skip.Exception, match=f"{NOT_RUN}the store is not durable"):
         await Volatile().test_fault_the_store_restarts()
+
+
+def test_searches_come_last() -> None:
+    # Pytest collects the tests of a class from its last base to its first.
+    order = [area.__name__ for area in reversed(AREAS)]
+    assert order[-2:] == ["StatefulArea", "HistoryArea"]
+    assert order.index("CapabilityTests") < order.index("SizeTests") < order.index("StatefulArea")

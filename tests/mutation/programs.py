@@ -1,0 +1,138 @@
+"""The four programs that are changed by machine: their files, and how the kit gets one that is changed."""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from tests.mutation.left_out import is_left_out
+from tests.mutation.lua_points import lua_points
+from tests.mutation.point import Point
+from tests.mutation.python_points import python_points
+
+ROOT = Path(__file__).parents[2]
+TWIN = "mutated_twin"
+"""The package of the changed twin: the kit goes on comparing with the twin as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that the kit is held against."""
+
+    name: str
+    files: str
+    """A pattern of paths."""
+    but_for: frozenset[str]
+    """Names of files that are no part of a driver."""
+    harness: str
+    """`MODULE:NAME`, as the kit is told."""
+    plant: Callable[[Point], None]
+    """Makes this process see the change."""
+
+    def sources(self) -> dict[str, str]:
+        """The files by path, with their text."""
+        paths = sorted(path for path in ROOT.glob(self.files) if path.name not in self.but_for)
+        return {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in paths}
+
+    def points(self) -> list[Point]:
+        """All changes, but for what is left out."""
+        finder = lua_points if self.files.endswith(".lua") else python_points
+        found = [point for path, source in self.sources().items() for point in finder(path, source)]
+        return [point for point in found if not is_left_out(point)]
+
+
+class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports modules from texts."""
+
+    def __init__(self, texts: dict[str, tuple[Path, str]]) -> None:
+        self.texts = texts
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in self.texts:
+            return None
+        return importlib.util.spec_from_loader(fullname, self, origin=str(self.texts[fullname][0]))
+
+    def exec_module(self, module: ModuleType) -> None:
+        path, text = self.texts[module.__name__]
+        exec(compile(text, str(path), "exec"), vars(module))  # noqa: S102 - that is its purpose
+
+
+def _plant_module(point: Point) -> None:
+    name = point.path.removesuffix(".py").replace("/", ".")
+    for known in [known for known in sys.modules if known.startswith(("jobsvalkey.valkey", "tests.support", "docs."))]:
+        del sys.modules[known]
+    path = ROOT / point.path
+    sys.meta_path.insert(0, _Changed({name: (path, point.change(path.read_text("utf-8")))}))
+
+
+def _plant_twin(point: Point) -> None:
+    modules = "|".join(Path(path).stem for path in PROGRAMS["twin"].sources())
+
+    def renamed(text: str) -> str:
+        return re.sub(rf"jobsvalkey_memory\.({modules})\b", rf"{TWIN}.\1", text)
+
+    texts = {TWIN: (ROOT / "jobsvalkey_memory", "")}
+    for path, source in PROGRAMS["twin"].sources().items():
+        text = point.change(source) if path == point.path else source
+        texts[f"{TWIN}.{Path(path).stem}"] = (ROOT / path, renamed(text))
+    harnesses = ROOT / "tests" / "support" / "harnesses.py"
+    old = "from jobsvalkey_memory import MemoryJobQueue, MemoryStore\n"
+    new = f"from {TWIN}.queue import MemoryJobQueue\nfrom {TWIN}.store import MemoryStore\n"
+    source = harnesses.read_text("utf-8")
+    assert old in source
+    texts[f"{TWIN}.harnesses"] = (harnesses, source.replace(old, new))
+    finder = _Changed(texts)
+    sys.meta_path.insert(0, finder)
+    package = ModuleType(TWIN)
+    package.__path__ = []
+    sys.modules[TWIN] = package
+
+
+def _plant_script(point: Point) -> None:
+    scripting = importlib.import_module("jobsvalkey.valkey.scripting")
+    texts = vars(scripting)["_LIBRARIES" if "/lib/" in point.path else "_SCRIPTS"]
+    name = Path(point.path).stem
+    texts[name] = point.change(texts[name])
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program(
+            "twin",
+            "jobsvalkey_memory/*.py",
+            frozenset({"__init__.py", "clock.py", "testing.py", "pytest_plugin.py"}),
+            f"{TWIN}.harnesses:MemoryHarness",
+            _plant_twin,
+        ),
+        Program(
+            "sqlite",
+            "docs/drivers/*.py",
+            frozenset(),
+            "tests.contract.test_sqlite_example:SQLiteHarness",
+            _plant_module,
+        ),
+        Program(
+            "driver",
+            "jobsvalkey/valkey/*.py",
+            frozenset({"__init__.py"}),
+            "tests.support.harnesses:ValkeyHarness",
+            _plant_module,
+        ),
+        Program(
+            "scripts",
+            "jobsvalkey/valkey/scripts/**/*.lua",
+            frozenset(),
+            "tests.support.harnesses:ValkeyHarness",
+            _plant_script,
+        ),
+    )
+}
