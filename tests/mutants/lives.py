@@ -87,10 +87,10 @@ class SecondDeathIsTheFirst(Twin):
 class LeftoverRecoveries(Twin):
     """The recoveries of a job are left when it is gone: the next one of its id begins with them."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         old = next((job for job in self.state.ended if job.job_id == item.job_id), None)
         outcome = super()._push(item, now)
-        if old and outcome is StoreOutcome.STORED:
+        if old and outcome.outcome is StoreOutcome.STORED:
             self.state.put(replace(self.state.jobs[item.job_id], error=old.error))
         return outcome
 
@@ -105,9 +105,9 @@ class LeftoverOfARemoval(Twin):
 
     left: StoredJob | None = None
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         outcome = super()._push(item, now)
-        if self.left and self.left.job_id == item.job_id and outcome is StoreOutcome.STORED:
+        if self.left and self.left.job_id == item.job_id and outcome.outcome is StoreOutcome.STORED:
             self.state.put(replace(self.state.jobs[item.job_id], stored_at=self.left.stored_at))
         return outcome
 
@@ -116,7 +116,7 @@ class LeftoverOfARemoval(Twin):
 class DuplicateNamesTheId(Twin):
     """A duplicate that is to be remembered makes the id of the job that is there the user's."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         if item.remember and item.job_id in self.state.jobs:
             self.state.named.add(item.job_id)
         return super()._push(item, now)

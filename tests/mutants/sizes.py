@@ -1,7 +1,7 @@
 """Bugs of large numbers."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from msgspec.structs import replace
@@ -129,8 +129,8 @@ class RemembersAPageOfProducers(Twin):
 class RemembersAPageOfIds(Twin):
     """A thousand ids are remembered; the oldest give way, though their window is not over."""
 
-    def _vanish(self, job: StoredJob, now: object) -> None:
-        super()._vanish(job, now)  # type: ignore[arg-type]
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        super()._vanish(job, now)
         while len(self.state.remembered) > 1000:
             self.state.remembered.popitem(last=False)
 
@@ -185,18 +185,20 @@ class ListsFromAPlace(Twin):
 class TrimsAPage(Twin):
     """Jobs beyond the count are still there until they are trimmed, a hundred with each end."""
 
-    def _push(self, item: NewJob, now: object) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         beyond = [job.job_id for job in self.state.ended][100 : len(self.state.ended) - 101]
-        return StoreOutcome.DUPLICATE if item.job_id in beyond else super()._push(item, now)  # type: ignore[arg-type]
+        is_there = item.job_id in beyond
+        return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now)
 
 
 @mutant("test_size_what_grows_too_old[1001]", only_the_killer=True)
 class AgesAPage(Twin):
     """Of the jobs that have grown too old a thousand are absent, and the rest when somebody looks again."""
 
-    def _push(self, item: NewJob, now: object) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         late = [job.job_id for job in self.state.ended][1000:]
-        return StoreOutcome.DUPLICATE if item.job_id in late else super()._push(item, now)  # type: ignore[arg-type]
+        is_there = item.job_id in late
+        return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now)
 
 
 @mutant("test_size_what_was_kept_for_a_time[1001]", only_the_killer=True)

@@ -211,6 +211,7 @@ async def prepared(kit: SuiteContext, driver: AnyDriver, cause: str) -> Callable
         job_id = await kit.in_state(driver, JobStatus.PAUSED)
         return lambda: driver.resume(job_id)
     if cause == "rerun":
+        kit.needs(Capability.CLEANUP)
         job_id = await kit.in_state(driver, JobStatus.COMPLETED)
         return lambda: driver.rerun(job_id)
     await kit.push(driver)
