@@ -1,4 +1,4 @@
-"""What a number stands for: the method and each of its arguments."""
+"""The meaning of a number: the method and each of its arguments."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

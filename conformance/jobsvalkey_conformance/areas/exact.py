@@ -46,7 +46,7 @@ NAMES = ["name", "Name", "NAME", "name ", "name.", "-name", "+name", "nam", "nam
 
 
 class ExactTests(Suite):
-    """What is nearly the same is another."""
+    """Nearly the same is another."""
 
     @pytest.mark.parametrize("wrong", WRONG_TOKENS)
     @conformance_test()

@@ -1,4 +1,4 @@
-"""What is remembered of a job, a worker or a number, whatever else happens to it."""
+"""The memory of a job, a worker or a number, whatever else happens to it."""
 
 from datetime import timedelta
 
@@ -98,7 +98,7 @@ WAYS: dict[str, frozenset[Capability]] = {
     "pause": frozenset({Capability.RESUME}),
     "rerun": frozenset({Capability.CLEANUP}),
 }
-"""What may happen to a job between its push and its end, and the capabilities that it needs."""
+"""The ways of a job between its push and its end, and the capabilities that they need."""
 each_way: pytest.MarkDecorator = pytest.mark.parametrize("way", WAYS)
 STEPS: dict[str, tuple[int, bool, bytes | None]] = {
     "recovery": (1, False, None),
@@ -132,7 +132,7 @@ ENDS: dict[str, frozenset[Capability]] = {
 
 
 class LifeTests(Suite):
-    """What is remembered is remembered through all that may happen, and nothing is left for the next of its name."""
+    """A memory lasts through all that may happen, and nothing is left for the next of its name."""
 
     @each_way
     @conformance_test()
