@@ -11,6 +11,7 @@ from jobsvalkey.contract import (
     AnyServiceJob,
     Capability,
     CleanupDriver,
+    ConfigurationError,
     InvalidParameters,
     JobID,
     JobName,
@@ -72,9 +73,12 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         default_retry_strategy: for jobs that have none of their own.
         middleware: runs beside every job, the first one outermost.
         values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
+        jobs_of: another queue, whose retry strategy is the default here, too. Whatever is registered at one of the two,
+            before or after, runs from both. A task is pushed to the one that it was registered at.
 
     Raises:
         ValueError: `values` is neither.
+        ConfigurationError: the queues that share jobs write values differently.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         default_retry_strategy: RetryStrategy = _DEFAULT_RETRY_STRATEGY,
         middleware: Sequence[Middleware] = (),
         values: Values = "plain",
+        jobs_of: "JobQueue[Any] | None" = None,
     ) -> None:
         check_driver(driver)
         check_strategy("default_retry_strategy", default_retry_strategy)
@@ -93,11 +98,13 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         self._capabilities = driver.capabilities
         self._chain = MiddlewareChain(middleware)
         self._values: Values = check_values(values)
-        super().__init__(JobRegistry(default_retry_strategy, values))
+        if jobs_of is not None and jobs_of.values != values:
+            raise ConfigurationError(f"queues that share jobs write values alike: give values={jobs_of.values!r}")
+        super().__init__(JobRegistry(default_retry_strategy, values) if jobs_of is None else jobs_of.shared_registry())
         self._producer = Producer(driver, RequestEncoder(values), self._chain, self._registry.kept)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
             for service_job in driver.service_jobs:
-                self._registry.add(JobDefinition(service_job.job, _service_handler(service_job)))
+                self._registry.add_of_driver(JobDefinition(service_job.job, _service_handler(service_job)))
 
     @property
     def driver(self) -> D_co:

@@ -35,8 +35,10 @@ class JobRegistration:
 
     def __init__(self, registry: JobRegistry) -> None:
         self._registry = registry
-        self._state_types: frozenset[Any] = frozenset()
-        """The types of a task's parameters that are given by the state."""
+
+    def shared_registry(self) -> JobRegistry:
+        """Make the registry of one more queue, which shares what is registered here. For `JobQueue(jobs_of=...)`."""
+        return self._registry.shared()
 
     @overload
     def register_job(self, job: JobDefinition[Any], /) -> None: ...
@@ -243,7 +245,7 @@ class JobRegistration:
     ) -> Task[..., Any]:
         check_option("name", name, str | None)
         check_function(function, is_named=name is not None)
-        signature = read_signature(function, name or function.__name__, self._state_types)
+        signature = read_signature(function, name or function.__name__, self._registry.state_types)
         handler: Any = handler_of(function, signature, is_coroutine=inspect.iscoroutinefunction(function))
         task = Task(cast("TaskQueue", self), function, signature, keeps_result=keep_result is not None)
         definition = _definition(task.job, handler, retry_strategy, timeout, keep_result)

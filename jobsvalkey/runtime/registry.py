@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -37,14 +38,28 @@ class RegisteredJob:
 
 
 class JobRegistry:
-    """The jobs of one queue."""
+    """The jobs of one queue, or of several that share them."""
 
     def __init__(self, default_retry_strategy: RetryStrategy, values: Values) -> None:
         self._jobs: dict[str, RegisteredJob] = {}
+        self._driver_jobs: dict[str, RegisteredJob] = {}
+        """Those of the queue's driver, which no other queue shares."""
         self._default_retry_strategy = default_retry_strategy
         self._values: Values = values
         self.kept: dict[str, timedelta] = {}
         """How long the results of a job are kept, unless its options say so; by its name."""
+        self.state_types: frozenset[Any] = frozenset()
+        """The types of a task's parameters that are given by the state."""
+
+    def shared(self) -> "JobRegistry":
+        """Return the registry of one more queue: whatever is added to either is in both, but for the drivers' jobs."""
+        shared = JobRegistry(self._default_retry_strategy, self._values)
+        shared._jobs, shared.kept, shared.state_types = self._jobs, self.kept, self.state_types
+        return shared
+
+    def add_of_driver(self, definition: JobDefinition[Any]) -> None:
+        """Register a job that the driver runs."""
+        self._driver_jobs[definition.name] = self._registered(definition, _NOTHING)
 
     def add(
         self, definition: JobDefinition[Any], *, replace: bool = False, needs: Mapping[str, Any] = _NOTHING
@@ -58,11 +73,22 @@ class JobRegistry:
             ConfigurationError: its parameters are of a type that cannot be decoded.
         """
         name = definition.name
-        if name in self._jobs and not replace:
+        if self.get(name) is not None and not replace:
             raise DuplicateJob(
                 f"a job named {name!r} is registered already: a queue has one handler for each name, and "
                 "replace_job puts another one in its place"
             )
+        # One that is put in the place of the driver's is the user's from then on.
+        registered = self._registered(definition, needs)
+        self._driver_jobs.pop(name, None)
+        self._jobs[name] = registered
+        if definition.keep_result is not None:
+            self.kept[name] = definition.keep_result
+        else:
+            self.kept.pop(name, None)
+
+    def _registered(self, definition: JobDefinition[Any], needs: Mapping[str, Any]) -> RegisteredJob:
+        name = definition.name
         try:
             decode = make_decoder(definition.parameters, self._values)
         except (TypeError, NameError) as error:
@@ -70,7 +96,7 @@ class JobRegistry:
                 f"the parameters of job {name!r} cannot be decoded as they were pushed: {error}"
             ) from error
         handler: Any = definition.handler
-        self._jobs[name] = RegisteredJob(
+        return RegisteredJob(
             name=name,
             handler=handler,
             is_coroutine=inspect.iscoroutinefunction(handler)
@@ -81,14 +107,10 @@ class JobRegistry:
             needs=needs,
             results=ResultCodec(returned_type(handler), self._values),
         )
-        if definition.keep_result is not None:
-            self.kept[name] = definition.keep_result
-        else:
-            self.kept.pop(name, None)
 
     def get(self, name: str) -> RegisteredJob | None:
         """The job of that name, if there is one."""
-        return self._jobs.get(name)
+        return self._jobs.get(name) or self._driver_jobs.get(name)
 
     def check_state(self, state: State) -> None:
         """Check that the state has what all jobs need.
@@ -109,10 +131,10 @@ class JobRegistry:
         Raises:
             UnknownJob: there is none.
         """
-        try:
-            return self._jobs[name]
-        except KeyError:
-            raise UnknownJob(f"no job named {name!r} is registered: register it with this worker's queue") from None
+        job = self._jobs.get(name) or self._driver_jobs.get(name)
+        if job is None:
+            raise UnknownJob(f"no job named {name!r} is registered: register it with this worker's queue")
+        return job
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._jobs)
+        return chain(self._driver_jobs, self._jobs)

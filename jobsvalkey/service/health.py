@@ -1,5 +1,6 @@
 """How a service does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ class ServiceHealth:
     """The health of a service, for a health check of an application."""
 
     connected: bool
-    """Whether the service runs, the store answered its last step, and none has waited for two seconds."""
+    """Whether the service runs, the store of each queue answered its last step, and none has waited for two seconds."""
     last_claim: datetime | None
     """When it last claimed a job, by the driver's clock; `None` is never."""
     running: int
@@ -19,14 +20,16 @@ class ServiceHealth:
     lag: timedelta
     """How late the event loop was when it was last measured: much more than zero means that something blocks it."""
 
+    queues: tuple[bool, ...] = ()
+    """Of each queue, in order, whether its store answered; empty if the service does not run."""
+
     @classmethod
-    def of(cls, state: ProcessorState | None) -> "ServiceHealth":
-        """Return the health of a service whose processor is in this state; `None` is not running."""
-        if state is None:
-            return cls(connected=False, last_claim=None, running=0, lag=timedelta(0))
+    def of(cls, states: Sequence[ProcessorState]) -> "ServiceHealth":
+        """Return the health of a service whose queues are in these states; none is not running."""
         return cls(
-            connected=state.connected,
-            last_claim=state.last_claim_at,
-            running=state.running,
-            lag=timedelta(seconds=state.lag),
+            connected=bool(states) and all(state.connected for state in states),
+            last_claim=max((state.last_claim_at for state in states if state.last_claim_at is not None), default=None),
+            running=sum(state.running for state in states),
+            lag=timedelta(seconds=max((state.lag for state in states), default=0.0)),
+            queues=tuple(state.connected for state in states),
         )

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, cast, overload
@@ -21,13 +20,15 @@ from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime import ExponentialJitter, JobQueue, ProcessorOptions, RetryStrategy, Task, Values
 from jobsvalkey.runtime.capabilities import require
-from jobsvalkey.runtime.signals import stop_signals
+from jobsvalkey.runtime.multi_queue import check_weights
+from jobsvalkey.runtime.queue_run import ServedQueue
 from jobsvalkey.scheduling import Accuracy, JobSchedule, Schedule, SchedulerOptions
 from jobsvalkey.scheduling.scheduler import SchedulerDriver
+from jobsvalkey.service.group import ServiceGroup
 from jobsvalkey.service.health import ServiceHealth
 from jobsvalkey.service.lifespan import LifespanRun, check_lifespan, types_given_by
 from jobsvalkey.service.options import CleanupOptions
-from jobsvalkey.service.service_run import ServiceRun
+from jobsvalkey.service.service_run import ServicePart, ServiceRun
 
 P = TypeVar("P")
 D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
@@ -47,26 +48,33 @@ class JobService(JobQueue[D_co]):
     `await service.run()` is a program of its own; `async with service:` runs it inside another one, such as a web
     application. Either closes the driver's connections at the end. Run as many processes of it as you like.
 
+    With several drivers it serves the queues of all of them with one pool of slots. Its own methods, and its scheduled
+    jobs, mean the first; `service.queues` has all. Whatever is registered at one of them runs from each. A task is
+    pushed to the one that it was registered at.
+
     Args:
-        driver: the store that keeps the jobs.
+        driver: the store that keeps the jobs, or a list of them.
         processor: how jobs are run.
         scheduler: how scheduled jobs are pushed.
         cleanup: what is cleaned up, and when; `None` is nothing beyond the driver's retention policy.
         middleware: runs beside every job, the first one outermost.
         default_retry_strategy: for jobs that have none of their own.
         values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
+        weights: a number for each driver, the share of its jobs in those that start under load; `None` is a strict
+            order, in which a slot goes to the first queue that has a job due.
         lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
             and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by
             those of its fields.
 
     Raises:
         TypeError: the lifespan is something else.
-        UnsupportedOperation: there is to be a cleanup, and the driver can do none, or none on a schedule.
+        ValueError: no driver, one that is given twice, or other weights.
+        UnsupportedOperation: there is to be a cleanup, and a driver can do none, or none on a schedule.
     """
 
     def __init__(
         self,
-        driver: D_co,
+        driver: D_co | Sequence[D_co],
         *,
         processor: ProcessorOptions = _DEFAULT_PROCESSOR,
         scheduler: SchedulerOptions = _DEFAULT_SCHEDULER,
@@ -74,30 +82,49 @@ class JobService(JobQueue[D_co]):
         middleware: Sequence[Middleware] = (),
         default_retry_strategy: RetryStrategy = _DEFAULT_RETRY_STRATEGY,
         values: Values = "plain",
+        weights: Sequence[float] | None = None,
         lifespan: Lifespan | None = None,
     ) -> None:
-        super().__init__(driver, default_retry_strategy=default_retry_strategy, middleware=middleware, values=values)
+        first, *others = check_drivers(driver)
+        super().__init__(first, default_retry_strategy=default_retry_strategy, middleware=middleware, values=values)
         check_option("processor", processor, ProcessorOptions)
         check_option("scheduler", scheduler, SchedulerOptions)
         check_option("cleanup", cleanup, CleanupOptions | None)
         check_lifespan(lifespan)
         self._lifespan = lifespan
-        self._state_types = frozenset() if lifespan is None else types_given_by(lifespan)
+        self._registry.state_types = frozenset() if lifespan is None else types_given_by(lifespan)
+        self._queues: tuple[JobQueue[D_co], ...] = (
+            self,
+            *(JobQueue(each, middleware=middleware, values=values, jobs_of=self) for each in others),
+        )
+        self._weights = check_weights(weights, len(self._queues))
         self._processor_options = processor
         self._scheduler_options = scheduler
-        self._schedule = JobSchedule()
+        self._schedules = [JobSchedule() for _ in self._queues]
+        self._group = ServiceGroup([self])
         self._run: ServiceRun | None = None
         self._background = AsyncExitStack()
         if cleanup is not None:
-            require(driver, driver.capabilities, Capability.CLEANUP)
-            self._require_scheduling()
-            job = cast("CleanupDriver", driver).cleanup_job
-            self._schedule.add_job(job, cleanup.parameters, cleanup.schedule)
+            for queue, schedule in zip(self._queues, self._schedules, strict=True):
+                require(queue.driver, queue.driver.capabilities, Capability.CLEANUP)
+                _require_scheduling(queue)
+                job = cast("CleanupDriver", queue.driver).cleanup_job
+                schedule.add_job(job, cleanup.parameters, cleanup.schedule)
 
     @property
     def queue(self) -> JobQueue[D_co]:
         """The service as a queue, for code that need not know that it is more."""
         return self
+
+    @property
+    def queues(self) -> tuple[JobQueue[D_co], ...]:
+        """The queues of all its drivers, in their order; the first one is the service itself."""
+        return self._queues
+
+    @property
+    def weights(self) -> Sequence[float] | None:
+        """The shares of its queues; `None` is a strict order."""
+        return self._weights
 
     @property
     def processor_options(self) -> ProcessorOptions:
@@ -106,8 +133,8 @@ class JobService(JobQueue[D_co]):
 
     @property
     def schedule(self) -> JobSchedule:
-        """The scheduled jobs."""
-        return self._schedule
+        """The scheduled jobs, which are pushed to the first of its queues."""
+        return self._schedules[0]
 
     @overload
     def add_scheduled_job(
@@ -150,14 +177,10 @@ class JobService(JobQueue[D_co]):
             UnsupportedOperation: the driver cannot schedule.
             ConfigurationError: the service runs already.
         """
-        self._require_scheduling()
+        _require_scheduling(self)
         if self._run is not None:
             raise ConfigurationError("the service runs already: add scheduled jobs before it does")
-        self._schedule.add_job(job, parameters, schedule, accuracy=accuracy, id=id)
-
-    def _require_scheduling(self) -> None:
-        for capability in (Capability.SCHEDULING, Capability.METADATA):
-            require(self.driver, self.driver.capabilities, capability)
+        self.schedule.add_job(job, parameters, schedule, accuracy=accuracy, id=id)
 
     # Run.
 
@@ -180,12 +203,7 @@ class JobService(JobQueue[D_co]):
                 state has not all that tasks are to be given.
             StoreUnavailable: the store did not answer in time when a burst was to push its scheduled jobs.
         """
-        run = self._begin(burst=burst, recycle_after=recycle_after)
-        try:
-            with stop_signals(self.stop) if handle_signals else nullcontext():
-                return await self._work(run)
-        finally:
-            self._run = None
+        return await self._group.run(burst=burst, handle_signals=handle_signals, recycle_after=recycle_after)
 
     def stop(self) -> None:
         """Push and claim nothing more, and end when the running jobs have; a second call does not wait for them."""
@@ -209,10 +227,10 @@ class JobService(JobQueue[D_co]):
 
     @asynccontextmanager
     async def _in_background(self) -> AsyncGenerator[None]:
-        run = self._begin(burst=False)
+        run = self._group.begin(burst=False)
         try:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(self._work(run))
+                work = group.create_task(run.run())
                 work.add_done_callback(lambda _: run.begun.set())
                 try:
                     await run.begun.wait()
@@ -223,28 +241,51 @@ class JobService(JobQueue[D_co]):
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
-            self._run = None
+            self._group.end()
 
-    def _begin(self, *, burst: bool, recycle_after: int | None = None) -> ServiceRun:
+    def part(self) -> ServicePart:
+        """Make what a run needs of it. For runs with other services.
+
+        Raises:
+            ConfigurationError: it runs already.
+        """
         if self._run is not None:
             raise ConfigurationError("the service runs already: one object is one service")
-        options = replace(self._processor_options, handle_signals=False)
-        if burst:
-            options = replace(options, burst=True)
-        if recycle_after is not None:
-            options = replace(options, recycle_after=recycle_after)
-        queue = cast("JobQueue[SchedulerDriver]", self)  # looked at when the jobs were added
-        scheduler = self._schedule.scheduler(queue, options=self._scheduler_options) if len(self._schedule) else None
-        lifespan = LifespanRun(None if self._lifespan is None else partial(self._lifespan, self))
-        self._run = ServiceRun(self.processor(options), scheduler, lifespan, burst=options.burst)
-        return self._run
+        options = self._processor_options
+        served = [ServedQueue(queue.driver, queue.runner(options), options) for queue in self._queues]
+        schedulers = [
+            # What the driver can do was looked at when the jobs were added.
+            schedule.scheduler(cast("JobQueue[SchedulerDriver]", queue), options=self._scheduler_options)
+            for queue, schedule in zip(self._queues, self._schedules, strict=True)
+            if len(schedule)
+        ]
+        return ServicePart(
+            served, schedulers, LifespanRun(None if self._lifespan is None else partial(self._lifespan, self))
+        )
 
-    async def _work(self, run: ServiceRun) -> bool:
-        try:
-            return await run.run()
-        finally:
-            await self.driver.aclose()
+    def joined(self, run: ServiceRun | None) -> None:
+        """Note the run that it takes part in; `None` is that it is over."""
+        self._run = run
 
     def health(self) -> ServiceHealth:
-        """Report how the service is doing."""
-        return ServiceHealth.of(self._run.processor.state if self._run else None)
+        """Report how the service is doing; of a run with other services, how all of them are."""
+        return ServiceHealth.of(self._run.processor.states if self._run else ())
+
+
+def check_drivers(drivers: Any) -> list[Any]:
+    """Return the drivers of a service.
+
+    Raises:
+        ValueError: there is none, or one twice.
+    """
+    found = list(cast("Sequence[Any]", drivers)) if isinstance(drivers, list | tuple) else [drivers]
+    if not found:
+        raise ValueError("a service needs a driver: its list is empty")
+    if len({id(driver) for driver in found}) < len(found):
+        raise ValueError("a driver is given twice: a weight is how to serve a queue more often")
+    return found
+
+
+def _require_scheduling(queue: JobQueue[Any]) -> None:
+    for capability in (Capability.SCHEDULING, Capability.METADATA):
+        require(queue.driver, queue.driver.capabilities, capability)

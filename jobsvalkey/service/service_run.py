@@ -1,50 +1,76 @@
-"""One run of a service: a processor, and a scheduler beside it, within a lifespan."""
+"""One run of services: a processor of all their queues, and their schedulers beside it, within their lifespans."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from jobsvalkey.runtime import Processor
+from jobsvalkey.runtime.processor import BaseProcessor
+from jobsvalkey.runtime.queue_run import ServedQueue
 from jobsvalkey.scheduling import Scheduler
 from jobsvalkey.service.lifespan import LifespanRun
 
 
-class ServiceRun:
-    """Both from start to end. Used by `JobService` alone, in one event loop.
+class ServicePart(NamedTuple):
+    """The part of one service in a run."""
 
-    With `burst`, the processor begins when the scheduler has pushed what is due, since it ends when it finds nothing.
+    queues: Sequence[ServedQueue]
+    schedulers: Sequence[Scheduler]
+    lifespan: LifespanRun
+
+
+class ServiceRun:
+    """All of it from start to end. Used by services alone, in one event loop.
+
+    With `burst`, the processor begins when the schedulers have pushed what is due, since it ends when it finds nothing.
     """
 
-    def __init__(
-        self, processor: Processor, scheduler: Scheduler | None, lifespan: LifespanRun, *, burst: bool
-    ) -> None:
+    def __init__(self, parts: Sequence[ServicePart], processor: BaseProcessor, *, burst: bool) -> None:
         self.processor = processor
         self.begun: asyncio.Event = asyncio.Event()
-        """Set when the lifespan is entered."""
-        self._scheduler = scheduler
-        self._lifespan = lifespan
+        """Set when the lifespans are entered."""
+        self._parts = parts
+        self._schedulers = [scheduler for part in parts for scheduler in part.schedulers]
         self._burst = burst
-        self._scheduling: asyncio.Task[object] | None = None
+        self._scheduling: list[asyncio.Task[object]] = []
         self._stopped = False
 
     async def run(self) -> bool:
         """Run until stopped, cancelled, or, with `burst`, idle; whether it stopped to be recycled.
 
         Raises:
-            StoreUnavailable: the store did not answer when a burst was to push what is due.
+            StoreUnavailable: a store did not answer when a burst was to push what is due.
             ConfigurationError: the state has not all that tasks are to be given.
         """
-        return bool(await self._lifespan.around(self._work))
+        try:
+            return bool(await self._within(self._parts))
+        finally:
+            for part in self._parts:
+                for queue in part.queues:
+                    await queue.driver.aclose()
 
-    async def _work(self, state: object) -> bool:
-        self.processor.use_state(state)
+    async def _within(self, parts: Sequence[ServicePart]) -> bool | None:
+        """Enter the lifespans one after the other, and work."""
+        if not parts:
+            return await self._work()
+        (queues, _, lifespan), *others = parts
+
+        async def with_state(state: object) -> bool | None:
+            for queue in queues:
+                queue.runner.use_state(state)
+            return await self._within(others)
+
+        return await lifespan.around(with_state)
+
+    async def _work(self) -> bool:
         self.begun.set()
         try:
             async with asyncio.TaskGroup() as group:
-                if self._scheduler is not None and self._burst and not self._stopped:
-                    # A task, so that a stop ends it; if it fails, the group cancels this wait.
-                    self._scheduling = group.create_task(self._scheduler.catch_up())
-                    await asyncio.wait([self._scheduling])
-                if self._scheduler is not None and not self._stopped:
-                    self._scheduling = group.create_task(self._scheduler.run())
+                if self._burst and self._schedulers and not self._stopped:
+                    # Tasks, so that a stop ends them; if one fails, the group cancels this wait.
+                    self._scheduling = [group.create_task(each.catch_up()) for each in self._schedulers]
+                    await asyncio.wait(self._scheduling)
+                if not self._stopped:
+                    self._scheduling = [group.create_task(each.run()) for each in self._schedulers]
                 recycled = await self.processor.run()
                 self._stop_scheduling()
                 return recycled
@@ -54,10 +80,11 @@ class ServiceRun:
     def stop(self) -> None:
         """Push and claim nothing more; the jobs that run may end."""
         self._stopped = True
-        self._lifespan.stop()
+        for part in self._parts:
+            part.lifespan.stop()
         self._stop_scheduling()
         self.processor.stop()
 
     def _stop_scheduling(self) -> None:
-        if self._scheduling is not None:
-            self._scheduling.cancel()
+        for task in self._scheduling:
+            task.cancel()

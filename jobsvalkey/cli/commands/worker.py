@@ -4,22 +4,23 @@ import asyncio
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import Annotated, Any, cast
 
 import typer
 
-from jobsvalkey.cli.errors import CommandFailed
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.loading import load, opened
-from jobsvalkey.cli.options import Target
+from jobsvalkey.cli.options import Targets
 from jobsvalkey.cli.stopping import Stopping
 from jobsvalkey.cli.supervisor import RECYCLED, Supervisor
 from jobsvalkey.cli.terminal import TerminalFormatter
 from jobsvalkey.contract import CleanupDriver
 from jobsvalkey.runtime import JobQueue, ProcessorOptions
-from jobsvalkey.service import JobService
+from jobsvalkey.runtime.multi_queue import check_weights
+from jobsvalkey.service import JobService, ServiceHealth
+from jobsvalkey.service.group import QueueMember, ServiceGroup
 
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -29,8 +30,16 @@ _SAYS_THAT_IT_WAITS_AFTER = 2.0
 
 
 def worker(
-    target: Target,
+    targets: Targets,
     processes: Annotated[int, typer.Option(min=1, help="How many processes; one that dies is started again.")] = 1,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W,W",
+            help="The share of each service in the jobs that start, such as 3,1; by default the first comes first.",
+            show_default=False,
+        ),
+    ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="End as soon as no job is due.")] = False,
     recycle_after: Annotated[
         int | None,
@@ -38,25 +47,29 @@ def worker(
     ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Run the jobs of a service.
+    """Run the jobs of a service, or of several, which share the slots of one worker.
 
     SIGTERM, SIGINT and SIGHUP stop it: running jobs may end. A second signal does not wait for them.
     """
     level = _level(log_level)
+    if twice := next((target for target in targets if targets.count(target) > 1), None):
+        raise WrongUsage(f"{twice} is named twice: --weights is how to serve it more often")
+    shares = _weights(weights, len(targets))
     stopping = Stopping()
-    found = load(target, *_KINDS)
+    found = {target: load(target, *_KINDS) for target in targets}
     try:
-        if not stopping.was_told:  # while the module was loaded, which swallowed it
+        if not stopping.was_told:  # while a module was loaded, which swallowed it
             _configure_logging(level)
-            _run_or_supervise(target, found, processes, burst, recycle_after, log_level, stopping)
+            _run_or_supervise(found, shares, processes, burst, recycle_after, log_level, stopping)
     finally:
-        if inspect.iscoroutine(found):
-            found.close()  # of a supervisor, or of a process that was stopped before it came to that
+        for each in found.values():
+            if inspect.iscoroutine(each):
+                each.close()  # of a supervisor, or of a process that was stopped before it came to that
 
 
 def _run_or_supervise(
-    target: str,
-    found: Any,
+    found: Mapping[str, Any],
+    weights: Sequence[float] | None,
     processes: int,
     burst: bool,
     recycle_after: int | None,
@@ -64,12 +77,15 @@ def _run_or_supervise(
     stopping: Stopping,
 ) -> None:
     if stopping.is_supervised or (processes == 1 and recycle_after is None):
-        if _in_a_loop(stopping, _run(target, found, burst, recycle_after, stopping)):
+        if _in_a_loop(stopping, _run(found, weights, burst, recycle_after, stopping)):
             raise typer.Exit(RECYCLED)
         return
-    if isinstance(found, JobQueue):
-        _check_jobs(target, cast("JobQueue[Any]", found))
-    command = [sys.executable, "-m", "jobsvalkey.cli", "worker", target, "--log-level", log_level]
+    for target, each in found.items():
+        if isinstance(each, JobQueue):
+            _check_jobs(target, cast("JobQueue[Any]", each))
+    command = [sys.executable, "-m", "jobsvalkey.cli", "worker", *found, "--log-level", log_level]
+    if weights is not None:
+        command += ["--weights", ",".join(map(str, weights))]
     if burst:
         command.append("--burst")
     if recycle_after is not None:
@@ -86,27 +102,33 @@ def _in_a_loop(stopping: Stopping, work: Coroutine[Any, Any, bool]) -> bool:
         work.close()
 
 
-async def _run(target: str, found: Any, burst: bool, recycle_after: int | None, stopping: Stopping) -> bool:
+async def _run(
+    found: Mapping[str, Any],
+    weights: Sequence[float] | None,
+    burst: bool,
+    recycle_after: int | None,
+    stopping: Stopping,
+) -> bool:
     """Run jobs; whether the process is to be replaced by a fresh one."""
     if stopping.release():
         return False
-    async with opened(target, found, *_KINDS) as opened_queue:
-        queue: JobQueue[Any] = opened_queue
-        jobs = _check_jobs(target, queue)
-        options = queue.processor_options if isinstance(queue, JobService) else ProcessorOptions()
-        if burst:
-            options = replace(options, burst=True)
-        if recycle_after is not None:
-            options = replace(options, recycle_after=recycle_after)
-        _say_what_runs(queue, options, jobs)
-        if isinstance(queue, JobService):
-            work = queue.run(burst=burst, handle_signals=False, recycle_after=recycle_after)
-            with _said_if_it_waits(stopping, lambda: queue.health().connected):
-                return await _until_stopped(work, queue.stop, options, stopping)
-        processor = queue.processor(replace(options, handle_signals=False))
-        with _said_if_it_waits(stopping, lambda: processor.state is not None and processor.state.connected):
-            async with queue.driver:
-                return await _until_stopped(processor.run(), processor.stop, options, stopping)
+    async with AsyncExitStack() as stack:
+        queues: list[JobQueue[Any]] = []
+        jobs: list[list[str]] = []
+        for target, each in found.items():
+            queues.append(await stack.enter_async_context(opened(target, each, *_KINDS)))
+            jobs.append(_check_jobs(target, queues[-1]))
+        members = [queue if isinstance(queue, JobService) else QueueMember(queue) for queue in queues]
+        try:
+            group = ServiceGroup(members, weights=weights)
+        except ValueError as error:
+            raise CommandFailed(f"{error}, such as --weights 2,1") from error
+        options = members[0].processor_options
+        for queue, names in zip(queues, jobs, strict=True):
+            _say_what_runs(queue, options, names)
+        with _said_if_it_waits(stopping, group.health):
+            work = group.run(burst=burst, handle_signals=False, recycle_after=recycle_after)
+            return await _until_stopped(work, group.stop, options, stopping)
 
 
 async def _until_stopped(work: Any, stop: Any, options: ProcessorOptions, stopping: Stopping) -> bool:
@@ -117,11 +139,17 @@ async def _until_stopped(work: Any, stop: Any, options: ProcessorOptions, stoppi
 
 
 @contextmanager
-def _said_if_it_waits(stopping: Stopping, is_connected: Callable[[], bool]) -> Generator[None]:
+def _said_if_it_waits(stopping: Stopping, health: Callable[[], ServiceHealth]) -> Generator[None]:
     """Say so if the worker has not begun after a while: the driver tries for longer before it has an error to show."""
 
     def look() -> None:
-        if not stopping.was_told and not is_connected():
+        queues = health().queues
+        if stopping.was_told or (queues and all(queues)):
+            return
+        if any(queues):
+            text = "runs no job yet of %d of its %d queues: their servers do not answer so far"
+            _LOGGER.warning(text, queues.count(False), len(queues))
+        else:
             _LOGGER.warning("runs no job yet: the server does not answer so far, or the lifespan is still entered")
 
     timer = asyncio.get_running_loop().call_later(_SAYS_THAT_IT_WAITS_AFTER, look)
@@ -153,11 +181,22 @@ def _check_jobs(target: str, queue: JobQueue[Any]) -> list[str]:
 
 
 def _say_what_runs(queue: JobQueue[Any], options: ProcessorOptions, jobs: list[str]) -> None:
-    driver = queue.driver
-    server = getattr(driver, "address", type(driver).__name__)
-    key = getattr(driver.configuration, "queue_key", "")
     names = ", ".join(jobs) or "none but the driver's own"
-    _LOGGER.info("runs queue %r of %s, %d jobs at a time: %s", key, server, options.num_workers, names)
+    for each in queue.queues if isinstance(queue, JobService) else (queue,):
+        driver = each.driver
+        server = getattr(driver, "address", type(driver).__name__)
+        key = getattr(driver.configuration, "queue_key", "")
+        _LOGGER.info("runs queue %r of %s, %d jobs at a time: %s", key, server, options.num_workers, names)
+
+
+def _weights(text: str | None, number: int) -> Sequence[float] | None:
+    if text is None:
+        return None
+    try:
+        return check_weights([float(weight) for weight in text.split(",")], number)
+    except ValueError as error:
+        text = f"{error}; write one number for each service, such as 3,1"
+        raise typer.BadParameter(text, param_hint="--weights") from error
 
 
 def _level(name: str) -> int:
