@@ -9,8 +9,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from jobsvalkey.cli.prompt_signals import PromptSignals
 from jobsvalkey.runtime import ProcessorOptions
-from jobsvalkey.runtime.signals import signals_to_handle
+from jobsvalkey.runtime.signals import leave_to_children, signals_to_handle
 
 SUPERVISED = "JOBSVALKEY_SUPERVISED"
 """Set for a process that has a supervisor, to the file descriptor where it says how long it takes to stop.
@@ -47,8 +48,9 @@ class Stopping:
         self._held = False
         # The supervisor's word comes in a thread, and a signal may come while its own thread is at it.
         self._lock = threading.RLock()
-        for number in signals_to_handle():
-            signal.signal(number, self._on_signal)
+        before = {number: signal.signal(number, self._on_signal) for number in signals_to_handle()}
+        leave_to_children(before)
+        PromptSignals(before, patience=lambda: time_to_stop(self._options), give_up=_end_by_force)
         if self._report is not None:
             os.set_inheritable(self._report, False)
             threading.Thread(target=self._listen, name="supervisor", daemon=True).start()

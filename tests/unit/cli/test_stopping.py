@@ -15,7 +15,7 @@ from jobsvalkey.contract import JobName, JobStatus
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.waiting import until
-from tests.unit.cli.workers import REST, Workers, done, ended, family
+from tests.unit.cli.workers import REST, WRITE, Workers, done, ended, family, written
 
 STOP_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
@@ -102,12 +102,18 @@ async def test_a_hangup_that_is_ignored_stays_so(
 
 
 SLOW = """
-import pathlib, time
+import pathlib, signal, threading, time
 from app import service
 
 def wait():
     pathlib.Path("loading").touch()
     time.sleep(600)
+
+def wait_undisturbed():
+    # As if the signal came just before the call, or to another thread: it interrupts nothing.
+    threading.Thread(target=time.sleep, args=[600], daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    wait()
 
 {}
 """
@@ -118,6 +124,7 @@ def wait():
     "load",
     [
         "wait()",
+        "wait_undisturbed()",
         "try:\n    wait()\nexcept Exception:\n    pass",
         "try:\n    wait()\nexcept:\n    pass",
         "def make():\n    wait()",
@@ -138,6 +145,20 @@ async def test_a_signal_while_the_module_is_loaded_is_not_lost(
     assert result.code == 0, result
     assert "Traceback" not in result.err
     assert await queue.status(job_id) is JobStatus.PENDING
+
+
+async def test_a_process_that_a_job_forks_ends_by_a_signal_as_any(
+    workers: Workers, queue: JobQueue[ValkeyJobQueue]
+) -> None:
+    forked, after = workers.folder / "forked", workers.folder / "after"
+    async with workers.start("app:service") as process:
+        await queue.push(JobName("fork", str), str(forked))
+        await until(lambda: written(forked))
+        assert int(forked.read_text()) == -signal.SIGTERM
+        await queue.push(WRITE, str(after))
+        await until(lambda: written(after))
+        process.terminate()
+        assert (await ended(process)).code == 0
 
 
 @pytest.mark.parametrize(("job", "processes"), [("deaf", "1"), ("deaf", "2"), ("block", "2"), ("block_thread", "1")])

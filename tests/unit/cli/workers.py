@@ -14,7 +14,7 @@ from jobsvalkey.contract import JobName
 from tests.unit.cli.shell import Result
 
 MODULE = """
-import asyncio, contextlib, logging, os, pathlib, time
+import asyncio, contextlib, logging, multiprocessing, os, pathlib, time
 from datetime import timedelta
 from valkey.asyncio import Valkey
 from jobsvalkey.contract import JobName
@@ -45,6 +45,19 @@ async def block_thread(text, context):
     pathlib.Path(text).touch()
     await asyncio.to_thread(time.sleep, 600)
 
+def doze(text):
+    pathlib.Path(text).touch()
+    time.sleep(600)
+
+async def fork(text, context):
+    child = multiprocessing.get_context("fork").Process(target=doze, args=[text + ".child"])
+    child.start()
+    while not pathlib.Path(text + ".child").exists():
+        await asyncio.sleep(0.01)
+    child.terminate()
+    await asyncio.to_thread(child.join)
+    pathlib.Path(text).write_text(str(child.exitcode))
+
 async def rest(text, context):
     pathlib.Path(text).touch()
     await asyncio.sleep(1 if text.endswith("short") else 60)
@@ -56,6 +69,7 @@ service, queue = JobService(driver(), processor=options), JobQueue(driver())
 for each in (service, queue):
     each.register_job(JobName("write", str), write)
     each.register_job(JobName("rest", str), rest)
+    each.register_job(JobName("fork", str), fork)
 
 hasty = JobService(driver(), processor=ProcessorOptions(
     num_workers=1, worker_active_lock=lock,

@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -326,6 +327,37 @@ async def test_a_second_signal_does_not_wait(queue: Queue, handler: Handler) -> 
     os.kill(os.getpid(), signal.SIGINT)
     await task
     assert await status_of(queue, job_id) is JobStatus.PENDING
+
+
+def fork() -> int:
+    """A child that sleeps, once it does."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b".")
+        time.sleep(60)
+        os._exit(1)
+    os.read(reading, 1)
+    for each in (reading, writing):
+        os.close(each)
+    return child
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+async def test_a_signal_to_a_forked_child_ends_it_and_stops_nobody(queue: Queue, handler: Handler) -> None:
+    processor, task = start(queue, handle_signals=True)
+    before = await queue.push(Work())
+    await until(lambda: handler.running)
+    child = fork()
+    os.kill(child, signal.SIGTERM)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
+    handler.go_on.set()
+    after = await queue.push(Work())
+    await until(lambda: handler.ended == [0, 0])
+    processor.stop()
+    await task
+    assert [await status_of(queue, each) for each in (before, after)] == [JobStatus.COMPLETED] * 2
 
 
 def test_signals_need_the_main_thread() -> None:
