@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from valkey.asyncio import Valkey
 
 from jobsvalkey.valkey import ValkeyJobQueue
+from tests.support.dashboards import CHROMIUM
 from tests.support.drivers import driver_at
 from tests.support.parallel import check_names, spread
 from tests.support.proxy import Proxy
@@ -41,7 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header() -> list[str]:
     """Which servers the tests use, and where the default one comes from."""
-    return [f"servers: {', '.join(kind.id for kind in found_kinds())}", f"default server: {default_kind()}"]
+    browser = f"browser: {CHROMIUM or 'none'}"
+    return [f"servers: {', '.join(kind.id for kind in found_kinds())}", f"default server: {default_kind()}", browser]
 
 
 class Servers:

@@ -116,6 +116,7 @@ async def _look(queue: AnyQueue) -> dict[str, Any]:
         "workers": load.workers,
         "waits": waits.total_seconds(),
         "is_paused": load.is_paused,
+        "has_schedule": isinstance(queue, JobService),
         "can_pause": Capability.PAUSE_QUEUE in queue.driver.capabilities,
     }
 

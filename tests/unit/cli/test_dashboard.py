@@ -1,9 +1,6 @@
 """`jobsvalkey dashboard`: it serves, says where, and refuses to be seen from elsewhere by anybody."""
 
-import asyncio
-import os
 import socket
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -13,6 +10,7 @@ import pytest
 from jobsvalkey.contract import JobName
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
+from tests.support.dashboards import served
 from tests.support.servers import Server
 from tests.unit.cli.shell import Shell
 
@@ -20,33 +18,16 @@ NAME = JobName("Send <mail>", int)
 
 
 @asynccontextmanager
-async def served(*arguments: str, **environment: str) -> AsyncGenerator[httpx.AsyncClient]:
-    """A browser of a dashboard that runs as a process; that is stopped by a signal, and ends well."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jobsvalkey.cli", "dashboard", "--port", "0", *arguments),
-        env=os.environ | environment,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(60):
-            line = (await process.stdout.readline()).decode()
-        assert line.startswith("the dashboard is at http://127.0.0.1:")
-        async with httpx.AsyncClient(base_url=line.split()[-1]) as http:
-            yield http
-        process.terminate()
-        async with asyncio.timeout(60):
-            assert await process.wait() in (0, -15)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+async def opened(*arguments: str, **environment: str) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of a dashboard that runs as a process."""
+    async with served(*arguments, **environment) as address, httpx.AsyncClient(base_url=address) as http:
+        yield http
 
 
 async def test_it_shows_the_queues(queue: JobQueue[ValkeyJobQueue], default_server: Server, queue_key: str) -> None:
     await queue.push(NAME, 1)
     other = f"{queue_key}-other"
-    async with served("--url", default_server.url, "--queue", queue_key, "--queue", other) as http:
+    async with opened("--url", default_server.url, "--queue", queue_key, "--queue", other) as http:
         page = (await http.get("/")).text
         assert queue_key in page
         assert other in page
@@ -57,7 +38,7 @@ async def test_it_shows_the_queues(queue: JobQueue[ValkeyJobQueue], default_serv
 
 async def test_users_are_asked_for_their_password(default_server: Server, queue_key: str) -> None:
     users = {"JOBSVALKEY_DASHBOARD_USERS": "ada:se:cret:operator bob:x:viewer"}
-    async with served("--url", default_server.url, "--queue", queue_key, **users) as http:
+    async with opened("--url", default_server.url, "--queue", queue_key, **users) as http:
         assert (await http.get("/")).status_code == 401
         assert (await http.get("/", auth=("ada", "se:cret"))).status_code == 200
         assert "may look" in (await http.get("/", auth=("bob", "x"))).text
