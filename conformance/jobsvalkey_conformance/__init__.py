@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Hook,
         Observation,
         ObservedJob,
+        ObservedName,
     )
     from jobsvalkey_conformance.suite import DriverConformance
 
@@ -26,6 +27,7 @@ __all__ = [
     "Hook",
     "Observation",
     "ObservedJob",
+    "ObservedName",
 ]
 
 _MODULES = {"ConformanceWarning": "context", "DriverConformance": "suite"}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
@@ -82,12 +82,23 @@ class ObservedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedName:
+    """A unique name as it lies in the store."""
+
+    holder: JobID
+    until: datetime | None = None
+    """When its time is over, if it is held for a time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The contents of the store, seen without the driver. Jobs beyond their retention may still be there."""
 
     jobs: Mapping[JobID, ObservedJob] = field(default_factory=dict[JobID, ObservedJob])
     claims: Mapping[WorkerID, frozenset[JobID]] = field(default_factory=dict[WorkerID, frozenset[JobID]])
     """The jobs that each worker has claimed; workers without claims may be left out."""
+    names: Mapping[str, ObservedName] | None = None
+    """The unique names that are held, and perhaps some whose time is over; `None` if the harness does not tell."""
 
 
 class DriverHarness(ABC):

@@ -6,14 +6,16 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar, cast
+from urllib.parse import unquote
 
 import fakeredis
-from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob
+from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob, ObservedName
 from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, PAGE, READ
+from jobsvalkey.valkey.wire import from_microseconds
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.proxy import Command, Proxy
 from tests.support.servers import Cluster, SentinelGroup, Server
@@ -88,6 +90,7 @@ class MemoryHarness(DriverHarness):
                 for job_id, status in lines.items()
             },
             {worker: frozenset(each.claims.values()) for worker, each in state.workers.items()},
+            {key: ObservedName(*name) for key, name in state.names.items()},
         )
 
     async def fingerprint(self, configuration: DriverConfiguration) -> object:
@@ -98,6 +101,7 @@ class MemoryHarness(DriverHarness):
             dict(state.jobs),
             dict(state.saved),
             dict(state.remembered),
+            dict(state.names),
             workers,
             dict(state.producers),
             dict(state.metadata),
@@ -189,7 +193,18 @@ class KeysHarness(DriverHarness):
         for job_id, found in states.items():
             has_request = await client.type(f"{queue_key}/{job_id}") == b"string"
             jobs[job_id] = ObservedJob(frozenset(found), has_request)
-        return Observation(jobs, claims)
+        return Observation(jobs, claims, await self._names(f"{queue_key}.metadata"))
+
+    async def _names(self, prefix: str) -> dict[str, ObservedName]:
+        """The unique names; those that are held for a time are in a list of their own, too."""
+        names: dict[str, ObservedName] = {}
+        timed = dict(await self.client.zrange(f"{prefix}._timed_names", 0, -1, withscores=True))
+        for key, value in (await self.client.hgetall(f"{prefix}._names")).items():
+            holder, *until = value.decode().split()
+            assert [str(int(timed.pop(key)))] == until if until else key not in timed, f"{key} is {value}, {timed}"
+            names[unquote(key.decode())] = ObservedName(JobID.parse(holder), *map(from_microseconds, value.split()[1:]))
+        assert not timed, f"{timed} are names for a time that nobody holds"
+        return names
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
         """Spoil the payload's key."""

@@ -4,6 +4,7 @@ Hypothesis chooses the steps. Their arguments are numbers and words, so that wha
 that needs nothing but the harness.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -24,12 +25,11 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
-from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, MachineBase, Write
+from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
+from jobsvalkey_conformance.machine.names import NamesMachine, names_of_jobs, queues
 from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
 from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, Arguments, step
 
-queues: st.SearchStrategy[int] = st.sampled_from([0, 0, 0, 1])
-"""Mostly the first: two steps on two queues seldom have to do with each other."""
 jobs: st.SearchStrategy[int] = st.integers(0, len(JOB_IDS) - 1)
 workers: st.SearchStrategy[int] = st.integers(0, 1)
 dues: st.SearchStrategy[str] = st.sampled_from(DUES)
@@ -51,7 +51,7 @@ CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
 """The states of a job to which something can be done."""
 
 
-class LockstepMachine(MachineBase):
+class LockstepMachine(NamesMachine):
     """The steps that can happen to the two queues."""
 
     @step(
@@ -61,6 +61,7 @@ class LockstepMachine(MachineBase):
         remember=st.sampled_from([False, False, True]),
         numbered=st.booleans(),
         keep_for=keeps,
+        names=names_of_jobs,
     )
     def push(
         self,
@@ -70,26 +71,33 @@ class LockstepMachine(MachineBase):
         remember: bool,
         numbered: bool,
         keep_for: int | None,
+        names: Sequence[str] = ("",),
     ) -> None:
         """Push jobs, some of which may be there, or twice in the list."""
         when = self.due(due)
         kept = self.keep_for(keep_for)
         items = [
-            NewJob(JOB_IDS[number], f"{self.number}.{at}".encode(), when, remember, keep_for=kept)
+            NewJob(
+                *(JOB_IDS[number], f"{self.number}.{at}".encode(), when, remember),
+                keep_for=kept,
+                unique=self.unique(names[at % len(names)]),
+            )
             for at, number in enumerate(numbers)
         ]
         self.write(queue, f"push({items})", numbered, lambda driver, operation: driver.push(items, operation=operation))
 
-    def keep_for(self, seconds: int | None) -> timedelta | None:
-        """How long a job is to be kept, where the driver can do that."""
-        return timedelta(seconds=seconds) if seconds and self.states(Capability.RESULTS) else None
-
-    @step(queue=queues, numbers=st.lists(jobs, min_size=1, max_size=3, unique=True), keep_for=keeps, often=2)
-    def push_now(self, queue: int, numbers: list[int], keep_for: int | None) -> None:
+    @step(
+        queue=queues,
+        numbers=st.lists(jobs, min_size=1, max_size=3, unique=True),
+        keep_for=keeps,
+        names=names_of_jobs,
+        often=2,
+    )
+    def push_now(self, queue: int, numbers: list[int], keep_for: int | None, names: Sequence[str] = ("",)) -> None:
         """Push jobs that are due, if possible such as are not there."""
         absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
         numbers = [absent[number % len(absent)] for number in numbers] if absent else numbers
-        self.push(queue, numbers, "now", False, False, keep_for)
+        self.push(queue, numbers, "now", False, False, keep_for, names)
 
     @step(queue=queues, worker=workers, limit=st.integers(1, 3), often=3)
     def claim(self, queue: int, worker: int, limit: int) -> None:
@@ -295,12 +303,21 @@ class LockstepMachine(MachineBase):
         expected=st.sampled_from([None, "one", "other"]),
         value=st.sampled_from(["one", "other"]),
         numbered=st.booleans(),
+        names=names_of_jobs,
     )
     def push_if(
-        self, queue: int, number: int, due: str, key: str, expected: str | None, value: str, numbered: bool
+        self,
+        queue: int,
+        number: int,
+        due: str,
+        key: str,
+        expected: str | None,
+        value: str,
+        numbered: bool,
+        names: Sequence[str] = ("",),
     ) -> None:
         """Push a job if metadata is as expected."""
-        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True)
+        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True, unique=self.unique(names[0]))
         before = None if expected is None else expected.encode()
         self.write(
             queue,

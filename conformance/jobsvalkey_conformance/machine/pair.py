@@ -1,7 +1,7 @@
 """The driver under test and the twin, side by side on one clock: both are asked the same, and must answer the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar, cast
@@ -29,7 +29,7 @@ from jobsvalkey.contract import (
     StoredJob,
     WorkerID,
 )
-from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook
+from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook, ObservedName
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 
 T = TypeVar("T")
@@ -301,7 +301,23 @@ class Pair:
             same(f"whether the request of job {job_id} is there", found.has_request, job.request is not None)
             if job.worker is not None:
                 claims.setdefault(job.worker, set()).add(job_id)
+        if observed.names is not None:
+            self._check_names(observed.names, job_ids)
         same("claims by worker", {worker: set(held) for worker, held in observed.claims.items() if held}, claims)
+
+    def _check_names(self, names: Mapping[str, ObservedName], job_ids: Sequence[JobID]) -> None:
+        """Compare who holds the unique names, and what has to hold of them whatever the twin says."""
+        now, state = self.twin.clock.now(), self.store.queues[self.configuration.queue_key]
+        held = {key: name for key, name in names.items() if name.until is None or name.until > now}
+        theirs = {key: ObservedName(*name) for key, name in state.names.items() if not name.until or name.until > now}
+        same("unique names", held, theirs)
+        unended = {job_id: job for job_id in job_ids if (job := state.jobs.get(job_id)) and job.ended_at is None}
+        for key, name in held.items():
+            holder = unended.get(name.holder)
+            assert name.until or (holder and holder.unique and holder.unique.key == key), f"{key!r} is held by nobody"
+        for job_id, job in unended.items():
+            if job.unique and job.unique.until == "end":
+                same(f"holder of {job.unique.key!r}", held.get(job.unique.key), ObservedName(job_id))
 
 
 def _without_token(claim: Claim) -> Claim:

@@ -1,0 +1,51 @@
+"""Fields of jobs, as the steps of the machine give them; most are about unique names."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+from hypothesis import strategies as st
+
+from jobsvalkey.contract import Capability, Unique
+from jobsvalkey_conformance.machine.base import MachineBase
+from jobsvalkey_conformance.machine.steps import step
+
+UNTIL: Mapping[str, Literal["end", "start"] | timedelta] = {
+    "end": "end",
+    "start": "start",
+    "10-s": timedelta(seconds=10),
+    "60-s": timedelta(seconds=60),
+}
+OTHERWISE: Mapping[str, Literal["skip", "replace"]] = {"skip": "skip", "replace": "replace"}
+
+queues: st.SearchStrategy[int] = st.sampled_from([0, 0, 0, 1])
+"""Mostly the first: two steps on two queues seldom have to do with each other."""
+names_of_jobs: st.SearchStrategy[list[str]] = st.lists(
+    st.just("") | st.sampled_from([f"{key} {until} {how}" for key in "ab" for until in UNTIL for how in OTHERWISE]),
+    min_size=1,
+    max_size=3,
+)
+"""Unique names of jobs that are pushed together, in turn: key, until when, and what otherwise; or none."""
+
+
+class NamesMachine(MachineBase):
+    """What the steps share that push jobs: for how long they are kept, their unique names, and when those are free."""
+
+    def keep_for(self, seconds: int | None) -> timedelta | None:
+        """How long a job is to be kept, where the driver can do that."""
+        return timedelta(seconds=seconds) if seconds and self.states(Capability.RESULTS) else None
+
+    def unique(self, words: str) -> Unique | None:
+        """A unique name from its words, where the driver can do that."""
+        if not words or not self.states(Capability.UNIQUE):
+            return None
+        key, until, otherwise = words.split()
+        return Unique(key, UNTIL[until], OTHERWISE[otherwise])
+
+    @step(Capability.UNIQUE, queue=queues, just_before=st.booleans())
+    def advance_to_end_of_name(self, queue: int, just_before: bool) -> None:
+        """Let time go by until just then a name that is held for a time is free, or is not yet."""
+        names = self.pairs[queue].twin.state.names.values()
+        ends = [name.until for name in names if name.until is not None and name.until > self.clock.now()]
+        if ends:
+            self.go_to(min(ends) - self.harness.time_precision if just_before else min(ends))
