@@ -29,7 +29,7 @@ names_of_jobs: st.SearchStrategy[list[str]] = st.lists(
 
 
 class NamesMachine(MachineBase):
-    """What the steps share that push jobs: for how long they are kept, their unique names, and when those are free."""
+    """Shared by the steps that push jobs: for how long they are kept, their unique names, and when those are free."""
 
     def keep_for(self, seconds: int | None) -> timedelta | None:
         """How long a job is to be kept, where the driver can do that."""
