@@ -10,7 +10,20 @@ from typing import Annotated, cast
 
 import typer
 
-from jobsvalkey.cli.commands import bench, cleanup, dashboard, demo, info, jobs, push, queue, schedule, validate, worker
+from jobsvalkey.cli.commands import (
+    bench,
+    cleanup,
+    dashboard,
+    demo,
+    info,
+    jobs,
+    push,
+    queue,
+    schedule,
+    top,
+    validate,
+    worker,
+)
 from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage, describe, one_line
 from jobsvalkey.cli.server_url import redacted_text
@@ -35,6 +48,7 @@ app.add_typer(queue.app, name="queue")
 app.command()(cleanup.cleanup)
 app.command()(validate.validate)
 app.add_typer(schedule.app, name="schedule")
+app.command()(top.top)
 app.command()(dashboard.dashboard)
 app.command()(bench.bench)
 

@@ -1,0 +1,100 @@
+"""`jobsvalkey top`: queues, live in the terminal."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.bar import Bar
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from jobsvalkey.cli.connection import open_queue
+from jobsvalkey.cli.durations import parse_duration
+from jobsvalkey.cli.errors import WrongUsage
+from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, Url
+from jobsvalkey.cli.output import console
+from jobsvalkey.cli.terminal import shown
+from jobsvalkey.contract import JobStatus, Load, StoreUnavailable
+from jobsvalkey.runtime import JobQueue
+from jobsvalkey.valkey import ValkeyJobQueue
+
+_COLORS = {
+    JobStatus.PENDING: "blue",
+    JobStatus.PAUSED: "yellow",
+    JobStatus.PROCESSING: "magenta",
+    JobStatus.COMPLETED: "green",
+    JobStatus.FAILED: "red",
+    JobStatus.CANCELLED: "bright_black",
+}
+
+
+class Look(NamedTuple):
+    """A queue as it is at one moment."""
+
+    counts: Mapping[JobStatus, int]
+    load: Load
+
+
+def top(
+    url: Url = DEFAULT_URL,
+    queue: Annotated[
+        list[str] | None, typer.Option("--queue", help="A queue's key; may be given more than once.")
+    ] = None,
+    every: Annotated[str, typer.Option(help="How often to look, such as 500ms or 5s.")] = "1s",
+) -> None:
+    """Watch queues: how many jobs are in each state, how many are due and for how long, and how many workers live.
+
+    Ctrl-C ends it. Into a pipe or a file it prints what there is now, once.
+    """
+    pause = parse_duration(every)
+    if pause < timedelta(milliseconds=100):
+        raise WrongUsage("--every: look at most ten times a second, as in --every 100ms")
+    with suppress(KeyboardInterrupt):  # the way to end it
+        asyncio.run(_watch(url, list(dict.fromkeys(queue or [DEFAULT_QUEUE])), pause.total_seconds()))
+
+
+async def _watch(url: str, keys: Sequence[str], pause: float) -> None:
+    async with AsyncExitStack() as stack:
+        queues = {key: await stack.enter_async_context(open_queue(url, key)) for key in keys}
+        looks = await _look(queues)
+        screen = console()
+        if not screen.is_terminal:
+            screen.print(picture(looks), soft_wrap=False)
+            return
+        with Live(picture(looks), console=screen, auto_refresh=False, screen=True) as live:
+            while True:
+                try:
+                    looks, is_away = await _look(queues), False
+                except StoreUnavailable:
+                    is_away = True
+                live.update(picture(looks, is_away=is_away), refresh=True)
+                await asyncio.sleep(pause)
+
+
+async def _look(queues: Mapping[str, JobQueue[ValkeyJobQueue]]) -> dict[str, Look]:
+    return {key: Look(await queue.counts(), await queue.load()) for key, queue in queues.items()}
+
+
+def picture(looks: Mapping[str, Look], *, is_away: bool = False) -> RenderableType:
+    """Draw queues: numbers in a table, and a bar for each state."""
+    parts: list[RenderableType] = []
+    if is_away:
+        parts.append(Text("the server does not answer; these numbers are old", style="bold red"))
+    for key, (counts, load) in looks.items():
+        parts.append(Text.assemble((shown(key), "bold"), ("  paused" if load.is_paused else "", "yellow")))
+        waits = "-" if load.oldest_due is None else f"{load.oldest_due.total_seconds():.1f} s"
+        parts.append(Text(f"due {load.due:,}  delayed {load.delayed:,}  first waits {waits}  workers {load.workers:,}"))
+        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+        table.add_column(min_width=10)
+        table.add_column(justify="right", min_width=10)
+        table.add_column(ratio=1)
+        most = max(counts.values()) or 1
+        for status in JobStatus:
+            table.add_row(status.value, f"{counts[status]:,}", Bar(most, 0, counts[status], color=_COLORS[status]))
+        parts += [table, Text("")]
+    return Group(*parts)
