@@ -89,6 +89,7 @@ from jobsvalkey.scheduling import (
 )
 from jobsvalkey.service import (
     CleanupOptions,
+    HttpOptions,
     JobService,
     Lifespan,
     ServiceHealth,
@@ -118,6 +119,7 @@ __all__ = [
     "ExclusiveLock",
     "ExponentialJitter",
     "Handler",
+    "HttpOptions",
     "Inconsistency",
     "InconsistencyKind",
     "InvalidParameters",

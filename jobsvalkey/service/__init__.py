@@ -3,5 +3,6 @@
 from jobsvalkey.service.health import ServiceHealth
 from jobsvalkey.service.job_service import JobService, Lifespan
 from jobsvalkey.service.options import CleanupOptions
+from jobsvalkey.service.probes import HttpOptions
 
-__all__ = ["CleanupOptions", "JobService", "Lifespan", "ServiceHealth"]
+__all__ = ["CleanupOptions", "HttpOptions", "JobService", "Lifespan", "ServiceHealth"]

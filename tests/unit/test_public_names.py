@@ -11,8 +11,8 @@ from jobsvalkey import contract
 WRITTEN_BY_USERS = """
 DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock BlockingJobQueue CallNext ClaimLost CleanupOptions
 CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule ExclusiveLock ExponentialJitter
-Handler Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled JobCleanup JobContext JobDefinition
-JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome JobParameters JobQueue JobRecord
+Handler HttpOptions Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled JobCleanup JobContext
+JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome JobParameters JobQueue JobRecord
 JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan Load MetricsMiddleware Middleware
 Month MultiQueueProcessor NamedParameters NoRetry PayloadTooLarge PoppedJob Processor ProcessorOptions ProcessorState
 Push PushIncomplete PushTooLarge PushedJob RecordPage Retention RetentionPolicy RetryStrategy Schedule ScheduledJob
