@@ -62,15 +62,25 @@ class Supervisor:
         self._stop = asyncio.Event()
 
     async def run(self) -> bool:
-        """Whether all processes ended well, once all have ended."""
-        with stop_signals(self._pass_on):
-            async with asyncio.TaskGroup() as group:
-                slots = [group.create_task(self._keep(number)) for number in range(1, self._processes + 1)]
+        """Whether all processes ended well, once all have ended. Signals stop them."""
+        with stop_signals(self.stop):
+            return await self.run_until_stopped()
+
+    async def run_until_stopped(self) -> bool:
+        """Run as `run` does, without signals."""
+        async with asyncio.TaskGroup() as group:
+            slots = [group.create_task(self._keep(number)) for number in range(1, self._processes + 1)]
         for killer in self._killers:
             killer.cancel()
         return all(slot.result() for slot in slots)
 
-    def _pass_on(self) -> None:
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was stopped."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Stop the processes, gracefully; a second call does not wait for their jobs."""
         self._stop.set()
         self._words.append(AT_ONCE if self._words else GRACEFULLY)
         for child in self._running:

@@ -158,7 +158,7 @@ def _listen(options: HttpOptions, probes: Probes) -> ThreadingHTTPServer:
 
         do_HEAD = do_GET  # noqa: N815 - as http.server has it
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as http.server has it
             """Log nothing: probes come all the time."""
 
     class Server(ThreadingHTTPServer):
