@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jobsvalkey.contract import ConfigurationError
 from jobsvalkey.runtime import JobQueue, ProcessorOptions
@@ -13,6 +13,7 @@ from jobsvalkey.runtime.queue_run import ServedQueue
 from jobsvalkey.runtime.signals import stop_signals
 from jobsvalkey.service.health import ServiceHealth
 from jobsvalkey.service.lifespan import LifespanRun
+from jobsvalkey.service.probes import HttpOptions, Probes
 from jobsvalkey.service.service_run import ServicePart, ServiceRun
 
 
@@ -27,6 +28,11 @@ class Member(Protocol):
     @property
     def weights(self) -> Sequence[float] | None:
         """The shares of its queues; `None` is a strict order."""
+        ...
+
+    @property
+    def http(self) -> HttpOptions | None:
+        """Where it answers probes; `None` is nowhere."""
         ...
 
     def part(self) -> ServicePart:
@@ -47,16 +53,24 @@ class ServiceGroup:
     Args:
         members: the services, in the order in which they are served.
         weights: one for each service, which its queues share; `None` is a strict order.
+        http: where probes are answered; `None` is nowhere, and `"own"` as the first service says that says it.
 
     Raises:
         ValueError: a weight is missing, or not above zero; or there are none, and a service has some for its queues.
     """
 
-    def __init__(self, members: Sequence[Member], *, weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        *,
+        weights: Sequence[float] | None = None,
+        http: HttpOptions | Literal["own"] | None = "own",
+    ) -> None:
         self._members = list(members)
         if len(self._members) > 1 and weights is None and any(member.weights is not None for member in members):
             raise ValueError("a service has weights for its own queues: give weights for the services, too")
         self._weights = check_weights(weights, len(self._members))
+        self._http: HttpOptions | Literal["own"] | None = http
         self._run: ServiceRun | None = None
 
     def begin(self, *, burst: bool, recycle_after: int | None = None) -> ServiceRun:
@@ -101,9 +115,21 @@ class ServiceGroup:
         run = self.begin(burst=burst, recycle_after=recycle_after)
         try:
             with stop_signals(self.stop) if handle_signals else nullcontext():
-                return await run.run()
+                return await self.work(run)
         finally:
             self.end()
+
+    async def work(self, run: ServiceRun) -> bool:
+        """Do a run, and answer probes meanwhile.
+
+        Raises:
+            ConfigurationError: the address for probes cannot be listened at. Others: as the run does.
+        """
+        http = self._http
+        if http == "own":
+            http = next((member.http for member in self._members if member.http is not None), None)
+        async with nullcontext() if http is None else Probes(http, self.health, run.load):
+            return await run.run()
 
     def stop(self) -> None:
         """Push and claim nothing more, and end when the running jobs have; a second call does not wait for them."""
@@ -119,6 +145,7 @@ class QueueMember:
     """A queue without a service around it."""
 
     weights: Sequence[float] | None = None
+    http: HttpOptions | None = None
 
     def __init__(self, queue: JobQueue[Any]) -> None:
         self._queue = queue

@@ -28,6 +28,7 @@ from jobsvalkey.service.group import ServiceGroup
 from jobsvalkey.service.health import ServiceHealth
 from jobsvalkey.service.lifespan import LifespanRun, check_lifespan, types_given_by
 from jobsvalkey.service.options import CleanupOptions
+from jobsvalkey.service.probes import HttpOptions
 from jobsvalkey.service.service_run import ServicePart, ServiceRun
 
 P = TypeVar("P")
@@ -65,6 +66,7 @@ class JobService(JobQueue[D_co]):
         lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
             and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by
             those of its fields.
+        http: where it answers probes while it runs, and says how much there is to do; `None` is nowhere.
 
     Raises:
         TypeError: the lifespan is something else.
@@ -84,6 +86,7 @@ class JobService(JobQueue[D_co]):
         values: Values = "plain",
         weights: Sequence[float] | None = None,
         lifespan: Lifespan | None = None,
+        http: HttpOptions | None = None,
     ) -> None:
         first, *others = check_drivers(driver)
         super().__init__(first, default_retry_strategy=default_retry_strategy, middleware=middleware, values=values)
@@ -91,6 +94,8 @@ class JobService(JobQueue[D_co]):
         check_option("scheduler", scheduler, SchedulerOptions)
         check_option("cleanup", cleanup, CleanupOptions | None)
         check_lifespan(lifespan)
+        check_option("http", http, HttpOptions | None)
+        self._http = http
         self._lifespan = lifespan
         self._registry.state_types = frozenset() if lifespan is None else types_given_by(lifespan)
         self._queues: tuple[JobQueue[D_co], ...] = (
@@ -125,6 +130,11 @@ class JobService(JobQueue[D_co]):
     def weights(self) -> Sequence[float] | None:
         """The shares of its queues; `None` is a strict order."""
         return self._weights
+
+    @property
+    def http(self) -> HttpOptions | None:
+        """Where it answers probes; `None` is nowhere."""
+        return self._http
 
     @property
     def processor_options(self) -> ProcessorOptions:
@@ -230,7 +240,7 @@ class JobService(JobQueue[D_co]):
         run = self._group.begin(burst=False)
         try:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(run.run())
+                work = group.create_task(self._group.work(run))
                 work.add_done_callback(lambda _: run.begun.set())
                 try:
                     await run.begun.wait()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jobsvalkey.contract import Capability, InspectionDriver, Load
 from jobsvalkey.runtime.processor import BaseProcessor
 from jobsvalkey.runtime.queue_run import ServedQueue
 from jobsvalkey.scheduling import Scheduler
@@ -76,6 +77,21 @@ class ServiceRun:
                 return recycled
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+
+    async def load(self) -> dict[str, Load]:
+        """Look how much there is to do in each queue, by its key; one whose driver cannot be looked into is left out.
+
+        Raises:
+            StoreUnavailable: a store did not answer in time.
+        """
+        drivers = [queue.driver for part in self._parts for queue in part.queues]
+        keys = [str(getattr(driver.configuration, "queue_key", "")) for driver in drivers]
+        return {
+            # Queues of several servers may have the same key.
+            key if keys.count(key) == 1 else f"{key} of {getattr(driver, 'address', place)}": await driver.load()
+            for place, (key, driver) in enumerate(zip(keys, drivers, strict=True), 1)
+            if Capability.INSPECTION in driver.capabilities and isinstance(driver, InspectionDriver)
+        }
 
     def stop(self) -> None:
         """Push and claim nothing more; the jobs that run may end."""

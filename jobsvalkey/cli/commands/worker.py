@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -13,6 +14,8 @@ import typer
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.loading import load, opened
 from jobsvalkey.cli.options import Targets
+from jobsvalkey.cli.probing import NOWHERE, Probing, read_probes
+from jobsvalkey.cli.reloading import Reloader, changes_in, check_watching
 from jobsvalkey.cli.stopping import Stopping
 from jobsvalkey.cli.supervisor import RECYCLED, Supervisor
 from jobsvalkey.cli.terminal import TerminalFormatter
@@ -45,6 +48,17 @@ def worker(
         int | None,
         typer.Option(metavar="N", min=1, help="Start a fresh process after N jobs.", show_default=False),
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Answer /healthz, /readyz, /load and /metrics there; or none, whatever the service says.",
+            show_default=False,
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Start anew at each change of a Python file in this folder.")
+    ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the jobs of a service, or of several, which share the slots of one worker.
@@ -55,43 +69,65 @@ def worker(
     if twice := next((target for target in targets if targets.count(target) > 1), None):
         raise WrongUsage(f"{twice} is named twice: --weights is how to serve it more often")
     shares = _weights(weights, len(targets))
+    probes = read_probes(http)
+    if watch:
+        if burst or http not in (None, NOWHERE):
+            raise WrongUsage("--watch is for development: leave out --burst and --http")
+        check_watching()
+        probes = None  # the old workers, which still end, have the address
     stopping = Stopping()
     found = {target: load(target, *_KINDS) for target in targets}
     try:
         if not stopping.was_told:  # while a module was loaded, which swallowed it
             _configure_logging(level)
-            _run_or_supervise(found, shares, processes, burst, recycle_after, log_level, stopping)
+            if stopping.is_supervised or (processes == 1 and recycle_after is None and not watch):
+                if _in_a_loop(stopping, _run(found, shares, burst, recycle_after, probes, stopping)):
+                    raise typer.Exit(RECYCLED)
+                return
+            _check_supervised(found, processes, probes)
+            command = [sys.executable, "-m", "jobsvalkey.cli", "worker", *found, "--log-level", log_level]
+            command += _options(
+                weights=shares, burst=burst, recycle_after=recycle_after, http=NOWHERE if watch else http
+            )
+            if not _in_a_loop(stopping, _supervise(command, processes, burst, watch, stopping)):
+                raise CommandFailed("a worker process did not end well: its last lines above say why")
     finally:
         for each in found.values():
             if inspect.iscoroutine(each):
                 each.close()  # of a supervisor, or of a process that was stopped before it came to that
 
 
-def _run_or_supervise(
-    found: Mapping[str, Any],
-    weights: Sequence[float] | None,
-    processes: int,
-    burst: bool,
-    recycle_after: int | None,
-    log_level: str,
-    stopping: Stopping,
-) -> None:
-    if stopping.is_supervised or (processes == 1 and recycle_after is None):
-        if _in_a_loop(stopping, _run(found, weights, burst, recycle_after, stopping)):
-            raise typer.Exit(RECYCLED)
-        return
+def _check_supervised(found: Mapping[str, Any], processes: int, probes: Probing) -> None:
+    """Check what every process would fail at, before any is started.
+
+    Raises:
+        CommandFailed: a service has no job.
+        WrongUsage: several processes would answer probes at one address.
+    """
     for target, each in found.items():
         if isinstance(each, JobQueue):
             _check_jobs(target, cast("JobQueue[Any]", each))
-    command = [sys.executable, "-m", "jobsvalkey.cli", "worker", *found, "--log-level", log_level]
+    own = any(isinstance(each, JobService) and each.http is not None for each in found.values())
+    if processes > 1 and (probes not in (None, "own") or (probes == "own" and own)):
+        raise WrongUsage(
+            "probes are those of one process: run several commands, leave out --processes, or use --http none"
+        )
+
+
+def _options(
+    *, weights: Sequence[float] | None, burst: bool, recycle_after: int | None, http: str | None
+) -> Sequence[str]:
+    """Return what a worker process is started with."""
+    options: list[str] = []
     if weights is not None:
-        command += ["--weights", ",".join(map(str, weights))]
+        options += ["--weights", ",".join(map(str, weights))]
     if burst:
-        command.append("--burst")
+        options.append("--burst")
     if recycle_after is not None:
-        command += ["--recycle-after", str(recycle_after)]
-    if not _in_a_loop(stopping, _supervise(command, processes, burst, stopping)):
-        raise CommandFailed("a worker process did not end well: its last lines above say why")
+        options += ["--recycle-after", str(recycle_after)]
+    if http is not None:
+        options += ["--http", http]
+    return options
 
 
 def _in_a_loop(stopping: Stopping, work: Coroutine[Any, Any, bool]) -> bool:
@@ -107,6 +143,7 @@ async def _run(
     weights: Sequence[float] | None,
     burst: bool,
     recycle_after: int | None,
+    probes: Probing,
     stopping: Stopping,
 ) -> bool:
     """Run jobs; whether the process is to be replaced by a fresh one."""
@@ -120,7 +157,7 @@ async def _run(
             jobs.append(_check_jobs(target, queues[-1]))
         members = [queue if isinstance(queue, JobService) else QueueMember(queue) for queue in queues]
         try:
-            group = ServiceGroup(members, weights=weights)
+            group = ServiceGroup(members, weights=weights, http=probes)
         except ValueError as error:
             raise CommandFailed(f"{error}, such as --weights 2,1") from error
         options = members[0].processor_options
@@ -159,8 +196,12 @@ def _said_if_it_waits(stopping: Stopping, health: Callable[[], ServiceHealth]) -
         timer.cancel()
 
 
-async def _supervise(command: list[str], processes: int, burst: bool, stopping: Stopping) -> bool:
-    return stopping.release() or await Supervisor(command, processes, burst=burst).run()
+async def _supervise(command: list[str], processes: int, burst: bool, watch: bool, stopping: Stopping) -> bool:
+    if stopping.release():
+        return True
+    if watch:
+        return await Reloader(lambda: Supervisor(command, processes, burst=False), changes_in(Path.cwd())).run()
+    return await Supervisor(command, processes, burst=burst).run()
 
 
 def _check_jobs(target: str, queue: JobQueue[Any]) -> list[str]:
