@@ -7,7 +7,7 @@ import typer
 from jobsvalkey.service import HttpOptions
 
 Probing: TypeAlias = HttpOptions | Literal["own"] | None
-"""Where probes are answered: there, as the services say, or nowhere."""
+"""The address for probes: this one, that of the services, or none."""
 NOWHERE: Final = "none"
 """The option's value for that."""
 

@@ -32,7 +32,7 @@ class Member(Protocol):
 
     @property
     def http(self) -> HttpOptions | None:
-        """Where it answers probes; `None` is nowhere."""
+        """The address where it answers probes; `None` is none."""
         ...
 
     def part(self) -> ServicePart:
@@ -53,7 +53,7 @@ class ServiceGroup:
     Args:
         members: the services, in the order in which they are served.
         weights: one for each service, which its queues share; `None` is a strict order.
-        http: where probes are answered; `None` is nowhere, and `"own"` as the first service says that says it.
+        http: the address where probes are answered; `None` is none, and `"own"` as the first service says that says it.
 
     Raises:
         ValueError: a weight is missing, or not above zero; or there are none, and a service has some for its queues.

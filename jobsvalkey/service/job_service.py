@@ -66,7 +66,7 @@ class JobService(JobQueue[D_co]):
         lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
             and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by
             those of its fields.
-        http: where it answers probes while it runs, and says how much there is to do; `None` is nowhere.
+        http: the address where it answers probes while it runs, and says how much there is to do; `None` is none.
 
     Raises:
         TypeError: the lifespan is something else.
@@ -133,7 +133,7 @@ class JobService(JobQueue[D_co]):
 
     @property
     def http(self) -> HttpOptions | None:
-        """Where it answers probes; `None` is nowhere."""
+        """The address where it answers probes; `None` is none."""
         return self._http
 
     @property

@@ -34,7 +34,7 @@ _SLOW_CLIENT: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
-    """Where a worker answers probes over HTTP: `/healthz`, `/readyz`, `/load` and `/metrics`.
+    """The address where a worker answers probes over HTTP: `/healthz`, `/readyz`, `/load` and `/metrics`.
 
     Raises:
         ValueError: the port is no port, or the lag is not above zero.
