@@ -53,6 +53,7 @@ from jobsvalkey.contract.driver import (
     ResumableDriver,
     SchedulingDriver,
 )
+from jobsvalkey.contract.durability import Durability
 from jobsvalkey.contract.errors import (
     ClaimLost,
     ConfigurationError,
@@ -61,6 +62,7 @@ from jobsvalkey.contract.errors import (
     JobAbandoned,
     JobsError,
     JobTimeout,
+    NotDurable,
     OperationRefused,
     PayloadTooLarge,
     PushIncomplete,
@@ -113,6 +115,7 @@ __all__ = [
     "DriverConfiguration",
     "Due",
     "DuplicateJob",
+    "Durability",
     "DurableDriver",
     "Exchanged",
     "Fail",
@@ -136,6 +139,7 @@ __all__ = [
     "MetadataDriver",
     "NamedParameters",
     "NewJob",
+    "NotDurable",
     "Numbering",
     "Operation",
     "OperationRefused",

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from jobsvalkey.contract.durability import Durability
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.unique import Unique
 
@@ -55,6 +56,8 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     """The fate of the job if one of those does not complete."""
     batch: JobID | None = None
     """The callback of the batch that the job belongs to."""
+    durability: Durability | None = None
+    """The demand that is met before the push returns; `None`: as the driver is configured. It is not stored."""
 
 
 class StoreOutcome(StrEnum):

@@ -42,6 +42,20 @@ class StoreFull(StoreUnavailable):
         super().__init__(message, outcome="not_done")
 
 
+class NotDurable(JobsError):
+    """A push was done, and what a `Durability` demands was not true in time.
+
+    The jobs, `job_ids`, are stored, and may run. When the time was over, `replicas` had them, and `append_only_file`
+    says whether the disk was known to. A push of the same ids again stores nothing twice, and waits again.
+    """
+
+    def __init__(self, message: str, *, replicas: int, append_only_file: bool, job_ids: Sequence[JobID] = ()) -> None:
+        super().__init__(message)
+        self.replicas: int = replicas
+        self.append_only_file: bool = append_only_file
+        self.job_ids: tuple[JobID, ...] = tuple(job_ids)
+
+
 class PushTooLarge(JobsError, ValueError):
     """More jobs, or bytes, than one atomic push takes."""
 

@@ -15,6 +15,7 @@ _NEEDED = {
     "after": Capability.FLOWS,
     "if_failed": Capability.FLOWS,
     "batch": Capability.FLOWS,
+    "durability": Capability.DURABILITY,
 }
 _PLAIN = NewJob(JobID(int=0), b"")
 
@@ -27,7 +28,7 @@ def refusals(items: Sequence[NewJob], capabilities: Collection[Capability]) -> l
     for item in items:
         # Nearly all jobs are plain, and a step may have a thousand, so that is asked in the quickest way.
         if (
-            item.keep_for is item.expires is item.lane is item.unique is item.batch is None
+            item.keep_for is item.expires is item.lane is item.unique is item.batch is item.durability is None
             and not item.priority
             and not item.after
             and item.if_failed == "cancel"

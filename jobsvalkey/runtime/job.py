@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
-from jobsvalkey.contract import ConfigurationError, Due, InvalidParameters, JobID, JobName, NamedParameters, check_due
+from jobsvalkey.contract import (
+    ConfigurationError,
+    Due,
+    Durability,
+    InvalidParameters,
+    JobID,
+    JobName,
+    NamedParameters,
+    check_due,
+)
 from jobsvalkey.contract.option_types import check_option, check_types
 from jobsvalkey.contract.spans import check_span
 from jobsvalkey.runtime.context import JobContext
@@ -41,6 +50,8 @@ class JobOptions:
     keep_for: timedelta | None = None
     """How long the job is kept after its end, with its result, at least, whatever the retention policy says: more than
     none, up to 36,500 days."""
+    durability: Durability | None = None
+    """The demand that is met before the push returns; by default that of the driver's configuration."""
 
     def __post_init__(self) -> None:
         check_types(self)

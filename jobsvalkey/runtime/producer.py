@@ -10,6 +10,7 @@ from jobsvalkey.contract import (
     JobID,
     JobsError,
     NewJob,
+    NotDurable,
     Pushed,
     PushIncomplete,
     QueueDriver,
@@ -53,6 +54,7 @@ class Producer:
         self._driver = driver
         self._kept = kept
         self._can_keep = Capability.RESULTS in driver.capabilities
+        self._can_promise = Capability.DURABILITY in driver.capabilities
         self._encode = encode
         self._chain = chain
 
@@ -101,15 +103,24 @@ class Producer:
         return self._item(job_id, name, request, options)
 
     def _item(self, job_id: JobID, name: str, request: bytes, options: JobOptions) -> NewJob:
+        if options.durability is not None and not self._can_promise:
+            raise UnsupportedOperation(
+                f"{type(self._driver).__name__} lacks the capability {Capability.DURABILITY.value!r}: leave out "
+                "durability, or use a driver that has it"
+            )
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
         if keep_for is None:
-            return NewJob(job_id, request, options.due, options.job_id is not None)
+            return NewJob(job_id, request, options.due, options.job_id is not None, durability=options.durability)
         if not self._can_keep:
             raise UnsupportedOperation(
                 f"job {name!r} is to be kept for its result, and {type(self._driver).__name__} lacks the "
                 f"capability {Capability.RESULTS.value!r}: leave out keep_for and keep_result, or use one that has it"
             )
-        return NewJob(job_id, request, options.due, options.job_id is not None, keep_for=keep_for)
+        return NewJob(
+            *(job_id, request, options.due, options.job_id is not None),
+            keep_for=keep_for,
+            durability=options.durability,
+        )
 
     async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> JobID:
         """Store one job; its id."""
@@ -149,6 +160,8 @@ class Producer:
             try:
                 answer = await self._push(chunk)
             except JobsError as error:
+                if isinstance(error, NotDurable):
+                    done += error.job_ids
                 raise PushIncomplete(
                     f"{len(done):,} of {len(items):,} jobs are stored, then the push broke off: {error}", stored=done
                 ) from error

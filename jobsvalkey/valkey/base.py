@@ -6,7 +6,16 @@ from typing import Final, Self
 
 from valkey.asyncio import Valkey, ValkeyCluster
 
-from jobsvalkey.contract import CAPABILITY_PROTOCOLS, Capability, Clock, Operation, SystemClock
+from jobsvalkey.contract import (
+    CAPABILITY_PROTOCOLS,
+    Capability,
+    Clock,
+    Durability,
+    NewJob,
+    Operation,
+    SystemClock,
+)
+from jobsvalkey.contract.durability import strongest_durability
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
@@ -78,8 +87,14 @@ class ValkeyBase:
         arguments: Sequence[Argument],
         operation: Operation | None,
         asked: Sequence[Argument] | None = None,
+        demand: Durability | None = None,
     ) -> Reply:
-        return await self._session().control_writer.run(script, arguments, operation, asked)
+        return await self._session().writer_for(demand).run(script, arguments, operation, asked)
+
+    def _demand(self, items: Sequence[NewJob]) -> Durability | None:
+        """Everything that is demanded of one step."""
+        default = self._configuration.durability
+        return strongest_durability(item.durability or default for item in items)
 
     async def _read(self, script: Script, arguments: Sequence[Argument]) -> Reply:
         session = self._session()

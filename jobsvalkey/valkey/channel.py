@@ -4,16 +4,20 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from valkey.exceptions import NoScriptError, ResponseError, ValkeyError
 
-from jobsvalkey.contract import JobsError, StoreUnavailable
+from jobsvalkey.contract import JobsError, NotDurable, StoreUnavailable
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.connection import Connection
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import explain, without_login
 from jobsvalkey.valkey.routes import Route
 from jobsvalkey.valkey.scripting import Script
+
+if TYPE_CHECKING:
+    from jobsvalkey.valkey.confirming import Confirmation
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1.0
 """Seconds between attempts: doubled each time, with jitter."""
@@ -50,22 +54,36 @@ class Channel:
         patience: float,
         silence: float | None = None,
         repeat: Callable[[], Sequence[Argument]] | None = None,
+        confirmation: "Confirmation | None" = None,
     ) -> Reply:
         """The reply of a script, repeated until there is one.
 
         `patience` is in seconds, 0 for once; it is not over while bytes arrive or leave. `silence` is how many seconds
         without a byte an attempt is given, if that is less than the client's read timeout. `repeat` makes the
-        arguments for when it has been sent in vain, if they differ.
+        arguments for when it has been sent in vain, if they differ. With a `confirmation` the step is done when that
+        has been asked, on the same connection: a step that was done there is repeated elsewhere, and confirmed there.
 
         Raises:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
+            NotDurable: it was done, and not confirmed.
         """
         context = self._context.arguments()
+        unmet: NotDurable | None = None
 
         async def attempt(again: bool) -> Reply:
-            return await self.run(script, context, repeat() if again and repeat is not None else arguments)
+            nonlocal unmet
+            reply = await self.run(script, context, repeat() if again and repeat is not None else arguments)
+            if confirmation is not None:
+                self._give(self._silence + confirmation.seconds)
+                unmet = await confirmation.ask(self, reply)
+            return reply
 
-        return await self._persist(attempt, patience, self._silence if silence is None else min(silence, self._silence))
+        reply = await self._persist(
+            attempt, patience, self._silence if silence is None else min(silence, self._silence)
+        )
+        if unmet is not None:
+            raise unmet
+        return reply
 
     async def command(self, *words: Argument, patience: float, blocking: float = 0) -> Reply:
         """The reply of a plain command that may be repeated; `blocking` is how many seconds it blocks by itself."""
@@ -173,6 +191,11 @@ class Channel:
             pass  # closed meanwhile
         finally:
             self._timer = None
+
+    def _give(self, seconds: float) -> None:
+        """Let the attempt that is under way go on for so long: the server waits, and says nothing meanwhile."""
+        if self._timer is not None and not self._timer.expired():
+            self._timer.reschedule(self._loop.time() + seconds)
 
     def _moved(self) -> None:
         """Give the attempt that is under way its time anew: bytes that move are an answer on its way."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from jobsvalkey.contract import DriverConfiguration
+from jobsvalkey.contract import DriverConfiguration, Durability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,10 @@ class ValkeyConfiguration(DriverConfiguration):
     """
     unowned_grace: timedelta = timedelta(seconds=5)
     """How long a Swift worker may hold a job without a lock, as one does that starts, before the job is recovered."""
+
+    durability: Durability | None = None
+    """The demand that is met before a push returns; `None`: the server has the job in its memory. `JobOptions` may have
+    another one."""
 
     def __post_init__(self) -> None:
         # Not super(): a slotted dataclass is a new class, which the implicit form does not find.

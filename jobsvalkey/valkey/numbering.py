@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jobsvalkey.contract import Operation, check_sequence
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.confirming import Confirmation
 from jobsvalkey.valkey.scripting import Script
 
 
@@ -16,8 +17,9 @@ class NumberedWriter:
     A channel sends in the order of the calls, so the numbers arrive in order.
     """
 
-    def __init__(self, channel: Channel, patience: float) -> None:
+    def __init__(self, channel: Channel, patience: float, confirmation: Confirmation | None = None) -> None:
         self._channel = channel
+        self._confirmation = confirmation
         self._patience = patience
         self._producer = secrets.token_hex(16)
         self._sequence = 0
@@ -48,5 +50,8 @@ class NumberedWriter:
             text = b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
             number = [operation.producer, check_sequence(operation.sequence), hashlib.sha256(text).hexdigest()]
         return await self._channel.call(
-            script, [*number, *arguments], patience=self._patience if patience is None else patience
+            script,
+            [*number, *arguments],
+            patience=self._patience if patience is None else patience,
+            confirmation=self._confirmation,
         )

@@ -27,6 +27,7 @@ from jobsvalkey.contract import (
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.base import ValkeyBase
+from jobsvalkey.valkey.confirming import naming
 from jobsvalkey.valkey.scripting import CLOSE_WORKER, PUSH, RECOVER, RENEW
 from jobsvalkey.valkey.words import CloseWorker, Exchange, Recover, Renew
 
@@ -46,15 +47,18 @@ class ValkeyQueueing(ValkeyBase):
             PushTooLarge: more than `max_atomic_push` jobs or `max_atomic_push_bytes` bytes.
             PayloadTooLarge: a request of more than `max_payload` bytes.
             StoreFull: no room. `StoreUnavailable`: no answer within `operation_timeout`.
+            NotDurable: stored, and what a `durability` demands was not true in time.
         """
         size = check_push(items, self._configuration)
         if not items and operation is None:
             return []
         if refused := refusals(items, self.capabilities):
             return refused
-        if operation is None:
-            return await self._session().pusher.push(items, size)
-        return wire.pushed(items, await self._write(PUSH, wire.push_arguments(items), operation))
+        demand = self._demand(items)
+        with naming(items):
+            if operation is None:
+                return await self._session().pusher_for(demand).push(items, size)
+            return wire.pushed(items, await self._write(PUSH, wire.push_arguments(items), operation, demand=demand))
 
     async def exchange(
         self,

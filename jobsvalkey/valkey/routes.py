@@ -143,7 +143,7 @@ class _SentinelRoute(_SoughtRoute):
         return await self._open(host=host, port=port)
 
     def _read(self, reply: Reply, asked: Settings) -> Place | None:
-        state = _mapping(reply)
+        state = mapping(reply)
         flags = state[b"flags"].split(b",")
         if b"s_down" in flags or b"o_down" in flags or int(state[b"num-other-sentinels"]) < self._least_others:
             return None
@@ -249,7 +249,7 @@ async def _answer(connection_class: type[Any], settings: Settings, words: Sequen
         await connection.disconnect(nowait=True)
 
 
-def _mapping(reply: Reply) -> Mapping[bytes, bytes]:
+def mapping(reply: Reply) -> Mapping[bytes, bytes]:
     """A map as RESP3 has it, or as RESP2 does, as a flat list."""
     if isinstance(reply, list):
         flat = cast("list[bytes]", reply)

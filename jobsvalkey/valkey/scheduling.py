@@ -11,6 +11,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.base import ValkeyBase
+from jobsvalkey.valkey.confirming import UNEXPECTED, naming
 from jobsvalkey.valkey.scripting import PUSH_IF
 from jobsvalkey.valkey.words import PushIf
 
@@ -35,8 +36,11 @@ class ValkeyScheduling(ValkeyBase):
             expected=expected or b"",
             value=value,
         )
-        answer: bytes = await self._write(PUSH_IF, [*words, *wire.push_arguments([item])], operation)
-        if answer == b"unexpected":
+        with naming([item]):
+            answer: bytes = await self._write(
+                PUSH_IF, [*words, *wire.push_arguments([item])], operation, demand=self._demand([item])
+            )
+        if answer == UNEXPECTED:
             return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
         (done,) = wire.pushed([item], answer)
         return PushedIf(done.outcome, done.job_id)

@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 from string import ascii_letters
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from valkey.exceptions import ResponseError
 
-from jobsvalkey.contract import WorkerID
+from jobsvalkey.contract import Durability, WorkerID
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
+from jobsvalkey.valkey.confirming import Confirmation
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.ends import Ends
 from jobsvalkey.valkey.exchanges import ExchangeChannel
@@ -53,6 +54,14 @@ LAYOUT = b"1"
 """The version of the layout of the keys."""
 
 
+class DurablePushes(NamedTuple):
+    """A connection for pushes that wait for a demand."""
+
+    channel: Channel
+    writer: NumberedWriter
+    pusher: Pusher
+
+
 class Session:
     """Each channel serves one purpose, so that no call waits behind one of another kind; it connects on first use."""
 
@@ -71,6 +80,8 @@ class Session:
         self.upkeep: Channel = self._channel(RENEW, CLOSE_WORKER)
         """For the locks of workers."""
         self._pushes = self._channel(PUSH)
+        self._configuration = configuration
+        self._durable: dict[Durability, DurablePushes] = {}
         self._waits = self._channel()
         self._news = self._channel()
         self._ends = self._channel()
@@ -85,6 +96,26 @@ class Session:
             *(route.read_timeout, self._ends, f"{context.queue_key}.metadata._ended"),
             *(configuration.poll_time.total_seconds(), self._tasks),
         )
+
+    def pusher_for(self, demand: Durability | None) -> Pusher:
+        """The pusher of steps that are to be confirmed, or need not be."""
+        return self.pusher if demand is None else self._durable_pushes(demand).pusher
+
+    def writer_for(self, demand: Durability | None) -> NumberedWriter:
+        """The same for steps that share no round trips."""
+        return self.control_writer if demand is None else self._durable_pushes(demand).writer
+
+    def _durable_pushes(self, demand: Durability) -> DurablePushes:
+        """They go over a connection of their own, so that no others wait."""
+        found = self._durable.get(demand)
+        if found is None:
+            confirmation = Confirmation(demand)
+            channel = Channel(self._route, self._context, partial(self._greet, (PUSH, PUSH_IF), confirmation))
+            patience = self.patience and self.patience + confirmation.seconds
+            writer = NumberedWriter(channel, patience, confirmation)
+            found = DurablePushes(channel, writer, Pusher(writer, self._tasks, self._configuration, patience))
+            self._durable[demand] = found
+        return found
 
     def new_call(self) -> str:
         """A name for one call, however often it is sent."""
@@ -119,17 +150,20 @@ class Session:
 
     @property
     def _channels(self) -> tuple[Channel, ...]:
-        return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news, self._ends
+        durable = (pushes.channel for pushes in self._durable.values())
+        return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news, self._ends, *durable
 
     def _channel(self, *writing: Script) -> Channel:
-        return Channel(self._route, self._context, partial(self._greet, writing))
+        return Channel(self._route, self._context, partial(self._greet, writing, None))
 
-    async def _greet(self, writing: Sequence[Script], channel: Channel) -> None:
+    async def _greet(self, writing: Sequence[Script], confirmation: Confirmation | None, channel: Channel) -> None:
         if not has_hash_tag(self._context.queue_key):
             await self._refuse_cluster(channel)
         await self._check_layout(channel)
         if writing:
             await self._check_rights(channel, sorted(frozenset[str]().union(*(script.commands for script in writing))))
+        if confirmation is not None:
+            await confirmation.check(channel)
 
     async def _refuse_cluster(self, channel: Channel) -> None:
         """Before any script is sent: servers differ in what they make of one whose keys lie in several slots."""

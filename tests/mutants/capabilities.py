@@ -1,11 +1,9 @@
 """Bugs of what a driver says of itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from jobsvalkey.contract import (
-    JobID,
-    Operation,
-)
+from jobsvalkey.contract import JobID, NewJob, NotDurable, Operation, Pushed
 from tests.mutants.mutant import Twin, mutant
 
 
@@ -22,6 +20,16 @@ class StatedButMissing(Twin):
     """`DURABILITY` is listed as supported, and there is no such method."""
 
     is_durable: Any = None
+
+
+@mutant("test_inspection_a_demand_that_is_not_met_is_told_after_the_push")
+class RefusesDemands(Twin):
+    """A push that demands durability says that the demand was not met, and has stored nothing."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        if any(item.durability is not None for item in items):
+            raise NotDurable("not stored", replicas=0, append_only_file=False, job_ids=[item.job_id for item in items])
+        return await super().push(items, operation=operation)
 
 
 @mutant("test_capability_closing_twice")

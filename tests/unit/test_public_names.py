@@ -10,14 +10,15 @@ from jobsvalkey import contract
 
 WRITTEN_BY_USERS = """
 DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock BlockingJobQueue CallNext ClaimLost CleanupOptions
-CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule ExclusiveLock ExponentialJitter
-Handler HttpOptions Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled JobCleanup JobContext
-JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome JobParameters JobQueue
-JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan Load MetricsMiddleware
-Middleware Month MultiQueueProcessor NamedParameters NoRetry PayloadTooLarge PoppedJob Processor ProcessorOptions
-ProcessorState Push PushIncomplete PushTooLarge PushedJob RecordPage Retention RetentionPolicy RetryStrategy Schedule
-ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable Task TaskWithOptions TracingMiddleware
-UnknownJob UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values new_job_id retain_for retain_last
+CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule Durability ExclusiveLock
+ExponentialJitter Handler HttpOptions Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled
+JobCleanup JobContext JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome
+JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan Load
+MetricsMiddleware Middleware Month MultiQueueProcessor NamedParameters NoRetry NotDurable PayloadTooLarge PoppedJob
+Processor ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge PushedJob RecordPage Retention
+RetentionPolicy RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable
+Task TaskWithOptions TracingMiddleware UnknownJob UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values
+new_job_id retain_for retain_last
 """
 """In `jobsvalkey`."""
 
