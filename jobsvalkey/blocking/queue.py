@@ -12,7 +12,7 @@ from uuid import UUID
 from jobsvalkey.blocking.background import Tenant
 from jobsvalkey.blocking.methods import Blocking, D_co, iterates_over, waits_for
 from jobsvalkey.blocking.process import call, leave, let_go
-from jobsvalkey.contract import ConfigurationError, JobID, JobName, JobParameters, NamedParameters, QueueDriver
+from jobsvalkey.contract import ConfigurationError, JobID, JobName, JobParameters, NamedParameters, Pushed, QueueDriver
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue, RetryStrategy, Values
 from jobsvalkey.runtime.capabilities import ResultsQueueDriver
@@ -134,6 +134,23 @@ class BlockingJobQueue(Blocking[D_co]):
             As `JobQueue.push` does.
         """
         return call(self._tenant, lambda queue: queue.push(job, *parameters, options=options))
+
+    @overload
+    def push_unless_held(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> Pushed: ...
+
+    @overload
+    def push_unless_held(self, job: NamedParameters[Any], /, *, options: JobOptions = ...) -> Pushed: ...
+
+    @overload
+    def push_unless_held(self, job: JobParameters, /, *, options: JobOptions = ...) -> Pushed: ...
+
+    def push_unless_held(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> Pushed:
+        """Do as `push` does, and say what became of the job.
+
+        Raises:
+            As `JobQueue.push` does.
+        """
+        return call(self._tenant, lambda queue: queue.push_unless_held(job, *parameters, options=options))
 
     @overload
     def result(

@@ -102,7 +102,7 @@ class Middleware(Protocol):
         """Run before a job is encoded and stored. May add to `job.trace`."""
 
     async def on_pushed(self, job: PushedJob, stored: bool) -> None:
-        """Run after the store has acknowledged a job; `stored` is `False` for the duplicate of an id that was given."""
+        """Run after the store has acknowledged a job; `stored` is `False` if that made no new one."""
 
     async def on_pop(self, job: PoppedJob) -> None:
         """Run before the handler, in its task."""

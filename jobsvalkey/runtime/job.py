@@ -16,6 +16,7 @@ from jobsvalkey.contract import (
     JobID,
     JobName,
     NamedParameters,
+    Unique,
     check_due,
 )
 from jobsvalkey.contract.option_types import check_option, check_types
@@ -52,6 +53,8 @@ class JobOptions:
     none, up to 36,500 days."""
     durability: Durability | None = None
     """The demand that is met before the push returns; by default that of the driver's configuration."""
+    unique: Unique | None = None
+    """A name that one job holds at a time: while another has it, this one is not stored, or takes the other's place."""
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     UnsupportedOperation,
     check_request,
     new_job_id,
+    refusals,
 )
 from jobsvalkey.middleware import PushedJob
 from jobsvalkey.runtime.codec import RequestEncoder
@@ -109,33 +110,37 @@ class Producer:
                 "durability, or use a driver that has it"
             )
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
-        if keep_for is None:
+        if keep_for is options.unique is None:
             return NewJob(job_id, request, options.due, options.job_id is not None, durability=options.durability)
-        if not self._can_keep:
+        if keep_for is not None and not self._can_keep:
             raise UnsupportedOperation(
                 f"job {name!r} is to be kept for its result, and {type(self._driver).__name__} lacks the "
                 f"capability {Capability.RESULTS.value!r}: leave out keep_for and keep_result, or use one that has it"
             )
-        return NewJob(
+        item = NewJob(
             *(job_id, request, options.due, options.job_id is not None),
             keep_for=keep_for,
             durability=options.durability,
+            unique=options.unique,
         )
+        for refused in refusals((item,), self._driver.capabilities):
+            check_refusal(refused)
+        return item
 
-    async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> JobID:
-        """Store one job; its id."""
+    async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> Pushed:
+        """Store one job; what became of it."""
         if not self._chain.at_push:
             job_id = _id_of(options)
             item = self._new(job_id, name, parameters, kind, options, self._driver.clock.now())
             (done,) = await self._driver.push((item,))
             check_refusal(done)
-            return done.job_id
+            return done
         item, pushed = await self.prepare(name, parameters, kind, options)
         (done,) = await self._driver.push((item,))
         check_refusal(done)
         if pushed is not None:
             await self._chain.pushed(pushed, done.outcome is StoreOutcome.STORED)
-        return done.job_id
+        return done
 
     async def push_many(self, jobs: Sequence[tuple[str, Any, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
         """Store many jobs, in one step or in chunks; their ids."""

@@ -17,6 +17,7 @@ from jobsvalkey.contract import (
     JobName,
     JobParameters,
     NamedParameters,
+    Pushed,
     PushedIf,
     QueueDriver,
     StoreOutcome,
@@ -130,15 +131,36 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
     async def push(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> JobID:
         """Store a job, to run as soon as a worker is free, or when `options` say. The handler may be elsewhere.
 
-        An id in the options that is there, or remembered, stores nothing, and is returned all the same.
+        An id in the options that is there, or remembered, stores nothing, and is returned all the same. If another job
+        holds the unique name in the options, that job's id is returned.
 
         Returns:
-            The job's id.
+            The id of the job that stands.
 
         Raises:
             InvalidParameters: the parameters cannot be encoded; nothing is stored.
             PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
             StoreUnavailable: the store did not answer in time; its `outcome` says whether the job may be there.
+        """
+        return (await self.push_unless_held(job, *parameters, options=options)).job_id
+
+    @overload
+    async def push_unless_held(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> Pushed: ...
+
+    @overload
+    async def push_unless_held(self, job: NamedParameters[Any], /, *, options: JobOptions = ...) -> Pushed: ...
+
+    @overload
+    async def push_unless_held(self, job: JobParameters, /, *, options: JobOptions = ...) -> Pushed: ...
+
+    async def push_unless_held(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> Pushed:
+        """Do as `push` does, and say what became of the job: for jobs with a unique name, or an id of their own.
+
+        Returns:
+            The `outcome`, which is `STORED`, `DUPLICATE` or `REPLACED`, and the `job_id` of the job that stands.
+
+        Raises:
+            As `push` does.
         """
         _check_options(options)
         if parameters:
@@ -166,18 +188,20 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
             atomic: whether it is one step, of up to the driver's `max_atomic_push` jobs.
 
         Returns:
-            The ids, in order.
+            The ids of the jobs that stand, in order.
 
         Raises:
             InvalidParameters, PayloadTooLarge: of any job; nothing is stored.
             PushTooLarge: too many jobs, or bytes, for one step; nothing is stored.
             PushIncomplete: with `atomic=False`, the store failed; the error carries the ids that are stored.
             StoreUnavailable: the store did not answer in time.
-            ValueError: `options` give an id, which only one job can have.
+            ValueError: `options` give an id or a unique name, which only one job can have.
         """
         _check_options(options)
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
+        if options.unique is not None:
+            raise ValueError("one unique name is not for many jobs: give each its own, with Push(..., options=...)")
         check_jobs(jobs)
         check_option("atomic", atomic, bool)
         items = [

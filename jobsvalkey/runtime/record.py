@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobsvalkey.contract import InvalidParameters, JobID, JobStatus, StoredJob, WorkerID
+from jobsvalkey.contract import InvalidParameters, JobID, JobStatus, StoredJob, Unique, WorkerID
 from jobsvalkey.runtime.codec import from_reference_date, read_request
 from jobsvalkey.runtime.failure import JobError, decode_error
 
@@ -47,6 +47,8 @@ class JobRecord:
     """The return value of its handler, as JSON; of a completed job that has a result."""
     keep_for: timedelta | None = None
     """How long it is kept after its end, at least; `None` if the retention policy alone decides."""
+    unique: Unique | None = None
+    """The name that it was pushed with, of which one job at a time holds it; `None` if there was none."""
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
@@ -76,4 +78,5 @@ class JobRecord:
             recoveries=job.recoveries,
             result=None if job.result is None else job.result.decode(errors="replace"),
             keep_for=job.keep_for,
+            unique=job.unique,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, TypeVar, cast, overload
 
-from jobsvalkey.contract import JobName, JobParameters, NamedParameters
+from jobsvalkey.contract import JobName, JobParameters, NamedParameters, Unique
 from jobsvalkey.runtime import JobQueue, Task
 from jobsvalkey.runtime.job import unpack_job
 from jobsvalkey.scheduling.options import SchedulerOptions
@@ -29,6 +29,7 @@ class JobSchedule:
         schedule: Schedule,
         *,
         accuracy: Accuracy = ...,
+        unique: Unique | None = ...,
         id: str | None = ...,
     ) -> None: ...
 
@@ -40,6 +41,7 @@ class JobSchedule:
         /,
         *,
         accuracy: Accuracy = ...,
+        unique: Unique | None = ...,
         id: str | None = ...,
     ) -> None: ...
 
@@ -51,6 +53,7 @@ class JobSchedule:
         schedule: Any = None,
         *,
         accuracy: Accuracy = Accuracy.LATEST,
+        unique: Unique | None = None,
         id: str | None = None,  # noqa: A002 - it is one
     ) -> None:
         """Run a job on a schedule: `add_job(parameters, schedule)` or `add_job(job_name, parameters, schedule)`.
@@ -59,6 +62,9 @@ class JobSchedule:
 
         If a job has several schedules, each needs an `id` of its own; by default it is the job's name. The last date
         of a schedule is kept under the id: under a new one it starts afresh.
+
+        With `unique` a trigger pushes nothing, or replaces the job, while another holds that name. So a run that goes
+        on beyond the next trigger does not meet the next run.
 
         Raises:
             DuplicateSchedule: the id is taken.
@@ -77,7 +83,7 @@ class JobSchedule:
             raise ValueError(f"the id of a schedule of job {named.job.name!r} is not empty")
         if key in self._jobs:
             raise DuplicateSchedule(f"there is a schedule {key!r} already: give each schedule of a job its own id=")
-        self._jobs[key] = ScheduledJob(id=key, job=named, schedule=schedule, accuracy=accuracy)
+        self._jobs[key] = ScheduledJob(id=key, job=named, schedule=schedule, accuracy=accuracy, unique=unique)
 
     def __iter__(self) -> Iterator[ScheduledJob]:
         return iter(self._jobs.values())
@@ -96,6 +102,6 @@ class JobSchedule:
         Raises:
             ValueError: the name is empty, or would meet keys of the driver's own: `worker`, `worker.…`, or `_…` if it
                 is not the queue's key.
-            UnsupportedOperation: the driver cannot schedule.
+            UnsupportedOperation: the driver cannot schedule, or has no unique names, and a job has one.
         """
         return Scheduler(self, queue, name=name, options=options or SchedulerOptions())

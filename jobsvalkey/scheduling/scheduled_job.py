@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from jobsvalkey.contract import JobsError, NamedParameters
+from jobsvalkey.contract import JobsError, NamedParameters, Unique
+from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.scheduling.schedule import Schedule
 
 
@@ -30,3 +31,8 @@ class ScheduledJob:
     job: NamedParameters[Any]
     schedule: Schedule
     accuracy: Accuracy
+    unique: Unique | None = None
+    """A name of which one job at a time holds it; a trigger pushes nothing, or replaces that job, while it is held."""
+
+    def __post_init__(self) -> None:
+        check_option("unique", self.unique, Unique | None)

@@ -86,7 +86,9 @@ class Scheduler:
         options: SchedulerOptions,
     ) -> None:
         driver = queue.driver
-        for capability in (Capability.SCHEDULING, Capability.METADATA):
+        jobs = list(jobs)
+        unique = [Capability.UNIQUE] if any(job.unique is not None for job in jobs) else []
+        for capability in (Capability.SCHEDULING, Capability.METADATA, *unique):
             require(driver, driver.capabilities, capability)
         queue_key: str | None = getattr(driver.configuration, "queue_key", None)
         names = (name, options.name, queue_key, "default")
@@ -221,7 +223,9 @@ class Scheduler:
         progress.is_known = False
         pushed = await self._queue.push_if(
             progress.job.job,
-            options=JobOptions(job_id=_trigger_id(progress.key, trigger), delay_until=trigger),
+            options=JobOptions(
+                job_id=_trigger_id(progress.key, trigger), delay_until=trigger, unique=progress.job.unique
+            ),
             key=progress.key,
             expected=progress.stored,
             value=value,
@@ -231,7 +235,8 @@ class Scheduler:
             progress.is_ours = False
             self._log(logging.DEBUG, "another scheduler was first", progress)
         else:
-            self._log(logging.DEBUG, f"pushed for {trigger}", progress)
+            what = f"left to job {pushed.job_id}" if pushed.outcome is StoreOutcome.DUPLICATE else "pushed"
+            self._log(logging.DEBUG, f"{what} for {trigger}", progress)
             progress.moved(trigger, value)
             progress.is_known = True
 

@@ -13,12 +13,12 @@ DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock BlockingJobQueue Cal
 CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule Durability ExclusiveLock
 ExponentialJitter Handler HttpOptions Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled
 JobCleanup JobContext JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome
-JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan Load
-MetricsMiddleware Middleware Month MultiQueueProcessor NamedParameters NoRetry NotDurable PayloadTooLarge PoppedJob
-Processor ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge PushedJob RecordPage Retention
-RetentionPolicy RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull StoreUnavailable
-Task TaskWithOptions TracingMiddleware UnknownJob UnsupportedOperation ValkeyConfiguration ValkeyJobQueue Values
-new_job_id retain_for retain_last
+JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan
+Load MetricsMiddleware Middleware Month MultiQueueProcessor NamedParameters NoRetry NotDurable PayloadTooLarge
+PoppedJob Processor ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge Pushed PushedJob RecordPage
+Retention RetentionPolicy RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth StoreFull
+StoreOutcome StoreUnavailable Task TaskWithOptions TracingMiddleware Unique UnknownJob UnsupportedOperation
+ValkeyConfiguration ValkeyJobQueue Values new_job_id retain_for retain_last
 """
 """In `jobsvalkey`."""
 
@@ -26,10 +26,10 @@ WRITTEN_BY_AUTHORS_OF_DRIVERS = """
 CAPABILITY_PROTOCOLS FINISHED AbortableDriver Cancel
 AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
 Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator JobPage
-MetadataDriver NewJob Numbering Operation OperationRefused OrphanedCleanupParameters Pushed PausableDriver PushedIf
+MetadataDriver NewJob Numbering Operation OperationRefused OrphanedCleanupParameters PausableDriver PushedIf
 QueueDriver Refusal RefusalKind
 Release Renewed Report ResultsDriver ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement
-StoreOutcome StoredJob SystemClock Unique UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry
+StoredJob SystemClock UnknownParent WorkerClosed WorkerID aware check_bytes check_due check_expiry
 check_metadata_key check_push check_reports check_request check_sequence check_settlements digest_of refusals
 resolve_due
 """

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -12,8 +13,10 @@ from jobsvalkey.cli.durations import parse_duration
 from jobsvalkey.cli.errors import WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Url
 from jobsvalkey.cli.output import print_json, say
-from jobsvalkey.contract import JobID, JobName
+from jobsvalkey.contract import JobName, Pushed, StoreOutcome, Unique
 from jobsvalkey.runtime import JobOptions
+
+_UNTIL: Mapping[str, Literal["end", "start"]] = {"end": "end", "start": "start"}
 
 
 def push(
@@ -28,22 +31,36 @@ def push(
     job_id: Annotated[
         str | None, typer.Option(metavar="UUID", help="An id of your own: a second push of it does nothing.")
     ] = None,
+    unique: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="A name that one job holds at a time: while one does, nothing is pushed."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="end|start|TIME", help="How long the name is held: end if not given, or 90s, say."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the job that holds the name, if it has not begun to run.")
+    ] = False,
     url: Url = DEFAULT_URL,
     queue: Queue = DEFAULT_QUEUE,
     json: AsJson = False,
 ) -> None:
-    """Store one job and print its id."""
+    """Store one job and print its id; if another job holds the unique name, the id of that one."""
     if parameters == "-":
         parameters = _read_input()
-    options = _options(delay, job_id)
+    options = _options(delay, job_id, _unique(unique, until, replace=replace))
     raw = _checked(parameters)
     if not name:
         raise WrongUsage("NAME is empty: give the name under which the job is registered")
     pushed = asyncio.run(_push(url, queue, JobName[msgspec.Raw](name, msgspec.Raw), raw, options))
     if json:
-        print_json({"job_id": str(pushed)})
-    else:
-        say(str(pushed))
+        print_json({"job_id": str(pushed.job_id), "outcome": pushed.outcome.value})
+        return
+    say(str(pushed.job_id))
+    if options.unique is not None and pushed.outcome is not StoreOutcome.STORED:
+        what = "nothing was pushed" if pushed.outcome is StoreOutcome.DUPLICATE else "it was replaced"
+        say(f"this job holds the name {options.unique.key!r}: {what}", stderr=True)
 
 
 def _read_input() -> str:
@@ -55,9 +72,20 @@ def _read_input() -> str:
         raise WrongUsage(f"standard input is not UTF-8 ({error}): write the parameters in UTF-8") from error
 
 
-def _options(delay: str | None, job_id: str | None) -> JobOptions:
+def _unique(key: str | None, until: str | None, *, replace: bool) -> Unique | None:
+    if key is None:
+        if until is not None or replace:
+            raise WrongUsage("--until and --replace say more about --unique KEY: give that, too")
+        return None
     try:
-        return JobOptions(delay=None if delay is None else parse_duration(delay), job_id=job_id)
+        return Unique(key, _UNTIL.get(until or "end") or parse_duration(until or ""), "replace" if replace else "skip")
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+
+
+def _options(delay: str | None, job_id: str | None, unique: Unique | None) -> JobOptions:
+    try:
+        return JobOptions(delay=None if delay is None else parse_duration(delay), job_id=job_id, unique=unique)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
 
@@ -75,6 +103,6 @@ def _checked(parameters: str) -> msgspec.Raw:
 
 async def _push(
     url: str, queue_key: str, name: JobName[msgspec.Raw], parameters: msgspec.Raw, options: JobOptions
-) -> JobID:
+) -> Pushed:
     async with open_queue(url, queue_key) as queue:
-        return await queue.push(name, parameters, options=options)
+        return await queue.push_unless_held(name, parameters, options=options)
