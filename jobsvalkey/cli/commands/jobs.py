@@ -52,6 +52,8 @@ def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, js
         print_json(as_json(record))
         return
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "error"}
+    if record.unique is not None:
+        fields["unique"] = f"{record.unique.key} (until {record.unique.until}, else {record.unique.otherwise})"
     print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
     if record.error is not None:
         print_lines("\n")

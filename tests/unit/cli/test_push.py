@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from jobsvalkey.contract import JobStatus
+from jobsvalkey.contract import JobStatus, Unique
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.unit.cli.shell import Shell
@@ -50,6 +50,38 @@ async def test_an_id_of_ones_own_is_pushed_once(shell: Shell, queue: JobQueue[Va
     assert (await queue.counts())[JobStatus.PENDING] == 1
 
 
+async def test_a_unique_name_is_held(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    first = await shell("push", "N", "1", "--unique", "customer:42")
+    assert (first.code, first.err) == (0, "")
+    job_id = first.out.strip()
+    again = await shell("push", "N", "2", "--unique", "customer:42")
+    assert (again.code, again.out) == (0, f"{job_id}\n")
+    assert again.err == "this job holds the name 'customer:42': nothing was pushed\n"
+    replaced = await shell("push", "N", "3", "--unique", "customer:42", "--until", "start", "--replace")
+    assert (replaced.out, replaced.err) == (f"{job_id}\n", "this job holds the name 'customer:42': it was replaced\n")
+    record = await queue.get(job_id)
+    assert record is not None
+    assert (record.parameters, record.unique) == ("3", Unique("customer:42", "start", "replace"))
+    told = await shell("push", "N", "4", "--unique", "customer:42", "--json")
+    assert told.json == {"job_id": job_id, "outcome": "duplicate"}
+    shown = await shell("jobs", "show", job_id)
+    assert "customer:42" in shown.out
+    assert (await shell("jobs", "show", job_id, "--json")).json["unique"] == {
+        "key": "customer:42",
+        "until": "start",
+        "otherwise": "replace",
+    }
+
+
+async def test_a_name_may_be_held_for_a_time(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    pushed = await shell("push", "N", "1", "--unique", "a", "--until", "1h30m")
+    record = await queue.get(pushed.out.strip())
+    assert record is not None
+    assert record.unique == Unique("a", timedelta(minutes=90))
+    shown = await shell("jobs", "show", pushed.out.strip())
+    assert "a (until 1:30:00, else skip) " in shown.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -60,6 +92,11 @@ async def test_an_id_of_ones_own_is_pushed_once(shell: Shell, queue: JobQueue[Va
         (["N", "1", "--delay", "-5s"], ["'-5s' is not a time"]),
         (["N", "1", "--delay", "99999999999d"], ["is not a time"]),
         (["", "1"], ["NAME is empty"]),
+        (["N", "1", "--unique", ""], ["1 to 1,024 bytes"]),
+        (["N", "1", "--unique", "a", "--until", "later"], ["'later' is not a time", "90s"]),
+        (["N", "1", "--unique", "a", "--until", "0s"], ["until is a time above zero"]),
+        (["N", "1", "--until", "start"], ["--unique KEY"]),
+        (["N", "1", "--replace"], ["--unique KEY"]),
         (["N"], ["Missing argument 'JSON'", "see jobsvalkey push --help"]),
         (["N", "1", "--what"], ["No such option: --what"]),
     ],
