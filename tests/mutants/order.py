@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     Exchanged,
     NewJob,
+    Pushed,
     Report,
     Settlement,
     StoredJob,
-    StoreOutcome,
     WorkerID,
 )
 from tests.mutants.mutant import Search, Twin, mutant
@@ -82,7 +82,7 @@ class LatestDueFirst(ChoosesWrongly):
 class PastIsNow(Twin):
     """A due time in the past becomes now: such a job waits behind those that were there."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         past = isinstance(item.due, datetime) and item.due < now
         return super()._push(replace(item, due=None) if past else item, now)
 
@@ -91,7 +91,7 @@ class PastIsNow(Twin):
 class TimesInMilliseconds(Twin):
     """Due times are cut to milliseconds: within one, the ids decide."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         due = item.due
         if isinstance(due, datetime):
             due = due.replace(microsecond=due.microsecond // 1000 * 1000)

@@ -27,7 +27,7 @@ mutant("test_push_a_thousand_jobs_are_one_push", chapter=__name__)(LostPush)
 class PayloadCut(Twin):
     """A payload loses what is beyond 64 KiB."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         return super()._push(replace(item, request=item.request[:65_536]), now)
 
 
@@ -35,7 +35,7 @@ class PayloadCut(Twin):
 class PayloadAsText(Twin):
     """A payload is taken for text: bytes that are no UTF-8 are replaced."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         return super()._push(replace(item, request=item.request.decode("utf-8", "replace").encode()), now)
 
 
@@ -56,7 +56,7 @@ class BatchHalfDone(Twin):
 class DuplicateOverwrites(Twin):
     """A duplicate is reported, and its request stored all the same."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         there = self.state.jobs.get(item.job_id)
         if there is not None and there.status is PENDING:
             self.state.put(replace(there, request=item.request))
@@ -133,7 +133,7 @@ class WindowFromThePush(Twin):
 class AllIdsRemembered(Twin):
     """Every id is remembered, the library's too: the store grows by each job that ever ran."""
 
-    def _push(self, item: NewJob, now: datetime) -> StoreOutcome:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         return super()._push(replace(item, remember=True), now)
 
 
