@@ -34,6 +34,9 @@ class InFlight:
         self._isolates = False
         self.finished: list[Settlement] = []
         """The settlements of ended runs, for the next exchange."""
+        self._settled: dict[bytes, Settlement] = {}
+        self._settled_before: list[dict[bytes, Settlement]] = [{}, {}]
+        """The same of the two times before that, from a renewal to the next one."""
         self.idle: asyncio.Event = asyncio.Event()
         """Set while nothing runs."""
         self.idle.set()
@@ -119,7 +122,27 @@ class InFlight:
         taken, self.finished = self.finished[:number], self.finished[number:]
         return taken
 
+    def settled(self, settlements: Iterable[Settlement]) -> None:
+        """Remember for a while what the store has acknowledged: a failover may make it forget that."""
+        for settlement in settlements:
+            # Results and errors are not kept: their jobs run again.
+            is_small = type(settlement) is Finish and settlement.result is None
+            self._settled[settlement.token] = settlement if is_small else Release(settlement.job_id, settlement.token)
+
+    def age(self) -> None:
+        """Note that a renewal is about to be asked for; what was settled two renewals ago is remembered no more."""
+        self._settled_before = [self._settled_before[-1], self._settled]
+        self._settled = {}
+
+    def settle_again(self, tokens: frozenset[bytes]) -> int:
+        """Settle anew what was settled before a renewal, whose answer has the claims as held; how many it is."""
+        again = [settled.pop(token) for settled in self._settled_before for token in tokens.intersection(settled)]
+        self.finished += again
+        return len(again)
+
     def forget(self) -> None:
         """Start anew, as another worker: settle nothing of the last one's."""
         self.finished.clear()
+        self._settled = {}
+        self._settled_before = [{}, {}]
         self._suspect = b""

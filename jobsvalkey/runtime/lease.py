@@ -39,6 +39,7 @@ class Lease:
     async def renew(self) -> float:
         """Renew the lock, and end the runs whose claims are lost; the seconds since the store was asked to."""
         worker, held = self.worker, self._jobs.held
+        self._jobs.age()
         try:
             renewed = await worker.renew(leaving=self.leaving)
         except WorkerClosed as error:
@@ -48,6 +49,9 @@ class Lease:
             return 0.0
         if worker is self.worker:
             self._lose(held.keys() - renewed.tokens)
+            if number := self._jobs.settle_again(renewed.tokens):
+                text = "the store has forgotten the ends of %d jobs, as after a failover: it is told again"
+                _LOGGER.warning(text, number, extra=worker.fields)
             self._jobs.abort(renewed.aborts)
         self._on_renewed(worker.lapsed)
         return worker.since_renewal

@@ -173,6 +173,7 @@ class QueueRun:
             self._share.has_more = True
             return None
         self._asked = None
+        self.jobs.settled(settlements)
         self._share.answered(len(exchanged.claims), has_more=exchanged.until_next == 0)
         if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
             self.jobs.finished += settle_otherwise(settlements, exchanged.outcomes, self.fields)

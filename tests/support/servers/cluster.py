@@ -113,6 +113,12 @@ class Cluster(Group):
                 return node
         raise LookupError(f"nobody has the slot of {queue_key}")
 
+    def replicas_of(self, primary: Server) -> list[Server]:
+        """The nodes that replicate a primary now."""
+        name = self.name(primary)
+        replicas = {line[0] for line in self.view(primary) if line[3] == name}
+        return [node for node in self.nodes if node is not primary and self.name(node) in replicas]
+
     def begin_move(self, queue_key: str) -> tuple[Server, Server]:
         """Begin to move a queue's slot, as an operator would; from where it comes and where it goes."""
         source = self.primary_of(queue_key)

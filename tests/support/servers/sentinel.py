@@ -113,6 +113,14 @@ class SentinelGroup(Group):
         _, port = ask(self.sentinels[0], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(server for server in self.servers if port_of(server) == int(port))
 
+    def primary_of(self, queue_key: str) -> Server:
+        """The server that has a queue now."""
+        return self.primary
+
+    def replicas_of(self, primary: Server) -> list[Server]:
+        """The servers that replicate it."""
+        return [server for server in self.servers if server is not primary]
+
     def client(self, **settings: object) -> Valkey:
         """A client of the primary, as a user would make it."""
         # The client has no complete types.
