@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
-    *("jobsvalkey", "jobsvalkey_memory", "conformance", "tests", "docs", ".ci"),
+    *("jobsvalkey", "jobsvalkey_memory", "conformance", "tests", "docs", ".ci", ".github"),
     *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".gitignore"),
 }
 PACKAGES = ["jobsvalkey", "jobsvalkey_memory", "jobsvalkey_conformance"]

@@ -1,9 +1,7 @@
 """The queues behind Django's: one on the server for each name in `QUEUES`."""
 
 from functools import partial
-from typing import Any, Final, cast
-
-from valkey.asyncio import Valkey
+from typing import Final, cast
 
 from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.blocking.process import call
@@ -11,6 +9,7 @@ from jobsvalkey.contract import JobID, StoredJob
 from jobsvalkey.integrations.django.options import BackendOptions
 from jobsvalkey.integrations.django.running import Place, TaskQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.valkey.clients import client_from_url
 
 _Key = tuple[str, ValkeyConfiguration, tuple[int, ...]]
 
@@ -29,8 +28,7 @@ _QUEUES: Final = dict[_Key, BlockingTaskQueue]()
 
 def make_queue(options: BackendOptions, place: Place) -> TaskQueue:
     """Make a queue for one event loop. It connects at the first call."""
-    client: Any = cast(Any, Valkey).from_url(options.url)
-    driver = ValkeyJobQueue(client, options.configuration_of(place.queue))
+    driver = ValkeyJobQueue(client_from_url(options.url), options.configuration_of(place.queue))
     return TaskQueue(driver, place, options.retry_strategy, tuple(options.middleware))
 
 
