@@ -44,6 +44,7 @@ CHAPTERS = (
         "retention",
         "cleanup",
         "results",
+        "unique",
         "capabilities",
     ),
     "scripts",
