@@ -169,12 +169,13 @@ class Renew(Call[Renewed]):
 
     worker: WorkerID
     hold_for: timedelta
+    leaving: bool = False
     known: frozenset[bytes] = field(default=frozenset(), repr=False)
     """The claims of one job that the history shows; there may be others, whose answer was lost."""
 
     async def on(self, driver: AnyDriver) -> Renewed:
         """Ask it."""
-        return await driver.renew(self.worker, self.hold_for)
+        return await driver.renew(self.worker, self.hold_for, leaving=self.leaving)
 
     def part(
         self, job_id: JobID, answer: Renewed | Unanswered, tokens: Tokens
@@ -235,6 +236,7 @@ class Clean(_UpTo):
     cleanup: JobCleanup
     only_orphans: bool
     operation: Operation
+    except_for: JobID | None = None
 
     async def on(self, driver: AnyDriver) -> int:
         """Ask it."""
@@ -243,6 +245,7 @@ class Clean(_UpTo):
             self.cleanup,
             max_jobs=self.max_jobs,
             only_orphans=self.only_orphans,
+            except_for=self.except_for,
             operation=self.operation,
         )
 

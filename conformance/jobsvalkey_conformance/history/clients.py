@@ -173,7 +173,7 @@ class WorkerClient(Client):
             if not self.shared.more():
                 break
             if self.random.random() < 0.2:
-                await self.ask(Renew(worker, self._hold_for()))
+                await self.ask(Renew(worker, self._hold_for(), leaving=self.random.random() < 0.1))
             settled = [claim for claim in held if self.random.random() < 0.6]
             settlements = tuple(self._settlement(claim, aborts) for claim in settled)
             answer = await self.ask(Exchange(worker, sequence, settlements, self.random.choice((0, 1, 1, 2, 3))))
@@ -249,6 +249,9 @@ class Housekeeper(Client):
             JobCleanup("rerun" if rerun else "remove", age),
             only_orphans,
             self.operation(),
+            self.random.choice(self.shared.job_ids[-12:])
+            if self.shared.job_ids and self.random.random() < 0.2
+            else None,
         )
 
 

@@ -181,6 +181,8 @@ class _Life:
                 return status in self._states and not self._is_before(event, since)
             case OpenWorker(worker=worker):
                 return worker in self._first
+            case Renew(worker=worker, leaving=True):
+                return worker in self._first
             case Renew(worker=worker) | CloseWorker(worker=worker) if worker in self._first:
                 over = self._over[worker]
                 if over is not None and event.began > over:

@@ -68,6 +68,7 @@ class TwinTransition:
                 (
                     name,
                     one.expires,
+                    one.leaving,
                     tuple(one.claims.items()),
                     frozenset(one.aborts),
                     *self._memory_of_worker(name, one),
@@ -99,8 +100,10 @@ class TwinTransition:
         for job in jobs:
             queue.put(job)
         queue.until.update(until)
-        for name, expires, claims, aborts, sequence, outcomes in workers:
-            queue.workers[name] = Worker(expires, 0, dict(claims), sequence, list(outcomes), aborts=set(aborts))
+        for name, expires, leaving, claims, aborts, sequence, outcomes in workers:
+            queue.workers[name] = Worker(
+                expires, 0, dict(claims), sequence, list(outcomes), leaving=leaving, aborts=set(aborts)
+            )
         for name, sequence, digest, answer in producers:
             listed = list(cast(tuple[Pushed, ...], answer)) if isinstance(answer, tuple) else answer
             queue.producers[name] = Answer(sequence, digest, listed, now)

@@ -6,7 +6,7 @@ that needs nothing but the harness.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from hypothesis import strategies as st
@@ -24,13 +24,13 @@ from jobsvalkey.contract import (
     WorkerID,
 )
 from jobsvalkey_conformance.changes import CHANGES, ChangeName
-from jobsvalkey_conformance.harness import AnyDriver, Damage, Hook
+from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
+from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
 from jobsvalkey_conformance.machine.names import NamesMachine, names_of_jobs, queues
 from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
-from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, Arguments, step
+from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, WHEN, Arguments, step
 
-jobs: st.SearchStrategy[int] = st.integers(0, len(JOB_IDS) - 1)
 workers: st.SearchStrategy[int] = st.integers(0, 1)
 dues: st.SearchStrategy[str] = st.sampled_from(DUES)
 keeps: st.SearchStrategy[int | None] = st.sampled_from([None, None, None, 10, 60, 3600])
@@ -51,7 +51,7 @@ CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
 """The states of a job to which something can be done."""
 
 
-class LockstepMachine(NamesMachine):
+class LockstepMachine(NamesMachine, Happenings):
     """The steps that can happen to the two queues."""
 
     @step(
@@ -104,7 +104,7 @@ class LockstepMachine(NamesMachine):
         """Claim what is due."""
         self.exchange_once(queue, self.worker(queue, worker), [], limit)
 
-    @step(queue=queues, settle=settlements, limit=st.integers(0, 1), often=3)
+    @step(queue=queues, settle=settlements, limit=st.integers(0, 1), often=3, when=has_claims)
     def settle(self, queue: int, settle: list[tuple[str, int]], limit: int) -> None:
         """Settle claims as the worker that has, or had, them."""
         chosen = self.settlements(queue, settle)
@@ -118,7 +118,9 @@ class LockstepMachine(NamesMachine):
 
     def settlements(self, queue: int, settle: list[tuple[str, int]]) -> list[PairedSettlement]:
         """Resolve kinds of settlements and claims counted back from the latest."""
-        known = self.pairs[queue].claims
+        pair = self.pairs[queue]
+        held = {token for worker in pair.twin.state.workers.values() for token in worker.claims}
+        known = sorted(pair.claims, key=lambda claim: claim.twin in held)
         if not self.states(Capability.ABORT):
             settle = [("release" if kind == "cancel" else kind, back) for kind, back in settle]
         if not self.states(Capability.RESULTS):
@@ -142,7 +144,7 @@ class LockstepMachine(NamesMachine):
             # The driver sent it again, and then may record it though it did nothing.
             self.exchanges.pop((queue, asked.worker), None)
 
-    @step(queue=queues, worker=workers, lower=st.booleans())
+    @step(queue=queues, worker=workers, lower=st.booleans(), when=lambda machine: bool(machine.exchanges))
     def exchange_again(self, queue: int, worker: int, lower: bool) -> None:
         """Send a worker's last exchange again, or under a lower number."""
         asked = self.exchanges.get((queue, self.worker(queue, worker)))
@@ -152,29 +154,40 @@ class LockstepMachine(NamesMachine):
     @step(
         queue=queues,
         worker=workers,
-        what=st.sampled_from(["renew", "renew", "renew", "open", "open", "close"]),
+        what=st.sampled_from(["renew", "renew", "renew", "leave", "open", "open", "close"]),
         seconds=st.sampled_from([10, 30, 600]),
         often=2,
     )
     def hold(self, queue: int, worker: int, what: str, seconds: int) -> None:
         """Renew a worker's lock, open the worker, for the first time or again, or close it, once or more often."""
         name = self.worker(queue, worker)
-        if what == "renew":
-            self.run(self.pair(queue).renew(name, timedelta(seconds=seconds)))
+        if what in ("renew", "leave"):
+            self.run(self.pair(queue).renew(name, timedelta(seconds=seconds), leaving=what == "leave"))
         elif what == "open":
             self.run(self.open_worker(queue, worker, seconds))
         else:
             self.closed.add((queue, name))
             self.run(self.pair(queue).both(f"close_worker({name!r})", lambda driver: driver.close_worker(name)))
 
-    @step(queue=queues, at_once=st.sampled_from([1, 1000]), often=2)
-    def recover(self, queue: int, at_once: int) -> None:
+    @step(
+        queue=queues,
+        at_once=st.sampled_from([1, 1000]),
+        asker=st.sampled_from([None, None, 0, 1]),
+        often=2,
+        when=has_claims,
+    )
+    def recover(self, queue: int, at_once: int, asker: int | None) -> None:
         """Recover all that dead workers held. Which jobs come first is not promised: so all, before it is compared."""
         pair, recovered = self.pair(queue), at_once
+        worker = None if asker is None else self.worker(queue, asker)
         while recovered == at_once:
             # A second recovery finds less than the first: with its reply lost, the answer would be another one.
             answer = self.run(
-                pair.both(f"recover({at_once})", lambda driver: driver.recover(at_once), repeatable=False)
+                pair.both(
+                    f"recover({at_once}, worker={worker!r})",
+                    lambda driver: driver.recover(at_once, worker=worker),
+                    repeatable=False,
+                )
             )
             recovered = answer if isinstance(answer, int) else 0
 
@@ -185,6 +198,7 @@ class LockstepMachine(NamesMachine):
         anywhere=st.sampled_from([False, False, False, True]),
         numbered=st.booleans(),
         often=4,
+        when=has_jobs,
     )
     def change(self, queue: int, what: ChangeName, number: int, anywhere: bool, numbered: bool) -> None:
         """Cancel, pause, resume, rerun or remove a job to which that can be done, if there is one, or anywhere."""
@@ -205,6 +219,7 @@ class LockstepMachine(NamesMachine):
         anywhere=st.sampled_from([False, False, False, True]),
         numbered=st.booleans(),
         often=2,
+        when=has_jobs,
     )
     def abort(self, queue: int, number: int, anywhere: bool, numbered: bool) -> None:
         """Ask for the end of a job that runs, if there is one, or of any."""
@@ -224,7 +239,9 @@ class LockstepMachine(NamesMachine):
         max_jobs=st.sampled_from([1, 2, 250]),
         only_orphans=st.booleans(),
         numbered=st.booleans(),
+        except_for=st.sampled_from([None, None, *range(len(JOB_IDS))]),
         often=2,
+        when=has_jobs,
     )
     def clean(
         self,
@@ -235,9 +252,11 @@ class LockstepMachine(NamesMachine):
         max_jobs: int,
         only_orphans: bool,
         numbered: bool,
+        except_for: int | None,
     ) -> None:
         """One chunk of a cleanup; of running jobs all chunks, since their order is not promised."""
         state, max_age = JobStatus(status), None if seconds is None else timedelta(seconds=seconds)
+        passed_over = None if except_for is None else JOB_IDS[except_for]
         # The store need not be asked for the one, nor for the other, which is refused whatever its number.
         refused = action == "rerun" and state in (JobStatus.PENDING, JobStatus.PAUSED)
         numbered = numbered and action != "nothing" and not refused
@@ -245,13 +264,14 @@ class LockstepMachine(NamesMachine):
         while done == wanted:
             answer = self.write(
                 queue,
-                f"cleanup_step({status}, {action}, {seconds} s, {wanted}, only_orphans={only_orphans})",
+                f"cleanup_step({status}, {action}, {seconds} s, {wanted}, {only_orphans=}, except_for={passed_over})",
                 numbered,
                 lambda driver, operation: driver.cleanup_step(
                     state,
                     JobCleanup(action, max_age),
                     max_jobs=wanted,
                     only_orphans=only_orphans,
+                    except_for=passed_over,
                     operation=operation,
                 ),
             )
@@ -304,6 +324,7 @@ class LockstepMachine(NamesMachine):
         value=st.sampled_from(["one", "other"]),
         numbered=st.booleans(),
         names=names_of_jobs,
+        keep_for=keeps,
     )
     def push_if(
         self,
@@ -315,9 +336,14 @@ class LockstepMachine(NamesMachine):
         value: str,
         numbered: bool,
         names: Sequence[str] = ("",),
+        keep_for: int | None = None,
     ) -> None:
         """Push a job if metadata is as expected."""
-        item = NewJob(JOB_IDS[number], b"scheduled", self.due(due), remember=True, unique=self.unique(names[0]))
+        item = NewJob(
+            *(JOB_IDS[number], b"scheduled", self.due(due), True),
+            keep_for=self.keep_for(keep_for),
+            unique=self.unique(names[0]),
+        )
         before = None if expected is None else expected.encode()
         self.write(
             queue,
@@ -326,7 +352,12 @@ class LockstepMachine(NamesMachine):
             lambda driver, operation: driver.push_if(item, key, before, value.encode(), operation=operation),
         )
 
-    @step(queue=queues, how=st.sampled_from(["same", "lower", "other content"]), number=jobs)
+    @step(
+        queue=queues,
+        how=st.sampled_from(["same", "lower", "other content"]),
+        number=jobs,
+        when=lambda machine: bool(machine.numbered),
+    )
     def write_again(self, queue: int, how: str, number: int) -> None:
         """The last numbered step again: as it was, under a lower number, or another step under its number."""
         if queue not in self.numbered:
@@ -343,43 +374,13 @@ class LockstepMachine(NamesMachine):
         items = [NewJob(JOB_IDS[number], b"another step")]
         return lambda driver, operation: driver.push(items, operation=operation)
 
-    # -- time and faults
+    @rule(data=st.data())
+    def take_any(self, data: st.DataObject) -> None:
+        """Take one of the steps that the driver supports, and that have something to act on."""
+        possible = [name for name in CHOICE if self.states(*NEEDS[name]) and WHEN[name](self)]
+        name = data.draw(st.sampled_from(possible))
+        self.take((name, data.draw(STEPS[name])))
 
-    @step(seconds=st.sampled_from([1, 1, 5, 5, 10, 10, 20, 30, 60, 600, 3600, 86400]), often=2)
-    def advance(self, seconds: int) -> None:
-        """Let time go by: up to, or past, what happens at a certain time."""
-        self.go_to(self.clock.now() + timedelta(seconds=seconds))
-
-    @step(queue=queues, just_before=st.booleans())
-    def advance_to_next_due(self, queue: int, just_before: bool) -> None:
-        """Let time go by until just then a job is due, or is not yet."""
-
-        async def next_due() -> datetime | None:
-            dues = [job.due async for job in self.pairs[queue].twin.jobs(JobStatus.PENDING)]
-            return next((due for due in dues if due is not None and due > self.clock.now()), None)
-
-        due = self.run(next_due())
-        if due is not None:
-            self.go_to(due - self.harness.time_precision if just_before else due)
-
-    @step(queue=queues, what=st.sampled_from(["make driver anew", Hook.KILL_CONNECTIONS.value, Hook.DROP_REPLY.value]))
-    def fault(self, queue: int, what: str) -> None:
-        """Go on with a new driver on the same store, break connections, or lose the reply of the queue's next step."""
-        if what == "make driver anew":
-            self.run(self.pair(queue).reopen())
-        elif self.has(Hook(what)) and what == Hook.DROP_REPLY:
-            self.pairs[queue].losing_reply = True
-        elif self.has(Hook(what)):
-            self.run(self.harness.kill_connections())
-            self.touched.update((0, 1))
-
-    @step(Capability.INSPECTION, queue=queues, number=jobs, how=st.sampled_from(["lost_request", "garbled_request"]))
-    def damage(self, queue: int, number: int, how: str) -> None:
-        """Spoil the request of a job that is there."""
-        if self.has(Hook.DAMAGE):
-            self.run(self.pair(queue).damage(JOB_IDS[number], Damage(how)))
-
-    @rule(step=st.sampled_from(CHOICE).flatmap(lambda name: st.tuples(st.just(name), STEPS[name])))
     def take(self, step: tuple[str, Arguments]) -> None:
         """Take one step, if the driver can do what it is about; then both must show the same."""
         name, arguments = step

@@ -218,12 +218,12 @@ class Pair:
             assert close, f"{what}: until_next is {tested.until_next} of the driver, {twin.until_next} of the twin"
         return twin
 
-    async def renew(self, worker: WorkerID, hold_for: timedelta) -> None:
+    async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> None:
         """Renew with both, and compare the claims that are held."""
-        what = f"renew({worker!r})"
+        what = f"renew({worker!r}, {leaving=})"
 
         def call(driver: AnyDriver) -> Awaitable[Renewed]:
-            return driver.renew(worker, hold_for)
+            return driver.renew(worker, hold_for, leaving=leaving)
 
         tested = await self._answer_of_tested(call, repeatable=True)
         twin = await answer(call, cast(AnyDriver, self.twin))

@@ -29,6 +29,8 @@ SIMPLE: dict[str, Any] = {
     "numbered": False,
     "anywhere": False,
     "only_orphans": False,
+    "except_for": None,
+    "asker": None,
     "max_jobs": 250,
 }
 """The value of an argument that asks for the least thought, by its name."""
