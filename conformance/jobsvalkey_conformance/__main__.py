@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     import pytest
 
-    from jobsvalkey_conformance.report import summary, table
+    from jobsvalkey_conformance.report import left_open, summary, table
     from jobsvalkey_conformance.run import run
 
     collector = run(options.harness, select=options.select, stop=options.stop, junit=options.junit)
@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         for result in failed:
             print(f"{result.area}: {result.test}\n{indent(result.reason, '    ')}\n")
         print("\n".join([*collector.broken, *(f"warning: {text}" for text in collector.warnings), *table(results)]))
+        if warning := left_open(results):
+            print(f"\033[31m{warning}\033[0m" if sys.stdout.isatty() else warning)
     return 0 if collector.ended == pytest.ExitCode.OK else 1
 
 

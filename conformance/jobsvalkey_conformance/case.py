@@ -12,7 +12,7 @@ import pytest
 from jobsvalkey.contract import Capability
 from jobsvalkey_conformance.context import SuiteContext, open_context
 from jobsvalkey_conformance.harness import DriverHarness, Hook
-from jobsvalkey_conformance.marks import not_run
+from jobsvalkey_conformance.marks import NO_OWN_CLOCK, not_run
 
 MOMENTS = [timedelta(seconds=0.3), timedelta(seconds=1.2), timedelta(seconds=5)]
 """Of real time: a longer one if the steps of a test took too long beside a shorter one, as on a busy machine."""
@@ -40,14 +40,19 @@ class Case:
 
 
 def conformance_test(
-    *needs: Capability | Hook, driven_clock: bool = False, hints: bool = False
+    *needs: Capability | Hook,
+    driven_clock: bool = False,
+    own_clock: bool = False,
+    hints: bool = False,
+    several_loops: bool = False,
 ) -> Callable[
     [Callable[Concatenate[S, SuiteContext, P], Awaitable[None]]], Callable[Concatenate[S, P], Awaitable[None]]
 ]:
     """Make a method that takes a `SuiteContext` a test, to be run if the driver and its harness have all of `needs`.
 
     The first capability is what the test is about; `QUEUE` if none is named. `driven_clock` is for tests of
-    times too long to wait for, `hints` for drivers whose `wait` returns at a hint.
+    times too long to wait for, `own_clock` for tests of the store's own time, `hints` for drivers whose `wait` returns
+    at a hint, `several_loops` for stores that drivers of several threads may use.
     """
     capabilities = [need for need in needs if isinstance(need, Capability)]
 
@@ -70,6 +75,12 @@ def conformance_test(
         async def steps(self: S, kit: SuiteContext, /, *args: P.args, **kwargs: P.kwargs) -> None:
             if driven_clock and kit.clock is None:
                 not_run("the harness drives no clock")
+            if own_clock and not kit.harness.has_own_clock:
+                not_run(NO_OWN_CLOCK)
+            if own_clock:
+                kit.clock = None
+            if several_loops and not kit.harness.several_loops:
+                not_run("the store belongs to one event loop")
             if hints and not kit.harness.has_hints:
                 not_run("the driver has no hints")
             async with kit.make(kit.configuration) as driver:

@@ -113,6 +113,10 @@ class DriverHarness(ABC):
     drives_clock: ClassVar[bool] = True
     """Whether a clock that is passed in is the store's time. Without it the suite waits in real time."""
 
+    has_own_clock: ClassVar[bool] = True
+    """Whether a driver that is made with `None` for a clock goes by its store's. What runs in production is that."""
+    several_loops: ClassVar[bool] = True
+    """Whether drivers of several threads, each with an event loop of its own, may use the store at the same time."""
     spare_jobs: ClassVar[int] = 0
     """How many jobs beyond `max_count` of a retention the store may still show, because it trims by rough counts."""
     has_hints: ClassVar[bool] = True
@@ -126,7 +130,7 @@ class DriverHarness(ABC):
 
         A driver is such a manager itself.
 
-        All drivers of one harness share one store. `clock` is `None` if `drives_clock` is false.
+        All drivers of one harness share one store. `clock` is `None` if the driver is to go by the store's own.
         """
 
     async def start(self) -> None:  # noqa: B027 - optional

@@ -9,6 +9,9 @@ KEY = "conformance"
 NOT_RUN = "not run: "
 """The beginning of the reason of each test that needs something which the driver or the harness does not have."""
 
+NO_OWN_CLOCK = "the harness has no driver on the store's own clock"
+"""Why what runs in production was not run."""
+
 
 def not_run(reason: str) -> NoReturn:
     """End the test as not run."""

@@ -58,9 +58,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print a table for each driver."""
     if not any(about(report) for reports in terminalreporter.stats.values() for report in reports):
         return
-    from jobsvalkey_conformance.report import results_of, table
+    from jobsvalkey_conformance.report import left_open, results_of, table
 
     for subject, results in results_of(terminalreporter.stats).items():
         terminalreporter.section(f"conformance suite {version('jobsvalkey')}: {subject}")
         for line in table(results):
             terminalreporter.line(line)
+        if warning := left_open(results):
+            terminalreporter.line(warning, red=True)

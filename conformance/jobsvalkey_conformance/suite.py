@@ -6,6 +6,7 @@ from jobsvalkey_conformance.areas.cancel import CancelTests
 from jobsvalkey_conformance.areas.capabilities import CapabilityTests
 from jobsvalkey_conformance.areas.claim import ClaimTests
 from jobsvalkey_conformance.areas.cleanup import CleanupTests
+from jobsvalkey_conformance.areas.clocks import ClockTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.damage import DamageTests
 from jobsvalkey_conformance.areas.digests import DigestTests
@@ -32,6 +33,7 @@ from jobsvalkey_conformance.areas.saved import SavedTests
 from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
 from jobsvalkey_conformance.areas.sizes import SizeTests
+from jobsvalkey_conformance.areas.threads import ThreadTests
 from jobsvalkey_conformance.areas.unique import UniqueTests
 from jobsvalkey_conformance.areas.waiting import WaitingTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
@@ -44,6 +46,8 @@ class DriverConformance(
     HistoryArea,
     StatefulArea,
     SizeTests,
+    ThreadTests,
+    ClockTests,
     SavedTests,
     ReportTests,
     ReplacingTests,

@@ -45,6 +45,7 @@ class SecondHarness(MemoryHarness):
     """A store that keeps whole seconds."""
 
     time_precision = step = timedelta(seconds=1)
+    has_own_clock = False
 
     def make_driver(
         self, configuration: DriverConfiguration, clock: Clock | None
@@ -69,7 +70,7 @@ class SilentHarness(SecondHarness):
 
 class TestSeconds(DriverConformance):
     harness_type = SecondHarness
-    may_lack: ClassVar = frozenset({Hook.KILL_CONNECTIONS, Hook.RESTART_STORE})
+    may_lack: ClassVar = frozenset({Hook.KILL_CONNECTIONS, Hook.RESTART_STORE, "one event loop", "driver on"})
 
 
 class TestMilliseconds(TestSeconds):

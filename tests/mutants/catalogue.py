@@ -28,6 +28,7 @@ CHAPTERS = (
         "lives",
         "exact",
         "sizes",
+        "threads",
         "precision",
         "faults",
         "behind",

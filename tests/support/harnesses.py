@@ -69,6 +69,8 @@ class AskingTwice(MemoryJobQueue[Clock]):
 class MemoryHarness(DriverHarness):
     """The twin."""
 
+    several_loops = False
+
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.replies = LostReplies()
@@ -332,6 +334,8 @@ class ClusterHarness(KeysHarness):
 
 class FakeServerHarness(KeysHarness):
     """The Valkey driver on fakeredis."""
+
+    several_loops = False
 
     async def start(self) -> None:
         """Make a server of its own."""

@@ -99,6 +99,7 @@ class Bare:
 class TwinHarness(DriverHarness):
     """The least that a harness is: no hooks."""
 
+    several_loops = False
     driver: type[Twin] = Twin
 
     def __init__(self) -> None:
@@ -115,6 +116,12 @@ class ModestHarness(TwinHarness):
     """Of the modest one."""
 
     driver = Modest
+
+
+class ClockedHarness(TwinHarness):
+    """Of a store that has no time of its own."""
+
+    has_own_clock = False
 
 
 class BoastfulHarness(TwinHarness):

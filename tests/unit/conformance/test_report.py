@@ -102,6 +102,15 @@ def test_what_the_harness_has_not_is_not_run() -> None:
     }
 
 
+def test_a_run_without_the_stores_own_clock_says_so() -> None:
+    done = kit(f"{HARNESSES}:ClockedHarness", "-k", "test_clock_ or push_an_empty")
+    assert done.returncode == 0
+    assert "not run on the store's own clock: nothing here shows what the driver does in production" in done.stdout
+    done = kit(f"{HARNESSES}:ModestHarness", "-k", "clock_a_job_is_due or push_an_empty")
+    assert done.returncode == 0
+    assert "production" not in done.stdout
+
+
 def test_a_harness_that_does_not_work_fails_everything() -> None:
     code, told = report("BrokenHarness", "-k", "metadata_a_value_is_replaced")
     assert code == 1
