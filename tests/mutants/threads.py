@@ -44,7 +44,7 @@ enter(
     Mutant(
         name=WithoutTransactions.__name__,
         bug="The worked example without its transactions: each statement is a step of its own.",
-        killer="test_thread_one",  # by chance it is another one of these each time
+        killer="test_thread_one_operation",
         harness_type=WithoutTransactionsHarness,
         chapter=__name__,
     )
