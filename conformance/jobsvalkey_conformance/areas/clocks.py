@@ -1,4 +1,4 @@
-"""The store's own clock: what runs in production, where nobody moves the time."""
+"""The store's own clock: in production nobody moves the time."""
 
 import pytest
 
