@@ -142,7 +142,7 @@ class ThreadTests(Suite):
 async def in_threads(
     kit: SuiteContext, part: Callable[[AnyDriver, int], Coroutine[Any, Any, T]], count: int = THREADS, **changes: Any
 ) -> list[T]:
-    """What each of some threads returns, which all have a driver and an event loop of their own."""
+    """Return the result of each of some threads, which all have a driver and an event loop of their own."""
     began = threading.Barrier(count)
 
     async def with_driver(thread: int) -> T:
