@@ -33,7 +33,7 @@ from jobsvalkey.runtime.workers import LEAVING_FAULTS, StoreAccess, Worker
 _LOGGER = logging.getLogger("jobsvalkey.worker")
 
 LEAVE_WITHIN = 5.0
-"""Seconds for the last releases and for closing the worker, each."""
+"""Seconds for the last settlements and for closing the worker, together: a server that is away holds nobody up."""
 LOCK_PAUSE = 0.01
 """Seconds from the renewal of a lock that ran out to the next attempt to claim."""
 
@@ -71,6 +71,8 @@ class QueueRun:
         self._handlers: Handlers | None = None
         self._asked: tuple[list[Settlement], int] | None = None
         """The exchange that has not been answered yet: its settlements and limit."""
+        self._is_known = False
+        """Whether the store has heard of it."""
         self._drained_at = -1
         """How many runs had ended when the last look began, if it has shown that nothing is due."""
 
@@ -115,12 +117,8 @@ class QueueRun:
         return self._work(group)
 
     async def _work(self, group: asyncio.TaskGroup) -> bool:
-        try:
-            await self.worker.open()
-        except LEAVING_FAULTS as error:
-            _LOGGER.warning("the worker leaves before it was known to the store: %s", error, extra=self.fields)
-            return False
-        self._share.has_more = True
+        await self.worker.open()
+        self._is_known = self._share.has_more = True
         loops = (self._lock, self._recovery)
         background = [group.create_task(loop.run(), context=contextvars.Context()) for loop in loops]
         try:
@@ -239,16 +237,17 @@ class QueueRun:
         """Settle what has ended, and close the worker if nothing runs. `working` is the task of `work` or `settle`."""
         self.access.leaving.set()
         self._rest.wake()
-        await asyncio.wait([working], timeout=LEAVE_WITHIN)
-        if not working.done():
-            working.cancel()
-        elif not self.jobs.running and working.result() and await close(self.worker, LEAVE_WITHIN):
-            return
-        # The handlers that are left get all the time that a lock gives, and their jobs have not been met by a death.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_WITHIN):
-                await self._lease.renew()
-        _LOGGER.warning(
-            "the worker leaves without closing: what it holds is recovered when its lock has run out",
-            extra=self.fields,
-        )
+        text = "the worker leaves before it was known to the store"
+        if self._is_known:
+            text = "the worker leaves without closing: what it holds is recovered when its lock has run out"
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_WITHIN):
+                    await asyncio.wait([working])
+                    if not self.jobs.running and working.result():
+                        if await close(self.worker):
+                            return
+                    else:
+                        # The handlers that are left get all the time that a lock gives, and nobody has died with them.
+                        await self._lease.renew()
+        working.cancel()
+        _LOGGER.warning(text, extra=self.fields)

@@ -36,12 +36,11 @@ async def end_handlers(jobs: InFlight, grace: float, fields: Mapping[str, object
         await asyncio.wait(waiting, timeout=grace)
 
 
-async def close(worker: Worker, within: float) -> bool:
-    """Close a worker that holds nothing, within so many seconds; whether that worked."""
+async def close(worker: Worker) -> bool:
+    """Close a worker that holds nothing; whether that worked."""
     try:
-        async with asyncio.timeout(within):
-            await worker.close()
-    except (TimeoutError, JobsError, OSError) as error:
+        await worker.close()
+    except (JobsError, OSError) as error:
         _LOGGER.warning("the worker could not be closed: %s", error, extra=worker.fields)
         return False
     return True
