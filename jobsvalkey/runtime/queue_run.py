@@ -138,23 +138,21 @@ class QueueRun:
         return True
 
     async def _claim_and_settle(self, group: asyncio.TaskGroup) -> None:
-        """Exchange as long as there is something to settle or a free slot; then rest."""
+        """Exchange as long as there is something to settle, or to claim for a free slot; then rest."""
         while True:
-            limit = self._share.grant()
+            wants = self._share.wants
+            limit = self._slots.granted(self._share) if wants or self.jobs.finished else 0
             if not limit and self._rest.has_hint and self._slots.is_full and not self._slots.is_closed:
                 limit = 1  # the hint was meant for somebody who is free: what is given back leaves another one
             if self.jobs.finished or limit or self._asked:
-                if await self._exchange(limit) is None:
-                    continue
+                exchanged = await self._exchange(limit)
                 self._on_change()
+                if exchanged is None or not exchanged.claims:
+                    await asyncio.sleep(0)  # whatever the driver answers, others get their turn
             elif self.access.leaving.is_set():
                 return
-            if not self.jobs.finished and not self.access.leaving.is_set():
-                await self._rest.sleep(group, work=not self._slots.is_full and not self._waits_for_slots)
-
-    @property
-    def _waits_for_slots(self) -> bool:
-        return self._slots.is_shared and self._share.wants
+            else:
+                await self._rest.sleep(group, work=not wants and not self._slots.is_full)
 
     async def _exchange(self, limit: int) -> Exchanged | None:
         """Settle what has ended, and start what is claimed; `None` if the worker has to start anew."""

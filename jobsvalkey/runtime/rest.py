@@ -10,6 +10,9 @@ NEWS_TIMEOUT = 60.0
 NEWS_PAUSE = 0.05
 """Seconds from some news to the wait for more."""
 
+EARLY = 1e-6
+"""Seconds by which an event loop may be early."""
+
 
 class Rest:
     """Sleeps until it is woken: if work is wanted, also by a hint of it, and when it is time to look for it.
@@ -27,9 +30,10 @@ class Rest:
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.Future[None] | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._listens_for_work = False
         self._listens_until = 0.0
         self._look_at = math.inf
+        self.listens_for_work: bool = False
+        """Whether the last sleep took hints of work."""
         self.looked_at: float = -math.inf
         """When the last look began, by the loop's time."""
         self.has_hint: bool = False
@@ -40,7 +44,7 @@ class Rest:
     @property
     def is_over(self) -> bool:
         """Whether it is time to look for work."""
-        return self.has_hint or self._loop.time() >= self._look_at
+        return self.has_hint or self._loop.time() >= self._look_at - EARLY
 
     def wake(self) -> None:
         """End the sleep, if there is one."""
@@ -60,15 +64,12 @@ class Rest:
 
     async def sleep(self, group: asyncio.TaskGroup, *, work: bool) -> None:
         """Return when woken, and if it is `work` that is waited for, also at a hint, or when it is time to look."""
-        if work and self.is_over:
-            await asyncio.sleep(0)
-            return
         self._alarm = alarm = self._loop.create_future()
         timer = None
         timeout = self._look_at - self._loop.time()
-        if self._listener is None or self._listener.done() or self._listens_for_work != work:
+        if self._listener is None or self._listener.done() or self.listens_for_work != work:
             self.end()
-            self._listens_for_work = work
+            self.listens_for_work = work
             self._listens_until = self._look_at
             listening = self._await_hint(timeout) if work else self._await_news()
             self._listener = group.create_task(listening, context=contextvars.Context())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from heapq import heapify, heapreplace
 
 from jobsvalkey.runtime.in_flight import InFlight
-from jobsvalkey.runtime.rest import Rest
+from jobsvalkey.runtime.rest import EARLY, Rest
 
 LEAST_PATIENCE = 0.25
 """Seconds for which slots are kept for an exchange that is not answered: at least twice as long as the last took."""
@@ -79,25 +79,34 @@ class Slots:
         if self.is_shared:
             free, is_full = self.free, self.is_full
             for share in self._shares:
-                if free > 0 if share.wants else share.rest.is_deaf != is_full:
+                if free > 0 if share.wants else share.rest.listens_for_work == is_full:
                     share.rest.wake()
 
     def granted(self, share: "Share") -> int:
-        """How many jobs a queue may claim now."""
+        """How many jobs a queue may claim now. Those that it leaves slots to are woken."""
         free = self.free
         others = [each for each in self._shares if each is not share and each.competes] if free else []
         if not others:
             return free
-        if self.weights is None:
-            return free if share.place < others[0].place else 0
-        # Slot by slot, to the one that is furthest behind. One that may have nothing gets one slot to look with.
+        if self.weights is not None:
+            return self._by_weight(share, others, free)
+        if share.place < others[0].place:
+            return free
+        others[0].rest.wake()
+        return 0
+
+    def _by_weight(self, share: "Share", others: list["Share"], free: int) -> int:
+        """Give slot by slot to the one that is furthest behind. One that may have nothing gets one, to look with."""
         granted, line = 0, [(each.passed(self._turn), each.place, each) for each in (share, *others)]
         heapify(line)
         for _ in range(free):
             passed, place, first = line[0]
             if passed == math.inf:
                 break
-            granted += first is share
+            if first is share:
+                granted += 1
+            else:
+                first.rest.wake()
             heapreplace(line, (passed + 1 / first.weight if first.has_more else math.inf, place, first))
         return granted
 
@@ -152,23 +161,17 @@ class Share:
 
     @property
     def _is_slow(self) -> bool:
-        return self._began is not None and self._loop.time() >= self._began + self._patience
+        return self._began is not None and self._loop.time() >= self._began + self._patience - EARLY
 
     def passed(self, turn: float) -> float:
         """How far it has come."""
         return max(self._passed, turn) if self._was_idle else self._passed
 
-    def grant(self) -> int:
-        """How many jobs it may claim with an exchange now."""
-        if self._slots.is_shared and not (self.wants or self.jobs.finished):
-            return 0
-        return self._slots.granted(self)
-
     def ask(self, limit: int) -> None:
         """Keep so many slots for an exchange that begins."""
         self._asked, self._began = limit, self._loop.time()
         if self._slots.is_shared:
-            self._alarm = self._loop.call_later(self._patience, self._slots.changed)
+            self._alarm = self._loop.call_later(self._patience + EARLY, self._slots.changed)
 
     def answered(self, claimed: int = 0, *, has_more: bool = False) -> None:
         """Note that the exchange is over, and how many jobs it has claimed."""
