@@ -53,7 +53,7 @@ def test_options_say_when() -> None:
     [
         ({"delay_until": NAIVE}, "datetime.now\\(UTC\\)"),
         ({"delay": timedelta(1), "delay_until": datetime.now(UTC)}, "not both"),
-        ({"delay": timedelta(seconds=-1)}, "delay is .* a datetime in the past"),
+        ({"delay": timedelta(seconds=-1)}, "delay is .* for a time in the past, use a datetime"),
         ({"delay": timedelta.max}, r"delay is .* queue\.pause"),
         ({"delay_until": datetime.max.replace(tzinfo=UTC)}, r"delay_until is .* queue\.pause"),
         ({"job_id": "no-uuid"}, "a job id is a UUID"),
