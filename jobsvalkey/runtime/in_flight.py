@@ -1,8 +1,10 @@
 """The jobs that a worker has in flight: the runs of its claims, and what those ended with."""
 
 import asyncio
+from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from typing import Final
 
 from jobsvalkey.contract import Cancel, Claim, Fail, Finish, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
@@ -23,6 +25,10 @@ def size_of(settlement: Settlement) -> int:
             return 0
 
 
+REMEMBERED: Final = 30.0
+"""Seconds for which a worker remembers what it has settled: replicas are seldom so far behind their primary."""
+
+
 class InFlight:
     """The runs that have not ended, and the settlements of those that have."""
 
@@ -35,8 +41,8 @@ class InFlight:
         self.finished: list[Settlement] = []
         """The settlements of ended runs, for the next exchange."""
         self._settled: dict[bytes, Settlement] = {}
-        self._settled_before: list[dict[bytes, Settlement]] = [{}, {}]
-        """The same of the two times before that, from a renewal to the next one."""
+        self._settled_before: deque[tuple[float, dict[bytes, Settlement]]] = deque()
+        """The same of the times before, each from a renewal to the next one, and when it ended."""
         self.idle: asyncio.Event = asyncio.Event()
         """Set while nothing runs."""
         self.idle.set()
@@ -130,13 +136,17 @@ class InFlight:
             self._settled[settlement.token] = settlement if is_small else Release(settlement.job_id, settlement.token)
 
     def age(self) -> None:
-        """Note that a renewal is about to be asked for; what was settled two renewals ago is remembered no more."""
-        self._settled_before = [self._settled_before[-1], self._settled]
-        self._settled = {}
+        """Note that a renewal is about to be asked for; forget what was settled too long ago."""
+        now = asyncio.get_running_loop().time()
+        if self._settled:
+            self._settled_before.append((now, self._settled))
+            self._settled = {}
+        while self._settled_before and self._settled_before[0][0] < now - REMEMBERED:
+            self._settled_before.popleft()
 
     def settle_again(self, tokens: frozenset[bytes]) -> int:
         """Settle anew what was settled before a renewal, whose answer has the claims as held; how many it is."""
-        again = [settled.pop(token) for settled in self._settled_before for token in tokens.intersection(settled)]
+        again = [settled.pop(token) for _, settled in self._settled_before for token in tokens.intersection(settled)]
         self.finished += again
         return len(again)
 
@@ -144,5 +154,5 @@ class InFlight:
         """Start anew, as another worker: settle nothing of the last one's."""
         self.finished.clear()
         self._settled = {}
-        self._settled_before = [{}, {}]
+        self._settled_before.clear()
         self._suspect = b""
