@@ -6,6 +6,7 @@ from jobsvalkey.runtime.inspection import RecordPage
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobFail, JobOptions, JobSleep, Push
 from jobsvalkey.runtime.multi_queue import MultiQueueProcessor
 from jobsvalkey.runtime.options import ActiveLock, ProcessorOptions
+from jobsvalkey.runtime.partitioned import PartitionedQueue
 from jobsvalkey.runtime.processor import Processor, ProcessorState
 from jobsvalkey.runtime.queue import JobQueue
 from jobsvalkey.runtime.record import JobRecord
@@ -36,6 +37,7 @@ __all__ = [
     "JobSleep",
     "MultiQueueProcessor",
     "NoRetry",
+    "PartitionedQueue",
     "Processor",
     "ProcessorOptions",
     "ProcessorState",

@@ -1,13 +1,13 @@
 """The context that tells a handler about the job that it runs."""
 
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self, TypeVar, cast
 from uuid import UUID
 
-from jobsvalkey.contract import Claim, JobID, aware, new_job_id
+from jobsvalkey.contract import AnyServiceJob, Claim, JobID, aware, new_job_id
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
 from jobsvalkey.runtime.job_run import JobRun
@@ -195,3 +195,12 @@ class JobContext:
 def claim_of(context: JobContext) -> Claim:
     """Return the claim that a handler runs under, for the jobs that a driver brings along."""
     return context._run.claim  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - no user needs it
+
+
+def service_handler(job: AnyServiceJob) -> "Callable[[Any, JobContext], Awaitable[None]]":
+    """Make the handler of a job that a driver runs."""
+
+    async def handler(parameters: Any, context: JobContext) -> None:
+        await job.handler(parameters, claim_of(context))
+
+    return handler

@@ -1,6 +1,6 @@
 """From parameters to a stored job."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,12 +27,6 @@ from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.job import JobOptions
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 
-
-def _id_of(options: JobOptions) -> JobID:
-    given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
-    return new_job_id() if given is None else given
-
-
 _REFUSED = {RefusalKind.UNKNOWN_PARENT: UnknownParent, RefusalKind.UNSUPPORTED: UnsupportedOperation}
 
 
@@ -50,7 +44,12 @@ class Producer:
     """Encodes jobs and gives them to the driver."""
 
     def __init__(
-        self, driver: QueueDriver, encode: RequestEncoder, chain: MiddlewareChain, kept: Mapping[str, timedelta]
+        self,
+        driver: QueueDriver,
+        encode: RequestEncoder,
+        chain: MiddlewareChain,
+        kept: Mapping[str, timedelta],
+        make_id: Callable[[], JobID] = new_job_id,
     ) -> None:
         self._driver = driver
         self._kept = kept
@@ -58,12 +57,17 @@ class Producer:
         self._can_promise = Capability.DURABILITY in driver.capabilities
         self._encode = encode
         self._chain = chain
+        self._make_id = make_id
+
+    def _id_of(self, options: JobOptions) -> JobID:
+        given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
+        return self._make_id() if given is None else given
 
     async def prepare(
         self, name: str, parameters: Any, kind: Any, options: JobOptions, next_scheduled_at: datetime | None = None
     ) -> tuple[NewJob, PushedJob | None]:
         """Return the job to store, and what the middleware is told of it, if there is any."""
-        job_id = _id_of(options)
+        job_id = self._id_of(options)
         if not self._chain.at_push:
             now = self._driver.clock.now()
             return self._new(job_id, name, parameters, kind, options, now, None, next_scheduled_at), None
@@ -130,7 +134,7 @@ class Producer:
     async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> Pushed:
         """Store one job; what became of it."""
         if not self._chain.at_push:
-            job_id = _id_of(options)
+            job_id = self._id_of(options)
             item = self._new(job_id, name, parameters, kind, options, self._driver.clock.now())
             (done,) = await self._driver.push((item,))
             check_refusal(done)
@@ -151,7 +155,7 @@ class Producer:
         else:
             now = self._driver.clock.now()
             items = [
-                self._item(_id_of(options), name, self._encode(name, parameters, now, kind), options)
+                self._item(self._id_of(options), name, self._encode(name, parameters, now, kind), options)
                 for name, parameters, kind, options in jobs
             ]
         if atomic:

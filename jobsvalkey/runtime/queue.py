@@ -1,6 +1,6 @@
 """The queue as applications use it: jobs are registered, pushed, looked at, and run by its processor."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast, overload
@@ -8,7 +8,6 @@ from uuid import UUID
 
 from jobsvalkey.contract import (
     AbortOutcome,
-    AnyServiceJob,
     Capability,
     CleanupDriver,
     ConfigurationError,
@@ -36,9 +35,9 @@ from jobsvalkey.runtime.capabilities import (
     require,
 )
 from jobsvalkey.runtime.codec import RequestEncoder
-from jobsvalkey.runtime.context import JobContext, claim_of
+from jobsvalkey.runtime.context import service_handler
 from jobsvalkey.runtime.inspection import JobInspection
-from jobsvalkey.runtime.job import Handler, JobDefinition, JobOptions, Push, unpack_job
+from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
@@ -105,7 +104,15 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         self._producer = Producer(driver, RequestEncoder(values), self._chain, self._registry.kept)
         if Capability.CLEANUP in self._capabilities and isinstance(driver, CleanupDriver):
             for service_job in driver.service_jobs:
-                self._registry.add_of_driver(JobDefinition(service_job.job, _service_handler(service_job)))
+                self._registry.add_of_driver(JobDefinition(service_job.job, service_handler(service_job)))
+
+    def become_partition(self, make_id: Callable[[], JobID], first: "JobQueue[Any] | None") -> JobRegistry:
+        """Make ids of one part of a queue, and share the jobs of its first one. For `PartitionedQueue`."""
+        if first is not None:
+            self._registry.join(first.shared_registry())
+        encode = RequestEncoder(self._values)
+        self._producer = Producer(self._driver, encode, self._chain, self._registry.kept, make_id)
+        return self._registry
 
     @property
     def driver(self) -> D_co:
@@ -387,10 +394,3 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
 def _check_options(options: object) -> None:
     if type(options) is not JobOptions:
         check_option("options", options, JobOptions)
-
-
-def _service_handler(job: AnyServiceJob) -> Handler[Any]:
-    async def handler(parameters: Any, context: JobContext) -> None:
-        await job.handler(parameters, claim_of(context))
-
-    return handler

@@ -57,6 +57,21 @@ class JobRegistry:
         shared._jobs, shared.kept, shared.state_types = self._jobs, self.kept, self.state_types
         return shared
 
+    def join(self, shared: "JobRegistry") -> None:
+        """Have from now on what a registry has that another queue has `shared`.
+
+        Raises:
+            ConfigurationError: there are jobs here already, or values are written differently.
+        """
+        jobs, values = shared._jobs, shared._values  # noqa: SLF001 - of the same class
+        if self._jobs and self._jobs is not jobs:
+            named = f"jobs of its own ({', '.join(self._jobs)})"
+            raise ConfigurationError(f"a part of a queue has {named}: register at the PartitionedQueue")
+        if self._values != values:
+            raise ConfigurationError(f"parts of a queue write values alike: give each values={values!r}")
+        self._jobs, self.kept, self.state_types = jobs, shared.kept, shared.state_types
+        self._default_retry_strategy = shared._default_retry_strategy  # noqa: SLF001
+
     def add_of_driver(self, definition: JobDefinition[Any]) -> None:
         """Register a job that the driver runs."""
         self._driver_jobs[definition.name] = self._registered(definition, _NOTHING)

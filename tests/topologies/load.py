@@ -10,6 +10,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Literal, TypeAlias
 
+from valkey.exceptions import ValkeyError
+
 from jobsvalkey import Durability, JobContext, JobID, JobQueue, JobsError, JobStatus, ValkeyJobQueue
 from tests.support.processors import run_in_background
 from tests.support.servers import Cluster
@@ -144,8 +146,14 @@ async def _fail_over(servers: Servers, queue_key: str) -> float:
     for replica in replicas:
         ask(replica, "CONFIG", "SET", "masterauth", "")
 
+    def has_promoted() -> bool:
+        try:
+            return any(ask(replica, "ROLE")[0] == b"master" for replica in replicas)
+        except (ValkeyError, OSError):
+            return False  # Sentinels end a server's connections when they give it another role
+
     async def is_promoted() -> bool:
-        return await asyncio.to_thread(lambda: any(ask(replica, "ROLE")[0] == b"master" for replica in replicas))
+        return await asyncio.to_thread(has_promoted)
 
     await until(is_promoted, within=60)
     promoted = time.monotonic()
