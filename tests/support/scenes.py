@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from jobsvalkey.contract import AbortOutcome, Claim, Fail, JobID, NewJob, new_job_id
+from jobsvalkey.contract import AbortOutcome, Claim, Fail, JobID, NewJob, Unique, new_job_id
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, claims_of, new_job, open_worker
 
@@ -99,6 +99,34 @@ async def kept_for_and_claimed(driver: ValkeyJobQueue) -> Scene:
     """The worker has claimed them all."""
     scene = await kept_for(driver)
     scene.claims = (await driver.exchange("worker", 1, (), JOBS)).claims
+    return scene
+
+
+def named_job(number: int, otherwise: Literal["skip", "replace"] = "skip") -> NewJob:
+    """A job with a name of its own: the first until it ends, the second until it starts, the third for an hour."""
+    until: tuple[Literal["end", "start"] | timedelta, ...] = ("end", "start", HOUR)
+    return NewJob(new_job_id(), b"request", unique=Unique(f"name {number}", until[number], otherwise))
+
+
+async def named(driver: ValkeyJobQueue) -> Scene:
+    """They hold names, and there is a worker that has claimed none."""
+    jobs = [named_job(number) for number in range(JOBS)]
+    await driver.push(jobs)
+    await open_worker(driver)
+    return Scene([job.job_id for job in jobs], [])
+
+
+async def named_and_claimed(driver: ValkeyJobQueue) -> Scene:
+    """The worker has claimed them all."""
+    scene = await named(driver)
+    scene.claims = (await driver.exchange("worker", 1, (), JOBS)).claims
+    return scene
+
+
+async def named_and_failed(driver: ValkeyJobQueue) -> Scene:
+    """They have failed."""
+    scene = await named_and_claimed(driver)
+    await driver.exchange("worker", 2, [Fail(each.job_id, each.token, b"error") for each in scene.claims])
     return scene
 
 

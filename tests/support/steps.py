@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from jobsvalkey.contract import (
     AbortOutcome,
@@ -35,6 +35,10 @@ from tests.support.scenes import (
     kept_for,
     kept_for_and_claimed,
     kept_job,
+    named,
+    named_and_claimed,
+    named_and_failed,
+    named_job,
     orphaned,
     paused,
     pending,
@@ -170,6 +174,20 @@ async def pushing_if(driver: ValkeyJobQueue, scene: Scene) -> StoreOutcome:
     return (await driver.push_if(new_job(), "value", b"0", b"1")).outcome
 
 
+def pushing_named(otherwise: Literal["skip", "replace"], number: int = 0) -> Ask:
+    """A push of a job with a name that may be held."""
+
+    async def ask(driver: ValkeyJobQueue, scene: Scene) -> list[StoreOutcome]:
+        return outcomes(await driver.push([named_job(number, otherwise)]))
+
+    return ask
+
+
+async def names_held(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
+    """Whether the three names are held: by what a push of each says."""
+    return [await pushing_named("skip", each)(driver, scene) == [StoreOutcome.DUPLICATE] for each in range(JOBS)]
+
+
 async def closed(driver: ValkeyJobQueue, scene: Scene) -> list[Any]:
     """How often the pending ones were recovered, and the claims that another worker gets."""
     return [*await recovered(driver, scene), len(await claims_of(driver, 9, "other"))]
@@ -278,6 +296,25 @@ STEPS = {
     "retry with keep_for": _settle(_retry, PENDING, kept_for_and_claimed),
     "finish with a result": _settle_and_show(_finish_with_result, claimed, COMPLETED, b"result", None),
     "ended": Step(scripting.READ, failed, ending, [FAILED] * JOBS, statuses, [FAILED] * JOBS),
+    "push with a name": Step(scripting.PUSH, pending, pushing_named("skip"), [STORED], number, 4),
+    "push of a held name": Step(scripting.PUSH, named, pushing_named("skip"), [StoreOutcome.DUPLICATE], number, 3),
+    "push that replaces": Step(scripting.PUSH, named, pushing_named("replace"), [StoreOutcome.REPLACED], number, 3),
+    "claim of names": Step(scripting.EXCHANGE, named, claiming, None, names_held, [True, False, True]),
+    "finish with a name": Step(
+        scripting.EXCHANGE, named_and_claimed, settling(_finish), SETTLED, names_held, [False, False, True]
+    ),
+    "retry with a name": Step(
+        scripting.EXCHANGE, named_and_claimed, settling(_retry), SETTLED, names_held, [True, False, True]
+    ),
+    "rerun with a name": Step(
+        scripting.CHANGE, named_and_failed, lambda d, s: d.rerun(s.ids[0]), True, names_held, [True, False, True]
+    ),
+    "cancel with a name": Step(
+        scripting.CANCEL, named, lambda d, s: d.cancel(s.ids[0]), True, names_held, [False, True, True]
+    ),
+    "remove with a name": Step(
+        scripting.CHANGE, named, lambda d, s: d.remove(s.ids[0]), True, names_held, [False, True, True]
+    ),
     "pause_queue": Step(scripting.PAUSE_QUEUE, pending, lambda d, _: d.pause_queue(), None, is_paused, True),
     "resume_queue": Step(scripting.PAUSE_QUEUE, queue_paused, lambda d, _: d.resume_queue(), None, is_paused, False),
     "is_queue_paused": Step(scripting.IS_QUEUE_PAUSED, queue_paused, is_paused, True, is_paused, True),
