@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -138,6 +138,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         max_jobs: int,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
         """The oldest of one state → absent, or as `rerun`; claims on them are revoked. What is aborted is not rerun."""
@@ -148,9 +149,11 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
 
         def is_meant(job: StoredJob) -> bool:
-            old = cleanup.max_age is None or now - (job.ended_at or job.claimed_at or job.stored_at) >= cleanup.max_age
+            since = job.ended_at or job.claimed_at or job.stored_at
+            old = cleanup.max_age is None or now - since >= cleanup.max_age
             is_orphan = job.worker is None or self.state.workers[job.worker].expires <= now
-            meant = old and (is_orphan or not only_orphans) and job.job_id != except_for and self._is_present(job, now)
+            spared = job.job_id == except_for or (as_of is not None and since > as_of)
+            meant = old and (is_orphan or not only_orphans) and not spared and self._is_present(job, now)
             if cleanup.action == "remove":
                 return meant
             return meant and job.request is not None and self.state.retake_name(job, now)

@@ -2,12 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from jobsvalkey.contract.claims import Claim, Operation, WorkerID
 from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup, OrphanedCleanupParameters
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.names import AnyServiceJob, JobName, ServiceJob
+from jobsvalkey.contract.records import StoredJob
 from jobsvalkey.contract.states import JobStatus
 
 CHUNK = 100
@@ -31,6 +33,10 @@ class CleanupLoops(Protocol):
         """See `InspectionDriver`."""
 
     @abstractmethod
+    async def get(self, job_id: JobID) -> StoredJob | None:
+        """See `InspectionDriver`."""
+
+    @abstractmethod
     async def cleanup_step(
         self,
         status: JobStatus,
@@ -39,6 +45,7 @@ class CleanupLoops(Protocol):
         max_jobs: int,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
         """See `CleanupDriver`."""
@@ -75,18 +82,22 @@ class CleanupLoops(Protocol):
         # Jobs that come into a state while it is cleaned (a rerun that fails again, say) are for the next
         # cleanup: no state is taken further than the number of jobs that were in it at the start.
         present = await self.counts()
-        cleaned: dict[JobStatus, int] = {}
+        cleaned = dict.fromkeys(JobStatus, 0)
+        itself = None if claim is None else await self.get(claim.job_id)
+        as_of = None if itself is None else itself.claimed_at
+        if claim is not None and as_of is None:
+            return cleaned  # the claim was taken away, by another cleanup perhaps
         for status in JobStatus:
             cleanup: JobCleanup = getattr(parameters, f"{status}_jobs")
             if claim is not None and claim.reset_attempt and cleanup.action == "rerun":
                 cleanup = JobCleanup.DO_NOTHING  # else two cleanup jobs would rerun each other for ever
-            cleaned[status] = 0
             steps = self.cleanup_steps(
                 status,
                 cleanup,
                 present[status],
                 only_orphans=parameters.only_orphans,
                 except_for=None if claim is None else claim.job_id,
+                as_of=as_of,
             )
             async for done in steps:
                 cleaned[status] += done
@@ -100,12 +111,18 @@ class CleanupLoops(Protocol):
         *,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
     ) -> AsyncGenerator[int]:
         """Clean up one state, step by step, until nothing or `max_jobs` is left; yield how many jobs each step was."""
         done = 1
         while max_jobs > 0 and done > 0:
             done = await self.cleanup_step(
-                status, cleanup, max_jobs=min(max_jobs, CHUNK), only_orphans=only_orphans, except_for=except_for
+                status,
+                cleanup,
+                max_jobs=min(max_jobs, CHUNK),
+                only_orphans=only_orphans,
+                except_for=except_for,
+                as_of=as_of,
             )
             max_jobs -= done
             yield done
@@ -136,7 +153,8 @@ class CleanupLoops(Protocol):
     def service_jobs(self) -> Sequence[AnyServiceJob]:
         """The two cleanup jobs with their handlers.
 
-        A cleanup job passes over itself, and reruns nothing if it was rerun: cleanups do not run each other for ever.
+        A cleanup job passes over itself and over what came into a state after it was claimed. It reruns nothing if it
+        was rerun: cleanups do not run each other for ever.
         """
 
         async def clean(parameters: CleanupParameters, claim: Claim) -> None:

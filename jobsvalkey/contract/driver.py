@@ -7,7 +7,7 @@ repeats it under that number for as long as a reply is missing. A `limit` or `ma
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -293,11 +293,13 @@ class CleanupDriver(Protocol):
         max_jobs: int,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
         """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return how many it was.
 
-        The job `except_for` is passed over: a cleanup that is a job itself names its own.
+        The job `except_for` is passed over, and so are those whose age counts from a later time than `as_of`. A cleanup
+        that is a job itself names its own, and the time at which it was claimed.
         """
         ...
 

@@ -1,6 +1,7 @@
 """The capability `CLEANUP`: rerun and removal in chunks, by state and age."""
 
 from collections.abc import AsyncGenerator
+from datetime import datetime
 
 from jobsvalkey.contract import CleanupLoops, JobCleanup, JobID, JobStatus, Operation
 from jobsvalkey.contract.cleanup import CHUNK
@@ -23,13 +24,14 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         max_jobs: int,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
         """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return how many it was.
 
         If very many jobs are passed over, being too young or without a request, it takes several steps to find one.
         """
-        return (await self._step(status, cleanup, max_jobs, only_orphans, except_for, operation, _START))[0]
+        return (await self._step(status, cleanup, max_jobs, only_orphans, except_for, as_of, operation, _START))[0]
 
     async def cleanup_steps(
         self,
@@ -39,6 +41,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         *,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
     ) -> AsyncGenerator[int]:
         """Clean up one state, step by step, until nothing or `max_jobs` is left; yield how many jobs each step was.
 
@@ -49,7 +52,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         while max_jobs > 0:
             begin = position
             done, position = await self._step(
-                status, cleanup, min(max_jobs, CHUNK), only_orphans, except_for, None, begin
+                status, cleanup, min(max_jobs, CHUNK), only_orphans, except_for, as_of, None, begin
             )
             if done == 0 and begin == _START:
                 return
@@ -63,6 +66,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         max_jobs: int,
         only_orphans: bool,
         except_for: JobID | None,
+        as_of: datetime | None,
         operation: Operation | None,
         position: bytes,
     ) -> tuple[int, bytes]:
@@ -78,6 +82,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
                 least_age=age,
                 only_orphans=wire.microseconds(self._configuration.unowned_grace) if only_orphans else "",
                 except_for="" if except_for is None else str(except_for),
+                as_of="" if as_of is None else wire.microseconds(as_of),
                 max_jobs=max_jobs,
                 position=position,
             )

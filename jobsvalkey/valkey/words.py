@@ -33,13 +33,14 @@ class Change(NamedTuple):
 
 
 class Cleanup(NamedTuple):
-    """The words of `cleanup`; `least_age` and `only_orphans` are in microseconds."""
+    """The words of `cleanup`; `least_age`, `only_orphans` and `as_of` are in microseconds."""
 
     wanted: str
     action: str
     least_age: int | str
     only_orphans: int | str
     except_for: str
+    as_of: int | str
     max_jobs: int
     position: bytes
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -108,6 +108,7 @@ class AbortLostAtCleanup(Twin):
         max_jobs: int,
         only_orphans: bool = False,
         except_for: JobID | None = None,
+        as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
         before = {name: set(holder.aborts) for name, holder in self.state.workers.items()}
@@ -119,6 +120,7 @@ class AbortLostAtCleanup(Twin):
             max_jobs=max_jobs,
             only_orphans=only_orphans,
             except_for=except_for,
+            as_of=as_of,
             operation=operation,
         )
         for name, aborts in before.items():

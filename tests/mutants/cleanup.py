@@ -1,5 +1,6 @@
 """Bugs of cleaning up."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -7,6 +8,8 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     FINISHED,
+    Claim,
+    CleanupParameters,
     JobCleanup,
     JobID,
     JobStatus,
@@ -165,6 +168,35 @@ class CleanupOfItself(Twin):
         self, status: JobStatus, cleanup: JobCleanup, *, except_for: JobID | None = None, **rest: Any
     ) -> int:
         return await super().cleanup_step(status, cleanup, **rest)
+
+
+@mutant("test_cleanup_what_came_later_is_passed_over", found_by=[Search.MACHINE])
+class CleanupOfWhatCameLater(Twin):
+    """A cleanup takes jobs that came into the state after the time as of which it cleans."""
+
+    async def cleanup_step(
+        self, status: JobStatus, cleanup: JobCleanup, *, as_of: datetime | None = None, **rest: Any
+    ) -> int:
+        return await super().cleanup_step(status, cleanup, **rest)
+
+
+@mutant("test_cleanup_the_cleanup_job_takes_what_was_there")
+class CleanupJobOfNoTime(Twin):
+    """A cleanup job does not say when it was claimed."""
+
+    def cleanup_steps(
+        self, status: JobStatus, cleanup: JobCleanup, max_jobs: int, *, as_of: datetime | None = None, **rest: Any
+    ) -> AsyncGenerator[int]:
+        return super().cleanup_steps(status, cleanup, max_jobs, **rest)
+
+
+@mutant("test_cleanup_the_cleanup_job_takes_what_was_there")
+class CleanupUnderALostClaim(Twin):
+    """A cleanup job goes on although its claim was taken away."""
+
+    async def _clean(self, parameters: CleanupParameters, claim: Claim | None = None) -> dict[JobStatus, int]:
+        stored = None if claim is None else await self.get(claim.job_id)
+        return await super()._clean(parameters, claim if stored and stored.claimed_at else None)
 
 
 @mutant("test_cleanup_only_orphans", found_by=[Search.MACHINE])

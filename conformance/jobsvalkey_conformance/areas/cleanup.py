@@ -347,6 +347,46 @@ class CleanupTests(Suite):
         moved = {None, JobStatus.PENDING} if action == "rerun" else {None}
         assert {await driver.status(first), await driver.status(last)} <= moved
 
+    @pytest.mark.parametrize("action", ["remove", "rerun"])
+    @pytest.mark.parametrize("status", JobStatus)
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Capability.CANCEL, Capability.RESUME)
+    async def test_cleanup_what_came_later_is_passed_over(
+        self, kit: SuiteContext, status: JobStatus, action: str
+    ) -> None:
+        """cleanup_step: with `as_of`, only jobs whose age counts from that time or earlier."""
+        cleanup = JobCleanup.remove() if action == "remove" else JobCleanup.RERUN
+        if action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
+            return  # refused, as another test says
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        first = await driver.get(await kit.in_state(driver, status))
+        assert first is not None
+        since = first.ended_at or first.claimed_at or first.stored_at
+        assert since is not None
+        await kit.advance(kit.unit)
+        later = await driver.get(await kit.in_state(driver, status))
+        assert later is not None
+        assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since - kit.unit) == 0
+        assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since) == 1
+        assert await driver.get(later.job_id) == later
+
+    @pytest.mark.parametrize("lost", [False, True])
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_cleanup_the_cleanup_job_takes_what_was_there(self, kit: SuiteContext, lost: bool) -> None:
+        """A cleanup job passes over what came after its claim, and does nothing if its claim is lost."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        before = await kit.in_state(driver, JobStatus.PROCESSING)
+        await kit.push(driver)
+        claim = await (await kit.worker(driver)).claim_one()
+        await kit.advance(kit.unit)
+        after = await kit.in_state(driver, JobStatus.PROCESSING)
+        if lost:
+            await driver.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=3, except_for=after)
+            before = await kit.in_state(driver, JobStatus.PROCESSING)
+        handlers = {service.job.name: service.handler for service in driver.service_jobs}
+        await handlers[driver.cleanup_job.name](CleanupParameters(processing_jobs=JobCleanup.remove()), claim)
+        assert await driver.status(before) is (JobStatus.PROCESSING if lost else None)
+        assert await driver.status(after) is JobStatus.PROCESSING
+
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_cleanup_of_orphans(self, kit: SuiteContext) -> None:
         """`cleanup_orphaned_jobs` is the contract's `recover`, until nothing or `max_jobs` is left."""

@@ -238,6 +238,8 @@ class LockstepMachine(NamesMachine, Happenings):
         seconds=st.sampled_from([None, None, 10, 60]),
         max_jobs=st.sampled_from([1, 2, 250]),
         only_orphans=st.booleans(),
+        spared=st.one_of(st.none(), jobs),
+        ago=st.sampled_from([None, None, None, 0, 10]),
         numbered=st.booleans(),
         except_for=st.sampled_from([None, None, *range(len(JOB_IDS))]),
         often=2,
@@ -251,12 +253,19 @@ class LockstepMachine(NamesMachine, Happenings):
         seconds: int | None,
         max_jobs: int,
         only_orphans: bool,
+        spared: int | None,
+        ago: int | None,
         numbered: bool,
         except_for: int | None,
     ) -> None:
         """One chunk of a cleanup; of running jobs all chunks, since their order is not promised."""
         state, max_age = JobStatus(status), None if seconds is None else timedelta(seconds=seconds)
+<<<<<<< HEAD
         passed_over = None if except_for is None else JOB_IDS[except_for]
+=======
+        job_id = None if spared is None else JOB_IDS[spared]
+        as_of = None if ago is None else self.clock.now() - timedelta(seconds=ago)
+>>>>>>> 896faba (A cleanup passes over what came into a state after it began, and does nothing once its claim is lost)
         # The store need not be asked for the one, nor for the other, which is refused whatever its number.
         refused = action == "rerun" and state in (JobStatus.PENDING, JobStatus.PAUSED)
         numbered = numbered and action != "nothing" and not refused
@@ -264,14 +273,23 @@ class LockstepMachine(NamesMachine, Happenings):
         while done == wanted:
             answer = self.write(
                 queue,
+<<<<<<< HEAD
                 f"cleanup_step({status}, {action}, {seconds} s, {wanted}, {only_orphans=}, except_for={passed_over})",
+=======
+                f"cleanup_step({status}, {action}, {seconds} s, {wanted}, {only_orphans}, {job_id}, {as_of})",
+>>>>>>> 896faba (A cleanup passes over what came into a state after it began, and does nothing once its claim is lost)
                 numbered,
                 lambda driver, operation: driver.cleanup_step(
                     state,
                     JobCleanup(action, max_age),
                     max_jobs=wanted,
                     only_orphans=only_orphans,
+<<<<<<< HEAD
                     except_for=passed_over,
+=======
+                    except_for=job_id,
+                    as_of=as_of,
+>>>>>>> 896faba (A cleanup passes over what came into a state after it began, and does nothing once its claim is lost)
                     operation=operation,
                 ),
             )

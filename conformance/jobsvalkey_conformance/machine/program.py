@@ -31,6 +31,7 @@ SIMPLE: dict[str, Any] = {
     "only_orphans": False,
     "except_for": None,
     "asker": None,
+    "ago": None,
     "max_jobs": 250,
 }
 """The value of an argument that asks for the least thought, by its name."""

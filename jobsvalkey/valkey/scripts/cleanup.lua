@@ -1,9 +1,10 @@
 -- Rerun or remove jobs of one state, the oldest first.
 -- uses: operations changing
--- args: wanted action least_age only_orphans except_for max_jobs position
+-- args: wanted action least_age only_orphans except_for as_of max_jobs position
 -- `wanted` is the state, `action` is `rerun` or `remove`, `least_age` is in microseconds, or empty. `only_orphans` is empty,
 -- or, for jobs of workers with an expired lock only, for how many microseconds a Swift worker may be without one.
--- `except_for` is the id of a job to pass over, or empty. `position` is how many entries earlier calls have passed over,
+-- `except_for` is the id of a job to pass over, and `as_of` the time (microseconds) after which jobs are too young for this
+-- cleanup, or empty. `position` is how many entries earlier calls have passed over,
 -- in the list of the state and in that of kept or of fielded jobs: `n:n`.
 -- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n` for the next
 -- call. That is not recorded if it was none.
@@ -15,6 +16,9 @@ local wrong = changes_wrong_type() or has_wrong_type('zset', WORKERS)
 if wrong then return wrong end
 
 local age, most = tonumber(least_age), tonumber(max_jobs)
+local latest = math.min(tonumber(as_of) or math.huge, age and now - age or math.huge)
+-- What has no known beginning is never old enough, and never too late.
+local unknown = age and now or 0
 local span = most + LOOKS
 local passed = {}
 for n in position:gmatch('%d+') do passed[#passed + 1] = tonumber(n) end
@@ -32,12 +36,12 @@ end
 if wanted == 'processing' then
   local claims = redis.call('HGETALL', CLAIMED)
   for i = 1, #claims, 2 do
-    local _, started = parse_claim(claims[i + 1])
-    entries[#entries + 1] = { claims[i], tonumber(started), true, 1 }
+    local token, started = parse_claim(claims[i + 1])
+    entries[#entries + 1] = { claims[i], token == '' and unknown or tonumber(started), true, 1 }
   end
   for _, id in ipairs(redis.call('LRANGE', PROCESSING, 0, -1)) do
     local started = number(fields(id, 'processingStarted')[1])
-    entries[#entries + 1] = { id, started and micro(started) or now, true, 1 }
+    entries[#entries + 1] = { id, started and micro(started) or unknown, true, 1 }
   end
   sort()
 elseif ENDED[wanted] then
@@ -68,10 +72,10 @@ while done < most and looked < last do
   looked = looked + 1
   local id, since, is_certain, list = unpack(entries[looked])
   passed[list] = passed[list] + 1
-  if age and not is_certain then since = number(fields(id, 'stored')[1]) or since end
+  if latest < math.huge and not is_certain then since = number(fields(id, 'stored')[1]) or since end
   if id == except_for then
     -- A cleanup that is a job does not touch itself.
-  elseif age and now - since < age then
+  elseif since > latest then
     is_too_young = is_certain -- and those that follow are younger still
     if is_certain then break end
   else
