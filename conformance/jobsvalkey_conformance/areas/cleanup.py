@@ -361,13 +361,12 @@ class CleanupTests(Suite):
         first = await driver.get(await kit.in_state(driver, status))
         assert first is not None
         since = first.ended_at or first.claimed_at or first.stored_at
-        assert since is not None
         await kit.advance(kit.unit)
-        later = await driver.get(await kit.in_state(driver, status))
-        assert later is not None
+        later = await kit.in_state(driver, status)
+        before = await driver.get(later)
         assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since - kit.unit) == 0
         assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since) == 1
-        assert await driver.get(later.job_id) == later
+        assert await driver.get(later) == before
 
     @pytest.mark.parametrize("lost", [False, True])
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)

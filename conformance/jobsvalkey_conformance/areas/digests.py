@@ -1,7 +1,7 @@
 """The meaning of a number: the method and each of its arguments."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -105,6 +105,7 @@ CALLS: dict[str, tuple[frozenset[Capability], Call, dict[str, tuple[frozenset[Ca
             "max_jobs": (NONE, clean(max_jobs=6)),
             "only_orphans": (NONE, clean(only_orphans=True)),
             "except_for": (NONE, clean(except_for=ID)),
+            "as_of": (NONE, clean(as_of=datetime(2025, 1, 1, tzinfo=UTC))),
         },
     ),
     "set_metadata": (
