@@ -7,7 +7,6 @@ that needs nothing but the harness.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -16,7 +15,6 @@ from jobsvalkey.contract import (
     FINISHED,
     Capability,
     Exchanged,
-    JobCleanup,
     JobStatus,
     NewJob,
     Operation,
@@ -26,6 +24,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
+from jobsvalkey_conformance.machine.cleanups import Cleanups
 from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
 from jobsvalkey_conformance.machine.names import NamesMachine, names_of_jobs, queues
 from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
@@ -51,7 +50,7 @@ CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
 """The states of a job to which something can be done."""
 
 
-class LockstepMachine(NamesMachine, Happenings):
+class LockstepMachine(NamesMachine, Cleanups, Happenings):
     """The steps that can happen to the two queues."""
 
     @step(
@@ -228,72 +227,6 @@ class LockstepMachine(NamesMachine, Happenings):
         self.write(
             queue, f"abort({job_id})", numbered, lambda driver, operation: driver.abort(job_id, operation=operation)
         )
-
-    @step(
-        Capability.CLEANUP,
-        queue=queues,
-        # What runs has most to lose: its claims, and whether its worker is alive.
-        status=st.sampled_from([*("processing",) * 3, *(str(status) for status in JobStatus)]),
-        action=st.sampled_from(["remove", "rerun", "remove", "rerun", "nothing"]),
-        seconds=st.sampled_from([None, None, 10, 60]),
-        max_jobs=st.sampled_from([1, 2, 250]),
-        only_orphans=st.booleans(),
-        spared=st.one_of(st.none(), jobs),
-        ago=st.sampled_from([None, None, None, 0, 10]),
-        numbered=st.booleans(),
-        except_for=st.sampled_from([None, None, *range(len(JOB_IDS))]),
-        often=2,
-        when=has_jobs,
-    )
-    def clean(
-        self,
-        queue: int,
-        status: str,
-        action: Literal["nothing", "rerun", "remove"],
-        seconds: int | None,
-        max_jobs: int,
-        only_orphans: bool,
-        spared: int | None,
-        ago: int | None,
-        numbered: bool,
-        except_for: int | None,
-    ) -> None:
-        """One chunk of a cleanup; of running jobs all chunks, since their order is not promised."""
-        state, max_age = JobStatus(status), None if seconds is None else timedelta(seconds=seconds)
-<<<<<<< HEAD
-        passed_over = None if except_for is None else JOB_IDS[except_for]
-=======
-        job_id = None if spared is None else JOB_IDS[spared]
-        as_of = None if ago is None else self.clock.now() - timedelta(seconds=ago)
->>>>>>> 896faba (A cleanup passes over what came into a state after it began, and does nothing once its claim is lost)
-        # The store need not be asked for the one, nor for the other, which is refused whatever its number.
-        refused = action == "rerun" and state in (JobStatus.PENDING, JobStatus.PAUSED)
-        numbered = numbered and action != "nothing" and not refused
-        done = wanted = 250 if state is JobStatus.PROCESSING else max_jobs
-        while done == wanted:
-            answer = self.write(
-                queue,
-<<<<<<< HEAD
-                f"cleanup_step({status}, {action}, {seconds} s, {wanted}, {only_orphans=}, except_for={passed_over})",
-=======
-                f"cleanup_step({status}, {action}, {seconds} s, {wanted}, {only_orphans}, {job_id}, {as_of})",
->>>>>>> 896faba (A cleanup passes over what came into a state after it began, and does nothing once its claim is lost)
-                numbered,
-                lambda driver, operation: driver.cleanup_step(
-                    state,
-                    JobCleanup(action, max_age),
-                    max_jobs=wanted,
-                    only_orphans=only_orphans,
-<<<<<<< HEAD
-                    except_for=passed_over,
-=======
-                    except_for=job_id,
-                    as_of=as_of,
->>>>>>> 896faba (A cleanup passes over what came into a state after it began, and does nothing once its claim is lost)
-                    operation=operation,
-                ),
-            )
-            done = answer if state is JobStatus.PROCESSING else 0
 
     @step(Capability.RESULTS, queue=queues, numbers=st.lists(jobs, max_size=4))
     def ended(self, queue: int, numbers: list[int]) -> None:

@@ -30,8 +30,8 @@ SIMPLE: dict[str, Any] = {
     "anywhere": False,
     "only_orphans": False,
     "except_for": None,
-    "asker": None,
     "ago": None,
+    "asker": None,
     "max_jobs": 250,
 }
 """The value of an argument that asks for the least thought, by its name."""
