@@ -194,9 +194,11 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         if sequence != holder.sequence:
             reported = [self._note(holder, report) for report in reports]
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
+            self._end_overdue(now)
             left = self.configuration.max_atomic_push_bytes
             most = 0 if self.state.is_paused else max(limit, 0)
-            for index, (due, job_id) in enumerate(list(islice(pending, most))):
+            may_run = (place for place in pending if self._may_run(place[1], now))
+            for index, (due, job_id) in enumerate(list(islice(may_run, most))):
                 job = self.state.jobs[job_id]
                 left -= len(job.request or b"") + len(self.state.saved.get(job_id, b""))
                 if due <= now < holder.expires and (left >= 0 or index == 0):
@@ -244,6 +246,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         asker = self.state.workers.get(worker or "")
         if asker is not None and asker.expires <= now < asker.expires + WORKER_MEMORY:
             return 0  # it was stalled, or the store was, and others may be as well: locks are renewed first
+        self._end_overdue(now)
         self._trim_kept(now)
         for each, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):
             if holder.expires > now:

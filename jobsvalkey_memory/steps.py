@@ -4,13 +4,15 @@ import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from itertools import takewhile
+from itertools import islice, takewhile
 from types import CoroutineType
 from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar
 
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    EXPIRED,
+    MOST_EXPIRED,
     RETAIN,
     Cancel,
     Claim,
@@ -127,8 +129,9 @@ class Steps(Generic[ClockT_co]):
             loop.call_soon_threadsafe(self.state.hint)
 
     def _until_next(self, now: datetime) -> float | None:
-        first = next(iter(self.state.lines[JobStatus.PENDING]), None)
-        return max(0.0, (first[0] - now).total_seconds()) if first and not self.state.is_paused else None
+        lines = [self.state.ends_at, *([] if self.state.is_paused else [self.state.lines[JobStatus.PENDING]])]
+        times = [time for line in lines for time, _ in islice(line, 1)]
+        return max(0.0, (min(times) - now).total_seconds()) if times else None
 
     def _find_job(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:
         """Find a present job by its id, in one of these states if any are named."""
@@ -171,6 +174,17 @@ class Steps(Generic[ClockT_co]):
         for beyond in self._beyond(status, now):
             self._vanish(beyond, now)
 
+    def _end_overdue(self, now: datetime) -> None:
+        """Cancel the jobs that have expired and that nobody has, the earliest first: bounded work."""
+        overdue = takewhile(lambda place: place[0] <= now, self.state.ends_at)
+        for _, job_id in list(islice(overdue, MOST_EXPIRED)):
+            self._end_job(replace(self.state.jobs[job_id], error=EXPIRED), JobStatus.CANCELLED, now)
+
+    def _may_run(self, job_id: JobID, now: datetime) -> bool:
+        """Whether a job has not expired. Many may have, so that its end waits: it is not claimed either way."""
+        expires = self.state.jobs[job_id].expires
+        return expires is None or expires > now
+
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         """Make a job absent: nothing is left but its id, if that has to be remembered."""
         gone = min(now, self.state.until.get(job.job_id, now))
@@ -199,7 +213,7 @@ class Steps(Generic[ClockT_co]):
             self.state.named.add(item.job_id)
         status, due = JobStatus.PENDING, resolve_due(item.due, now)
         job = StoredJob(
-            job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, **_fields(item)
+            job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, **_fields(item, now)
         )
         self.state.pushed.append(job)
         self.state.take_name(job, now)
@@ -211,7 +225,7 @@ class Steps(Generic[ClockT_co]):
         job = self._find_job(holder, now, JobStatus.PENDING, JobStatus.PAUSED)
         if job is None or job.unique is None or job.unique.key != key:
             return False  # it runs, or has ended; a name that it has for a time may name another job of its id, too
-        job = replace(job, request=item.request, due=resolve_due(item.due, now), **_fields(item))
+        job = replace(job, request=item.request, due=resolve_due(item.due, now), **_fields(item, now))
         job = self._forget_reports(replace(job, error=None, recoveries=0, reset_attempt=False))
         self.state.broken.discard(holder)
         self.state.pushed.append(job)
@@ -224,7 +238,7 @@ class Steps(Generic[ClockT_co]):
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         job = self._forget_reports(job)
-        self._enter(replace(job, due=now, error=None, result=None, recoveries=0, reset_attempt=True))
+        self._enter(replace(job, due=now, error=None, result=None, recoveries=0, reset_attempt=True, expires=None))
 
     def _note(self, holder: Worker, report: Report) -> SettleOutcome:
         """Keep what a handler reports; the claim stays."""
@@ -303,10 +317,12 @@ class Steps(Generic[ClockT_co]):
 class _Fields(TypedDict):
     keep_for: timedelta | None
     unique: Unique | None
+    expires: datetime | None
 
 
-def _fields(item: NewJob) -> _Fields:
-    return {"keep_for": item.keep_for, "unique": item.unique}
+def _fields(item: NewJob, now: datetime) -> _Fields:
+    expires = None if item.expires is None else resolve_due(item.expires, now)
+    return {"keep_for": item.keep_for, "unique": item.unique, "expires": expires}
 
 
 def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
@@ -315,4 +331,5 @@ def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
     return Claim(
         *(job.job_id, token, job.request, due, job.stored_at),
         *(job.recoveries, job.reset_attempt, job.error, job.keep_for, saved, job.unique),
+        expires=job.expires,
     )

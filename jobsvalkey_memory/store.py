@@ -25,6 +25,7 @@ from jobsvalkey_memory.line import Line, Place
 PRODUCER_MEMORY = timedelta(minutes=10)
 WORKER_MEMORY = timedelta(hours=24)
 HISTORY = 10_000
+UNCLAIMED = frozenset({JobStatus.PENDING, JobStatus.PAUSED})
 
 
 def place(job: StoredJob) -> Place:
@@ -99,6 +100,7 @@ class QueueState:
         self.kept_lines: dict[JobStatus, Line] = {status: Line() for status in FINISHED}
         self.until: dict[JobID, datetime] = {}  # when such a job becomes absent, unless it is kept for ever
         self.saved: dict[JobID, bytes] = {}  # the states that handlers of unended jobs have reported
+        self.ends_at: Line = Line()  # pending and paused jobs that expire, by when
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.names: dict[str, Name] = {}  # the unique names that are held
         self.workers: dict[WorkerID, Worker] = {}
@@ -122,11 +124,15 @@ class QueueState:
         if keep:
             self.kept.add(job.job_id)
         self.line_of(job).add(place(job))
+        if job.expires is not None and job.status in UNCLAIMED:
+            self.ends_at.add((job.expires, job.job_id))
 
     def take(self, job_id: JobID) -> None:
         """Take a job out, if it is there."""
         if (job := self.jobs.pop(job_id, None)) is not None:
             self.line_of(job).remove(place(job))
+            if job.expires is not None and job.status in UNCLAIMED:
+                self.ends_at.remove((job.expires, job_id))
             self.kept.discard(job_id)
             self.until.pop(job_id, None)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-from jobsvalkey.contract import Capability
+from jobsvalkey.contract import FINISHED, Capability, JobStatus
 
 ChangeName: TypeAlias = Literal["cancel", "pause", "resume", "rerun", "remove"]
 CHANGES: Final[Mapping[ChangeName, Capability]] = {
@@ -14,3 +14,11 @@ CHANGES: Final[Mapping[ChangeName, Capability]] = {
     "remove": Capability.CLEANUP,
 }
 """The steps that can be done to one job, and the capabilities that they need."""
+CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
+    "cancel": frozenset({JobStatus.PENDING, JobStatus.PAUSED}),
+    "pause": frozenset({JobStatus.PENDING}),
+    "resume": frozenset({JobStatus.PAUSED}),
+    "rerun": FINISHED,
+    "remove": frozenset(JobStatus) - {JobStatus.PROCESSING},
+}
+"""The states of a job to which something can be done."""

@@ -203,10 +203,11 @@ class SuiteContext:
         remember: bool = False,
         job_id: JobID | None = None,
         keep_for: timedelta | None = None,
+        expires: Due = None,
         unique: Unique | None = None,
     ) -> NewJob:
         """A job to push."""
-        return NewJob(job_id or new_job_id(), request, due, remember, keep_for=keep_for, unique=unique)
+        return NewJob(job_id or new_job_id(), request, due, remember, keep_for=keep_for, expires=expires, unique=unique)
 
     async def push(
         self,
@@ -216,10 +217,11 @@ class SuiteContext:
         due: Due = None,
         remember: bool = False,
         keep_for: timedelta | None = None,
+        expires: Due = None,
         unique: Unique | None = None,
     ) -> JobID:
         """Push a new job."""
-        job = self.job(request, due=due, remember=remember, keep_for=keep_for, unique=unique)
+        job = self.job(request, due=due, remember=remember, keep_for=keep_for, expires=expires, unique=unique)
         assert outcomes(await driver.push([job])) == [STORED]
         return job.job_id
 

@@ -99,6 +99,8 @@ class Observation:
     """The jobs that each worker has claimed; workers without claims may be left out."""
     names: Mapping[str, ObservedName] | None = None
     """The unique names that are held, and perhaps some whose time is over; `None` if the harness does not tell."""
+    expiring: Mapping[JobID, datetime] | None = None
+    """When which job expires that nobody has, if the store has a list of those."""
 
 
 class DriverHarness(ABC):

@@ -12,6 +12,8 @@ from jobsvalkey_conformance.areas.damage import DamageTests
 from jobsvalkey_conformance.areas.digests import DigestTests
 from jobsvalkey_conformance.areas.ended import EndedTests
 from jobsvalkey_conformance.areas.exact import ExactTests
+from jobsvalkey_conformance.areas.expired import ExpiredTests
+from jobsvalkey_conformance.areas.expiry import ExpiryTests
 from jobsvalkey_conformance.areas.faults import FaultTests
 from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
@@ -48,6 +50,8 @@ class DriverConformance(
     SizeTests,
     ThreadTests,
     ClockTests,
+    ExpiredTests,
+    ExpiryTests,
     SavedTests,
     ReportTests,
     ReplacingTests,

@@ -74,6 +74,7 @@ from jobsvalkey.contract.errors import (
     UnsupportedOperation,
     WorkerClosed,
 )
+from jobsvalkey.contract.expiry import EXPIRED, MOST_EXPIRED
 from jobsvalkey.contract.fields import refusals
 from jobsvalkey.contract.hints import Hints
 from jobsvalkey.contract.job_id import JobID, JobIDGenerator, new_job_id
@@ -96,7 +97,9 @@ from jobsvalkey.contract.unique import Unique
 __all__ = [
     "CAPABILITY_PROTOCOLS",
     "DO_NOT_RETAIN",
+    "EXPIRED",
     "FINISHED",
+    "MOST_EXPIRED",
     "RETAIN",
     "AbortOutcome",
     "AbortableDriver",

@@ -224,9 +224,10 @@ class Exchanged(msgspec.Struct, frozen=True):
     claims: list[Claim]
     """The new claims, earliest due first."""
     until_next: float | None = None
-    """Seconds until an exchange that claims has something to do: 0 only if it has now, `None` if no job is pending.
+    """Seconds until an exchange has something to claim, or to end since it expires: 0 only if it has now.
 
-    It is `None` while the queue is paused, and under an expired lock, since nothing is claimed before a renewal.
+    `None` if there is no such job. While the queue is paused nothing is claimed, so that only expiries count. Under an
+    expired lock it is `None`, too, since nothing is claimed before a renewal.
     """
     lock_expired: bool = False
     """Whether the worker's lock has run out, so that nothing was claimed."""

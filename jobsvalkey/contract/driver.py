@@ -356,6 +356,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.ABORT: AbortableDriver,
         Capability.RESULTS: ResultsDriver,
         Capability.PAUSE_QUEUE: PausableDriver,
+        Capability.EXPIRY: QueueDriver,
         Capability.UNIQUE: QueueDriver,
         Capability.REPORTS: QueueDriver,
     }

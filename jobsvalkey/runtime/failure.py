@@ -29,7 +29,7 @@ class JobError:
     traceback: str
     """Empty if the job did not run."""
     attempt: int
-    """The attempt that failed; 0 if the job's request could not be read."""
+    """The attempt that failed; 0 if the job's request could not be read, or if it has expired."""
 
 
 def encode_error(error: BaseException, attempt: int) -> bytes:

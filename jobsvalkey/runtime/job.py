@@ -37,7 +37,8 @@ class JobOptions:
     """When a job runs, and under which id it is stored.
 
     Raises:
-        ValueError: both delays are given, one is out of its bounds, the datetime is naive, or the id is not a UUID.
+        ValueError: both delays are given, or both expiries, one is out of its bounds, the datetime is naive, the job
+            would expire before it may run, or the id is not a UUID.
     """
 
     delay: timedelta | None = None
@@ -55,6 +56,11 @@ class JobOptions:
     """The demand that is met before the push returns; by default that of the driver's configuration."""
     unique: Unique | None = None
     """A name that one job holds at a time: while another has it, this one is not stored, or takes the other's place."""
+    expires_in: timedelta | None = None
+    """The job is cancelled if no worker has it after this time, by the store's clock, whether or not it ran before:
+    more than none, up to 36,500 days."""
+    expires_at: datetime | None = None
+    """The same from this time on, in the years 2 to 9998."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -64,6 +70,7 @@ class JobOptions:
             raise ValueError("give delay or delay_until, not both")
         check_due(self.delay, "delay")
         check_due(self.delay_until, "delay_until")
+        self._check_expiry()
         if self.job_id is not None:
             object.__setattr__(self, "job_id", JobID.parse(self.job_id))
 
@@ -71,6 +78,22 @@ class JobOptions:
     def due(self) -> Due:
         """When the job may run, as drivers take it."""
         return self.delay if self.delay_until is None else self.delay_until
+
+    @property
+    def expires(self) -> Due:
+        """When the job expires, as drivers take it."""
+        return self.expires_in if self.expires_at is None else self.expires_at
+
+    def _check_expiry(self) -> None:
+        if self.expires_in is not None and self.expires_at is not None:
+            raise ValueError("give expires_in or expires_at, not both")
+        if self.expires_in is not None:
+            check_span(self.expires_in, "expires_in")
+        check_due(self.expires_at, "expires_at")
+        delayed, expiring = (self.delay, self.expires_in), (self.delay_until, self.expires_at)
+        for due, expires in (delayed, expiring):
+            if due is not None and expires is not None and expires <= due:  # pyright: ignore[reportOperatorIssue]
+                raise ValueError(f"the job could never run: it expires ({expires}) before it is due ({due})")
 
 
 @dataclass(frozen=True, slots=True)

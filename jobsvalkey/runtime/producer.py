@@ -114,7 +114,7 @@ class Producer:
                 "durability, or use a driver that has it"
             )
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
-        if keep_for is options.unique is None:
+        if keep_for is options.unique is options.expires_in is options.expires_at is None:
             return NewJob(job_id, request, options.due, options.job_id is not None, durability=options.durability)
         if keep_for is not None and not self._can_keep:
             raise UnsupportedOperation(
@@ -124,6 +124,7 @@ class Producer:
         item = NewJob(
             *(job_id, request, options.due, options.job_id is not None),
             keep_for=keep_for,
+            expires=options.expires,
             durability=options.durability,
             unique=options.unique,
         )

@@ -49,6 +49,8 @@ class JobRecord:
     """How long it is kept after its end, at least; `None` if the retention policy alone decides."""
     unique: Unique | None = None
     """The name that it was pushed with, of which one job at a time holds it; `None` if there was none."""
+    expires: datetime | None = None
+    """When it is cancelled if no worker has it; `None`: never."""
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
@@ -79,4 +81,5 @@ class JobRecord:
             result=None if job.result is None else job.result.decode(errors="replace"),
             keep_for=job.keep_for,
             unique=job.unique,
+            expires=job.expires,
         )

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from jobsvalkey.contract import ConfigurationError, InvalidParameters, JobID, JobsError, JobStatus, StoredJob
+from jobsvalkey.contract import (
+    EXPIRED,
+    ConfigurationError,
+    InvalidParameters,
+    JobID,
+    JobsError,
+    JobStatus,
+    StoredJob,
+)
 from jobsvalkey.runtime.capabilities import ResultsQueueDriver
 from jobsvalkey.runtime.codec import split_request
 from jobsvalkey.runtime.failure import JobError, decode_error, message_of
@@ -31,7 +39,7 @@ class JobFailed(JobsError):
 
 
 class JobCancelled(JobsError):
-    """The job that was waited for was cancelled: it has no result."""
+    """The job that was waited for was cancelled, or has expired: it has no result."""
 
 
 class JobGone(JobsError, LookupError):
@@ -48,7 +56,7 @@ class JobDone:
     value: Any = None
     """The return value of its handler; `None` unless it completed."""
     error: JobError | None = None
-    """The record of its last failure, if it failed."""
+    """The record of its last failure, if it failed; of its expiry, if it has expired."""
 
 
 class Results:
@@ -68,7 +76,7 @@ class Results:
                 "with keep_result=…, to have its result kept; and wait for it before that time is over"
             )
         if job.status is JobStatus.CANCELLED:
-            raise JobCancelled(f"job {job_id} was cancelled")
+            raise JobCancelled(f"job {job_id} {'has expired' if job.error == EXPIRED else 'was cancelled'}")
         if job.status is JobStatus.FAILED:
             raise JobFailed(job_id, _error_of(job))
         return self._value(job, kind)
@@ -96,7 +104,7 @@ class Results:
             return JobDone(job_id=job_id, status=None)
         if job.status is JobStatus.COMPLETED:
             return JobDone(job_id=job_id, status=job.status, value=self._value(job, kind))
-        error = _error_of(job) if job.status is JobStatus.FAILED else None
+        error = _error_of(job) if job.status is JobStatus.FAILED or job.error == EXPIRED else None
         return JobDone(job_id=job_id, status=job.status, error=error)
 
     async def _ended(self, job_id: JobID, left: Callable[[], timedelta | None]) -> StoredJob | None:

@@ -1,6 +1,7 @@
 """The jobs that are to run again and again."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, TypeVar, cast, overload
 
 from jobsvalkey.contract import JobName, JobParameters, NamedParameters, Unique
@@ -30,6 +31,7 @@ class JobSchedule:
         *,
         accuracy: Accuracy = ...,
         unique: Unique | None = ...,
+        expires_in: timedelta | None = ...,
         id: str | None = ...,
     ) -> None: ...
 
@@ -42,6 +44,7 @@ class JobSchedule:
         *,
         accuracy: Accuracy = ...,
         unique: Unique | None = ...,
+        expires_in: timedelta | None = ...,
         id: str | None = ...,
     ) -> None: ...
 
@@ -54,6 +57,7 @@ class JobSchedule:
         *,
         accuracy: Accuracy = Accuracy.LATEST,
         unique: Unique | None = None,
+        expires_in: timedelta | None = None,
         id: str | None = None,  # noqa: A002 - it is one
     ) -> None:
         """Run a job on a schedule: `add_job(parameters, schedule)` or `add_job(job_name, parameters, schedule)`.
@@ -64,11 +68,13 @@ class JobSchedule:
         of a schedule is kept under the id: under a new one it starts afresh.
 
         With `unique` a trigger pushes nothing, or replaces the job, while another holds that name. So a run that goes
-        on beyond the next trigger does not meet the next run.
+        on beyond the next trigger does not meet the next run. With `expires_in` a job that no worker has so long after
+        its trigger is cancelled.
 
         Raises:
             DuplicateSchedule: the id is taken.
             InvalidParameters: the parameters name no job.
+            ValueError: `expires_in` is not above zero.
         """
         if isinstance(job, JobName):
             named = cast("JobName[Any]", job).with_parameters(parameters)
@@ -83,7 +89,9 @@ class JobSchedule:
             raise ValueError(f"the id of a schedule of job {named.job.name!r} is not empty")
         if key in self._jobs:
             raise DuplicateSchedule(f"there is a schedule {key!r} already: give each schedule of a job its own id=")
-        self._jobs[key] = ScheduledJob(id=key, job=named, schedule=schedule, accuracy=accuracy, unique=unique)
+        self._jobs[key] = ScheduledJob(
+            id=key, job=named, schedule=schedule, accuracy=accuracy, unique=unique, expires_in=expires_in
+        )
 
     def __iter__(self) -> Iterator[ScheduledJob]:
         return iter(self._jobs.values())
@@ -102,6 +110,6 @@ class JobSchedule:
         Raises:
             ValueError: the name is empty, or would meet keys of the driver's own: `worker`, `worker.…`, or `_…` if it
                 is not the queue's key.
-            UnsupportedOperation: the driver cannot schedule, or has no unique names, and a job has one.
+            UnsupportedOperation: the driver cannot schedule, or has no unique names, or no expiry, and a job has one.
         """
         return Scheduler(self, queue, name=name, options=options or SchedulerOptions())

@@ -1,11 +1,13 @@
 """One job of a schedule."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from jobsvalkey.contract import JobsError, NamedParameters, Unique
 from jobsvalkey.contract.option_types import check_option
+from jobsvalkey.contract.spans import check_span
 from jobsvalkey.scheduling.schedule import Schedule
 
 
@@ -33,6 +35,15 @@ class ScheduledJob:
     accuracy: Accuracy
     unique: Unique | None = None
     """A name of which one job at a time holds it; a trigger pushes nothing, or replaces that job, while it is held."""
+    expires_in: timedelta | None = None
+    """Each of its jobs is cancelled if no worker has it so long after its trigger."""
 
     def __post_init__(self) -> None:
         check_option("unique", self.unique, Unique | None)
+        check_option("expires_in", self.expires_in, timedelta | None)
+        if self.expires_in is not None:
+            check_span(self.expires_in, "expires_in")
+
+    def expires(self, trigger: datetime) -> datetime | None:
+        """Return when its job for this trigger expires, if it does."""
+        return None if self.expires_in is None else trigger + self.expires_in

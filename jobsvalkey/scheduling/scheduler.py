@@ -88,7 +88,8 @@ class Scheduler:
         driver = queue.driver
         jobs = list(jobs)
         unique = [Capability.UNIQUE] if any(job.unique is not None for job in jobs) else []
-        for capability in (Capability.SCHEDULING, Capability.METADATA, *unique):
+        expiry = [Capability.EXPIRY] if any(job.expires_in is not None for job in jobs) else []
+        for capability in (Capability.SCHEDULING, Capability.METADATA, *unique, *expiry):
             require(driver, driver.capabilities, capability)
         queue_key: str | None = getattr(driver.configuration, "queue_key", None)
         names = (name, options.name, queue_key, "default")
@@ -224,7 +225,10 @@ class Scheduler:
         pushed = await self._queue.push_if(
             progress.job.job,
             options=JobOptions(
-                job_id=_trigger_id(progress.key, trigger), delay_until=trigger, unique=progress.job.unique
+                job_id=_trigger_id(progress.key, trigger),
+                delay_until=trigger,
+                unique=progress.job.unique,
+                expires_at=progress.job.expires(trigger),
             ),
             key=progress.key,
             expected=progress.stored,

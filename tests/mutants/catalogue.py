@@ -46,6 +46,7 @@ CHAPTERS = (
         "cleanup",
         "results",
         "unique",
+        "expiry",
         "capabilities",
     ),
     "scripts",

@@ -5,6 +5,7 @@ import dataclasses
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from tests.support.proxy import Command, Proxy
 from tests.support.servers import Cluster, SentinelGroup, Server
 from tests.support.servers.group import port_of
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBERED = {
     "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
     "release_lock",
@@ -93,6 +95,7 @@ class MemoryHarness(DriverHarness):
             },
             {worker: frozenset(each.claims.values()) for worker, each in state.workers.items()},
             {key: ObservedName(*name) for key, name in state.names.items()},
+            {job_id: time for time, job_id in state.ends_at},
         )
 
     async def fingerprint(self, configuration: DriverConfiguration) -> object:
@@ -195,7 +198,9 @@ class KeysHarness(DriverHarness):
         for job_id, found in states.items():
             has_request = await client.type(f"{queue_key}/{job_id}") == b"string"
             jobs[job_id] = ObservedJob(frozenset(found), has_request)
-        return Observation(jobs, claims, await self._names(f"{queue_key}.metadata"))
+        ends = await client.zrange(f"{queue_key}.metadata._ends_at", 0, -1, withscores=True)
+        expiring = {JobID.parse(job_id): EPOCH + timedelta(microseconds=score) for job_id, score in ends}
+        return Observation(jobs, claims, await self._names(f"{queue_key}.metadata"), expiring)
 
     async def _names(self, prefix: str) -> dict[str, ObservedName]:
         """The unique names; those that are held for a time are in a list of their own, too."""

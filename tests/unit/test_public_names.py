@@ -23,7 +23,7 @@ ValkeyConfiguration ValkeyJobQueue Values new_job_id retain_for retain_last
 """In `jobsvalkey`."""
 
 WRITTEN_BY_AUTHORS_OF_DRIVERS = """
-CAPABILITY_PROTOCOLS FINISHED AbortableDriver Cancel
+CAPABILITY_PROTOCOLS EXPIRED FINISHED MOST_EXPIRED AbortableDriver Cancel
 AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
 Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator JobPage
 MetadataDriver NewJob Numbering Operation OperationRefused OrphanedCleanupParameters PausableDriver PushedIf

@@ -13,6 +13,7 @@ from jobsvalkey.contract import (
     Capability,
     JobID,
     JobStatus,
+    NewJob,
     Release,
     Report,
     SettleOutcome,
@@ -80,6 +81,14 @@ async def _takes_reports(driver: AnyDriver, job_id: JobID) -> bool:
     return (reported, claim.state) == ([SettleOutcome.SETTLED], b"1")
 
 
+async def _expires(driver: AnyDriver, job_id: JobID) -> bool:
+    (pushed,) = await driver.push([NewJob(new_job_id(), b"{}", expires=timedelta(0))])
+    await driver.open_worker("worker", timedelta(hours=1))
+    return pushed.outcome is StoreOutcome.STORED and [
+        claim.job_id for claim in (await driver.exchange("worker", 1, (), 2)).claims
+    ] == [job_id]
+
+
 PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
     Capability.ABORT: _aborts,
@@ -92,6 +101,7 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.DURABILITY: _knows_durability,
     Capability.RESULTS: _tells_ends,
     Capability.REPORTS: _takes_reports,
+    Capability.EXPIRY: _expires,
 }
 """The least that shows that a capability works."""
 

@@ -229,6 +229,15 @@ class Recover(_UpTo):
 
 
 @dataclass(frozen=True)
+class Sweep(Call[None]):
+    """The part of an exchange that concerns jobs which it does not name: it ends those that have expired."""
+
+    async def on(self, driver: AnyDriver) -> None:
+        """Do it on the twin."""
+        await driver.recover(0)
+
+
+@dataclass(frozen=True)
 class Clean(_UpTo):
     """`cleanup_step`."""
 

@@ -143,7 +143,10 @@ class ProducerClient(Client):
         remember, keep_for = self.random.random() < 0.3, None
         if Capability.RESULTS in self.shared.capabilities and self.random.random() < 0.3:
             keep_for = timedelta(seconds=self.random.randint(1, 60))
-        return NewJob(job_id, request.encode(), self._due(), remember, keep_for=keep_for)
+        expires = None
+        if Capability.EXPIRY in self.shared.capabilities and self.random.random() < 0.15:
+            expires = timedelta(seconds=self.random.randint(1, 40))
+        return NewJob(job_id, request.encode(), self._due(), remember, keep_for=keep_for, expires=expires)
 
     def _due(self) -> Due:
         match self.random.randrange(6):

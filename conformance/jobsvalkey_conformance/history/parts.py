@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from jobsvalkey.contract import FINISHED, Cancel, JobID, JobStatus, SettleOutcome, WorkerID
@@ -20,6 +21,7 @@ from jobsvalkey_conformance.history.calls import (
     Push,
     Recover,
     Renew,
+    Sweep,
 )
 from jobsvalkey_conformance.history.linearizability import Step
 from jobsvalkey_conformance.history.record import Event, History
@@ -63,13 +65,29 @@ class HistoryParts:
     def steps_of(self, job_id: JobID) -> list[Step[Part]]:
         """The steps that may matter to a job, each without the other jobs that it touched."""
         parts: list[Part] = []
+        expiry = self._expiry(job_id)
         for event in self._events:
+            part = None
             if self._touches(event, job_id):
                 answer = UNANSWERED if event in self._hiding and not _shows(event, job_id) else event.answer
-                if part := event.call.part(job_id, answer, self._tokens):
-                    parts.append(Part(event, *part))
-        life = _Life(parts)
+                part = event.call.part(job_id, answer, self._tokens)
+            if part is not None:
+                parts.append(Part(event, *part))
+            elif expiry is not None and isinstance(event.call, Exchange) and event.times[-1] >= expiry:
+                parts.append(Part(event, Sweep(), UNANSWERED))
+        life = _Life(parts, expires=expiry is not None)
         return [self._step(part) for part in parts if life.is_touched_by(part)]
+
+    def _expiry(self, job_id: JobID) -> datetime | None:
+        """When the job expires at the earliest, if it does."""
+        ends = [
+            item.expires if isinstance(item.expires, datetime) else event.times[0] + item.expires
+            for event in self._events
+            if isinstance(event.call, Push)
+            for item in event.call.items
+            if item.job_id == job_id and item.expires is not None
+        ]
+        return min(ends, default=None)
 
     def _step(self, part: Part) -> Step[Part]:
         event = part.event
@@ -140,8 +158,9 @@ class _Life:
     This changes no verdict: it leaves out what has no effect on the job, since each step costs the search time.
     """
 
-    def __init__(self, parts: Iterable[Part]) -> None:
-        self._states = {JobStatus.PENDING}
+    def __init__(self, parts: Iterable[Part], *, expires: bool) -> None:
+        self._states = {JobStatus.PENDING, JobStatus.CANCELLED} if expires else {JobStatus.PENDING}
+        self._expires = expires
         self._first: dict[WorkerID, int] = {}
         self._over: dict[WorkerID, int | None] = {}
         self._renewed: dict[WorkerID, Event] = {}
@@ -175,7 +194,8 @@ class _Life:
         event = part.event
         match part.call:
             case Recover():
-                return JobStatus.PROCESSING in self._states and not self._is_before(event, self._began)
+                recovers = JobStatus.PROCESSING in self._states and not self._is_before(event, self._began)
+                return recovers or self._expires
             case Clean(status=status):
                 since = self._began if status in CLAIMED else self._pushed
                 return status in self._states and not self._is_before(event, since)

@@ -33,11 +33,12 @@ class Happenings(MachineBase):
 
     @step(queue=queues, just_before=st.booleans(), when=has_jobs)
     def advance_to_next_due(self, queue: int, just_before: bool) -> None:
-        """Let time go by until just then a job is due, or is not yet."""
+        """Let time go by until just then a job is due, or expires, or does not yet."""
 
         async def next_due() -> datetime | None:
-            dues = [job.due async for job in self.pairs[queue].twin.jobs(JobStatus.PENDING)]
-            return next((due for due in dues if due is not None and due > self.clock.now()), None)
+            jobs = [job async for job in self.pairs[queue].twin.jobs(JobStatus.PENDING)]
+            times = [time for job in jobs for time in (job.due, job.expires) if time and time > self.clock.now()]
+            return min(times, default=None)
 
         due = self.run(next_due())
         if due is not None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from jobsvalkey.contract import (
-    FINISHED,
     Capability,
     Exchanged,
     JobStatus,
@@ -21,12 +20,12 @@ from jobsvalkey.contract import (
     SettleOutcome,
     WorkerID,
 )
-from jobsvalkey_conformance.changes import CHANGES, ChangeName
+from jobsvalkey_conformance.changes import CHANGEABLE, CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
 from jobsvalkey_conformance.machine.cleanups import Cleanups
 from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
-from jobsvalkey_conformance.machine.names import NamesMachine, names_of_jobs, queues
+from jobsvalkey_conformance.machine.names import NamesMachine, expiries, names_of_jobs, queues
 from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
 from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, WHEN, Arguments, step
 
@@ -40,16 +39,6 @@ settlements: st.SearchStrategy[list[tuple[str, int]]] = st.lists(
 )
 
 
-CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
-    "cancel": frozenset({JobStatus.PENDING, JobStatus.PAUSED}),
-    "pause": frozenset({JobStatus.PENDING}),
-    "resume": frozenset({JobStatus.PAUSED}),
-    "rerun": FINISHED,
-    "remove": frozenset(JobStatus) - {JobStatus.PROCESSING},
-}
-"""The states of a job to which something can be done."""
-
-
 class LockstepMachine(NamesMachine, Cleanups, Happenings):
     """The steps that can happen to the two queues."""
 
@@ -61,6 +50,7 @@ class LockstepMachine(NamesMachine, Cleanups, Happenings):
         numbered=st.booleans(),
         keep_for=keeps,
         names=names_of_jobs,
+        expires=expiries,
     )
     def push(
         self,
@@ -71,6 +61,7 @@ class LockstepMachine(NamesMachine, Cleanups, Happenings):
         numbered: bool,
         keep_for: int | None,
         names: Sequence[str] = ("",),
+        expires: str | None = None,
     ) -> None:
         """Push jobs, some of which may be there, or twice in the list."""
         when = self.due(due)
@@ -80,6 +71,7 @@ class LockstepMachine(NamesMachine, Cleanups, Happenings):
                 *(JOB_IDS[number], f"{self.number}.{at}".encode(), when, remember),
                 keep_for=kept,
                 unique=self.unique(names[at % len(names)]),
+                expires=self.expires(expires),
             )
             for at, number in enumerate(numbers)
         ]
@@ -90,13 +82,21 @@ class LockstepMachine(NamesMachine, Cleanups, Happenings):
         numbers=st.lists(jobs, min_size=1, max_size=3, unique=True),
         keep_for=keeps,
         names=names_of_jobs,
+        expires=expiries,
         often=2,
     )
-    def push_now(self, queue: int, numbers: list[int], keep_for: int | None, names: Sequence[str] = ("",)) -> None:
+    def push_now(
+        self,
+        queue: int,
+        numbers: list[int],
+        keep_for: int | None,
+        names: Sequence[str] = ("",),
+        expires: str | None = None,
+    ) -> None:
         """Push jobs that are due, if possible such as are not there."""
         absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
         numbers = [absent[number % len(absent)] for number in numbers] if absent else numbers
-        self.push(queue, numbers, "now", False, False, keep_for, names)
+        self.push(queue, numbers, "now", False, False, keep_for, names, expires)
 
     @step(queue=queues, worker=workers, limit=st.integers(1, 3), often=3)
     def claim(self, queue: int, worker: int, limit: int) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from jobsvalkey.contract import Capability, Unique
+from jobsvalkey.contract import Capability, Due, Unique
 from jobsvalkey_conformance.machine.base import MachineBase
 from jobsvalkey_conformance.machine.steps import step
 
@@ -28,8 +28,17 @@ names_of_jobs: st.SearchStrategy[list[str]] = st.lists(
 """Unique names of jobs that are pushed together, in turn: key, until when, and what otherwise; or none."""
 
 
+expiries: st.SearchStrategy[str | None] = st.sampled_from([None, None, None, "earlier", "soon", "later"])
+"""When jobs expire that are pushed, as a due time is given."""
+
+
 class NamesMachine(MachineBase):
-    """Shared by the steps that push jobs: for how long they are kept, their unique names, and when those are free."""
+    """Shared by the steps that push jobs: for how long they are kept, when they expire, their unique names, and when
+    those are free."""
+
+    def expires(self, name: str | None) -> Due:
+        """Return when a job expires, where the driver can do that."""
+        return self.due(name) if name and self.states(Capability.EXPIRY) else None
 
     def keep_for(self, seconds: int | None) -> timedelta | None:
         """How long a job is to be kept, where the driver can do that."""

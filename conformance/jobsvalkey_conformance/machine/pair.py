@@ -303,6 +303,8 @@ class Pair:
                 claims.setdefault(job.worker, set()).add(job_id)
         if observed.names is not None:
             self._check_names(observed.names, job_ids)
+        if observed.expiring is not None:
+            same("what expires", observed.expiring, {job_id: time for time, job_id in self.twin.state.ends_at})
         same("claims by worker", {worker: set(held) for worker, held in observed.claims.items() if held}, claims)
 
     def _check_names(self, names: Mapping[str, ObservedName], job_ids: Sequence[JobID]) -> None:

@@ -26,6 +26,8 @@ SIMPLE: dict[str, Any] = {
     "limit": 1,
     "due": "now",
     "remember": False,
+    "keep_for": None,
+    "expires": None,
     "numbered": False,
     "anywhere": False,
     "only_orphans": False,

@@ -57,7 +57,8 @@ def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, js
     print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
     if record.error is not None:
         print_lines("\n")
-        say(f"error of attempt {record.error.attempt}: {record.error.type}: {record.error.message}")
+        which = f" of attempt {record.error.attempt}" if record.error.attempt else ""
+        say(f"error{which}: {record.error.type}: {record.error.message}")
         print_lines(record.error.traceback)
 
 

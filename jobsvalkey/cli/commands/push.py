@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -28,6 +29,9 @@ def push(
     delay: Annotated[
         str | None, typer.Option(metavar="TIME", help="Run it after this time, such as 90s, 1h30m or 7d.")
     ] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Cancel it if no worker has it after this time, such as 90s.")
+    ] = None,
     job_id: Annotated[
         str | None, typer.Option(metavar="UUID", help="An id of your own: a second push of it does nothing.")
     ] = None,
@@ -49,7 +53,7 @@ def push(
     """Store one job and print its id; if another job holds the unique name, the id of that one."""
     if parameters == "-":
         parameters = _read_input()
-    options = _options(delay, job_id, _unique(unique, until, replace=replace))
+    options = _options(delay, expires_in, job_id, _unique(unique, until, replace=replace))
     raw = _checked(parameters)
     if not name:
         raise WrongUsage("NAME is empty: give the name under which the job is registered")
@@ -83,9 +87,12 @@ def _unique(key: str | None, until: str | None, *, replace: bool) -> Unique | No
         raise WrongUsage(str(error)) from error
 
 
-def _options(delay: str | None, job_id: str | None, unique: Unique | None) -> JobOptions:
+def _options(delay: str | None, expires_in: str | None, job_id: str | None, unique: Unique | None) -> JobOptions:
+    def span(text: str | None) -> timedelta | None:
+        return None if text is None else parse_duration(text)
+
     try:
-        return JobOptions(delay=None if delay is None else parse_duration(delay), job_id=job_id, unique=unique)
+        return JobOptions(delay=span(delay), expires_in=span(expires_in), job_id=job_id, unique=unique)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
 

@@ -1,4 +1,5 @@
--- Note what is reported of a worker's claims, settle some, and claim jobs that are due, in one step.
+-- Note what is reported of a worker's claims, settle some, end jobs that have expired, and claim jobs that are due, in one
+-- step.
 -- uses: layout types claims pending envelopes swift aborting fieldtypes
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests and states have together at most, but
@@ -17,6 +18,7 @@
 local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
 local CHUNK = 16 -- requests that are read at once, since they may be large
+local LOOKS = 100 -- overdue jobs that are passed over at most, while there are more than end here
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
 local is_paused = is_queue_paused()
@@ -43,9 +45,9 @@ end
 
 local function until_next()
   if expires <= now then return 'expired' end
-  if is_paused then return false end
-  local first = first_score()
-  return first and whole(math.max(micro(first) - now, 0)) or false
+  local first, expiry = not is_paused and first_score(), first_expiry()
+  local next_time = first and micro(first) or expiry
+  return next_time and whole(math.max(math.min(next_time, expiry or next_time) - now, 0)) or false
 end
 local function answer(outcomes, next_due)
   local aborts = listed and aborts_of(worker, listed) or nil
@@ -118,8 +120,8 @@ if #reports > 0 then
 end
 
 local outcomes, settled = {}, {}
-if #ids > 0 or #noted > 0 or is_claiming and has_fielded() then
-  -- uses: ending
+if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
+  -- uses: expiring
   -- Read: what each settlement will do.
   local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
   for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
@@ -212,20 +214,22 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() then
     listed = #left > 0 and table.concat(left, ' ')
     if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
   end
+  if has_expiry() then end_overdue() end
   trim_kept(100)
 end
 
 -- Claim: as many of the due jobs as fit.
 local claimed = 0
 if is_claiming then
-  local function due_of(list)
-    return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)
+  local function due_of(list, more)
+    return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit + (more or 0))
   end
-  local due, kinds, fielded_taken = due_of(PENDING), {}, 0
+  local due, kinds, fielded_taken = due_of(PENDING), {}, {}
   if has_fielded() then
     -- uses: merging
     while bring_home(due) do due = due_of(PENDING) end
-    due, kinds = merged(due, due_of(FIELDED))
+    local has_more_overdue = (first_expiry() or now + 1) <= now
+    due, kinds = merged(due, has_more_overdue and unexpired(due_of(FIELDED, LOOKS)) or due_of(FIELDED))
   end
   local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
   local ids, scores, requests, envelopes, extras = {}, {}, {}, {}, {}
@@ -246,7 +250,7 @@ if is_claiming then
         envelopes[claimed] = keys[taken + 1] .. '.metadata'
       end
       taken = taken + 1
-      if kinds[id] then fielded_taken = fielded_taken + 1 end
+      if kinds[id] then fielded_taken[#fielded_taken + 1] = id end
     end
   end
   local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
@@ -273,9 +277,10 @@ if is_claiming then
   if claimed > 0 then redis.call('ZADD', WORKERS, whole(expires), worker) end
   batch('SADD', claims_of(worker), ids)
   batch('HSET', CLAIMED, made)
-  local plain_taken = taken - fielded_taken
+  local plain_taken = taken - #fielded_taken
   if plain_taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, plain_taken - 1) end
-  if fielded_taken > 0 then redis.call('ZREMRANGEBYRANK', FIELDED, 0, fielded_taken - 1) end
+  batch('ZREM', FIELDED, fielded_taken)
+  if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
 end
 local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end

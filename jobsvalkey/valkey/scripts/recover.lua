@@ -1,9 +1,9 @@
--- Put the jobs of workers whose lock has run out back into the queue.
--- uses: layout types releasing envelopes ending swift fieldtypes
+-- Put the jobs of workers whose lock has run out back into the queue, and end jobs that have expired.
+-- uses: layout types releasing envelopes expiring swift fieldtypes
 -- args: max_jobs grace asker
 -- `grace` is for how many microseconds a Swift worker may hold a job without a lock; `asker` is the worker that asks, or
 -- empty.
--- result: how many jobs it was.
+-- result: how many jobs came back.
 -- cost: O(log n) for each job, and O(1) for each dead worker.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
@@ -15,6 +15,7 @@ local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS, ENDED.cance
 if wrong then return wrong end
 count_hints()
 trim_kept(100)
+if has_expiry() then end_overdue() end
 local left, done = tonumber(max_jobs), 0
 
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 10000) -- idle ones, too

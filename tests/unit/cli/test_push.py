@@ -1,13 +1,13 @@
 """`jobsvalkey push`."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from jobsvalkey.contract import JobStatus, Unique
-from jobsvalkey.runtime import JobQueue
+from jobsvalkey.contract import JobName, JobStatus, Unique
+from jobsvalkey.runtime import JobOptions, JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.unit.cli.shell import Shell
 
@@ -41,6 +41,23 @@ async def test_delays(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
     assert record is not None
     assert record.due is not None
     assert record.due - record.stored_at == timedelta(minutes=90)
+
+
+async def test_expiries(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    job_id = (await shell("push", "N", "1", "--expires-in", "5m", "--delay", "1m")).out.strip()
+    record = await queue.get(job_id)
+    assert record is not None
+    assert record.expires is not None
+    assert record.expires - record.stored_at == timedelta(minutes=5)
+    assert "expires" in (await shell("jobs", "show", job_id)).out
+    assert (await shell("jobs", "show", job_id, "--json")).json["expires"] is not None
+
+
+async def test_a_job_that_has_expired_is_shown_with_its_reason(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    options = JobOptions(expires_at=datetime(2020, 1, 1, tzinfo=UTC), keep_for=timedelta(hours=1))
+    job_id = await queue.push(JobName("N", int), 1, options=options)
+    await queue.driver.recover()
+    assert "error: JobExpired: " in (await shell("jobs", "show", str(job_id))).out
 
 
 async def test_an_id_of_ones_own_is_pushed_once(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
@@ -91,6 +108,9 @@ async def test_a_name_may_be_held_for_a_time(shell: Shell, queue: JobQueue[Valke
         (["N", "1", "--delay", "5"], ["'5' is not a time", "90s"]),
         (["N", "1", "--delay", "-5s"], ["'-5s' is not a time"]),
         (["N", "1", "--delay", "99999999999d"], ["is not a time"]),
+        (["N", "1", "--expires-in", "5"], ["'5' is not a time", "90s"]),
+        (["N", "1", "--expires-in", "0s"], ["expires_in is a time above zero"]),
+        (["N", "1", "--expires-in", "1h", "--delay", "2h"], ["could never run"]),
         (["", "1"], ["NAME is empty"]),
         (["N", "1", "--unique", ""], ["1 to 1,024 bytes"]),
         (["N", "1", "--unique", "a", "--until", "later"], ["'later' is not a time", "90s"]),

@@ -34,6 +34,7 @@ local function rerun_or_remove(action, id, state, where)
   end
   forget_reports(id)
   if name then take_name(id, name) end
+  if has_expiry() then redis.pcall('HDEL', fields_of(id), 'expires') end
   mark(id, 'reset', '1')
   enter_one(id, seconds(now), is_fielded(id))
   take(id, state, where)

@@ -10,6 +10,7 @@ local function end_job(id, state, score, fielded, keep, noted, value)
   if keep_for then announce(id) end
   if policy.count == 0 and not keep and not keep_for then return false end
   if fielded then forget_reports(id) end
+  if fielded and has_expiry() then redis.call('ZREM', ENDS_AT, id) end
   if noted then mark(id, 'status', state, noted, value, 'ended', seconds(now)) else mark(id, 'status', state) end
   keep_stored(id, score)
   redis.call('ZADD', (keep or keep_for) and policy.kept or policy.key, seconds(now), id)

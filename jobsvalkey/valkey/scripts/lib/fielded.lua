@@ -3,15 +3,20 @@
 -- uses: keys layout
 local FIELDED = META .. '_pending'
 local FIELDED_PAUSED = META .. '_paused'
-local LETTERS = { keep_for = 'r', unique = 'u', ['until'] = 'u', otherwise = 'u' } -- of the feature that a field is for
-local FIELDED_LETTERS = '[rsu]'
+local LETTERS = { -- of the feature that a field of a push is for
+  keep_for = 'r', expires = 'e', unique = 'u', ['until'] = 'u', otherwise = 'u',
+}
 local REPORTS = 's'
+local FIELDED_LETTERS = '[rsue]'
+local ENDS_AT = META .. '_ends_at' -- zset: jobs that expire and that nobody has, by when (microseconds)
 
-local function fields_of(id) return META .. '_job.' .. id end -- hash: keep_for (microseconds), unique, until, otherwise, progress, state
+-- hash: keep_for and expires (microseconds), unique, until, otherwise, progress, state
+local function fields_of(id) return META .. '_job.' .. id end
 local STATES = { 'completed', 'failed', 'cancelled' }
 local function kept_of(state) return META .. (state == 'failed' and '_kept' or '_kept_' .. state) end -- zset: end
 local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: until when (microseconds)
 local function has_fielded() return features ~= '' and features:find(FIELDED_LETTERS) ~= nil end
+local function has_expiry() return features ~= '' and features:find('e', 1, true) ~= nil end
 local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fields_of(id)) == 1 end
 
 -- The fields of a job: name, value, name, value, …; none if the key holds something else.
@@ -43,8 +48,11 @@ local function forget_reports(id)
   if features:find(REPORTS, 1, true) then redis.pcall('HDEL', fields_of(id), 'progress', 'state') end
 end
 
--- How long a fielded job is kept after its end; nothing if that was not asked for.
-local function keep_for_of(id)
-  local found = redis.pcall('HGET', fields_of(id), 'keep_for')
+-- One field of a job, a number; nothing if it has not got it.
+local function field_of(id, name)
+  local found = redis.pcall('HGET', fields_of(id), name)
   return type(found) == 'string' and tonumber(found) and found
 end
+
+-- How long a fielded job is kept after its end; nothing if that was not asked for.
+local function keep_for_of(id) return field_of(id, 'keep_for') end

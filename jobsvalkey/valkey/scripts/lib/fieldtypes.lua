@@ -9,5 +9,8 @@ local function fielded_wrong_type(begins)
   for _, state in ipairs(STATES) do
     lists[#lists + 1], lists[#lists + 2] = kept_of(state), lasts_of(state)
   end
+  if has_expiry() then
+    for _, list in ipairs({ ENDS_AT, Q .. '.cancelled', META .. '_ids' }) do lists[#lists + 1] = list end
+  end
   return has_wrong_type('zset', unpack(lists)) or has_wrong_type('stream', NEWS) or has_names() and names_wrong_type()
 end

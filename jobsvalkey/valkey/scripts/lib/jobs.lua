@@ -22,6 +22,7 @@ local function jobs_of(each_job)
       if rest ~= '' then
         local values, found = {}, {}
         for name, value in rest:gmatch(' ([%w_]+):(%S+)') do
+          if name == 'expires' then value = whole(due_at(value)) end
           values[#values + 1], values[#values + 2], found[name] = name, value, value
         end
         fields[#fields + 1], list = { id, values }, others
@@ -62,5 +63,6 @@ local function store(jobs, prepare)
   for n, unique in pairs(jobs.uniques) do take_name(jobs.ids[n], unique.name, unique.until_then) end
   trim_names(2 * #jobs.ids + 100)
   batch('ZADD', FIELDED_PAUSED, jobs.paused)
+  note_expiry(jobs.paused)
   enter(jobs.entries, jobs.others)
 end

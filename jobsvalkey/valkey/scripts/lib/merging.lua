@@ -12,6 +12,8 @@ local function bring_home(due)
       if redis.call('HEXISTS', CLAIMED, id) == 0 then
         redis.call('ZREM', FIELDED_PAUSED, id) -- a removal first, for a full server
         redis.call('ZADD', FIELDED, score, id)
+        -- It does not wait, so it had ended: one that is run anew does not expire.
+        if has_expiry() and not redis.call('ZSCORE', ENDS_AT, id) then redis.pcall('HDEL', fields_of(id), 'expires') end
         for _, state in ipairs(STATES) do
           redis.call('ZREM', kept_of(state), id)
           redis.call('ZREM', lasts_of(state), id)
@@ -21,6 +23,18 @@ local function bring_home(due)
     end
   end
   return true
+end
+
+-- Those of the due jobs, all fielded, that have not expired.
+local function unexpired(due)
+  local ids, found = {}, {}
+  for n = 1, #due, 2 do ids[#ids + 1] = due[n] end
+  for n, expires in ipairs(gather('ZMSCORE', ENDS_AT, ids)) do
+    if not (expires and tonumber(expires) <= now) then
+      found[#found + 1], found[#found + 2] = due[2 * n - 1], due[2 * n]
+    end
+  end
+  return found
 end
 
 -- The first of the due jobs of both kinds, id, score, id, score, …, and by id which are fielded. `plain` are those of one.

@@ -24,10 +24,23 @@ local function line_up(list, entries)
     or tonumber(redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]) >= tonumber(earliest)
 end
 
+-- Note when fielded jobs expire, those of them that do.
+local function note_expiry(fielded)
+  if not has_expiry() then return end
+  for n = 2, #fielded, 2 do
+    local expires = field_of(fielded[n], 'expires')
+    if expires then redis.call('ZADD', ENDS_AT, expires, fielded[n]) end
+  end
+end
+
 -- The only way to pending. `entries` are due score, id, due score, id, …; `fielded` those of fielded jobs, if there are any.
 local function enter(entries, fielded)
   local is_news = line_up(PENDING, entries)
-  if fielded and line_up(FIELDED, fielded) or is_news then wake() end
+  if fielded then
+    is_news = line_up(FIELDED, fielded) or is_news
+    note_expiry(fielded)
+  end
+  if is_news then wake() end
 end
 
 -- The same for one job.
@@ -42,6 +55,11 @@ local function first_score()
   local other = has_fielded() and redis.call('ZRANGE', FIELDED, 0, 0, 'WITHSCORES')[2]
   if other and not (first and tonumber(first) <= tonumber(other)) then return other end
   return first
+end
+
+-- When the next job expires that nobody has, in microseconds; nothing if none does.
+local function first_expiry()
+  return has_expiry() and tonumber(redis.call('ZRANGE', ENDS_AT, 0, 0, 'WITHSCORES')[2]) or nil
 end
 
 -- A due time as callers give it: microseconds, `+` microseconds from now, or empty for now.

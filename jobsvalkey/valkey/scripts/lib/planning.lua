@@ -66,6 +66,7 @@ local function plan(jobs, each_job, are_fresh)
         unmark(place.id, 'error', 'ended', 'recoveries', 'reset')
         redis.call('ZREM', PENDING, place.id) -- where Swift may have put it
         redis.call('ZREM', PAUSED, place.id)
+        if has_expiry() then redis.call('ZREM', ENDS_AT, place.id) end
       end
     end
     if not are_fresh then clear(new, remains) end

@@ -30,5 +30,6 @@ local function vanish(ids, since, remember, are_bare)
     batch('ZADD', IDS, entries)
     free_ids(1000)
   end
+  if has_expiry() then batch('ZREM', ENDS_AT, ids) end
   batch('DEL', nil, keys)
 end
