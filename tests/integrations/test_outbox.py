@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from jobsvalkey import (
     ConfigurationError,
+    Durability,
     InvalidParameters,
     JobID,
     JobName,
@@ -25,6 +26,7 @@ from jobsvalkey import (
     PayloadTooLarge,
     PushedJob,
     StoreUnavailable,
+    UnsupportedOperation,
     ValkeyConfiguration,
 )
 from jobsvalkey.contract import DriverConfiguration, NewJob, Pushed, Unique
@@ -284,6 +286,8 @@ def test_bad_input_is_refused(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
         with pytest.raises(InvalidParameters):
             outbox.add(session, {"no": "job"})
+        with pytest.raises(UnsupportedOperation, match="leave it out"):
+            outbox.add(session, Ship(1), options=JobOptions(durability=Durability(replicas=1)))
         with pytest.raises(TypeError, match="options is a JobOptions"):
             outbox.add(session, Ship(1), options={})  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="above zero"):
