@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,12 +14,15 @@ from jobsvalkey import ConfigurationError, JobQueue, StoreUnavailable, ValkeyCon
 from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.contract import NewJob, new_job_id
 from tests.support.drivers import all_completed, client_of
+from tests.support.pages import blocks
 from tests.support.processors import run_in_background
 from tests.support.servers import Cluster
 from tests.support.servers.group import ask, port_of
 from tests.support.waiting import until
 from tests.support.work import Work, counting
-from tests.topologies.drivers import driver_of, worker_options
+from tests.topologies.drivers import driver_of, make_client, worker_options
+
+RIGHTS = Path(__file__).parents[2] / "docs" / "guide" / "the-queue-on-valkey.md"
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -163,6 +167,20 @@ async def test_a_primary_that_is_away_stops_only_its_own_queues(cluster: Cluster
     for key in others:
         async with driver_of(cluster, key, operation_timeout=timedelta(0)) as driver:
             await driver.push([NewJob(new_job_id(), b"{}")])
+
+
+async def test_the_rights_of_the_guide_and_one_more_are_enough(cluster: Cluster, queue_key: str) -> None:
+    (rules,) = (each.text for each in blocks(RIGHTS.read_text()) if each.text.startswith("~MyJobQueue"))
+    rights = rules.replace("MyJobQueue", queue_key).split()
+    for node in cluster.nodes:
+        ask(node, "ACL", "SETUSER", "me", "reset", "on", ">secret", *rights, "+cluster|slots")
+    settings: dict[str, Any] = {"username": "me", "password": "secret"}
+    async with ValkeyJobQueue(make_client(cluster, **settings), ValkeyConfiguration(queue_key=queue_key)) as driver:
+        queue = JobQueue(driver)
+        ran = counting(queue)
+        await queue.push(Work(1))
+        await queue.processor(worker_options(burst=True)).run()
+        assert ran == [1]
 
 
 async def test_event_loops_of_their_own_and_threads(cluster: Cluster, queue_key: str) -> None:

@@ -92,6 +92,7 @@ class Cluster(Group):
         """Start what was killed, thaw what was frozen, end what was begun, and wait until all is whole again."""
         for node in self.nodes:
             node.thaw() if node.is_running else node.start()
+            ask(node, "CONFIG", "SET", "cluster-require-full-coverage", "no")
         for node in self.nodes:
             for slot in (told.strip("[]").partition("-")[0] for told in self._ranges(node) if told.startswith("[")):
                 ask(node, "CLUSTER", "SETSLOT", slot, "STABLE")
