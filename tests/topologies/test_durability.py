@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from jobsvalkey import (
 from jobsvalkey.contract import NewJob, Operation, StoreOutcome
 from tests.conftest import StartServer
 from tests.support.drivers import all_completed, client_of, driver_at
+from tests.support.pages import blocks
 from tests.support.proxy import Proxy, named
 from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds
 from tests.support.servers.group import ask, port_of, wait_for
@@ -32,6 +34,7 @@ from tests.support.work import Work, counting
 ON_A_REPLICA = Durability(replicas=1, timeout=timedelta(milliseconds=300))
 PATIENT = Durability(replicas=1, timeout=timedelta(seconds=30))
 ON_DISK = Durability(append_only_file=True)
+RIGHTS = Path(__file__).parents[2] / "docs" / "guide" / "the-queue-on-valkey.md"
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
 
 
@@ -207,6 +210,24 @@ def test_what_demands_nothing_or_cannot_be_is_refused() -> None:
     for settings, text in wrong:
         with pytest.raises(ValueError, match=text):
             Durability(**settings)
+
+
+async def test_the_rights_of_the_guide_and_those_for_durability_are_enough(
+    start_server: StartServer, queue_key: str
+) -> None:
+    (rules,) = (each.text for each in blocks(RIGHTS.read_text()) if each.text.startswith("~MyJobQueue"))
+    rights = rules.replace("MyJobQueue", queue_key)
+    for demand, more in ((ON_A_REPLICA, "+wait"), (ON_DISK, "+waitaof +config|get")):
+        options = ServerOptions(
+            users={"me": f"on >secret {rights} {more}"}, appendonly=True, settings={"appendfsync": "always"}
+        )
+        server = start_server(options)
+        async with driver_at(server.url_for("me", "secret"), queue_key, durability=demand) as driver:
+            if demand is ON_DISK:
+                await JobQueue(driver).push(Work(1))
+            else:
+                with pytest.raises(NotDurable):
+                    await JobQueue(driver).push(Work(1))
 
 
 async def test_a_user_may_lack_the_rights(start_server: StartServer, queue_key: str) -> None:
