@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from jobsvalkey.contract import ConfigurationError, JobID, NewJob, Unique, UnsupportedOperation, check_request
+from jobsvalkey.contract import ConfigurationError, Durability, JobID, NewJob, Unique, check_request
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime import JobOptions, JobQueue
 from jobsvalkey.runtime.job import unpack_job
@@ -33,14 +33,10 @@ def new_entry(queue: JobQueue[Any], job: Any, options: JobOptions) -> Entry:
     Raises:
         InvalidParameters: the parameters cannot be encoded, or name no job.
         PayloadTooLarge: the request is larger than the driver's `max_payload`.
-        UnsupportedOperation: the options ask for a durability of their own.
+        UnsupportedOperation: the options ask for what the driver does not support.
         ConfigurationError: a middleware waits for something when it is told of the push.
     """
     check_option("options", options, JobOptions)
-    if options.durability is not None:
-        raise UnsupportedOperation(
-            "an outbox's jobs are pushed with the durability of its queue's configuration: leave it out of the options"
-        )
     producer: Any = queue._producer  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - what a push does, but for the driver
     item, _ = _at_once(producer.prepare(*unpack_job(job), options))
     check_request(item.request, item.job_id, queue.driver.configuration)
@@ -82,6 +78,8 @@ def _to_json(value: Any) -> Any:
             return {"job": str(value)}
         case Unique():
             return {"unique": [_to_json(part) for part in (value.key, value.until, value.otherwise)]}
+        case Durability():
+            return {"durable": [value.replicas, value.append_only_file, _to_json(value.timeout)]}
         case tuple():
             return {"all": [_to_json(part) for part in cast("tuple[Any, ...]", value)]}
         case _:
@@ -100,6 +98,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "span": lambda parts: timedelta(*parts),
     "job": JobID.parse,
     "unique": lambda parts: Unique(*map(_from_json, parts)),
+    "durable": lambda parts: Durability(replicas=parts[0], append_only_file=parts[1], timeout=_from_json(parts[2])),
     "all": lambda parts: tuple(map(_from_json, parts)),
 }
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
-from jobsvalkey.contract import JobsError, QueueDriver, StoreUnavailable
+from jobsvalkey.contract import JobsError, NotDurable, QueueDriver, StoreUnavailable
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.integrations.outbox.entries import Entry, job_of
 from jobsvalkey.runtime.producer import check_refusal
@@ -72,6 +72,7 @@ class OutboxRelay:
 
         Raises:
             StoreUnavailable: the store did not answer in time.
+            NotDurable: jobs are stored, and not yet where their `durability` wants them. Their rows stay.
         """
         # A transaction may commit after one that began later, so nothing is passed over for its number.
         entries = await self._source.first(self._at_once + len(self._refused))
@@ -101,8 +102,8 @@ class OutboxRelay:
         try:
             for pushed in await self._driver.push([job_of(entry) for entry in entries]):
                 check_refusal(pushed)
-        except StoreUnavailable:
-            raise
+        except (StoreUnavailable, NotDurable):
+            raise  # the same again, later, stores nothing twice
         except (JobsError, TypeError, ValueError) as error:
             if len(entries) > 1:  # which one it is, is found out one by one
                 return [stored for entry in entries for stored in await self._push([entry])]
