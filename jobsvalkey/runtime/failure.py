@@ -68,7 +68,9 @@ def traceback_of(error: BaseException) -> str:
     try:
         if error.__traceback__ is None:
             return ""
-        entries = [_bounded(entry, MAX_LINE) for entry in traceback.format_exception(error)]
+        # That of a `SyntaxError` has its type in the fourth line, after a file, a line of source, and marks below it.
+        longest = MAX_MESSAGE // 4 if issubclass(type(error), SyntaxError) else MAX_LINE
+        entries = [_bounded(entry, longest - 1).rstrip("\n") + "\n" for entry in traceback.format_exception(error)]
         # The calls of an error come before its message, those of the members of a group after it.
         is_group = issubclass(type(error), BaseExceptionGroup)
         last = 0 if is_group else len(traceback.format_exception_only(error))

@@ -11,7 +11,8 @@ import msgspec
 import pydantic
 import pytest
 
-from tests.unit.runtime.arrivals import refusal_at_push
+from jobsvalkey import InvalidParameters
+from tests.unit.runtime.arrivals import arrives, refusal_at_push
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,19 @@ async def test_that_is_so_in_swifts_form_too(value: Any) -> None:
 @pytest.mark.parametrize("value", [nested(3000), in_a_circle()])
 async def test_what_is_nested_too_deeply_is_refused_by_a_sentence(value: Any) -> None:
     assert "nested too deeply, or holds itself" in await refusal_at_push(Nested, value)
+
+
+async def test_what_is_nested_as_deeply_as_this_python_may_read_is_refused_or_arrives() -> None:
+    numbers: list[int] = []
+    refusal = ""
+    try:
+        found: Nested | None = await arrives(Nested, nested(900))
+        while found is not None:  # to compare them whole would be too deep as well
+            numbers.append(found.value)
+            found = found.inner
+    except InvalidParameters as error:
+        refusal = str(error)
+    assert "nested too deeply, or holds itself" in refusal or numbers == [*reversed(range(900)), 0]
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"a":1}}', b"nope"])
