@@ -1,0 +1,16 @@
+"""The comparison of versions: this one beside itself costs the same."""
+
+import pytest
+
+from tests.benchmarks.versions import HERE, MEASURES, compare
+
+
+@pytest.mark.timeout(300)
+def test_a_version_costs_what_it_costs() -> None:
+    found = compare(HERE, rounds=1)
+    assert tuple(found) == MEASURES
+    for figures in found.values():
+        for figure in ("commands", "bytes_in", "bytes_out"):
+            assert figures[figure][0] == pytest.approx(figures[figure][1], rel=0.2), figure
+        assert min(figures["client_us"]) > 0
+        assert min(figures["server_us"]) > 0
