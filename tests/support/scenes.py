@@ -130,6 +130,41 @@ async def named_and_failed(driver: ValkeyJobQueue) -> Scene:
     return scene
 
 
+def expiring_job(expires: timedelta) -> NewJob:
+    """A job that expires."""
+    return NewJob(new_job_id(), b"request", expires=expires)
+
+
+async def expired(driver: ValkeyJobQueue) -> Scene:
+    """Two have expired, of which the second is paused, the third has not; there is a worker that has claimed none."""
+    jobs = [expiring_job(expires) for expires in (timedelta(0), timedelta(0), HOUR)]
+    await driver.push(jobs)
+    await driver.pause(jobs[1].job_id)
+    await open_worker(driver)
+    return Scene([job.job_id for job in jobs], [])
+
+
+async def expired_and_claimed(driver: ValkeyJobQueue) -> Scene:
+    """The worker has claimed them all, and they have expired since."""
+    for seconds in (0.05, 0.5, 5):  # on a busy machine they may expire too soon, and others have to do
+        jobs = [expiring_job(timedelta(seconds=seconds)) for _ in range(JOBS)]
+        await driver.push(jobs)
+        await open_worker(driver)
+        claims = (await driver.exchange("worker", 1, (), JOBS)).claims
+        if len(claims) == JOBS:
+            await asyncio.sleep(seconds)
+            return Scene([job.job_id for job in jobs], claims)
+        await driver.close_worker("worker")
+    raise AssertionError("the jobs expire before they are claimed")
+
+
+async def expired_and_cancelled(driver: ValkeyJobQueue) -> Scene:
+    """Two have ended as having expired, the third has not."""
+    scene = await expired(driver)
+    await driver.exchange("worker", 1)
+    return scene
+
+
 async def asked(driver: ValkeyJobQueue) -> Scene:
     """The worker has claimed them all, and is to end the first."""
     scene = await claimed(driver)

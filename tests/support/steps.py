@@ -31,6 +31,10 @@ from tests.support.scenes import (
     asked,
     asked_and_orphaned,
     claimed,
+    expired,
+    expired_and_cancelled,
+    expired_and_claimed,
+    expiring_job,
     failed,
     kept_for,
     kept_for_and_claimed,
@@ -188,6 +192,21 @@ async def names_held(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
     return [await pushing_named("skip", each)(driver, scene) == [StoreOutcome.DUPLICATE] for each in range(JOBS)]
 
 
+async def pushing_expiring(driver: ValkeyJobQueue, scene: Scene) -> list[StoreOutcome]:
+    """A push of a job that expires."""
+    return outcomes(await driver.push([expiring_job(HOUR)]))
+
+
+async def ending_overdue(driver: ValkeyJobQueue, scene: Scene) -> None:
+    """An exchange that settles nothing and claims nothing."""
+    assert (await driver.exchange("worker", 1)).claims == []
+
+
+async def claiming_what_lives(driver: ValkeyJobQueue, scene: Scene) -> list[int]:
+    """An exchange that claims up to two; which it was, by their places."""
+    return [scene.ids.index(claim.job_id) for claim in (await driver.exchange("worker", 1, (), 2)).claims]
+
+
 async def closed(driver: ValkeyJobQueue, scene: Scene) -> list[Any]:
     """How often the pending ones were recovered, and the claims that another worker gets."""
     return [*await recovered(driver, scene), len(await claims_of(driver, 9, "other"))]
@@ -315,6 +334,25 @@ STEPS = {
     "remove with a name": Step(
         scripting.CHANGE, named, lambda d, s: d.remove(s.ids[0]), True, names_held, [False, True, True]
     ),
+    "push with an expiry": Step(scripting.PUSH, pending, pushing_expiring, [STORED], number, 4),
+    "exchange that ends": Step(
+        scripting.EXCHANGE, expired, ending_overdue, None, statuses, [CANCELLED, CANCELLED, PENDING]
+    ),
+    "claim of what expires": Step(
+        scripting.EXCHANGE, expired, claiming_what_lives, [2], statuses, [CANCELLED, CANCELLED, PROCESSING]
+    ),
+    "finish after the expiry": _settle(_finish, COMPLETED, expired_and_claimed),
+    "release after the expiry": _settle(_release, CANCELLED, expired_and_claimed),
+    "retry after the expiry": _settle(_retry, CANCELLED, expired_and_claimed),
+    "recover that ends": Step(
+        scripting.RECOVER, expired, lambda d, _: d.recover(), 0, statuses, [CANCELLED, CANCELLED, PENDING]
+    ),
+    "cancel of what expires": _single(scripting.CANCEL, expired, "cancel", CANCELLED),
+    "resume of what expires": Step(
+        scripting.RESUME, expired, lambda d, s: d.resume(s.ids[1]), True, statuses, [PENDING] * JOBS
+    ),
+    "remove of what expires": _single(scripting.CHANGE, expired, "remove", None),
+    "rerun of what has expired": _single(scripting.CHANGE, expired_and_cancelled, "rerun", PENDING),
     "pause_queue": Step(scripting.PAUSE_QUEUE, pending, lambda d, _: d.pause_queue(), None, is_paused, True),
     "resume_queue": Step(scripting.PAUSE_QUEUE, queue_paused, lambda d, _: d.resume_queue(), None, is_paused, False),
     "is_queue_paused": Step(scripting.IS_QUEUE_PAUSED, queue_paused, is_paused, True, is_paused, True),

@@ -7,7 +7,7 @@
 -- before they are claimed: they were stored when they were due, and where they are says their state.
 local function jobs_of(each_job)
   local ids, keys, requests, entries, marks, others, fields, uniques = {}, {}, {}, {}, {}, {}, {}, {}
-  local at_once, n = seconds(now), 0
+  local at_once, n, expires = seconds(now), 0, false
   for _, head, request in each_job do
     n = n + 1
     local id, score, list = head, at_once, entries
@@ -22,7 +22,7 @@ local function jobs_of(each_job)
       if rest ~= '' then
         local values, found = {}, {}
         for name, value in rest:gmatch(' ([%w_]+):(%S+)') do
-          if name == 'expires' then value = whole(due_at(value)) end
+          if name == 'expires' then value, expires = whole(due_at(value)), true end
           values[#values + 1], values[#values + 2], found[name] = name, value, value
         end
         fields[#fields + 1], list = { id, values }, others
@@ -38,14 +38,15 @@ local function jobs_of(each_job)
   end
   return {
     ids = ids, keys = keys, requests = requests, entries = entries, marks = marks, others = others, fields = fields,
-    uniques = uniques, paused = {},
+    uniques = uniques, paused = {}, has_expiry = expires,
   }
 end
 
 -- An error if a key that fielded ones among the jobs need holds another type.
 local function jobs_wrong_type(jobs)
   if #jobs.fields == 0 then return nil end
-  return has_wrong_type('zset', FIELDED) or next(jobs.uniques) and (names_wrong_type() or has_wrong_type('zset', FIELDED_PAUSED))
+  return has_wrong_type('zset', FIELDED, (jobs.has_expiry or has_expiry()) and ENDS_AT or nil)
+    or next(jobs.uniques) and (names_wrong_type() or has_wrong_type('zset', FIELDED_PAUSED))
 end
 
 -- Store jobs that are not known, or that replace what they were. If something may be left under their ids, `prepare`
