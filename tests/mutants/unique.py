@@ -21,14 +21,14 @@ from jobsvalkey.contract import (
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.mutants.scripts import script_mutant
 
-MACHINE = [Search.MACHINE]
+BOTH = [Search.MACHINE, Search.HISTORIES]
 
 
 def key_of(job: StoredJob) -> str:
     return job.unique.key if job.unique else ""
 
 
-@mutant("test_unique_a_held_name_is_a_duplicate", found_by=MACHINE)
+@mutant("test_unique_a_held_name_is_a_duplicate", found_by=BOTH)
 class NameForgotten(Twin):
     """A push does not ask who holds its name."""
 
@@ -67,7 +67,7 @@ class NameBeforeTheID(Twin):
         return super()._push(item, now)
 
 
-@mutant("test_holding_every_end_frees_it", found_by=MACHINE)
+@mutant("test_holding_every_end_frees_it", found_by=BOTH)
 class NameOutlivesTheEnd(Twin):
     """The end of a job does not free its name."""
 
@@ -151,7 +151,7 @@ class NameTakenWhenGivenBack(Twin):
         super()._enter(job)
 
 
-@mutant("test_holding_a_time_is_that_of_the_push", found_by=MACHINE)
+@mutant("test_holding_a_time_is_that_of_the_push", found_by=BOTH)
 class TimeEndsWithTheJob(Twin):
     """A name that is held for a time is free once its job has ended."""
 

@@ -34,6 +34,7 @@ async def record_history(kit: SuiteContext, seed: int, calls: int) -> History:
     drivers = [await kit.driver(retention_policy=policy) for _ in range(DRIVERS)]
     recorder = Recorder(History(drivers[0].configuration), kit.clock, random)
     shared = Shared(recorder, frozenset(drivers[0].capabilities), calls)
+    shared.has_names = Capability.UNIQUE in shared.capabilities and seed % 3 == 0
     async with asyncio.TaskGroup() as group:
         group.create_task(_faults(kit, shared, random))
         for client in clients(shared, drivers, seed):

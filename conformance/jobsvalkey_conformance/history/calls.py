@@ -1,7 +1,8 @@
-"""The calls of a client to a driver, as values: to be made, written down, and looked at from the side of one job.
+"""The calls of a client to a driver, as values: to be made, written down, and looked at from the side of some jobs.
 
 A step that touches several jobs is, to the history of one of them, the same step with the others left out. Each
-call says what is left of it, and of its answer, for one job; and whether an answer is the one that the twin gives.
+call says what is left of it, and of its answer, for one job, or for those that are tied to each other by a unique
+name; and whether an answer is the one that the twin gives.
 """
 
 from abc import abstractmethod
@@ -59,8 +60,10 @@ class Call(Generic[R]):
         operation: object = getattr(self, "operation", None)
         return (operation.producer, operation.sequence) if isinstance(operation, Operation) else None
 
-    def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> "tuple[Call[R], R | Unanswered] | None":
-        """The call and its answer as far as a job is concerned; `None` if it is not."""
+    def part(
+        self, job_ids: frozenset[JobID], answer: R | Unanswered, tokens: Tokens
+    ) -> "tuple[Call[R], R | Unanswered] | None":
+        """The call and its answer as far as these jobs are concerned; `None` if they are not."""
         return self, answer
 
     def unanswered(self) -> "tuple[Call[R], ...]":
@@ -91,10 +94,10 @@ class Push(Call[list[Pushed]]):
         return await driver.push(self.items, operation=self.operation)
 
     def part(
-        self, job_id: JobID, answer: list[Pushed] | Unanswered, tokens: Tokens
+        self, job_ids: frozenset[JobID], answer: list[Pushed] | Unanswered, tokens: Tokens
     ) -> tuple[Call[list[Pushed]], list[Pushed] | Unanswered] | None:
-        """Return the part that concerns one job."""
-        places = [place for place, item in enumerate(self.items) if item.job_id == job_id]
+        """Return the part that concerns these jobs."""
+        places = [place for place, item in enumerate(self.items) if item.job_id in job_ids]
         if not places:
             return None
         call = replace(self, items=tuple(self.items[place] for place in places))
@@ -120,17 +123,17 @@ class Exchange(Call[Exchanged]):
         return await driver.exchange(self.worker, self.sequence, self.settlements, self.limit)
 
     def part(
-        self, job_id: JobID, answer: Exchanged | Unanswered, tokens: Tokens
+        self, job_ids: frozenset[JobID], answer: Exchanged | Unanswered, tokens: Tokens
     ) -> tuple[Call[Exchanged], Exchanged | Unanswered] | None:
-        """Return the part that concerns one job."""
-        places = [place for place, one in enumerate(self.settlements) if one.job_id == job_id]
+        """Return the part that concerns these jobs."""
+        places = [place for place, one in enumerate(self.settlements) if one.job_id in job_ids]
         if answer is UNANSWERED:
-            limit, part = min(self.limit, 1), answer
+            limit, part = min(self.limit, len(job_ids)), answer
         else:
             claims = [
                 structs.replace(claim, token=tokens[self.worker][claim.token][1])
                 for claim in answer.claims
-                if claim.job_id == job_id
+                if claim.job_id in job_ids
             ]
             limit, part = len(claims), Exchanged([answer.outcomes[place] for place in places], [], claims)
         if not places and not limit:
@@ -139,8 +142,8 @@ class Exchange(Call[Exchanged]):
         return replace(self, settlements=settlements, limit=limit), part
 
     def unanswered(self) -> "tuple[Call[Exchanged], ...]":
-        """It may have claimed the job, or others that were due before."""
-        return (self, replace(self, limit=0)) if self.limit else (self,)
+        """It may have claimed the jobs, or others that were due before."""
+        return tuple(replace(self, limit=limit) for limit in range(self.limit, -1, -1))
 
     def _named(self, settlement: Settlement, tokens: Tokens) -> Settlement:
         _, token = tokens.get(self.worker, {}).get(settlement.token, (settlement.job_id, settlement.token))
@@ -178,10 +181,10 @@ class Renew(Call[Renewed]):
         return await driver.renew(self.worker, self.hold_for, leaving=self.leaving)
 
     def part(
-        self, job_id: JobID, answer: Renewed | Unanswered, tokens: Tokens
+        self, job_ids: frozenset[JobID], answer: Renewed | Unanswered, tokens: Tokens
     ) -> tuple[Call[Renewed], Renewed | Unanswered] | None:
-        """Return the part that concerns one job."""
-        named = {token: twin for token, (job, twin) in tokens.get(self.worker, {}).items() if job == job_id}
+        """Return the part that concerns these jobs."""
+        named = {token: twin for token, (job, twin) in tokens.get(self.worker, {}).items() if job in job_ids}
         call = replace(self, known=frozenset(named.values()))
         if answer is UNANSWERED:
             return call, answer
@@ -267,9 +270,11 @@ class Clean(_UpTo):
 class _OfOneJob(Call[R]):
     job_id: JobID
 
-    def part(self, job_id: JobID, answer: R | Unanswered, tokens: Tokens) -> tuple[Call[R], R | Unanswered] | None:
-        """Return the part that concerns one job."""
-        return (self, answer) if job_id == self.job_id else None
+    def part(
+        self, job_ids: frozenset[JobID], answer: R | Unanswered, tokens: Tokens
+    ) -> tuple[Call[R], R | Unanswered] | None:
+        """Return the part that concerns these jobs."""
+        return (self, answer) if self.job_id in job_ids else None
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,11 @@ def used_twice(history: History) -> Iterator[str]:
 def lost_or_unexpected(history: History) -> Iterator[str]:
     """Check that each claimed job was pushed with that request, and each acknowledged one claimed or taken out."""
     pushed: dict[JobID, list[tuple[int, NewJob]]] = {}
+    tied = {job_id: component for component in history.components for job_id in component}
     for event, push in history.of(Push):
         for item in push.items:
-            pushed.setdefault(item.job_id, []).append((event.began, item))
+            for job_id in tied[item.job_id]:  # which it may have replaced
+                pushed.setdefault(job_id, []).append((event.began, item))
     rewritten = {
         (settlement.job_id, settlement.request)
         for _, exchange in history.of(Exchange)
@@ -127,7 +129,10 @@ def overtaken(history: History) -> Iterator[str]:
         for event, exchange in history.answered(Exchange)
         if event.answer.claims
     ]
-    for job_id in history.job_ids:
+    for component in history.components:
+        if len(component) > 1:
+            continue  # A push of another one may have put it off.
+        (job_id,) = component
         steps = parts.steps_of(job_id)
         for claim, since, until in _waits(steps, began):
             for event, start, last in claiming:
@@ -179,21 +184,26 @@ def torn_batches(history: History) -> Iterator[str]:
     ids = Counter(item.job_id for _, push in history.of(Push) for item in set(push.items))
     repeated = {push for _, push in history.answered(Push)}
     for event, push in history.of(Push):
-        own = {item.job_id for item in push.items if ids[item.job_id] == 1 and item.expires is None}
+        own = {
+            item.job_id
+            for item in push.items
+            if ids[item.job_id] == 1 and item.expires is None and item.unique is None
+        }
         if event.answered is None and push not in repeated and own & evidence and own - evidence:
             yield f"a push was done in part, without {sorted(own - evidence)}: {event}"
 
 
 def not_linearizable(history: History) -> Iterator[str]:
-    """For each job there is an order of what was done to it in which the twin gives the same answers."""
+    """For each job, and those of one name, there is an order of what was done to it in which the twin answers alike."""
     parts = HistoryParts(history)
-    for job_id in history.job_ids:
+    for component in history.components:
         transition = TwinTransition(history.configuration, parts.repeated)
-        steps = parts.steps_of(job_id)
+        steps = parts.steps_of(*component)
         if not linearizable(steps, transition.initial, transition):
             shortest = shortest_explanation(steps, transition.initial, transition)
             lines = "".join(f"\n  {step.action}" for step in shortest)
-            yield f"the history of job {job_id} cannot be explained, shortest part:{lines}"
+            jobs = ", ".join(map(str, sorted(component)))
+            yield f"the history of job {jobs} cannot be explained, shortest part:{lines}"
 
 
 def _place(claim: Claim) -> tuple[datetime, JobID]:

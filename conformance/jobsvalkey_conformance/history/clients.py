@@ -22,6 +22,7 @@ from jobsvalkey.contract import (
     Release,
     Retry,
     Settlement,
+    Unique,
 )
 from jobsvalkey_conformance.changes import CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
@@ -58,6 +59,11 @@ class Shared:
         self.capabilities = capabilities
         self.calls_left: int = calls
         self.job_ids: list[JobID] = []
+        self.has_names: bool = False
+        """Whether some jobs have unique names. Then a step that takes several jobs takes all: which, of several that
+        are tied, it would not tell."""
+        self.names: dict[JobID, str] = {}
+        """The names of jobs; few jobs have one and the same, since they are looked at together."""
         self._waiting: list[tuple[int, asyncio.Event]] = []
         self.changes: list[ChangeName] = [what for what, capability in CHANGES.items() if capability in capabilities]
 
@@ -146,7 +152,24 @@ class ProducerClient(Client):
         expires = None
         if Capability.EXPIRY in self.shared.capabilities and self.random.random() < 0.15:
             expires = timedelta(seconds=self.random.randint(1, 40))
-        return NewJob(job_id, request.encode(), self._due(), remember, keep_for=keep_for, expires=expires)
+        return NewJob(
+            *(job_id, request.encode(), self._due(), remember),
+            keep_for=keep_for,
+            expires=expires,
+            unique=self._unique(job_id),
+        )
+
+    def _unique(self, job_id: JobID) -> Unique | None:
+        names = self.shared.names
+        if not self.shared.has_names:
+            return None
+        if job_id not in names:
+            number = sum(map(bool, names.values()))
+            names[job_id] = f"name {number // 6}" if self.random.random() < 0.4 else ""
+        if not names[job_id]:
+            return None
+        until = self.random.choice(("end", "end", "start", timedelta(seconds=self.random.randint(1, 30))))
+        return Unique(names[job_id], until, self.random.choice(("skip", "replace")))
 
     def _due(self) -> Due:
         match self.random.randrange(6):
@@ -224,7 +247,7 @@ class Housekeeper(Client):
                 await self.ask(self._cleanup())
             elif kind == 1:
                 # Recovery is repeated by nature: a lost answer is not asked for again.
-                recover = Recover(self.random.choice((1, 2, 1000)))
+                recover = Recover(1000 if self.shared.has_names else self.random.choice((1, 2, 1000)))
                 await self.shared.recorder.ask(self.name, self.driver, recover)
             elif Capability.PAUSE_QUEUE in self.shared.capabilities and self.random.random() < 0.2:
                 await self.ask(PauseQueue(True, self.operation()))
@@ -247,7 +270,7 @@ class Housekeeper(Client):
         # might then have claimed any job, and nothing definite could be said.
         only_orphans = status is JobStatus.PROCESSING or self.random.random() < 0.5
         return Clean(
-            self.random.choice((1, 2, 250)),
+            250 if self.shared.has_names else self.random.choice((1, 2, 250)),
             status,
             JobCleanup("rerun" if rerun else "remove", age),
             only_orphans,

@@ -62,30 +62,38 @@ class HistoryParts:
             if exchange.limit and self._may_hide_claims(event, exchange.worker)
         )
 
-    def steps_of(self, job_id: JobID) -> list[Step[Part]]:
-        """The steps that may matter to a job, each without the other jobs that it touched."""
-        parts: list[Part] = []
-        expiry = self._expiry(job_id)
+    def steps_of(self, *job_ids: JobID) -> list[Step[Part]]:
+        """The steps that may matter to jobs, each without the other jobs that it touched."""
+        expiry = self._expiry(*job_ids)
+        touching: set[Event] = set()
+        for job_id in job_ids:
+            parts = self._parts_of(expiry, job_id)
+            life = _Life(parts, expires=expiry is not None)
+            touching.update(part.event for part in parts if life.is_touched_by(part))
+        return [self._step(part) for part in self._parts_of(expiry, *job_ids) if part.event in touching]
+
+    def _parts_of(self, expiry: datetime | None, *job_ids: JobID) -> list[Part]:
+        jobs, parts = frozenset(job_ids), list[Part]()
         for event in self._events:
             part = None
-            if self._touches(event, job_id):
-                answer = UNANSWERED if event in self._hiding and not _shows(event, job_id) else event.answer
-                part = event.call.part(job_id, answer, self._tokens)
+            if any(self._touches(event, job_id) for job_id in jobs):
+                # Of several jobs, an exchange that hides claims may show some, and still have claimed others.
+                is_known = event not in self._hiding or (len(jobs) == 1 and _shows(event, *jobs))
+                part = event.call.part(jobs, event.answer if is_known else UNANSWERED, self._tokens)
             if part is not None:
                 parts.append(Part(event, *part))
             elif expiry is not None and isinstance(event.call, Exchange) and event.times[-1] >= expiry:
                 parts.append(Part(event, Sweep(), UNANSWERED))
-        life = _Life(parts, expires=expiry is not None)
-        return [self._step(part) for part in parts if life.is_touched_by(part)]
+        return parts
 
-    def _expiry(self, job_id: JobID) -> datetime | None:
-        """When the job expires at the earliest, if it does."""
+    def _expiry(self, *job_ids: JobID) -> datetime | None:
+        """When the first of the jobs expires at the earliest, if one does."""
         ends = [
             item.expires if isinstance(item.expires, datetime) else event.times[0] + item.expires
             for event in self._events
             if isinstance(event.call, Push)
             for item in event.call.items
-            if item.job_id == job_id and item.expires is not None
+            if item.job_id in job_ids and item.expires is not None
         ]
         return min(ends, default=None)
 

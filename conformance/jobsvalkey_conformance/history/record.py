@@ -36,6 +36,11 @@ class Event:
         return f"[{self.began} {until}] {self.client}: {self.call}{answer}"
 
 
+def token_of(sequence: int, job_id: JobID) -> bytes:
+    """The token of a claim in the histories of its job, whichever other jobs were claimed with it."""
+    return b"%d.%s" % (sequence, str(job_id).encode())
+
+
 @dataclass
 class History:
     """The events of one run, in the order in which they began."""
@@ -59,13 +64,26 @@ class History:
         return list(dict.fromkeys(item.job_id for _, push in self.of(Push) for item in push.items))
 
     @property
+    def components(self) -> list[frozenset[JobID]]:
+        """The jobs, those together that are tied by a unique name."""
+        together: dict[JobID, set[JobID]] = {job_id: {job_id} for job_id in self.job_ids}
+        of_name: dict[str, JobID] = {}
+        for _, push in self.of(Push):
+            for item in push.items:
+                if item.unique is not None:
+                    first = of_name.setdefault(item.unique.key, item.job_id)
+                    tied = together[first] | together[item.job_id]
+                    together |= dict.fromkeys(tied, tied)
+        return list(dict.fromkeys(map(frozenset, together.values())))
+
+    @property
     def tokens(self) -> Tokens:
         """The claims that were answered."""
         named: dict[WorkerID, dict[bytes, tuple[JobID, bytes]]] = {}
         for event, exchange in self.answered(Exchange):
             for claim in event.answer.claims:
                 of_worker = named.setdefault(exchange.worker, {})
-                of_worker.setdefault(claim.token, (claim.job_id, b"%d.0" % exchange.sequence))
+                of_worker.setdefault(claim.token, (claim.job_id, token_of(exchange.sequence, claim.job_id)))
         return named
 
 

@@ -5,10 +5,13 @@ from datetime import datetime
 from itertools import product
 from typing import Any, TypeVar, cast
 
-from jobsvalkey.contract import DriverConfiguration, JobsError, Pushed
+from msgspec.structs import replace
+
+from jobsvalkey.contract import DriverConfiguration, Exchanged, JobsError, Pushed
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.history.calls import UNANSWERED, Number
 from jobsvalkey_conformance.history.parts import Part
+from jobsvalkey_conformance.history.record import token_of
 from jobsvalkey_memory import MemoryJobQueue
 from jobsvalkey_memory.store import Answer, QueueState, Worker
 
@@ -53,6 +56,7 @@ class TwinTransition:
                 answer = _at_once(call.on(cast(AnyDriver, self._twin)))
             except JobsError:
                 continue  # If the driver did it, it cannot have been now.
+            answer = _by_jobs(queue, answer)
             if not answer_counts or part.call.agrees(answer, part.answer):
                 yield self._freeze(queue)
 
@@ -63,6 +67,7 @@ class TwinTransition:
             frozenset(queue.kept),
             frozenset(queue.until.items()),
             frozenset(queue.remembered.items()),
+            frozenset(queue.names.items()),
             queue.is_paused,
             frozenset(
                 (
@@ -91,11 +96,12 @@ class TwinTransition:
         return (worker.sequence, tuple(worker.outcomes)) if (name, worker.sequence) in self._repeated else (None, ())
 
     def _thaw(self, state: int, now: datetime) -> QueueState:
-        jobs, named, kept, until, remembered, is_paused, workers, producers = self._contents[state]
+        jobs, named, kept, until, remembered, names, is_paused, workers, producers = self._contents[state]
         queue = QueueState()
         queue.named.update(named)
         queue.kept.update(kept)
         queue.remembered.update(remembered)
+        queue.names.update(names)
         queue.is_paused = is_paused
         for job in jobs:
             queue.put(job)
@@ -108,6 +114,20 @@ class TwinTransition:
             listed = list(cast(tuple[Pushed, ...], answer)) if isinstance(answer, tuple) else answer
             queue.producers[name] = Answer(sequence, digest, listed, now)
         return queue
+
+
+def _by_jobs(queue: QueueState, answer: Any) -> Any:
+    """Name claims after their jobs, in the store and in an answer: their numbers depend on what else was claimed."""
+    for worker in queue.workers.values():
+        named = {token: token_of(int(token.partition(b".")[0]), job_id) for token, job_id in worker.claims.items()}
+        worker.claims = {named[token]: job_id for token, job_id in worker.claims.items()}
+        worker.aborts = {named[token] for token in worker.aborts}
+    if not isinstance(answer, Exchanged):
+        return answer
+    claims = [
+        replace(claim, token=token_of(int(claim.token.partition(b".")[0]), claim.job_id)) for claim in answer.claims
+    ]
+    return replace(answer, claims=claims)
 
 
 def _hashable(answer: Any) -> Any:
