@@ -105,6 +105,20 @@ class HoldingTests(Suite):
         assert await pushed(driver, kit.job(unique=END)) == [(DUPLICATE, second.job_id)]
         assert await driver.validate() == []
 
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
+    @conformance_test(Capability.UNIQUE, Capability.EXPIRY, Capability.RESUME)
+    async def test_holding_an_expiry_frees_it(self, kit: SuiteContext, status: JobStatus) -> None:
+        """A job that expires has ended: its name is free once an exchange has seen to it."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job = kit.job(due=kit.unit * 9, expires=kit.unit, unique=END)
+        await driver.push([job])
+        if status is JobStatus.PAUSED:
+            assert await driver.pause(job.job_id)
+        await kit.advance(kit.unit)
+        assert await kit.claimed(driver) == []
+        second = kit.job(due=kit.unit, unique=END)
+        assert await pushed(driver, second) == [(STORED, second.job_id)]
+
     @pytest.mark.parametrize("unique", [END, START], ids=["end", "start"])
     @pytest.mark.parametrize("how", ["remove", "cleanup"])
     @conformance_test(*NEEDED)

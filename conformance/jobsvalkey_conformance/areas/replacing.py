@@ -60,6 +60,26 @@ class ReplacingTests(Suite):
             assert stored is not None
             assert stored.keep_for == keep_for
 
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
+    @conformance_test(Capability.UNIQUE, Capability.EXPIRY, Capability.RESUME, Capability.INSPECTION)
+    async def test_replacing_the_expiry_is_the_new_one(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`replace`: when the job expires is what the last push says, also if that says never."""
+        driver = await kit.driver()
+        for first, last in ((1, 3), (1, None), (None, 1)):
+            expiries = [None if units is None else kit.unit * units for units in (first, last)]
+            unique = Unique(f"{first} {last}", otherwise="replace")
+            jobs = [kit.job(due=kit.unit * 9, expires=expires, unique=unique) for expires in expiries]
+            assert await pushed(driver, jobs[0]) == [(STORED, jobs[0].job_id)]
+            if status is JobStatus.PAUSED:
+                assert await driver.pause(jobs[0].job_id)
+            assert await pushed(driver, jobs[1]) == [(REPLACED, jobs[0].job_id)]
+        await kit.advance(kit.unit)
+        assert await kit.claimed(driver) == []
+        assert [job.unique and job.unique.key async for job in driver.jobs(status)] == ["1 3", "1 None"]
+        await kit.advance(kit.unit * 2)
+        assert await kit.claimed(driver) == []
+        assert [job.unique and job.unique.key async for job in driver.jobs(status)] == ["1 None"]
+
     @pytest.mark.parametrize("rerun", [False, True])
     @conformance_test(Capability.UNIQUE, Capability.INSPECTION, Capability.CLEANUP)
     async def test_replacing_the_past_of_the_replaced_is_gone(self, kit: SuiteContext, rerun: bool) -> None:

@@ -81,7 +81,8 @@ def lost_or_unexpected(history: History) -> Iterator[str]:
     cleaned = _may_be_cleaned_unseen(history)
     for event, push in history.answered(Push):
         for item, pushed_now in zip(push.items, event.answer, strict=True):
-            may_go = cleaned or item.expires is not None or item.job_id in claimed | taken_out
+            expires = any(one.expires is not None for _, one in pushed[item.job_id])
+            may_go = cleaned or expires or item.job_id in claimed | taken_out
             if pushed_now.outcome is StoreOutcome.STORED and not may_go:
                 yield f"job {item.job_id} is lost: it was acknowledged, and never claimed: {event}"
 
@@ -185,9 +186,7 @@ def torn_batches(history: History) -> Iterator[str]:
     repeated = {push for _, push in history.answered(Push)}
     for event, push in history.of(Push):
         own = {
-            item.job_id
-            for item in push.items
-            if ids[item.job_id] == 1 and item.expires is None and item.unique is None
+            item.job_id for item in push.items if ids[item.job_id] == 1 and item.expires is None and item.unique is None
         }
         if event.answered is None and push not in repeated and own & evidence and own - evidence:
             yield f"a push was done in part, without {sorted(own - evidence)}: {event}"
