@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 from collections.abc import Sequence
 from functools import partial
 from string import ascii_letters
 from typing import Final, NamedTuple, cast
+from weakref import WeakSet
 
 from valkey.exceptions import ResponseError
 
@@ -50,6 +52,8 @@ CONTROL: Final = (
     *(RECOVER, RELEASE_LOCK, RESUME, SET_METADATA),
 )
 """The scripts that go over the channel of numbered steps."""
+SEEN_FOR: Final = 1.0
+"""Seconds for which what a connection has seen of the server counts for those that are opened beside it."""
 LAYOUT = b"1"
 """The version of the layout of the keys."""
 
@@ -73,6 +77,9 @@ class Session:
         """Names this driver in this event loop."""
         self._calls = 0
         self._tasks = TaskSet()
+        self._greeted: WeakSet[Channel] = WeakSet()
+        self._seen_until = -math.inf
+        """Until when, by the loop's time, what a connection has seen of the server counts for others."""
 
         self.control: Channel = self._channel(*CONTROL)
         """For numbered steps of users, and recovery."""
@@ -157,9 +164,19 @@ class Session:
         return Channel(self._route, self._context, partial(self._greet, writing, None))
 
     async def _greet(self, writing: Sequence[Script], confirmation: Confirmation | None, channel: Channel) -> None:
-        if not has_hash_tag(self._context.queue_key):
-            await self._refuse_cluster(channel)
-        await self._check_layout(channel)
+        """Look at the server before a connection is used, but for what another connection has just seen.
+
+        Each asks for its rights: they may be taken away at any time, and a script would be refused in its middle.
+        """
+        now = asyncio.get_running_loop().time()
+        if now >= self._seen_until or channel in self._greeted:
+            # A connection that was lost may come back to another server.
+            self._seen_until = -math.inf
+            if not has_hash_tag(self._context.queue_key):
+                await self._refuse_cluster(channel)
+            await self._check_layout(channel)
+            self._seen_until = now + SEEN_FOR
+        self._greeted.add(channel)
         if writing:
             await self._check_rights(channel, sorted(frozenset[str]().union(*(script.commands for script in writing))))
         if confirmation is not None:
