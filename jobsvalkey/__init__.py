@@ -1,5 +1,8 @@
 """A job queue on Valkey: typed jobs, fenced claims, at-least-once delivery that survives its workers."""
 
+from typing import TYPE_CHECKING
+
+from jobsvalkey import middleware
 from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
@@ -44,11 +47,9 @@ from jobsvalkey.middleware import (
     CallNext,
     CompletedJob,
     JobOutcome,
-    MetricsMiddleware,
     Middleware,
     PoppedJob,
     PushedJob,
-    TracingMiddleware,
 )
 from jobsvalkey.runtime import (
     GIVEN,
@@ -104,6 +105,9 @@ from jobsvalkey.valkey import (
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
+
+if TYPE_CHECKING:
+    from jobsvalkey.middleware import MetricsMiddleware, TracingMiddleware
 
 __all__ = [
     "DO_NOT_RETAIN",
@@ -199,3 +203,9 @@ __all__ = [
     "retain_for",
     "retain_last",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("MetricsMiddleware", "TracingMiddleware"):  # they bring OpenTelemetry along
+        return getattr(middleware, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,24 +2,29 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from jobsvalkey.cli.terminal import shown, shown_json, shown_lines
 from jobsvalkey.runtime import JobRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# rich is imported where it is used: it takes a while, and a worker prints nothing by it.
 
 UNLIMITED = 10_000
 """Columns."""
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> "Console":
     """Return the console that a command prints to. Brackets and colons in what it prints are no markup.
 
     A pipe or a file gets lines as long as they are.
     """
+    from rich.console import Console
+
     out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=stderr)
     if not out.is_terminal:
         out.width = UNLIMITED
@@ -43,6 +48,8 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
     """Print a table; the columns named by `right` hold numbers. Nothing is cut."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -53,6 +60,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
 
 def print_fields(rows: Iterable[tuple[str, object]]) -> None:
     """Print names, each with its value."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")

@@ -1,6 +1,7 @@
 """The hook protocol, and the middleware that comes with the library."""
 
-from jobsvalkey.middleware.metrics import MetricsMiddleware
+from typing import TYPE_CHECKING
+
 from jobsvalkey.middleware.protocol import (
     CallNext,
     CompletedJob,
@@ -9,7 +10,10 @@ from jobsvalkey.middleware.protocol import (
     PoppedJob,
     PushedJob,
 )
-from jobsvalkey.middleware.tracing import TracingMiddleware
+
+if TYPE_CHECKING:
+    from jobsvalkey.middleware.metrics import MetricsMiddleware
+    from jobsvalkey.middleware.tracing import TracingMiddleware
 
 __all__ = [
     "CallNext",
@@ -21,3 +25,16 @@ __all__ = [
     "PushedJob",
     "TracingMiddleware",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # OpenTelemetry takes a while to import, and only those that use it should wait for it.
+    if name == "MetricsMiddleware":
+        from jobsvalkey.middleware.metrics import MetricsMiddleware
+
+        return MetricsMiddleware
+    if name == "TracingMiddleware":
+        from jobsvalkey.middleware.tracing import TracingMiddleware
+
+        return TracingMiddleware
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@
 import os
 import socket
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
@@ -27,6 +26,8 @@ def about(slots: int) -> bytes:
 
 @cache
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # takes long, and only workers need it
+
     try:
         return version("jobsvalkey")
     except PackageNotFoundError:

@@ -12,14 +12,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from jobsvalkey.contract import ConfigurationError, Load
 from jobsvalkey.contract.option_types import check_types
 from jobsvalkey.service.health import ServiceHealth
+
+if TYPE_CHECKING:
+    from http.server import ThreadingHTTPServer
 
 Look = Callable[[], Awaitable[Mapping[str, Load]]]
 """Looks how much there is to do in each queue, by its key."""
@@ -141,7 +143,10 @@ class Probes:
             return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{reason}\n"
 
 
-def _listen(options: HttpOptions, probes: Probes) -> ThreadingHTTPServer:
+def _listen(options: HttpOptions, probes: Probes) -> "ThreadingHTTPServer":
+    # Imported when it is needed: most processes answer no probes.
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = _SLOW_CLIENT

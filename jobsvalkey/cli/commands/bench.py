@@ -2,14 +2,16 @@
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobsvalkey.cli.benchmarks.measures import Measurement, measure
 from jobsvalkey.cli.embedded import server_at
 from jobsvalkey.cli.options import AsJson, OptionalUrl
 from jobsvalkey.cli.output import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from jobsvalkey.cli.benchmarks.measures import Measurement
 
 COLUMNS = ("", "median", "ratio", "to", "goal", "")
 
@@ -23,6 +25,8 @@ def bench(
 
     Pushes, drain, latency and idle cost, beside what the bare client does in the same run.
     """
+    from jobsvalkey.cli.benchmarks.measures import measure  # only this command needs all of it
+
     with console(stderr=True).status("") as status, server_at(url) as server:
         lines = asyncio.run(measure(server, rounds, status.update))
     if json:
@@ -31,7 +35,7 @@ def bench(
         print_lines(lines)
 
 
-def print_lines(lines: list[Measurement]) -> None:
+def print_lines(lines: "list[Measurement]") -> None:
     """The result as a table."""
     rows = [
         (

@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated, TypeAlias
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.durations import parse_duration
@@ -86,6 +85,9 @@ async def _clean(
     recovered, cleaned = 0, dict[JobStatus, int]()
     # Progress is for whoever watches; a pipe or a file gets the result alone.
     watched = console(stderr=True)
+    # Imported where it is used: it takes a while.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with open_queue(url, queue_key) as queue:
         counts = await queue.counts()

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from jobsvalkey.cli.demo.files import default_folder, find_files
-from jobsvalkey.cli.demo.run import run_demo
 from jobsvalkey.cli.embedded import server_at
 from jobsvalkey.cli.errors import CommandFailed
 from jobsvalkey.cli.options import AsJson, OptionalUrl
@@ -30,6 +29,8 @@ def demo(
     """
     # With --json, what is shown on the way goes elsewhere.
     out = console(stderr=json)
+    from jobsvalkey.cli.demo.run import run_demo  # what it shows takes a while to import
+
     found = find_files(path or default_folder())
     passed_over = f" ({found.passed_over:,} that cannot be one are passed over)" if found.passed_over else ""
     out.print(shown(f"{len(found.files):,} files below {found.folder}{passed_over}"))

@@ -4,14 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from rich.bar import Bar
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from jobsvalkey.cli.connection import open_queue
 from jobsvalkey.cli.durations import parse_duration
@@ -22,6 +17,11 @@ from jobsvalkey.cli.terminal import shown
 from jobsvalkey.contract import JobStatus, Load, StoreUnavailable
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+# rich is imported where it is used: it takes a while, and most commands print a line.
 
 _COLORS = {
     JobStatus.PENDING: "blue",
@@ -59,6 +59,8 @@ def top(
 
 
 async def _watch(url: str, keys: Sequence[str], pause: float) -> None:
+    from rich.live import Live
+
     async with AsyncExitStack() as stack:
         queues = {key: await stack.enter_async_context(open_queue(url, key)) for key in keys}
         looks = await _look(queues)
@@ -80,8 +82,13 @@ async def _look(queues: Mapping[str, JobQueue[ValkeyJobQueue]]) -> dict[str, Loo
     return {key: Look(await queue.counts(), await queue.load()) for key, queue in queues.items()}
 
 
-def picture(looks: Mapping[str, Look], *, is_away: bool = False) -> RenderableType:
+def picture(looks: Mapping[str, Look], *, is_away: bool = False) -> "RenderableType":
     """Draw queues: numbers in a table, and a bar for each state."""
+    from rich.bar import Bar
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     parts: list[RenderableType] = []
     if is_away:
         parts.append(Text("the server does not answer; these numbers are old", style="bold red"))
