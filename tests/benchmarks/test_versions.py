@@ -5,6 +5,7 @@ import pytest
 from tests.benchmarks.versions import HERE, MEASURES, compare
 
 
+# Not used, it costs nothing.
 @pytest.mark.timeout(300)
 def test_a_version_costs_what_it_costs() -> None:
     found = compare(HERE, rounds=1)

@@ -48,6 +48,7 @@ COSTS = {
 """The commands of each step, within its script."""
 
 
+# Not used, it costs nothing.
 async def test_what_is_not_used_costs_nothing(monkeypatch: Any) -> None:
     replies: list[Any] = []
     run = Channel.run

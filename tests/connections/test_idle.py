@@ -38,6 +38,7 @@ async def test_an_idle_worker_sends_two_commands_a_second_at_most(
             assert sent, "it does not poll at all"
 
 
+# Not used, it costs nothing.
 async def test_an_idle_worker_writes_its_lock_and_nothing_else(valkey_client: Valkey, queue_key: str) -> None:
     """It polls, waits, renews and recovers: of all keys of the database only its lock changes."""
     configuration = ValkeyConfiguration(queue_key=queue_key, poll_time=timedelta(milliseconds=20))

@@ -87,6 +87,7 @@ async def test_without_the_capability_it_is_refused(name: str) -> None:
         await getattr(JobQueue(driver), name)()
 
 
+# Not used, it costs nothing.
 async def test_a_pause_is_a_letter_of_the_layout(valkey_client: Any, queue_key: str) -> None:
     async with ValkeyJobQueue(valkey_client, ValkeyConfiguration(queue_key=queue_key)) as driver:
         await driver.pause_queue()

@@ -55,6 +55,7 @@ async def queue(store: Store) -> Queue:
     return await store.queue(retention_policy=KEEP_NONE)
 
 
+# Not used, it costs nothing.
 @pytest.mark.parametrize(("policy", "is_kept"), [(KEEP_ALL, True), (KEEP_NONE, False)], ids=["retained", "not kept"])
 async def test_what_is_not_kept_costs_nothing(policy: RetentionPolicy, is_kept: bool) -> None:
     seen: list[Finish] = []

@@ -29,6 +29,7 @@ async def push(driver: ValkeyJobQueue, **fields: Any) -> JobID:
     return job.job_id
 
 
+# Not used, it costs nothing.
 async def test_the_first_job_that_expires_adds_the_letter(
     valkey_client: Valkey, queue_key: str, driver: ValkeyJobQueue
 ) -> None:

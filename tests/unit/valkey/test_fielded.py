@@ -116,6 +116,7 @@ async def test_what_swift_puts_among_its_own_is_put_back(
     assert (stored.status, stored.result) == (JobStatus.COMPLETED, None)
 
 
+# Not used, it costs nothing.
 async def test_the_first_such_push_adds_the_letter(
     valkey_client: Valkey, queue_key: str, driver: ValkeyJobQueue
 ) -> None:
@@ -185,6 +186,7 @@ class Counted:
         raise AssertionError("the server has stopped telling")
 
 
+# Not used, it costs nothing.
 async def test_a_queue_without_letters_is_asked_for_none_of_this(
     valkey_client: Valkey, queue_key: str, driver: ValkeyJobQueue
 ) -> None:

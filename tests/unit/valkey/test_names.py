@@ -172,6 +172,7 @@ async def test_a_name_without_a_time_is_not_given_up(
     assert (await push(driver, Unique("other"))).job_id == again.job_id
 
 
+# Not used, it costs nothing.
 async def test_the_first_one_adds_the_letter(valkey_client: Valkey, queue_key: str, driver: ValkeyJobQueue) -> None:
     client: Any = valkey_client
     await push(driver, Unique("name"))
