@@ -47,6 +47,7 @@ CHAPTERS = (
         "results",
         "unique",
         "expiry",
+        "reports",
         "capabilities",
     ),
     "scripts",

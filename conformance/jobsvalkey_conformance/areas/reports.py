@@ -124,8 +124,9 @@ class ReportTests(Suite):
         """`None` leaves a progress, or a state, as it was."""
         driver = await kit.driver()
         worker, claim = await reported(kit, driver, b"1", b"a")
-        await report(worker, claim, progress=b"state")
         await report(worker, claim, state=b"progress")
+        assert await progress_of(driver, claim) == b"1"
+        await report(worker, claim, progress=b"state")
         assert await progress_of(driver, claim) == b"state"
         await give_up(kit, driver, worker, claim, "release")
         assert (await next_claim(kit, driver))[1].state == b"progress"

@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.areas.reports import (
     SETTLED,
     WAYS,
+    claimed,
     give_up,
     next_claim,
     progress_of,
@@ -70,7 +71,7 @@ class SavedTests(Suite):
         if how == "cancel":
             kit.needs(Capability.ABORT)
         driver = await kit.driver(retention_policy=RETAIN_ALL)
-        worker, claim = await reported(kit, driver)
+        worker, claim = await (claimed if at_once else reported)(kit, driver)
         identity = claim.job_id, claim.token
         settlement = {
             "finish": Finish(*identity),

@@ -24,6 +24,7 @@ from jobsvalkey.contract import (
     Operation,
     Pushed,
     Renewed,
+    Report,
     Settlement,
     StoredJob,
     WorkerID,
@@ -32,6 +33,7 @@ from jobsvalkey_conformance.changes import ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
 
 R = TypeVar("R")
+S = TypeVar("S", bound=Settlement | Report)
 
 
 class Unanswered(Enum):
@@ -112,6 +114,7 @@ class Exchange(Call[Exchanged]):
     sequence: int
     settlements: tuple[Settlement, ...] = ()
     limit: int = 0
+    reports: tuple[Report, ...] = ()
 
     @property
     def number(self) -> Number:
@@ -120,13 +123,14 @@ class Exchange(Call[Exchanged]):
 
     async def on(self, driver: AnyDriver) -> Exchanged:
         """Ask it."""
-        return await driver.exchange(self.worker, self.sequence, self.settlements, self.limit)
+        return await driver.exchange(self.worker, self.sequence, self.settlements, self.limit, reports=self.reports)
 
     def part(
         self, job_ids: frozenset[JobID], answer: Exchanged | Unanswered, tokens: Tokens
     ) -> tuple[Call[Exchanged], Exchanged | Unanswered] | None:
         """Return the part that concerns these jobs."""
         places = [place for place, one in enumerate(self.settlements) if one.job_id in job_ids]
+        noted = [place for place, one in enumerate(self.reports) if one.job_id in job_ids]
         if answer is UNANSWERED:
             limit, part = min(self.limit, len(job_ids)), answer
         else:
@@ -135,23 +139,26 @@ class Exchange(Call[Exchanged]):
                 for claim in answer.claims
                 if claim.job_id in job_ids
             ]
-            limit, part = len(claims), Exchanged([answer.outcomes[place] for place in places], [], claims)
-        if not places and not limit:
+            outcomes = [answer.outcomes[place] for place in places]
+            limit, part = len(claims), Exchanged(outcomes, [answer.reported[place] for place in noted], claims)
+        if not places and not noted and not limit:
             return None
         settlements = tuple(self._named(self.settlements[place], tokens) for place in places)
-        return replace(self, settlements=settlements, limit=limit), part
+        reports = tuple(self._named(self.reports[place], tokens) for place in noted)
+        return replace(self, settlements=settlements, limit=limit, reports=reports), part
 
     def unanswered(self) -> "tuple[Call[Exchanged], ...]":
         """It may have claimed the jobs, or others that were due before."""
         return tuple(replace(self, limit=limit) for limit in range(self.limit, -1, -1))
 
-    def _named(self, settlement: Settlement, tokens: Tokens) -> Settlement:
-        _, token = tokens.get(self.worker, {}).get(settlement.token, (settlement.job_id, settlement.token))
-        return structs.replace(settlement, token=token)
+    def _named(self, one: S, tokens: Tokens) -> S:
+        _, token = tokens.get(self.worker, {}).get(one.token, (one.job_id, one.token))
+        return structs.replace(one, token=token)
 
     def agrees(self, twin: Exchanged, seen: Exchanged) -> bool:
         """Whether a driver may have answered so."""
-        return twin.outcomes == seen.outcomes and twin.claims == seen.claims
+        same = twin.outcomes == seen.outcomes and twin.reported == seen.reported
+        return same and twin.claims == seen.claims
 
 
 @dataclass(frozen=True)

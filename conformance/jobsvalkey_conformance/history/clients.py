@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     NewJob,
     Operation,
     Release,
+    Report,
     Retry,
     Settlement,
     Unique,
@@ -202,13 +203,24 @@ class WorkerClient(Client):
                 await self.ask(Renew(worker, self._hold_for(), leaving=self.random.random() < 0.1))
             settled = [claim for claim in held if self.random.random() < 0.6]
             settlements = tuple(self._settlement(claim, aborts) for claim in settled)
-            answer = await self.ask(Exchange(worker, sequence, settlements, self.random.choice((0, 1, 1, 2, 3))))
+            limit = self.random.choice((0, 1, 1, 2, 3))
+            answer = await self.ask(Exchange(worker, sequence, settlements, limit, self._reports(held)))
             # Some claims are settled a second time.
             held = [claim for claim in held if claim not in settled or self.random.random() < 0.1]
             held += answer.claims
             aborts = answer.aborts
         if self.random.random() < 0.5:  # Otherwise it died.
             await self.ask(CloseWorker(worker))
+
+    def _reports(self, held: Sequence[Claim]) -> tuple[Report, ...]:
+        if Capability.REPORTS not in self.shared.capabilities:
+            return ()
+        return tuple(self._report(claim) for claim in held if self.random.random() < 0.15)
+
+    def _report(self, claim: Claim) -> Report:
+        value = f"report {self.random.getrandbits(16)}".encode()
+        progress, state = self.random.choice(((value, None), (None, value), (value, value)))
+        return Report(claim.job_id, claim.token, progress, state)
 
     def _hold_for(self) -> timedelta:
         return timedelta(seconds=self.random.randint(5, 20))

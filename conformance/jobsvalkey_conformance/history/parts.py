@@ -124,7 +124,9 @@ class HistoryParts:
         exchange = event.call
         if event.answered is None and isinstance(exchange, Get):
             return False
-        if not isinstance(exchange, Exchange) or any(one.job_id == job_id for one in exchange.settlements):
+        if not isinstance(exchange, Exchange) or any(
+            one.job_id == job_id for one in (*exchange.settlements, *exchange.reports)
+        ):
             return True
         if event in self._hiding or (event.answered is not None and _shows(event, job_id)):
             return True
@@ -247,5 +249,8 @@ def _supersedes(later: Event, event: Event) -> bool:
     number, first = later.call.number, event.call.number
     if number is None or first is None or number[0] != first[0]:
         return False
-    done = not isinstance(later.call, Exchange) or later.answer.claims or SettleOutcome.SETTLED in later.answer.outcomes
+    answer = later.answer
+    done = not isinstance(later.call, Exchange) or (
+        answer.claims or SettleOutcome.SETTLED in (*answer.reported, *answer.outcomes)
+    )
     return number[1] == first[1] or (number[1] > first[1] and bool(done))

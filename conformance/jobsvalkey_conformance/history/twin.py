@@ -66,6 +66,7 @@ class TwinTransition:
             frozenset(queue.named),
             frozenset(queue.kept),
             frozenset(queue.until.items()),
+            frozenset(queue.saved.items()),
             frozenset(queue.remembered.items()),
             frozenset(queue.names.items()),
             queue.is_paused,
@@ -93,10 +94,12 @@ class TwinTransition:
         return state
 
     def _memory_of_worker(self, name: str, worker: Worker) -> tuple[Any, ...]:
-        return (worker.sequence, tuple(worker.outcomes)) if (name, worker.sequence) in self._repeated else (None, ())
+        if (name, worker.sequence) not in self._repeated:
+            return None, (), ()
+        return worker.sequence, tuple(worker.outcomes), tuple(worker.reported)
 
     def _thaw(self, state: int, now: datetime) -> QueueState:
-        jobs, named, kept, until, remembered, names, is_paused, workers, producers = self._contents[state]
+        jobs, named, kept, until, saved, remembered, names, is_paused, workers, producers = self._contents[state]
         queue = QueueState()
         queue.named.update(named)
         queue.kept.update(kept)
@@ -106,9 +109,12 @@ class TwinTransition:
         for job in jobs:
             queue.put(job)
         queue.until.update(until)
-        for name, expires, leaving, claims, aborts, sequence, outcomes in workers:
+        queue.saved.update(saved)
+        for name, expires, leaving, claims, aborts, sequence, outcomes, reported in workers:
             queue.workers[name] = Worker(
-                expires, 0, dict(claims), sequence, list(outcomes), leaving=leaving, aborts=set(aborts)
+                *(expires, 0, dict(claims), sequence, list(outcomes), list(reported)),
+                leaving=leaving,
+                aborts=set(aborts),
             )
         for name, sequence, digest, answer in producers:
             listed = list(cast(tuple[Pushed, ...], answer)) if isinstance(answer, tuple) else answer

@@ -13,33 +13,24 @@ from hypothesis.stateful import rule
 
 from jobsvalkey.contract import (
     Capability,
-    Exchanged,
     JobStatus,
     NewJob,
     Operation,
-    SettleOutcome,
-    WorkerID,
 )
 from jobsvalkey_conformance.changes import CHANGEABLE, CHANGES, ChangeName
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
 from jobsvalkey_conformance.machine.cleanups import Cleanups
-from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
+from jobsvalkey_conformance.machine.exchanging import ExchangingMachine, workers
+from jobsvalkey_conformance.machine.happenings import Happenings, has_jobs, jobs
 from jobsvalkey_conformance.machine.names import NamesMachine, expiries, names_of_jobs, queues
-from jobsvalkey_conformance.machine.pair import SETTLEMENTS, PairedExchange, PairedSettlement
 from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, WHEN, Arguments, step
 
-workers: st.SearchStrategy[int] = st.integers(0, 1)
 dues: st.SearchStrategy[str] = st.sampled_from(DUES)
 keeps: st.SearchStrategy[int | None] = st.sampled_from([None, None, None, 10, 60, 3600])
-claims: st.SearchStrategy[int] = st.integers(0, 5)
-"""Which claim is meant, counted back from the latest."""
-settlements: st.SearchStrategy[list[tuple[str, int]]] = st.lists(
-    st.tuples(st.sampled_from(SETTLEMENTS), claims), min_size=1, max_size=3
-)
 
 
-class LockstepMachine(NamesMachine, Cleanups, Happenings):
+class LockstepMachine(ExchangingMachine, NamesMachine, Cleanups, Happenings):
     """The steps that can happen to the two queues."""
 
     @step(
@@ -97,58 +88,6 @@ class LockstepMachine(NamesMachine, Cleanups, Happenings):
         absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
         numbers = [absent[number % len(absent)] for number in numbers] if absent else numbers
         self.push(queue, numbers, "now", False, False, keep_for, names, expires)
-
-    @step(queue=queues, worker=workers, limit=st.integers(1, 3), often=3)
-    def claim(self, queue: int, worker: int, limit: int) -> None:
-        """Claim what is due."""
-        self.exchange_once(queue, self.worker(queue, worker), [], limit)
-
-    @step(queue=queues, settle=settlements, limit=st.integers(0, 1), often=3, when=has_claims)
-    def settle(self, queue: int, settle: list[tuple[str, int]], limit: int) -> None:
-        """Settle claims as the worker that has, or had, them."""
-        chosen = self.settlements(queue, settle)
-        worker = chosen[0].claim.worker if chosen else self.worker(queue, 0)
-        self.exchange_once(queue, worker, chosen, limit if chosen else 1)
-
-    @step(queue=queues, worker=workers, settle=settlements, limit=st.integers(0, 3))
-    def exchange(self, queue: int, worker: int, settle: list[tuple[str, int]], limit: int) -> None:
-        """Settle claims, also such as are another worker's, and claim."""
-        self.exchange_once(queue, self.worker(queue, worker), self.settlements(queue, settle), limit)
-
-    def settlements(self, queue: int, settle: list[tuple[str, int]]) -> list[PairedSettlement]:
-        """Resolve kinds of settlements and claims counted back from the latest."""
-        pair = self.pairs[queue]
-        held = {token for worker in pair.twin.state.workers.values() for token in worker.claims}
-        known = sorted(pair.claims, key=lambda claim: claim.twin in held)
-        if not self.states(Capability.ABORT):
-            settle = [("release" if kind == "cancel" else kind, back) for kind, back in settle]
-        if not self.states(Capability.RESULTS):
-            settle = [("finish" if kind == "return" else kind, back) for kind, back in settle]
-        return [PairedSettlement(kind, known[-1 - back % len(known)]) for kind, back in settle if known]
-
-    def exchange_once(self, queue: int, name: WorkerID, settlements: list[PairedSettlement], limit: int) -> None:
-        """An exchange of a worker under its next number."""
-        sequence = self.sequences[queue, name] = self.sequences.get((queue, name), 0) + 1
-        self.send(queue, PairedExchange(name, sequence, settlements, limit))
-
-    def send(self, queue: int, asked: PairedExchange, *, repeat: bool = False) -> None:
-        """Send an exchange, for the first time or again; keep it if it is promised what another repeat does."""
-        pair, resent = self.pair(queue), self.pairs[queue].losing_reply
-        answer = self.run(pair.exchange(f"again {asked}" if repeat else f"{asked}", asked, repeat=repeat))
-        if not repeat:
-            self.exchanges[queue, asked.worker] = asked
-        if resent and not (
-            isinstance(answer, Exchanged) and (answer.claims or SettleOutcome.SETTLED in answer.outcomes)
-        ):
-            # The driver sent it again, and then may record it though it did nothing.
-            self.exchanges.pop((queue, asked.worker), None)
-
-    @step(queue=queues, worker=workers, lower=st.booleans(), when=lambda machine: bool(machine.exchanges))
-    def exchange_again(self, queue: int, worker: int, lower: bool) -> None:
-        """Send a worker's last exchange again, or under a lower number."""
-        asked = self.exchanges.get((queue, self.worker(queue, worker)))
-        if asked is not None:
-            self.send(queue, replace(asked, sequence=asked.sequence - lower), repeat=True)
 
     @step(
         queue=queues,

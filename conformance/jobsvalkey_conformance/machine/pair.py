@@ -24,6 +24,7 @@ from jobsvalkey.contract import (
     QueueDriver,
     Release,
     Renewed,
+    Report,
     Retry,
     Settlement,
     StoredJob,
@@ -117,6 +118,33 @@ class PairedSettlement:
                 return Finish(job_id, token + b"x")
 
 
+REPORTS = ("progress", "progress", "state", "state", "both", "wrong job", "wrong token")
+
+
+@dataclass(frozen=True, slots=True)
+class PairedReport:
+    """One report, to be told to each of the two by its own token."""
+
+    kind: str
+    claim: PairedClaim
+    value: bytes
+
+    def with_token(self, token: bytes) -> Report:
+        """The report about the claim that `token` names."""
+        job_id, value = self.claim.job_id, self.value
+        match self.kind:
+            case "progress":
+                return Report(job_id, token, value)
+            case "state":
+                return Report(job_id, token, state=value)
+            case "both":
+                return Report(job_id, token, value, value)
+            case "wrong job":
+                return Report(JobID(int=job_id.int + (1 << 32)), token, value, value)
+            case _:
+                return Report(job_id, token + b"x", value, value)
+
+
 @dataclass(frozen=True, slots=True)
 class PairedExchange:
     """One exchange, kept so that it can be sent again."""
@@ -125,6 +153,7 @@ class PairedExchange:
     sequence: int
     settlements: Sequence[PairedSettlement]
     limit: int
+    reports: Sequence[PairedReport] = ()
 
 
 class Pair:
@@ -188,16 +217,20 @@ class Pair:
     async def exchange(self, what: str, asked: PairedExchange, *, repeat: bool = False) -> Exchanged | Raised:
         """Exchange with both, each by its own tokens."""
 
-        def call(tokens: Sequence[bytes]) -> Call[Exchanged]:
-            settlements = [one.with_token(token) for one, token in zip(asked.settlements, tokens, strict=True)]
-            return lambda driver: driver.exchange(asked.worker, asked.sequence, settlements, asked.limit)
+        def call(token_of: Callable[[PairedClaim], bytes]) -> Call[Exchanged]:
+            settlements = [one.with_token(token_of(one.claim)) for one in asked.settlements]
+            reports = [one.with_token(token_of(one.claim)) for one in asked.reports]
+            return lambda driver: driver.exchange(
+                asked.worker, asked.sequence, settlements, asked.limit, reports=reports
+            )
 
-        tested = await self._answer_of_tested(call([one.claim.tested for one in asked.settlements]), repeatable=True)
-        twin = await answer(call([one.claim.twin for one in asked.settlements]), cast(AnyDriver, self.twin))
+        tested = await self._answer_of_tested(call(lambda claim: claim.tested), repeatable=True)
+        twin = await answer(call(lambda claim: claim.twin), cast(AnyDriver, self.twin))
         if isinstance(tested, Raised) or isinstance(twin, Raised):
             same(what, tested, twin)
             return twin
         same(f"{what}, outcomes", tested.outcomes, twin.outcomes)
+        same(f"{what}, reported", tested.reported, twin.reported)
         same(f"{what}, lock_expired", tested.lock_expired, twin.lock_expired)
         shown = [[_without_token(claim) for claim in one.claims] for one in (tested, twin)]
         same(f"{what}, claims", shown[0], shown[1])
