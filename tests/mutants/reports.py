@@ -328,8 +328,8 @@ for _name, _bug, _killer, _line, _replaced in (
         "ScriptReportsOutliveRerun",
         "`changing.lua`: a running job that a cleanup reruns goes on where it was.",
         "test_saved_a_rerun_clears_them",
-        "  forget_reports(id)\n  mark(id, 'reset', '1')",
-        "  mark(id, 'reset', '1')",
+        "  forget_reports(id)\n  if name then",
+        "  if name then",
     ),
     (
         "ScriptReportsOutliveVanishing",
