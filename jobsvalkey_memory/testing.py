@@ -9,11 +9,13 @@ from itertools import count
 from typing import Any, Protocol, TypeAlias, TypeVar, cast, overload
 from uuid import uuid4
 
-from jobsvalkey.contract import JobName, JobStatus, NamedParameters, Settlement, StoredJob
+from jobsvalkey.contract import Exchanged, JobName, JobStatus, NamedParameters, Settlement, StoredJob
 from jobsvalkey.runtime import JobQueue, JobRecord, ProcessorOptions, Push, Task
 from jobsvalkey.runtime.codec import RequestEncoder, make_decoder, read_request, split_request
 from jobsvalkey.runtime.job import name_of, unpack_job
 from jobsvalkey.runtime.job_run import JobRun
+from jobsvalkey.runtime.outbox import WorkerOutbox
+from jobsvalkey.runtime.reports import Letter
 from jobsvalkey_memory.clock import START, ManualClock
 from jobsvalkey_memory.queue import MemoryJobQueue
 
@@ -62,12 +64,27 @@ async def run_until_idle(
             for token in (await driver.renew(worker, _HOLD_FOR)).aborts & running.keys():
                 running.pop(token).abort()
 
-    listener = asyncio.create_task(hear_of_aborts(), context=Context())
+    news, numbers = asyncio.Event(), count()
+    outbox = WorkerOutbox(news.set)
+
+    async def exchange(settlements: Sequence[Settlement], letters: Sequence[Letter], limit: int) -> Exchanged:
+        reports = [letter.report for letter in letters]
+        answer = await driver.exchange(worker, next(numbers), settlements, limit, reports=reports)
+        outbox.answered(letters, answer.reported)
+        return answer
+
+    async def take_reports() -> None:
+        while True:
+            await news.wait()
+            news.clear()
+            await exchange((), outbox.take(driver.configuration.max_atomic_push_bytes), 0)
+
+    listeners = [asyncio.create_task(each, context=Context()) for each in (hear_of_aborts(), take_reports())]
     try:
-        settlements: list[Settlement] = []
-        for sequence in count():
-            exchanged = await driver.exchange(worker, sequence, settlements, 1)
-            claims, settlements = exchanged.claims, []
+        settlements, letters = list[Settlement](), list[Letter]()
+        while True:
+            exchanged = await exchange(settlements, letters, 1)
+            claims, settlements, letters = exchanged.claims, [], []
             if not claims and exchanged.until_next == 0:
                 continue  # more jobs have expired than one exchange ends
             if not claims:
@@ -79,8 +96,10 @@ async def run_until_idle(
                 )
             claim = claims[0]
             run = running[claim.token] = JobRun(owner=caller)
-            run.task = caller
-            settlements = [await runner.run(claim, run)]
+            run.task, run.outbox = caller, outbox
+            settlement = await runner.run(claim, run)
+            letter = None if run.reports is None else outbox.last_words(run.reports, settlement)
+            settlements, letters = [settlement], [] if letter is None else [letter]
             if running.pop(claim.token, None) is None and caller is not None:
                 caller.uncancel()  # the abort was the job's alone
             if caller is not None and caller.cancelling() > cancelled_before:
@@ -88,7 +107,9 @@ async def run_until_idle(
             runs += 1
         return runs
     finally:
-        listener.cancel()
+        outbox.close()
+        for listener in listeners:
+            listener.cancel()
         await driver.close_worker(worker)
 
 

@@ -8,6 +8,7 @@ from jobsvalkey.runtime.multi_queue import MultiQueueProcessor
 from jobsvalkey.runtime.options import ActiveLock, ProcessorOptions
 from jobsvalkey.runtime.partitioned import PartitionedQueue
 from jobsvalkey.runtime.processor import Processor, ProcessorState
+from jobsvalkey.runtime.progress import Progress
 from jobsvalkey.runtime.queue import JobQueue
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.results import JobCancelled, JobDone, JobFailed, JobGone
@@ -41,6 +42,7 @@ __all__ = [
     "Processor",
     "ProcessorOptions",
     "ProcessorState",
+    "Progress",
     "Push",
     "RecordPage",
     "RetryStrategy",

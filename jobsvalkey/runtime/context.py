@@ -1,24 +1,33 @@
 """The context that tells a handler about the job that it runs."""
 
+import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast, overload
 from uuid import UUID
 
-from jobsvalkey.contract import AnyServiceJob, Claim, JobID, aware, new_job_id
+from jobsvalkey.contract import AnyServiceJob, Claim, DriverConfiguration, JobID, aware, new_job_id
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
 from jobsvalkey.runtime.job_run import JobRun
+from jobsvalkey.runtime.outbox import KeptOutbox
+from jobsvalkey.runtime.progress import Progress
+from jobsvalkey.runtime.reports import Reports, ReportSettings
+from jobsvalkey.runtime.result_values import UNDECLARED
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
 from jobsvalkey.runtime.state import State
+from jobsvalkey.runtime.step import BlockingStep, Step
 from jobsvalkey.runtime.values.swift.scalars import REFERENCE_DATE
 
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger("jobsvalkey.job")
 _NO_TRACE: Mapping[str, str] = MappingProxyType({})
+_BEGINNING = threading.Lock()
+"""Held while a run begins to report, which its threads may do at once."""
 
 
 class _JobLogger(logging.LoggerAdapter[logging.Logger]):
@@ -31,7 +40,7 @@ class _JobLogger(logging.LoggerAdapter[logging.Logger]):
 class JobContext:
     """Tells a handler about its job. Made by the library; safe to read from a handler's thread."""
 
-    __slots__ = ("_logger", "_request", "_retry_strategy", "_run", "_state", "attempt", "job_id", "name")
+    __slots__ = ("_logger", "_reporting", "_request", "_retry_strategy", "_run", "_state", "attempt", "job_id", "name")
 
     def __init__(
         self,
@@ -42,6 +51,7 @@ class JobContext:
         retry_strategy: RetryStrategy,
         run: JobRun,
         state: State,
+        reporting: ReportSettings,
     ) -> None:
         self.job_id: JobID = job_id
         """The job's id."""
@@ -53,6 +63,7 @@ class JobContext:
         self._retry_strategy = retry_strategy
         self._run = run
         self._state = state
+        self._reporting = reporting
         self._logger: logging.LoggerAdapter[logging.Logger] | None = None
 
     @classmethod
@@ -71,6 +82,8 @@ class JobContext:
         claim_lost: bool = False,
         state: object = None,
         aborted: bool = False,
+        saved: object = None,
+        steps: Mapping[str, object] | None = None,
     ) -> Self:
         """Make a context for a test that calls a handler by itself, without a queue.
 
@@ -87,9 +100,13 @@ class JobContext:
             claim_lost: whether the job was taken away, which cancels it too.
             state: what a lifespan would yield, for `state_of`.
             aborted: whether somebody has asked for the end of the job, which cancels it too.
+            saved: the value that an earlier run has saved; `None` is none.
+            steps: the values of the steps that earlier runs have finished, by their names.
+
+        What the handler saves and reports is kept in the context: look at `saved` and `last_progress`.
 
         Raises:
-            TypeError: a value is of another type.
+            TypeError: a value is of another type, or cannot be saved.
             ValueError: the id is not a UUID, a date is naive, or the attempt is not above zero.
         """
         for option, value, kind in (
@@ -115,7 +132,15 @@ class JobContext:
         run.job_name, run.attempt = name, attempt
         run.cancelled, run.claim_lost, run.aborted = cancelled or claim_lost or aborted, claim_lost, aborted
         strategy = ExponentialJitter(max_attempts=max_attempts)
-        return cls(cast("JobID", run.job_id), name, attempt, request, strategy, run, State(state))
+        settings = ReportSettings("plain", DriverConfiguration().max_payload, True, "")
+        context = cls(cast("JobID", run.job_id), name, attempt, request, strategy, run, State(state), settings)
+        now = aware(queued_at, "queued_at")
+        run.claim, run.outbox = Claim(cast("JobID", run.job_id), b"", None, now, now), KeptOutbox()
+        if saved is not None:
+            context._reports.save(saved)
+        for step, value in (steps or {}).items():
+            context._reports.finish_step(step, value, UNDECLARED)
+        return context
 
     @property
     def is_last_attempt(self) -> bool:
@@ -184,12 +209,119 @@ class JobContext:
         """
         return self._state.find(kind)
 
+    # Reports.
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Note how far the job has come, for whoever looks at it. May be called as often as you like, from any thread.
+
+        It never waits. A few times a second the latest progress goes to the store, and the last one always does,
+        unless the job ends right after it: a job that has ended shows none.
+
+        Args:
+            done: how much is done, in whatever unit you count.
+            total: how much there is to do, in the same unit.
+            text: a word on it; the whole has 1 KiB, and a longer text is cut.
+
+        Raises:
+            UnsupportedOperation: the driver does not support `REPORTS`.
+            TypeError, ValueError: it is no number, or none that can be stored.
+        """
+        self._reports.progress(done, total, text)
+
+    @property
+    def last_progress(self) -> Progress | None:
+        """The progress that this run has noted last."""
+        return None if self._run.reports is None else self._run.reports.last_progress
+
+    async def save(self, value: object) -> None:
+        """Store a value for the next run of the job, in the place of the last one; returns when it is stored.
+
+        It comes back, by `saved`, after an error, a `JobSleep`, a shutdown, and the death of the worker alike. It goes
+        with the end of the job, and with a rerun.
+
+        Raises:
+            ClaimLost: the job is no longer this worker's, so that the value cannot be stored.
+            PayloadTooLarge: with the values of steps it is larger than `max_payload`; the last value stays.
+            TypeError: the value cannot be stored, or would not arrive as it is.
+            UnsupportedOperation: the driver does not support `REPORTS`.
+        """
+        await asyncio.wrap_future(self._reports.save(value))
+
+    def saved(self, kind: type[T]) -> T | None:
+        """Return the value that this run, or else the last one, has saved; `None` if none has.
+
+        Raises:
+            ConfigurationError: it is not of that type.
+            UnsupportedOperation: the driver does not support `REPORTS`.
+        """
+        return self._reports.saved(kind)
+
+    @overload
+    def step(self, name: str, *, type: type[T]) -> Step[T]: ...
+
+    @overload
+    def step(self, name: str, *, type: Any = ...) -> Step[Any]: ...
+
+    def step(self, name: str, *, type: Any = UNDECLARED) -> Step[Any]:  # noqa: A002 - as wherever values are read
+        """Enter a part of the job that is done once, however often the job runs: `async with context.step(…) as step`.
+
+        If `step.done`, an earlier run has done it, and `step.value` is what it has finished with. Else do it, and
+        `await step.finish(value)`.
+
+        Args:
+            name: names the step within the job.
+            type: what its value is read as; by default what JSON says.
+
+        Raises:
+            ValueError: the name is empty; or, when it is entered, this run has entered a step of that name before.
+            ConfigurationError: when it is entered: its value is not of that type.
+            UnsupportedOperation: the driver does not support `REPORTS`.
+        """
+        return Step(self._reports, name, type, self.logger)
+
+    @property
+    def blocking(self) -> "BlockingContext":
+        """The same for plain functions, which run in threads and cannot await: `save` and `step`."""
+        return BlockingContext(self._reports, self.logger)
+
+    @property
+    def _reports(self) -> Reports:
+        run = self._run
+        if run.reports is None:
+            with _BEGINNING:
+                if run.reports is None:
+                    run.reports = self._reporting.reports(run.claim, run.outbox, self.name)
+        return run.reports
+
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """Logs to `jobsvalkey.job`, with `job_id`, `job_name`, `attempt` and `worker` as extra fields."""
         if self._logger is None:
             self._logger = _JobLogger(_LOGGER, self._run.fields())
         return self._logger
+
+
+class BlockingContext:
+    """Saves from a plain function: each call waits until it is stored. Made by `context.blocking`."""
+
+    def __init__(self, reports: Reports, logger: logging.LoggerAdapter[logging.Logger]) -> None:
+        self._reports = reports
+        self._logger = logger
+
+    def save(self, value: object) -> None:
+        """Store a value, as `JobContext.save` does."""
+        self._reports.check_may_block()
+        self._reports.save(value).result()
+
+    @overload
+    def step(self, name: str, *, type: type[T]) -> BlockingStep[T]: ...
+
+    @overload
+    def step(self, name: str, *, type: Any = ...) -> BlockingStep[Any]: ...
+
+    def step(self, name: str, *, type: Any = UNDECLARED) -> BlockingStep[Any]:  # noqa: A002 - as wherever values are read
+        """Enter a part of the job that is done once, as `JobContext.step` does, by `with`."""
+        return BlockingStep(self._reports, name, type, self._logger)
 
 
 def claim_of(context: JobContext) -> Claim:

@@ -8,6 +8,8 @@ from typing import Final
 
 from jobsvalkey.contract import Cancel, Claim, Fail, Finish, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
+from jobsvalkey.runtime.outbox import WorkerOutbox
+from jobsvalkey.runtime.reports import Letter
 
 
 def size_of(settlement: Settlement) -> int:
@@ -29,10 +31,20 @@ REMEMBERED: Final = 30.0
 """Seconds for which a worker remembers what it has settled: replicas are seldom so far behind their primary."""
 
 
+def size_of_report(letter: Letter) -> int:
+    """Bytes that a report carries into the store."""
+    return len(letter.report.progress or b"") + len(letter.report.state or b"")
+
+
 class InFlight:
     """The runs that have not ended, and the settlements of those that have."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: WorkerOutbox) -> None:
+        self.outbox: WorkerOutbox = outbox
+        """The reports of those that run, for the next exchange."""
+        self._last_words: dict[bytes, Letter] = {}
+        """What goes with a settlement, by its token."""
+        self._reports_first = False
         self._held: dict[bytes, JobRun] = {}
         self._lost: set[JobRun] = set()
         """Runs that have not ended yet, although their claims are lost."""
@@ -51,6 +63,11 @@ class InFlight:
     def running(self) -> int:
         """How many runs have not ended."""
         return len(self._held) + len(self._lost)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something for the next exchange."""
+        return bool(self.finished) or self.outbox.is_ready
 
     @property
     def runs(self) -> list[JobRun]:
@@ -89,9 +106,12 @@ class InFlight:
         if not self._held:
             self.idle.clear()
         self._held[claim.token] = run
+        run.outbox = self.outbox
 
     def end(self, claim: Claim, run: JobRun, settlement: Settlement) -> None:
         """Note what a run ended with, which goes to the store unless the claim was lost."""
+        if run.reports is not None and (letter := self.outbox.last_words(run.reports, settlement)):
+            self._last_words[claim.token] = letter
         if run.claim_lost:
             self._lost.discard(run)
         else:
@@ -106,6 +126,8 @@ class InFlight:
         for run in runs:
             run.claim_lost = True
             self._lost.add(run)
+            if run.reports is not None:
+                self.outbox.lose(run.reports)
         return runs
 
     def abort(self, tokens: frozenset[bytes]) -> None:
@@ -116,13 +138,27 @@ class InFlight:
                 # Not at once: a task that has not begun could not say that it ended.
                 asyncio.get_running_loop().call_soon(run.abort)
 
-    def take(self, budget: int) -> list[Settlement]:
-        """Take settlements of at most `budget` bytes, at least one; the rest stays for the next exchange."""
+    def take(self, budget: int) -> tuple[list[Settlement], list[Letter]]:
+        """Take settlements and reports of at most `budget` bytes, at least one of them; the rest stays for the next."""
+        if not self.outbox.is_ready and not self._last_words:
+            return self._take(budget), []
+        # By turns, so that neither keeps the other waiting for ever.
+        self._reports_first = not self._reports_first
+        if self._reports_first:
+            letters = self.outbox.take(budget)
+            settlements = self._take(budget - sum(map(size_of_report, letters)), at_least_one=not letters)
+            return settlements, letters + self._last_words_of(settlements)
+        settlements = self._take(budget)
+        left = budget - sum(map(self._size_of, settlements))
+        letters = self._last_words_of(settlements)
+        return settlements, letters + self.outbox.take(left, at_least_one=not settlements)
+
+    def _take(self, budget: int, *, at_least_one: bool = True) -> list[Settlement]:
         number, left = 0, budget
         for settlement in self.finished:
             if type(settlement) is not Finish or settlement.result is not None:  # nearly all carry nothing
-                left -= size_of(settlement)
-                if left < 0 < number:
+                left -= self._size_of(settlement)
+                if left < 0 and (number or not at_least_one):
                     break
             number += 1
         taken, self.finished = self.finished[:number], self.finished[number:]
@@ -150,9 +186,18 @@ class InFlight:
         self.finished += again
         return len(again)
 
+    def _size_of(self, settlement: Settlement) -> int:
+        letter = self._last_words.get(settlement.token)
+        return size_of(settlement) + (0 if letter is None else size_of_report(letter))
+
+    def _last_words_of(self, settlements: list[Settlement]) -> list[Letter]:
+        return [self._last_words.pop(each.token) for each in settlements if each.token in self._last_words]
+
     def forget(self) -> None:
         """Start anew, as another worker: settle nothing of the last one's."""
         self.finished.clear()
         self._settled = {}
         self._settled_before.clear()
+        self._last_words.clear()
+        self.outbox.forget()
         self._suspect = b""

@@ -1,9 +1,12 @@
 """One run of one job: what its worker, its handler and its thread tell each other."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobsvalkey.contract import Cancel, Claim, JobID, Release, Settlement
+
+if TYPE_CHECKING:
+    from jobsvalkey.runtime.reports import Outbox, Reports
 
 
 class JobRun:
@@ -29,6 +32,10 @@ class JobRun:
     """The return value of the handler."""
     thread: "asyncio.Future[Any] | None" = None
     """Is done when the handler's thread has ended; `None` if it has none."""
+    outbox: "Outbox | None" = None
+    """Takes what the handler reports; `None` if nobody does."""
+    reports: "Reports | None" = None
+    """What the handler has reported, once it has reported anything."""
     abandoned: bool = False
     """Whether the worker leaves without waiting for the thread."""
     _called_off = False

@@ -22,8 +22,10 @@ from jobsvalkey.runtime.in_flight import InFlight
 from jobsvalkey.runtime.lease import Lease
 from jobsvalkey.runtime.lock import LockKeeper
 from jobsvalkey.runtime.options import ProcessorOptions
+from jobsvalkey.runtime.outbox import WorkerOutbox
 from jobsvalkey.runtime.outcomes import settle_otherwise
 from jobsvalkey.runtime.recovery import Recovery
+from jobsvalkey.runtime.reports import Letter
 from jobsvalkey.runtime.rest import Rest
 from jobsvalkey.runtime.runner import JobRunner
 from jobsvalkey.runtime.shutdown import close, end_handlers
@@ -58,7 +60,7 @@ class QueueRun:
         self._budget = queue.driver.configuration.max_atomic_push_bytes
         self._loop = asyncio.get_running_loop()
         self.access: StoreAccess = StoreAccess()
-        self.jobs: InFlight = InFlight()
+        self.jobs: InFlight = InFlight(WorkerOutbox(lambda: self._rest.wake(), lambda: self._lock.wake()))
         self.last_claim_at: datetime | None = None
         self._rest = Rest(lambda timeout, work: self.worker.wait(timeout, work=work), lambda: self._lock.wake())
         self._share: Share = slots.share(self.jobs, self._rest)
@@ -69,8 +71,8 @@ class QueueRun:
         self._lock = LockKeeper(every, self._lease.renew)
         self._recovery = Recovery(queue.driver, lambda: self.worker, every)
         self._handlers: Handlers | None = None
-        self._asked: tuple[list[Settlement], int] | None = None
-        """The exchange that has not been answered yet: its settlements and limit."""
+        self._asked: tuple[list[Settlement], list[Letter], int] | None = None
+        """The exchange that has not been answered yet: its settlements, reports and limit."""
         self._is_known = False
         """Whether the store has heard of it."""
         self._drained_at = -1
@@ -125,6 +127,7 @@ class QueueRun:
             return await self.settle(group)
         finally:
             self._rest.end()
+            self.jobs.outbox.close()
             for task in background:
                 task.cancel()
 
@@ -144,7 +147,7 @@ class QueueRun:
             limit = self._slots.granted(self._share) if wants or self.jobs.finished else 0
             if not limit and self._rest.has_hint and self._slots.is_full and not self._slots.is_closed:
                 limit = 1  # the hint was meant for somebody who is free: what is given back leaves another one
-            if self.jobs.finished or limit or self._asked:
+            if self.jobs.has_news or limit or self._asked:
                 exchanged = await self._exchange(limit)
                 self._on_change()
                 if exchanged is None or not exchanged.claims:
@@ -155,13 +158,13 @@ class QueueRun:
                 await self._rest.sleep(group, work=not wants and not self._slots.is_full)
 
     async def _exchange(self, limit: int) -> Exchanged | None:
-        """Settle what has ended, and start what is claimed; `None` if the worker has to start anew."""
+        """Report, settle what has ended, and start what is claimed; `None` if the worker has to start anew."""
         worker, ended = self.worker, self._slots.ended
-        settlements, limit = self._asked = self._asked or (self.jobs.take(self._budget), limit)
+        settlements, letters, limit = self._asked = self._asked or (*self.jobs.take(self._budget), limit)
         self._rest.look(claims=limit > 0)
         self._share.ask(limit)
         try:
-            exchanged = await worker.exchange(settlements, limit)
+            exchanged = await worker.exchange(settlements, limit, [letter.report for letter in letters])
         except (WorkerClosed, OperationRefused) as error:
             self._asked = None
             self._share.answered()
@@ -171,6 +174,8 @@ class QueueRun:
         self._asked = None
         self.jobs.settled(settlements)
         self._share.answered(len(exchanged.claims), has_more=exchanged.until_next == 0)
+        if letters:
+            self.jobs.outbox.answered(letters, exchanged.reported)
         if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
             self.jobs.finished += settle_otherwise(settlements, exchanged.outcomes, self.fields)
         if exchanged.claims:

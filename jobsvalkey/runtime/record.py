@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from jobsvalkey.contract import InvalidParameters, JobID, JobStatus, StoredJob, Unique, WorkerID
 from jobsvalkey.runtime.codec import from_reference_date, read_request
 from jobsvalkey.runtime.failure import JobError, decode_error
+from jobsvalkey.runtime.progress import Progress, decode_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class JobRecord:
     """The name that it was pushed with, of which one job at a time holds it; `None` if there was none."""
     expires: datetime | None = None
     """When it is cancelled if no worker has it; `None`: never."""
+    progress: Progress | None = None
+    """The progress that its handler has noted last; of a job that has not ended."""
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
@@ -82,4 +85,5 @@ class JobRecord:
             keep_for=job.keep_for,
             unique=job.unique,
             expires=job.expires,
+            progress=None if job.progress is None else decode_progress(job.progress),
         )

@@ -45,7 +45,8 @@ class JobRegistry:
         self._driver_jobs: dict[str, RegisteredJob] = {}
         """Those of the queue's driver, which no other queue shares."""
         self._default_retry_strategy = default_retry_strategy
-        self._values: Values = values
+        self.values: Values = values
+        """The form of the values of parameters, results and saved states."""
         self.kept: dict[str, timedelta] = {}
         """How long the results of a job are kept, unless its options say so; by its name."""
         self.state_types: frozenset[Any] = frozenset()
@@ -53,7 +54,7 @@ class JobRegistry:
 
     def shared(self) -> "JobRegistry":
         """Return the registry of one more queue: whatever is added to either is in both, but for the drivers' jobs."""
-        shared = JobRegistry(self._default_retry_strategy, self._values)
+        shared = JobRegistry(self._default_retry_strategy, self.values)
         shared._jobs, shared.kept, shared.state_types = self._jobs, self.kept, self.state_types
         return shared
 
@@ -67,7 +68,7 @@ class JobRegistry:
         if self._jobs and self._jobs is not jobs:
             named = f"jobs of its own ({', '.join(self._jobs)})"
             raise ConfigurationError(f"a part of a queue has {named}: register at the PartitionedQueue")
-        if self._values != values:
+        if self.values != values:
             raise ConfigurationError(f"parts of a queue write values alike: give each values={values!r}")
         self._jobs, self.kept, self.state_types = jobs, shared.kept, shared.state_types
         self._default_retry_strategy = shared._default_retry_strategy  # noqa: SLF001
@@ -105,7 +106,7 @@ class JobRegistry:
     def _registered(self, definition: JobDefinition[Any], needs: Mapping[str, Any]) -> RegisteredJob:
         name = definition.name
         try:
-            decode = make_decoder(definition.parameters, self._values)
+            decode = make_decoder(definition.parameters, self.values)
         except (TypeError, NameError) as error:
             raise ConfigurationError(
                 f"the parameters of job {name!r} cannot be decoded as they were pushed: {error}"
@@ -120,7 +121,7 @@ class JobRegistry:
             retry_strategy=definition.retry_strategy or self._default_retry_strategy,
             timeout=None if definition.timeout is None else definition.timeout.total_seconds(),
             needs=needs,
-            results=ResultCodec(returned_type(handler), self._values),
+            results=ResultCodec(returned_type(handler), self.values),
         )
 
     def get(self, name: str) -> RegisteredJob | None:

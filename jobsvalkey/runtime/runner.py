@@ -31,6 +31,7 @@ from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain, is_current
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.registry import JobRegistry, RegisteredJob
+from jobsvalkey.runtime.reports import ReportSettings
 from jobsvalkey.runtime.state import State
 
 _LOGGER = logging.getLogger("jobsvalkey.worker")
@@ -60,6 +61,12 @@ class JobRunner:
         self._state = State(state)
         self._clock = driver.clock
         self._chain = chain
+        self._reporting = ReportSettings(
+            registry.values,
+            driver.configuration.max_payload,
+            Capability.REPORTS in driver.capabilities,
+            type(driver).__name__,
+        )
         self._can_store = Capability.RESULTS in driver.capabilities
         self._retains = driver.configuration.retention_policy.completed_jobs.keeps
         self._largest = driver.configuration.max_payload
@@ -97,7 +104,9 @@ class JobRunner:
             return await self._discard(claim, error, run)
         run.job_name = job.name
         run.attempt = 1 if claim.reset_attempt else request.attempt
-        context = JobContext(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run, self._state)
+        context = JobContext(
+            *(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run, self._state, self._reporting)
+        )
         if logged := _LOGGER.isEnabledFor(logging.DEBUG):
             _LOGGER.debug("job %r starts, attempt %d", run.job_name, run.attempt, extra=run.fields())
         # Who asks for the running loop, or for its task, makes a system call (before Python 3.12).

@@ -15,6 +15,7 @@ from jobsvalkey.contract import (
     JobsError,
     QueueDriver,
     Renewed,
+    Report,
     Settlement,
     StoreUnavailable,
     WorkerID,
@@ -163,15 +164,17 @@ class Worker:
 
         await self._access.retry_until_answered(step, self.fields)
 
-    async def exchange(self, settlements: Sequence[Settlement], limit: int) -> Exchanged:
-        """Settle and claim, in one step. One at a time; after one that was cancelled, ask for the same again.
+    async def exchange(
+        self, settlements: Sequence[Settlement], limit: int, reports: Sequence[Report] = ()
+    ) -> Exchanged:
+        """Report, settle and claim, in one step. One at a time; after one that was cancelled, ask for the same again.
 
         Raises:
             WorkerClosed, OperationRefused: the worker is not known any more.
         """
         sequence = self._sequence + 1
         exchanged = await self._access.retry_until_answered(
-            lambda: self._driver.exchange(self.id, sequence, settlements, limit), self.fields
+            lambda: self._driver.exchange(self.id, sequence, settlements, limit, reports=reports), self.fields
         )
         self._sequence = sequence
         return exchanged

@@ -15,9 +15,10 @@ ExponentialJitter Handler HttpOptions Inconsistency InconsistencyKind InvalidPar
 JobCleanup JobContext JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome
 JobParameters JobQueue JobRecord JobRunner JobSchedule JobService JobSleep JobStatus JobTimeout JobsError Lifespan Load
 MetricsMiddleware Middleware Month MultiQueueProcessor NamedParameters NoRetry NotDurable PartitionedQueue
-PayloadTooLarge PoppedJob Processor ProcessorOptions ProcessorState Push PushIncomplete PushTooLarge Pushed PushedJob
-RecordPage Retention RetentionPolicy RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions ServiceHealth
-StoreFull StoreOutcome StoreUnavailable Task TaskWithOptions TracingMiddleware Unique UnknownJob UnsupportedOperation
+PayloadTooLarge PoppedJob Processor ProcessorOptions ProcessorState Progress Push PushIncomplete PushTooLarge Pushed
+PushedJob RecordPage Retention RetentionPolicy RetryStrategy Schedule ScheduledJob Scheduler SchedulerOptions
+ServiceHealth StoreFull StoreOutcome StoreUnavailable Task TaskWithOptions TracingMiddleware Unique UnknownJob
+UnsupportedOperation
 ValkeyConfiguration ValkeyJobQueue Values new_job_id retain_for retain_last
 """
 """In `jobsvalkey`."""

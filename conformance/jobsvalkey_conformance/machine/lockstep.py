@@ -22,7 +22,7 @@ from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
 from jobsvalkey_conformance.machine.cleanups import Cleanups
 from jobsvalkey_conformance.machine.exchanging import ExchangingMachine, workers
-from jobsvalkey_conformance.machine.happenings import Happenings, has_jobs, jobs
+from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
 from jobsvalkey_conformance.machine.names import NamesMachine, expiries, names_of_jobs, queues
 from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, WHEN, Arguments, step
 

@@ -36,7 +36,7 @@ def list_jobs(
     if json:
         print_json([as_json(record) for record in found])
     elif found:
-        columns = ("id", "name", "status", "attempt", "time (UTC)", "error")
+        columns = ("id", "name", "status", "attempt", "time (UTC)", "progress", "error")
         print_table(columns, [_row(record) for record in found], right=("attempt",))
     else:
         say("no jobs")
@@ -44,7 +44,7 @@ def list_jobs(
 
 @app.command()
 def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Show one job: its parameters, its times, its result, and its last error with the traceback."""
+    """Show one job: its parameters, its times, its progress or its result, and its last error with the traceback."""
     record = asyncio.run(_get(url, queue, _parse(job_id)))
     if record is None:
         raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")
@@ -150,7 +150,8 @@ async def _get(url: str, queue_key: str, job_id: JobID) -> JobRecord | None:
 def _row(record: JobRecord) -> tuple[object, ...]:
     time = record.ended_at or record.claimed_at or record.due or record.stored_at
     error = "" if record.error is None else f"{record.error.type}: {record.error.message}".split("\n", 1)[0]
-    return record.id, record.name or "(unreadable)", record.status, record.attempt, time, error
+    name = record.name or "(unreadable)"
+    return record.id, name, record.status, record.attempt, time, record.progress, error
 
 
 def _parse(job_id: str) -> JobID:
