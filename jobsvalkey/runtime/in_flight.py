@@ -43,7 +43,7 @@ class InFlight:
         self.outbox: WorkerOutbox = outbox
         """The reports of those that run, for the next exchange."""
         self._last_words: dict[bytes, Letter] = {}
-        """What goes with a settlement, by its token."""
+        """Reports that go with a settlement, by its token."""
         self._reports_first = False
         self._held: dict[bytes, JobRun] = {}
         self._lost: set[JobRun] = set()

@@ -35,7 +35,7 @@ class JobRun:
     outbox: "Outbox | None" = None
     """Takes what the handler reports; `None` if nobody does."""
     reports: "Reports | None" = None
-    """What the handler has reported, once it has reported anything."""
+    """The reports of the handler, once it has made any."""
     abandoned: bool = False
     """Whether the worker leaves without waiting for the thread."""
     _called_off = False

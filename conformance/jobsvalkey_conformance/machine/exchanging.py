@@ -27,7 +27,7 @@ settlements: st.SearchStrategy[list[tuple[str, int]]] = st.lists(
 
 
 class ExchangingMachine(MachineBase):
-    """What workers do with the jobs of the two queues."""
+    """The steps of workers with the jobs of the two queues."""
 
     @step(queue=queues, worker=workers, limit=st.integers(1, 3), often=3)
     def claim(self, queue: int, worker: int, limit: int) -> None:
