@@ -64,7 +64,7 @@ class JobRegistry:
         Raises:
             ConfigurationError: there are jobs here already, or values are written differently.
         """
-        jobs, values = shared._jobs, shared._values  # noqa: SLF001 - of the same class
+        jobs, values = shared._jobs, shared.values  # noqa: SLF001 - of the same class
         if self._jobs and self._jobs is not jobs:
             named = f"jobs of its own ({', '.join(self._jobs)})"
             raise ConfigurationError(f"a part of a queue has {named}: register at the PartitionedQueue")

@@ -4,17 +4,18 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from jobsvalkey import JobQueue, JobStatus
+from jobsvalkey import JobOptions, JobQueue, JobStatus
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import all_completed, driver_at
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.servers import Server
 from tests.support.stopwatch import Stopwatch
-from tests.support.tasks import Killer
+from tests.support.tasks import Killer, Stepping
 from tests.support.waiting import PATIENCE, until
 from tests.support.work import Work
 
@@ -135,6 +136,20 @@ async def test_fifty_rounds_of_killed_workers(default_server: Server, queue_key:
             took += await one_round(fleet, driver, random.Random(number), kills=3)
         await valkey_client.unlink(*[name async for name in valkey_client.scan_iter(match=f"{key}*", count=1000)])
     assert len(took) > 50, "too few of the killed workers had a job"
+
+
+async def test_a_step_that_is_done_is_not_done_again_after_the_death_of_its_worker(
+    default_server: Server, direct: ValkeyJobQueue, queue_key: str
+) -> None:
+    queue = JobQueue(direct)
+    queue.register_job(Stepping, lambda parameters, context: None)
+    job_id = await queue.push(Stepping(), options=JobOptions(keep_for=timedelta(hours=1)))
+    async with Fleet(default_server.url, queue_key, max_recoveries=1).running(2):
+        charged, ended = await queue.result(job_id, timeout=timedelta(seconds=2 * PATIENCE), type=list[int])
+    assert charged != ended
+    record = await queue.get(job_id)
+    assert record is not None
+    assert (record.recoveries, record.progress) == (1, None)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3])

@@ -33,3 +33,10 @@ class Blocking:
 
     job_name: ClassVar[str] = "Blocking"
     seconds: float
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """Kills its process just after a step is done, and returns who did the step, and who came to the end."""
+
+    job_name: ClassVar[str] = "Stepping"

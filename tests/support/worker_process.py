@@ -15,7 +15,7 @@ from typing import Any
 
 from jobsvalkey import ActiveLock, JobContext, JobQueue, NoRetry, Processor, ProcessorOptions
 from tests.support.drivers import driver_at
-from tests.support.tasks import Blocking, Deaf, Killer, Long
+from tests.support.tasks import Blocking, Deaf, Killer, Long, Stepping
 from tests.support.work import Work
 
 
@@ -43,6 +43,14 @@ def register(queue: JobQueue[Any]) -> None:
     async def kill(parameters: Killer, context: JobContext) -> None:
         await asyncio.sleep(parameters.seconds)
         os.kill(os.getpid(), signal.SIGKILL)
+
+    @queue.job(Stepping, keep_result=timedelta(hours=1))
+    async def step_and_die(parameters: Stepping, context: JobContext) -> list[int]:
+        async with context.step("charge", type=int) as step:
+            if not step.done:
+                await step.finish(os.getpid())
+                os.kill(os.getpid(), signal.SIGKILL)
+        return [step.value, os.getpid()]
 
     @queue.job(Long, retry_strategy=NoRetry())
     async def run_long(parameters: Long, context: JobContext) -> None:
