@@ -93,8 +93,8 @@ script_mutant(
     "ScriptDeliversEarly",
     "`exchange.lua`: jobs are claimed before they are due.",
     "test_order_not_before_a_delay_is_over",
-    "redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit)",
-    "redis.call('ZRANGEBYSCORE', list, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, limit)",
+    "redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit",
+    "redis.call('ZRANGEBYSCORE', list, '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, limit",
     weakness=7,
 )
 script_mutant(
