@@ -152,8 +152,8 @@ script_mutant(
     "ScriptSpinsWhilePaused",
     "`exchange.lua`: the time until the next job counts while the queue is paused.",
     "test_pausing_what_runs_is_settled",
-    "if is_paused then return false end",
-    "",
+    "local first, expiry = not is_paused and first_score(), first_expiry()",
+    "local first, expiry = first_score(), first_expiry()",
     chapter=__name__,
 )
 script_mutant(
