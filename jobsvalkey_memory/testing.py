@@ -68,6 +68,8 @@ async def run_until_idle(
     outbox = WorkerOutbox(news.set)
 
     async def exchange(settlements: Sequence[Settlement], letters: Sequence[Letter], limit: int) -> Exchanged:
+        if not letters:
+            return await driver.exchange(worker, next(numbers), settlements, limit)
         reports = [letter.report for letter in letters]
         answer = await driver.exchange(worker, next(numbers), settlements, limit, reports=reports)
         outbox.answered(letters, answer.reported)

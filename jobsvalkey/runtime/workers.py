@@ -7,6 +7,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from jobsvalkey.contract import (
@@ -173,9 +174,10 @@ class Worker:
             WorkerClosed, OperationRefused: the worker is not known any more.
         """
         sequence = self._sequence + 1
-        exchanged = await self._access.retry_until_answered(
-            lambda: self._driver.exchange(self.id, sequence, settlements, limit, reports=reports), self.fields
-        )
+        step = partial(self._driver.exchange, self.id, sequence, settlements, limit)
+        if reports:
+            step = partial(step, reports=reports)
+        exchanged = await self._access.retry_until_answered(step, self.fields)
         self._sequence = sequence
         return exchanged
 
