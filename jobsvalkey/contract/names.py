@@ -1,7 +1,8 @@
 """Names of jobs: what ties stored bytes to the code that runs them."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from jobsvalkey.contract.claims import Claim
@@ -42,6 +43,8 @@ class NamedParameters(Generic[P]):
 
     job: JobName[P]
     parameters: P
+    keep_for: timedelta | None = field(default=None, compare=False, repr=False)
+    """How long the job is kept after its end, unless its options say so; `None`: as the queue says."""
 
 
 @dataclass(frozen=True)

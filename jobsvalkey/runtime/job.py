@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
@@ -208,6 +208,14 @@ def name_of(parameters: type[Any]) -> str:
             f'or use JobName("...", {name_of_type(parameters)})'
         )
     return name
+
+
+def options_for(job: object, options: JobOptions) -> JobOptions:
+    """Return the options of a push: a task's parameters say how long the job is kept, unless the options do."""
+    if type(job) is NamedParameters and options.keep_for is None:
+        keep_for = cast("NamedParameters[Any]", job).keep_for
+        return options if keep_for is None else replace(options, keep_for=keep_for)
+    return options
 
 
 def unpack_job(job: object) -> tuple[str, Any, Any]:

@@ -37,7 +37,7 @@ from jobsvalkey.runtime.capabilities import (
 from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import service_handler
 from jobsvalkey.runtime.inspection import JobInspection
-from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, unpack_job
+from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, options_for, unpack_job
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
@@ -177,7 +177,7 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
                     "JobName(NAME, TYPE), or push what TASK.with_parameters(...) returns"
                 )
             job = cast("JobName[Any]", job).with_parameters(*parameters)
-        return await self._producer.push(*unpack_job(job), options)
+        return await self._producer.push(*unpack_job(job), options_for(job, options))
 
     async def push_many(
         self,
@@ -212,7 +212,9 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         check_jobs(jobs)
         check_option("atomic", atomic, bool)
         items = [
-            (*unpack_job(job.job), job.options) if isinstance(job, Push) else (*unpack_job(job), options)
+            (*unpack_job(job.job), options_for(job.job, job.options))
+            if isinstance(job, Push)
+            else (*unpack_job(job), options_for(job, options))
             for job in jobs
         ]
         return await self._producer.push_many(items, atomic=atomic)

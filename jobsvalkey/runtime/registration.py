@@ -247,7 +247,7 @@ class JobRegistration:
         check_function(function, is_named=name is not None)
         signature = read_signature(function, name or function.__name__, self._registry.state_types)
         handler: Any = handler_of(function, signature, is_coroutine=inspect.iscoroutinefunction(function))
-        task = Task(cast("TaskQueue", self), function, signature, keeps_result=keep_result is not None)
+        task = Task(cast("TaskQueue", self), function, signature, keep_result=keep_result)
         definition = _definition(task.job, handler, retry_strategy, timeout, keep_result)
         try:
             self._registry.add(definition, replace=replace, needs=signature.state)

@@ -38,13 +38,18 @@ class Task(FunctionJob, Generic[PS, C_co]):
     """
 
     def __init__(
-        self, queue: TaskQueue, function: Callable[PS, C_co], signature: TaskSignature, *, keeps_result: bool = False
+        self,
+        queue: TaskQueue,
+        function: Callable[PS, C_co],
+        signature: TaskSignature,
+        *,
+        keep_result: timedelta | None = None,
     ) -> None:
         functools.update_wrapper(self, function, updated=())
         self._queue = queue
         self._function = function
         self._signature = signature
-        self._keeps_result = keeps_result
+        self._keep_result = keep_result
         self._job: JobName[Any] = JobName(signature.name, signature.struct)
 
     @property
@@ -78,7 +83,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
         Raises:
             InvalidParameters: the function does not take them.
         """
-        return NamedParameters(self._job, self._signature.pack(args, kwargs))
+        return NamedParameters(self._job, self._signature.pack(args, kwargs), self._keep_result)
 
     def with_options(self, options: JobOptions, /) -> "TaskWithOptions[PS]":
         """Return the task for pushes with these options: when the job runs, and under which id it is stored."""
@@ -111,7 +116,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
 
         Raises whatever `push` and `JobQueue.result` raise.
         """
-        options = JobOptions() if self._keeps_result else _KEPT_FOR_THE_CALL
+        options = _KEPT_FOR_THE_CALL if self._keep_result is None else JobOptions()
         return await self.result(await self._queue.push(self.with_parameters(*args, **kwargs), options=options))
 
     def __call__(self, *args: PS.args, **kwargs: PS.kwargs) -> C_co:

@@ -1,6 +1,7 @@
 """One connection with one command in flight, which repeats the command for as long as its reply is missing."""
 
 import asyncio
+import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,8 +20,12 @@ from jobsvalkey.valkey.scripting import Script
 if TYPE_CHECKING:
     from jobsvalkey.valkey.confirming import Confirmation
 
+_LOGGER = logging.getLogger(__name__)
+
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.01, 1.0
 """Seconds between attempts: doubled each time, with jitter."""
+TELLS_AFTER = 1.0
+"""Seconds of failed attempts after which the log says so, of a step that somebody waits for."""
 LONGEST_SILENCE = 60.0
 """Seconds without a byte that an attempt is given at most, however many were given up before it."""
 
@@ -43,6 +48,8 @@ class Channel:
         """Of what is under way: an attempt, or the pause before the next one."""
         self._given = 0.0
         """Seconds without a byte after which the attempt that is under way is given up."""
+        self.tells: bool = False
+        """Whether the log says that the server does not answer yet: somebody waits, and knows nothing of it."""
         self.moving_until: float = -math.inf
         """Until when, by the loop's time, the last bytes that moved are a reason to wait for more."""
 
@@ -129,6 +136,7 @@ class Channel:
         clock = self._loop.time
         end = clock() + patience
         unanswered = followed = False
+        tell_at = clock() + TELLS_AFTER if self.tells else math.inf
         told: Exception | None = None
         """The last error that says more than that time was up."""
         backoff = FIRST_BACKOFF
@@ -168,6 +176,9 @@ class Channel:
                         told = error
                     if self._closed or clock() + backoff >= end:
                         raise self._unavailable(told, unanswered) from error
+                    if clock() >= tell_at:
+                        tell_at = math.inf
+                        _LOGGER.warning("%s; goes on for %.1f s", self._unavailable(told, unanswered), end - clock())
                 except BaseException:
                     # Cancelled between request and reply: the next reply on this connection would be another request's.
                     self._connection.close()

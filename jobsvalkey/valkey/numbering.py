@@ -19,6 +19,7 @@ class NumberedWriter:
 
     def __init__(self, channel: Channel, patience: float, confirmation: Confirmation | None = None) -> None:
         self._channel = channel
+        channel.tells = True
         self._confirmation = confirmation
         self._patience = patience
         self._producer = secrets.token_hex(16)

@@ -32,6 +32,9 @@ def push(
     expires_in: Annotated[
         str | None, typer.Option(metavar="TIME", help="Cancel it if no worker has it after this time, such as 90s.")
     ] = None,
+    keep_for: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Keep it and its result so long after its end, such as 1h.")
+    ] = None,
     job_id: Annotated[
         str | None, typer.Option(metavar="UUID", help="An id of your own: a second push of it does nothing.")
     ] = None,
@@ -53,7 +56,7 @@ def push(
     """Store one job and print its id; if another job holds the unique name, the id of that one."""
     if parameters == "-":
         parameters = _read_input()
-    options = _options(delay, expires_in, job_id, _unique(unique, until, replace=replace))
+    options = _options(delay, expires_in, keep_for, job_id, _unique(unique, until, replace=replace))
     raw = _checked(parameters)
     if not name:
         raise WrongUsage("NAME is empty: give the name under which the job is registered")
@@ -87,12 +90,16 @@ def _unique(key: str | None, until: str | None, *, replace: bool) -> Unique | No
         raise WrongUsage(str(error)) from error
 
 
-def _options(delay: str | None, expires_in: str | None, job_id: str | None, unique: Unique | None) -> JobOptions:
+def _options(
+    delay: str | None, expires_in: str | None, keep_for: str | None, job_id: str | None, unique: Unique | None
+) -> JobOptions:
     def span(text: str | None) -> timedelta | None:
         return None if text is None else parse_duration(text)
 
     try:
-        return JobOptions(delay=span(delay), expires_in=span(expires_in), job_id=job_id, unique=unique)
+        return JobOptions(
+            delay=span(delay), expires_in=span(expires_in), keep_for=span(keep_for), job_id=job_id, unique=unique
+        )
     except ValueError as error:
         raise WrongUsage(str(error)) from error
 

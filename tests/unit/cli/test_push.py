@@ -43,6 +43,14 @@ async def test_delays(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
     assert record.due - record.stored_at == timedelta(minutes=90)
 
 
+async def test_keeps_a_job_after_its_end(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    record = await queue.get((await shell("push", "N", "1", "--keep-for", "1h")).out.strip())
+    assert record is not None
+    assert record.keep_for == timedelta(hours=1)
+    refused = await shell("push", "N", "1", "--keep-for", "soon")
+    assert refused.code == 2
+
+
 async def test_expiries(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
     job_id = (await shell("push", "N", "1", "--expires-in", "5m", "--delay", "1m")).out.strip()
     record = await queue.get(job_id)

@@ -1,13 +1,13 @@
 """What a task returns, for whoever waits for it: by the type that its function declares."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from jobsvalkey import GIVEN, JobContext, JobFail, JobFailed, JobGone, JobOptions, JobQueue, ProcessorOptions
+from jobsvalkey import GIVEN, JobContext, JobFail, JobFailed, JobGone, JobOptions, JobQueue, ProcessorOptions, Push
 from jobsvalkey.contract import DriverConfiguration
 from jobsvalkey_memory import ManualClock, MemoryJobQueue, run_until_idle
 from tests.support.processors import run_in_background
@@ -90,3 +90,23 @@ async def test_a_call_that_is_given_up_leaves_the_job() -> None:
         async with asyncio.timeout(0.01):
             await divide.call(5)
     assert await run_until_idle(queue) == 1
+
+
+async def test_parameters_of_a_task_say_on_any_queue_how_long_the_job_is_kept() -> None:
+    queue, other = make_queue(), make_queue()
+
+    @queue.task(keep_result=MINUTE)
+    async def measure(path: str) -> int:
+        return len(path)
+
+    parameters = measure.with_parameters("a.png")
+    assert parameters == replace(parameters, keep_for=None)
+    later = JobOptions(keep_for=2 * MINUTE)
+    ids = [
+        await other.push(parameters),
+        *await other.push_many([parameters, Push(parameters, JobOptions(delay=MINUTE))]),
+        await other.push(parameters, options=later),
+        *await other.push_many([parameters, Push(parameters, later)], options=later),
+    ]
+    records = [await other.get(job_id) for job_id in ids]
+    assert [record.keep_for for record in records if record] == [MINUTE] * 3 + [2 * MINUTE] * 3
