@@ -1,10 +1,22 @@
 """For drivers of our own no test of the suite may be left out, but for what a class allows."""
 
+import os
+import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.marks import NOT_RUN
+
+MEMORY = Path("/dev/shm")  # noqa: S108
+
+
+@pytest.fixture(autouse=True)
+def files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the files of a driver in memory, if the system has a place for that: a disk takes most of the time."""
+    if os.access(MEMORY, os.W_OK):
+        monkeypatch.setattr(tempfile, "tempdir", str(MEMORY))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

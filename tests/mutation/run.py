@@ -55,17 +55,16 @@ def main() -> None:
     program = PROGRAMS[options.program]
     chosen = sample(program, options.sample, options.seed)
     results = Results(RESULTS / f"{program.name}.json")
-    with server_for(program):
-        warm_up()
-        for number, point in enumerate(chosen, 1):
-            known = results.known.get(point.key)
-            if point.key in EQUIVALENT or (known is not None and (known["by"] or not options.again)):
-                continue
+    warm_up()
+    for number, point in enumerate(chosen, 1):
+        known = results.known.get(point.key)
+        if point.key in EQUIVALENT or (known is not None and (known["by"] or not options.again)):
+            continue
+        with server_for(program):  # a new one each time: a changed script may leave a server that does nothing more
             result = hold(program, point)
-            results.add(point, result)
-            print(
-                f"{number:>4} {result['seconds']:>5.1f} s  {result['by'] or 'SURVIVED'}  {result['change']}", flush=True
-            )
+        results.add(point, result)
+        verdict = result["by"] or "SURVIVED"
+        print(f"{number:>4} {result['seconds']:>5.1f} s  {verdict}  {result['change']}", flush=True)
     print(summary(chosen, results))
 
 
