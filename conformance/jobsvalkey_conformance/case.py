@@ -12,7 +12,7 @@ import pytest
 from jobsvalkey.contract import Capability
 from jobsvalkey_conformance.context import SuiteContext, open_context
 from jobsvalkey_conformance.harness import DriverHarness, Hook
-from jobsvalkey_conformance.marks import NO_OWN_CLOCK, not_run
+from jobsvalkey_conformance.marks import NO_OWN_CLOCK, ONE_LOOP, not_run
 
 MOMENTS = [timedelta(seconds=0.3), timedelta(seconds=1.2), timedelta(seconds=5)]
 """Of real time: a longer one if the steps of a test took too long beside a shorter one, as on a busy machine."""
@@ -80,7 +80,7 @@ def conformance_test(
             if own_clock:
                 kit.clock = None
             if several_loops and not kit.harness.several_loops:
-                not_run("the store belongs to one event loop")
+                not_run(ONE_LOOP)
             if hints and not kit.harness.has_hints:
                 not_run("the driver has no hints")
             async with kit.make(kit.configuration) as driver:

@@ -12,6 +12,9 @@ NOT_RUN = "not run: "
 NO_OWN_CLOCK = "the harness has no driver on the store's own clock"
 """Why what runs in production was not run."""
 
+ONE_LOOP = "the store belongs to one event loop"
+"""Why nothing was run in threads."""
+
 
 def not_run(reason: str) -> NoReturn:
     """End the test as not run."""

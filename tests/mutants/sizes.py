@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     Exchanged,
     JobCleanup,
-    JobID,
     JobStatus,
     NewJob,
     Operation,
@@ -139,24 +139,8 @@ class RemembersAPageOfIds(Twin):
 class CleansAPage(Twin):
     """A step of a cleanup takes a thousand jobs at most, whatever it may."""
 
-    async def cleanup_step(
-        self,
-        status: JobStatus,
-        cleanup: JobCleanup,
-        *,
-        max_jobs: int,
-        only_orphans: bool = False,
-        except_for: JobID | None = None,
-        operation: Operation | None = None,
-    ) -> int:
-        return await super().cleanup_step(
-            status,
-            cleanup,
-            max_jobs=min(max_jobs, 1000),
-            only_orphans=only_orphans,
-            except_for=except_for,
-            operation=operation,
-        )
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, *, max_jobs: int, **others: Any) -> int:
+        return await super().cleanup_step(status, cleanup, max_jobs=min(max_jobs, 1000), **others)
 
 
 @mutant("test_size_a_list[pending]", only_the_killer=True)

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobsvalkey.contract import Capability, JobCleanup, JobID, JobStatus, NewJob, Operation, OperationRefused
+from jobsvalkey.contract import (
+    Capability,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    NewJob,
+    Operation,
+    OperationRefused,
+    Unique,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
@@ -65,6 +74,8 @@ CALLS: dict[str, tuple[frozenset[Capability], Call, dict[str, tuple[frozenset[Ca
             "due": (NONE, push(replace(JOB, due=timedelta(hours=1, microseconds=1)))),
             "remember": (NONE, push(replace(JOB, remember=True))),
             "keep_for": (KEPT, push(replace(JOB, keep_for=HOUR))),
+            "expires": (frozenset({Capability.EXPIRY}), push(replace(JOB, expires=HOUR * 2))),
+            "unique": (frozenset({Capability.UNIQUE}), push(replace(JOB, unique=Unique("name")))),
             "twice": (NONE, push(JOB, JOB)),
             "more": (NONE, push(JOB, replace(JOB, job_id=OTHER))),
             "nothing": (NONE, push()),
