@@ -14,6 +14,7 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Release,
+    Report,
     Retry,
     Settlement,
     SettleOutcome,
@@ -128,6 +129,19 @@ async def test_claims_are_made_and_settled(driver: ValkeyJobQueue, fill: Fill, n
     assert (again.outcomes, again.claims) == (exchanged.outcomes, exchanged.claims)
     assert (await driver.renew("worker", HOUR)).tokens == {exchanged.claims[0].token}
     await driver.close_worker("worker")
+
+
+async def test_reports_are_taken_and_go_with_the_end(driver: ValkeyJobQueue, client: Any, fill: Fill) -> None:
+    await driver.push([new_job()])
+    (claim,) = await claims_of(driver, 1)
+    await fill()
+    reports = [Report(claim.job_id, claim.token, b"half", b"x" * 1000)]
+    answer = await driver.exchange("worker", 2, [Release(claim.job_id, claim.token)], 1, reports=reports)
+    assert (answer.reported, answer.outcomes) == ([SettleOutcome.SETTLED], [SettleOutcome.SETTLED])
+    assert [again.state for again in answer.claims] == [b"x" * 1000]
+    (claim,) = answer.claims
+    assert (await driver.exchange("worker", 3, [Finish(claim.job_id, claim.token)])).outcomes == [SettleOutcome.SETTLED]
+    assert [key for key in await client.keys() if b"_job." in key] == []
 
 
 ADDING = (scripting.PUSH, scripting.PUSH_IF, scripting.SET_METADATA, scripting.ACQUIRE_LOCK)
