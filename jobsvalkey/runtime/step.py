@@ -53,6 +53,11 @@ class _AnyStep(Generic[T]):
         if self.done:
             raise RuntimeError(f"the step {self.name!r} is done: it finishes once")
 
+    def _done(self, value: T) -> T:
+        self._value = value
+        self.done = True
+        return value
+
     def _leave(self, error: BaseException | None) -> None:
         if error is None and not self.done:
             self._logger.warning("the step %r ends without step.finish(…): it runs again with the job", self.name)
@@ -81,8 +86,7 @@ class Step(_AnyStep[T]):
         """
         self._check_open()
         await asyncio.wrap_future(self._reports.finish_step(self.name, value, self._kind))
-        self._value, self.done = value, True
-        return value
+        return self._done(value)
 
 
 class BlockingStep(_AnyStep[T]):
@@ -102,5 +106,4 @@ class BlockingStep(_AnyStep[T]):
         self._check_open()
         self._reports.check_may_block()
         self._reports.finish_step(self.name, value, self._kind).result()
-        self._value, self.done = value, True
-        return value
+        return self._done(value)
