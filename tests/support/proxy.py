@@ -160,8 +160,7 @@ class Proxy:
     ) -> None:
         self.refuse()
         self.thaw()
-        for _ in range(3):  # turns of the loop, after which what was accepted before is a connection
-            await asyncio.sleep(0)
+        await _until_all_are_connections()
         self.cut()
         # What is left waits for a delay.
         for task in self._tasks:
@@ -326,3 +325,12 @@ class Proxy:
             if not connection.hangs:
                 connection.client.write(raw)
                 await connection.client.drain()
+
+
+async def _until_all_are_connections() -> None:
+    """Let the event loop make connections of all sockets that it has accepted: nobody else would close them."""
+    turns = 3
+    while turns:
+        names = (getattr(task.get_coro(), "__name__", "") for task in asyncio.all_tasks())
+        turns = 3 if "_accept_connection2" in names else turns - 1
+        await asyncio.sleep(0)
