@@ -150,6 +150,18 @@ async def test_options_arrive_and_delays_count_from_the_moment_of_adding(engine:
     assert {str(job.queued_at) for job in records.values()} == {str(NOW)}
 
 
+async def test_a_task_of_another_queue_says_how_long_its_result_is_kept(engine: Engine) -> None:
+    @JobQueue(MemoryJobQueue()).task(keep_result=timedelta(hours=2))
+    async def ship(order: int) -> None: ...
+
+    queue = JobQueue(MemoryJobQueue())
+    outbox = make_outbox(engine, queue)
+    with Session(engine) as session, session.begin():
+        outbox.add(session, ship.with_parameters(1))
+    await outbox.relay(engine).run_once()
+    assert [job.keep_for async for job in queue.jobs(JobStatus.PENDING)] == [timedelta(hours=2)]
+
+
 async def test_each_field_of_a_job_survives_the_table() -> None:
     queue = JobQueue(MemoryJobQueue(clock=ManualClock(NOW)))
     values: dict[str, Any] = {

@@ -11,7 +11,7 @@ import msgspec
 from jobsvalkey.contract import ConfigurationError, Durability, JobID, NewJob, Unique, check_request
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime import JobOptions, JobQueue
-from jobsvalkey.runtime.job import unpack_job
+from jobsvalkey.runtime.job import options_for, unpack_job
 
 R = TypeVar("R")
 
@@ -38,7 +38,7 @@ def new_entry(queue: JobQueue[Any], job: Any, options: JobOptions) -> Entry:
     """
     check_option("options", options, JobOptions)
     producer: Any = queue._producer  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - what a push does, but for the driver
-    item, _ = _at_once(producer.prepare(*unpack_job(job), options))
+    item, _ = _at_once(producer.prepare(*unpack_job(job), options_for(job, options)))
     check_request(item.request, item.job_id, queue.driver.configuration)
     now = queue.driver.clock.now()
     absolute = {name: now + value for name in ("due", "expires") if isinstance(value := getattr(item, name), timedelta)}
