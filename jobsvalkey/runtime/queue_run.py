@@ -150,7 +150,7 @@ class QueueRun:
             if self.jobs.has_news or limit or self._asked:
                 exchanged = await self._exchange(limit)
                 self._on_change()
-                if exchanged is None or not exchanged.claims:
+                if exchanged is None or (exchanged.until_next == 0 and not exchanged.claims):
                     await asyncio.sleep(0)  # whatever the driver answers, others get their turn
             elif self.access.leaving.is_set():
                 return
