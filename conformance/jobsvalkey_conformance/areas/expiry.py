@@ -43,8 +43,8 @@ async def _close(kit: SuiteContext, driver: AnyDriver, worker: Worker, claim: Cl
 
 
 async def _die(kit: SuiteContext, driver: AnyDriver, worker: Worker, claim: Claim) -> None:
-    await driver.renew(worker.id, timedelta(milliseconds=1))
-    await kit.advance(timedelta(milliseconds=2))
+    await driver.renew(worker.id, kit.unit)
+    await kit.advance(kit.unit)
     assert await driver.recover() == 1
 
 
