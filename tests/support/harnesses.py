@@ -280,6 +280,14 @@ class SentinelHarness(ValkeyHarness):
         self.proxy = await self._resources.enter_async_context(Proxy(self.server.url, self.group.announced or 0))
         self._drivers_client = self.group.client()
         self._resources.push_async_callback(cast(Any, self._drivers_client).aclose)
+        for sentinel in self.group.sentinels:
+            sentinel.thaw()
+
+    async def stop(self) -> None:
+        """Remove the keys, end the connections; the Sentinels stand still, else they would connect to the last."""
+        for sentinel in self.group.sentinels:
+            sentinel.freeze()
+        await super().stop()
 
 
 class ClusterHarness(KeysHarness):
