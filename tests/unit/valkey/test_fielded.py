@@ -190,11 +190,14 @@ class Counted:
 async def test_a_queue_without_letters_is_asked_for_none_of_this(
     valkey_client: Valkey, queue_key: str, driver: ValkeyJobQueue
 ) -> None:
-    """The numbers were recorded before there were fields."""
+    """The numbers were recorded before there were fields, but for what a connection asks when it is opened."""
     counted = Counted(valkey_client, queue_key)
     await push(driver, None)
     await driver.open_worker("worker", HOUR)
     await driver.exchange("worker", 1, (), 1)
+    # A connection looks at the server when it is opened, which would count, unless another has just done so.
+    await driver.cancel(new_job_id())
+    await driver.counts()
     found: dict[str, int] = {}
 
     async def count(name: str, step: Awaitable[Any]) -> Any:
@@ -224,9 +227,9 @@ RECORDED = {
     "finish": 16,
     "finish and claim nothing": 20,
     "retry": 15,
-    "pause": 11,
+    "pause": 9,
     "resume": 10,
-    "get": 5,
+    "get": 4,
     "counts": 11,
     "cancel": 12,
     "recover": 14,
