@@ -46,7 +46,7 @@ class _Exchanging(Twin):
         return answer
 
 
-@mutant("test_saved_state_comes_back", found_by=BOTH)
+@mutant("test_saved_state_comes_back")
 class StateLostAtEntering(Twin):
     """A job that is pending again has lost its state."""
 
@@ -89,7 +89,7 @@ class StateOutlivesEnd(_ForgetsNothing):
         self.state.saved.pop(job.job_id, None)
 
 
-@mutant("test_saved_nothing_is_left_of_an_absent_job", found_by=[Search.MACHINE])
+@mutant("test_saved_nothing_is_left_of_an_absent_job")
 class StateOutlivesVanishing(Twin):
     """A new job gets the state of an absent one of its id."""
 
@@ -207,7 +207,7 @@ class NoneClears(Twin):
         return outcome
 
 
-@mutant("test_reports_an_exchange_that_only_reports_is_recorded", found_by=[Search.MACHINE])
+@mutant("test_reports_an_exchange_that_only_reports_is_recorded")
 class ReportsUnrecorded(Twin):
     """An exchange that only reports is not recorded: a repeat is done again."""
 
