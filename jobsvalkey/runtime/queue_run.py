@@ -164,7 +164,8 @@ class QueueRun:
         self._rest.look(claims=limit > 0)
         self._share.ask(limit)
         try:
-            exchanged = await worker.exchange(settlements, limit, [letter.report for letter in letters])
+            reports = [letter.report for letter in letters] if letters else ()
+            exchanged = await worker.exchange(settlements, limit, reports)
         except (WorkerClosed, OperationRefused) as error:
             self._asked = None
             self._share.answered()
@@ -182,7 +183,8 @@ class QueueRun:
             self.last_claim_at = self._driver.clock.now()
             if not await self._start(exchanged, worker):
                 return None
-        self.jobs.abort(exchanged.aborts)
+        if exchanged.aborts:
+            self.jobs.abort(exchanged.aborts)
         self._slots.changed()
         if exchanged.lock_expired and limit:
             await self._lease.renew()
@@ -199,7 +201,7 @@ class QueueRun:
         others are released before it begins.
         """
         suspects = [claim for claim in exchanged.claims if claim.recoveries == self._options.max_recoveries != 0]
-        given_back = suspects if self._slots.has_suspect else suspects[1:]
+        given_back = suspects if suspects and self._slots.has_suspect else suspects[1:]
         for claim in given_back:
             self.jobs.give_back(claim)
         if suspects and given_back != suspects:

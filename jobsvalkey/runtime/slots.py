@@ -34,6 +34,8 @@ class Slots:
         """Whether nothing is claimed any more."""
         self.ended: int = 0
         """How many runs have ended."""
+        self.is_shared: bool = False
+        """Whether there are several queues."""
         self._shares: list[Share] = []
         self._turn = 0.0
         """How far the queue had come that was served last."""
@@ -42,17 +44,16 @@ class Slots:
         """Add a queue, after those that are there."""
         share = Share(self, jobs, rest, len(self._shares))
         self._shares.append(share)
+        self.is_shared = len(self._shares) > 1
         return share
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether there are several queues."""
-        return len(self._shares) > 1
 
     @property
     def running(self) -> int:
         """How many jobs run."""
-        return sum(share.jobs.running for share in self._shares)
+        running = 0
+        for share in self._shares:
+            running += share.jobs.running
+        return running
 
     @property
     def is_full(self) -> bool:
@@ -62,12 +63,18 @@ class Slots:
     @property
     def has_suspect(self) -> bool:
         """Whether a job runs, or is about to, that is given up should this process die."""
-        return any(share.jobs.has_suspect for share in self._shares)
+        for share in self._shares:  # noqa: SIM110 - at every exchange, and quicker so
+            if share.jobs.has_suspect:
+                return True
+        return False
 
     @property
     def room(self) -> int:
         """How many slots nobody has, and no exchange keeps."""
-        return self.number - sum(share.jobs.running + share.kept for share in self._shares)
+        room = self.number
+        for share in self._shares:
+            room -= share.jobs.running + share.kept
+        return room
 
     @property
     def free(self) -> int:
@@ -85,7 +92,9 @@ class Slots:
     def granted(self, share: "Share") -> int:
         """How many jobs a queue may claim now. Those that it leaves slots to are woken."""
         free = self.free
-        others = [each for each in self._shares if each is not share and each.competes] if free else []
+        if not self.is_shared or not free:
+            return free
+        others = [each for each in self._shares if each is not share and each.competes]
         if not others:
             return free
         if self.weights is not None:
@@ -133,7 +142,7 @@ class Share:
         self._loop = asyncio.get_running_loop()
         self._asked = 0
         self._began: float | None = None
-        """When the exchange began that is under way."""
+        """When the exchange began that is under way, if another queue may want its slots."""
         self._patience = LEAST_PATIENCE
         self._alarm: asyncio.TimerHandle | None = None
         self._passed = 0.0
@@ -157,7 +166,7 @@ class Share:
     @property
     def kept(self) -> int:
         """Slots that its exchange keeps."""
-        return 0 if self._is_slow else self._asked
+        return 0 if not self._asked or self._is_slow else self._asked
 
     @property
     def _is_slow(self) -> bool:
@@ -169,15 +178,15 @@ class Share:
 
     def ask(self, limit: int) -> None:
         """Keep so many slots for an exchange that begins."""
-        self._asked, self._began = limit, self._loop.time()
+        self._asked = limit
         if self._slots.is_shared:
+            self._began = self._loop.time()
             self._alarm = self._loop.call_later(self._patience + EARLY, self._slots.changed)
 
     def answered(self, claimed: int = 0, *, has_more: bool = False) -> None:
         """Note that the exchange is over, and how many jobs it has claimed."""
-        if self._alarm is not None:
+        if self._began is not None and self._alarm is not None:
             self._alarm.cancel()
-        if self._began is not None and self._slots.is_shared:
             if self._asked:
                 passed = self._slots.passed(self)
                 self._slots.served(passed)

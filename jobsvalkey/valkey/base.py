@@ -94,7 +94,8 @@ class ValkeyBase:
     def _demand(self, items: Sequence[NewJob]) -> Durability | None:
         """Everything that is demanded of one step."""
         default = self._configuration.durability
-        return strongest_durability(item.durability or default for item in items)
+        demands = [demand for item in items if (demand := item.durability or default) is not None]
+        return strongest_durability(demands) if demands else None
 
     async def _read(self, script: Script, arguments: Sequence[Argument]) -> Reply:
         session = self._session()

@@ -75,19 +75,23 @@ class Channel:
             NotDurable: it was done, and not confirmed.
         """
         context = self._context.arguments()
+        silence = self._silence if silence is None else min(silence, self._silence)
+
+        def attempt(again: bool) -> Awaitable[Reply]:
+            return self.run(script, context, repeat() if again and repeat is not None else arguments)
+
+        if confirmation is None:
+            return await self._persist(attempt, patience, silence)
         unmet: NotDurable | None = None
 
-        async def attempt(again: bool) -> Reply:
+        async def confirmed(again: bool) -> Reply:
             nonlocal unmet
-            reply = await self.run(script, context, repeat() if again and repeat is not None else arguments)
-            if confirmation is not None:
-                self._give(self._silence + confirmation.seconds)
-                unmet = await confirmation.ask(self, reply)
+            reply = await attempt(again)
+            self._give(self._silence + confirmation.seconds)
+            unmet = await confirmation.ask(self, reply)
             return reply
 
-        reply = await self._persist(
-            attempt, patience, self._silence if silence is None else min(silence, self._silence)
-        )
+        reply = await self._persist(confirmed, patience, silence)
         if unmet is not None:
             raise unmet
         return reply
@@ -95,8 +99,8 @@ class Channel:
     async def command(self, *words: Argument, patience: float, blocking: float = 0) -> Reply:
         """The reply of a plain command that may be repeated; `blocking` is how many seconds it blocks by itself."""
 
-        async def attempt(again: bool) -> Reply:
-            return await self.send(*words)
+        def attempt(again: bool) -> Awaitable[Reply]:
+            return self.send(*words)
 
         return await self._persist(attempt, patience, self._silence + blocking)
 
@@ -109,9 +113,9 @@ class Channel:
             # A restart, a failover or a flush has made the server forget it; this runs it and loads it.
             return await self.send("EVAL", script.text, 1, key, *context, *arguments)
 
-    async def send(self, *words: Argument) -> Reply:
+    def send(self, *words: Argument) -> Awaitable[Reply]:
         """One attempt of a command on the open connection."""
-        return await self._connection.ask(words, self._moved)
+        return self._connection.ask(words, self._moved)
 
     async def close(self) -> None:
         """End the connection. A call that is in flight, or waits its turn, fails."""
@@ -134,17 +138,19 @@ class Channel:
 
     async def _persist(self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float) -> Reply:
         clock = self._loop.time
-        end = clock() + patience
+        began = clock()
+        end = began + patience
         unanswered = followed = False
-        tell_at = clock() + TELLS_AFTER if self.tells else math.inf
+        tell_at = began + TELLS_AFTER if self.tells else math.inf
         told: Exception | None = None
         """The last error that says more than that time was up."""
         backoff = FIRST_BACKOFF
         async with self._lock:
             while True:
-                if self._closed or (patience and clock() >= end):
+                left = end - clock() if patience else math.inf
+                if self._closed or left <= 0:
                     raise self._unavailable(told, unanswered) from told
-                self._given = min(silence, end - clock()) if patience else silence
+                self._given = min(silence, left)
                 sent = False
                 try:
                     async with asyncio.timeout(self._given) as self._timer:

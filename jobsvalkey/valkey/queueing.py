@@ -55,6 +55,8 @@ class ValkeyQueueing(ValkeyBase):
         if refused := refusals(items, self.capabilities):
             return refused
         demand = self._demand(items)
+        if demand is None and operation is None:
+            return await self._session().pusher.push(items, size)
         with naming(items):
             if operation is None:
                 return await self._session().pusher_for(demand).push(items, size)
@@ -78,7 +80,8 @@ class ValkeyQueueing(ValkeyBase):
         """
         check_sequence(sequence)
         check_settlements(settlements)
-        check_reports(reports, self._configuration, self.capabilities)
+        if reports:
+            check_reports(reports, self._configuration, self.capabilities)
         session = self._session()
         words = Exchange(
             worker=worker,

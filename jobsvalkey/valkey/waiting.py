@@ -67,19 +67,19 @@ class Waiter:
         if told < self._news:
             self._told[worker] = self._news
             return
-        hint = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        hint = loop.create_future()
         if work:
             self._waiting.append(hint)
             self._work_listener.start()
         else:
             self._others.add(hint)
             self._news_listener.start()
+        alarm = loop.call_later(timeout, _wake, hint)
         try:
-            async with asyncio.timeout(timeout):
-                await hint
-        except TimeoutError:
-            pass
+            await hint
         finally:
+            alarm.cancel()
             self._told[worker] = self._news
             self._others.discard(hint)
             if hint in self._waiting:

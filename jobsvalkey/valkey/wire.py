@@ -40,6 +40,7 @@ _ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SCORE = re.compile(rb"[-+.0-9einf]+")
 _UNTIL: Final[Mapping[bytes, Literal["end", "start"]]] = {b"end": "end", b"start": "start"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NONE: Final[frozenset[bytes]] = frozenset()
 _MICROSECOND = timedelta(microseconds=1)
 # Unix seconds that a datetime can hold. Others may have written more; no look or claim is to fail for it.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
@@ -269,9 +270,10 @@ def exchanged(reply: Reply) -> Exchanged:
             **_fields(fields),
         )
     lock_expired = until_next == b"expired"
-    outcomes, reported = ([_OUTCOMES[letter] for letter in part] for part in letters.partition(b"/")[::2])
+    settled, _, noted = letters.partition(b"/")
+    outcomes, reported = [_OUTCOMES[letter] for letter in settled], [_OUTCOMES[letter] for letter in noted]
     seconds = None if until_next is None or lock_expired else float(until_next) / 1_000_000
-    aborted = frozenset(aborts[0]) if aborts else frozenset[bytes]()
+    aborted = frozenset(aborts[0]) if aborts else _NONE
     return Exchanged(outcomes, reported, claims, seconds, lock_expired, aborted)
 
 
