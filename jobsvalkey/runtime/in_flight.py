@@ -50,6 +50,8 @@ class InFlight:
         """Runs that have not ended yet, although their claims are lost."""
         self._suspect = b""
         self._isolates = False
+        self.running: int = 0
+        """How many runs have not ended."""
         self.finished: list[Settlement] = []
         """The settlements of ended runs, for the next exchange."""
         self._settled: dict[bytes, Settlement] = {}
@@ -58,11 +60,6 @@ class InFlight:
         self.idle: asyncio.Event = asyncio.Event()
         """Set while nothing runs."""
         self.idle.set()
-
-    @property
-    def running(self) -> int:
-        """How many runs have not ended."""
-        return len(self._held) + len(self._lost)
 
     @property
     def has_news(self) -> bool:
@@ -103,8 +100,9 @@ class InFlight:
 
     def begin(self, claim: Claim, run: JobRun) -> None:
         """Note a run."""
-        if not self._held:
+        if not self.running:
             self.idle.clear()
+        self.running += 1
         self._held[claim.token] = run
         run.outbox = self.outbox
 
@@ -117,7 +115,8 @@ class InFlight:
         else:
             del self._held[claim.token]
             self.finished.append(settlement)
-        if not self._held and not self._lost:
+        self.running -= 1
+        if not self.running:
             self.idle.set()
 
     def lose(self, tokens: Iterable[bytes]) -> list[JobRun]:

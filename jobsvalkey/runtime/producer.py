@@ -135,8 +135,8 @@ class Producer:
     async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> Pushed:
         """Store one job; what became of it."""
         if not self._chain.at_push:
-            job_id = self._id_of(options)
-            item = self._new(job_id, name, parameters, kind, options, self._driver.clock.now())
+            job_id, now = self._id_of(options), self._driver.clock.now()
+            item = self._item(job_id, name, self._encode(name, parameters, now, kind), options)
             (done,) = await self._driver.push((item,))
             check_refusal(done)
             return done

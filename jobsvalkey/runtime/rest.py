@@ -66,15 +66,14 @@ class Rest:
         """Return when woken, and if it is `work` that is waited for, also at a hint, or when it is time to look."""
         self._alarm = alarm = self._loop.create_future()
         timer = None
-        timeout = self._look_at - self._loop.time()
         if self._listener is None or self._listener.done() or self.listens_for_work != work:
             self.end()
             self.listens_for_work = work
             self._listens_until = self._look_at
-            listening = self._await_hint(timeout) if work else self._await_news()
+            listening = self._await_hint(self._look_at - self._loop.time()) if work else self._await_news()
             self._listener = group.create_task(listening, context=contextvars.Context())
         elif work and self._look_at < self._listens_until:
-            timer = self._loop.call_later(timeout, self.wake)
+            timer = self._loop.call_at(self._look_at, self.wake)
         self.is_deaf = self.is_deaf or not work
         try:
             await alarm

@@ -65,7 +65,7 @@ class StoreAccess:
         self,
         step: Callable[[], Awaitable[T]],
         fields: Mapping[str, object],
-        time_left: Callable[[], float] = lambda: math.inf,
+        time_left: Callable[[], float] | None = None,
     ) -> T:
         """Do a step that may be repeated.
 
@@ -82,19 +82,23 @@ class StoreAccess:
         while True:
             # Looked at before the step, so that one that fails as the worker leaves is tried once more.
             last = self.leaving.is_set()
-            left = time_left()
+            left = math.inf if time_left is None else time_left()
             try:
-                answer = await self._ask(step, max(left / 2, LEAST_ANSWER) if 0 < left < math.inf else None)
+                self._asked[step] = self._loop.time()
+                try:
+                    answer = await (_within(step, max(left / 2, LEAST_ANSWER)) if 0 < left < math.inf else step())
+                finally:
+                    del self._asked[step]
             except ConfigurationError as error:
                 self._answered = False
                 _LOGGER.error("the worker cannot work: %s", error, extra=fields)
                 if last:
                     raise
-                await self._rest(_within(min(repair_pause, CONFIGURATION_PAUSE), time_left()))
+                await self._rest(_shortened(min(repair_pause, CONFIGURATION_PAUSE), time_left))
                 repair_pause = min(repair_pause * 2, CONFIGURATION_PAUSE)
             except STORE_FAULTS as error:
                 self._answered = False
-                rest = _within(pause * random.uniform(0.75, 1.25), time_left())
+                rest = _shortened(pause * random.uniform(0.75, 1.25), time_left)
                 text = str(error) or "no answer in time"
                 _LOGGER.warning("the store does not answer, trying again in %.2f s: %s", rest, text, extra=fields)
                 if last:
@@ -105,16 +109,6 @@ class StoreAccess:
                 self._answered = True
                 return answer
 
-    async def _ask(self, step: Callable[[], Awaitable[T]], seconds: float | None) -> T:
-        self._asked[step] = self._loop.time()
-        try:
-            if seconds is None:
-                return await step()
-            async with asyncio.timeout(seconds):
-                return await step()
-        finally:
-            del self._asked[step]
-
     async def _rest(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -123,8 +117,16 @@ class StoreAccess:
             pass
 
 
-def _within(pause: float, left: float) -> float:
+async def _within(step: Callable[[], Awaitable[T]], seconds: float) -> T:
+    async with asyncio.timeout(seconds):
+        return await step()
+
+
+def _shortened(pause: float, time_left: Callable[[], float] | None) -> float:
     """Shorten a pause so that several fit into the time that is left; once it is over, the pause is a common one."""
+    if time_left is None:
+        return pause
+    left = time_left()
     return min(pause, LONGEST_PAUSE if left <= 0 else max(left / 4, FIRST_PAUSE)) if left < math.inf else pause
 
 

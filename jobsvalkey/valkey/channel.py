@@ -147,13 +147,14 @@ class Channel:
         backoff = FIRST_BACKOFF
         async with self._lock:
             while True:
-                left = end - clock() if patience else math.inf
+                now = clock()
+                left = end - now if patience else math.inf
                 if self._closed or left <= 0:
                     raise self._unavailable(told, unanswered) from told
                 self._given = min(silence, left)
                 sent = False
                 try:
-                    async with asyncio.timeout(self._given) as self._timer:
+                    async with asyncio.timeout_at(now + self._given) as self._timer:
                         if not self._connection.is_open:
                             await self._connection.open()
                             self._moved()

@@ -46,10 +46,10 @@ class Listener:
         on_gap: Callable[[], None],
     ) -> None:
         self._channel = channel
-        self._keys = keys
         self._tasks = tasks
         self._consequence = consequence
         self._block = min(LONGEST_BLOCK, read_timeout * 0.8)
+        self._words = ("BLPOP", *keys, f"{self._block:.3f}")
         self._is_wanted = is_wanted
         self._on_hint = on_hint
         self._on_gap = on_gap
@@ -76,10 +76,10 @@ class Listener:
         now = asyncio.get_running_loop().time
         try:
             while self._is_wanted() and not self._closed:
-                if (early := self._not_before - now()) > 0:
+                began = now()
+                if (early := self._not_before - began) > 0:
                     await asyncio.sleep(early)
                     continue
-                began = now()
                 try:
                     key = await self._pop()
                     if key is not None:
@@ -99,9 +99,7 @@ class Listener:
             self._listening = False
 
     async def _pop(self) -> str | None:
-        popped = await self._channel.command(
-            "BLPOP", *self._keys, f"{self._block:.3f}", patience=0, blocking=self._block
-        )
+        popped = await self._channel.command(*self._words, patience=0, blocking=self._block)
         return None if popped is None else cast("list[bytes]", popped)[0].decode()
 
     def _failed(self, error: JobsError) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from types import TracebackType
-from typing import Final
 
 from jobsvalkey.contract import (
     Exchanged,
@@ -92,11 +90,12 @@ class ValkeyQueueing(ValkeyBase):
             is_repeat="",
         )
         try:
-            with _full_for_now:
-                arguments = wire.settlement_arguments(settlements)
-                if reports:
-                    arguments = wire.report_arguments(reports) + arguments
-                reply = await session.exchanges(worker).call(words, arguments)
+            arguments = wire.settlement_arguments(settlements)
+            if reports:
+                arguments = wire.report_arguments(reports) + arguments
+            reply = await session.exchanges(worker).call(words, arguments)
+        except StoreFull as error:
+            raise _full_for_now(error) from error
         except (WorkerClosed, OperationRefused):
             await session.end_exchanges(worker)  # whoever runs goes on as another worker
             raise
@@ -133,8 +132,10 @@ class ValkeyQueueing(ValkeyBase):
             StoreUnavailable: no answer within `operation_timeout`.
         """
         session = self._session()
-        with _full_for_now:
+        try:
             await session.upkeep.call(CLOSE_WORKER, CloseWorker(worker=worker), patience=session.patience)
+        except StoreFull as error:
+            raise _full_for_now(error) from error
         await session.end_exchanges(worker)
         session.waiter.forget(worker)
 
@@ -174,23 +175,14 @@ class ValkeyQueueing(ValkeyBase):
             leaving="1" if leaving else "",
             listener=session.name,
         )
-        with _full_for_now:
+        try:
             held = await session.upkeep.call(RENEW, words, patience=patience, silence=silence)
+        except StoreFull as error:
+            raise _full_for_now(error) from error
         session.exchanges(worker).locked_for(seconds)
         return held
 
 
-class _FullForNow:
-    """Lets a worker's step be asked for again if there is no room: it takes up none, but for a moment."""
-
-    def __enter__(self) -> None:
-        """Nothing is known yet."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, StoreFull):
-            raise StoreUnavailable(str(error), outcome="not_done") from error
-
-
-_full_for_now: Final = _FullForNow()
+def _full_for_now(error: StoreFull) -> StoreUnavailable:
+    """Let a worker's step be asked for again if there is no room: it takes up none, but for a moment."""
+    return StoreUnavailable(str(error), outcome="not_done")
