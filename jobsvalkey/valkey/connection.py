@@ -83,7 +83,8 @@ class Connection:
         writer.write(command)
         outgoing = _Outgoing(writer, moved) if len(command) > SLICE else None
         try:
-            await writer.drain()
+            if outgoing is not None:  # what is shorter does not fill the writer, which is empty before
+                await writer.drain()
             reply = self._replies.gets()
             while reply is _MISSING:
                 received = await reader.read(SLICE)
