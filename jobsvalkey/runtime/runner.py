@@ -105,7 +105,7 @@ class JobRunner:
         run.job_name = job.name
         run.attempt = 1 if claim.reset_attempt else request.attempt
         context = JobContext(
-            *(claim.job_id, job.name, run.attempt, request, job.retry_strategy, run, self._state, self._reporting)
+            claim.job_id, job.name, run.attempt, request, job.retry_strategy, run, self._state, self._reporting
         )
         if logged := _LOGGER.isEnabledFor(logging.DEBUG):
             _LOGGER.debug("job %r starts, attempt %d", run.job_name, run.attempt, extra=run.fields())
