@@ -147,7 +147,7 @@ class QueueRun:
             limit = self._slots.granted(self._share) if wants or self.jobs.finished else 0
             if not limit and self._rest.has_hint and self._slots.is_full and not self._slots.is_closed:
                 limit = 1  # the hint was meant for somebody who is free: what is given back leaves another one
-            if self.jobs.has_news or limit or self._asked:
+            if limit or self._asked or self.jobs.has_news:
                 exchanged = await self._exchange(limit)
                 self._on_change()
                 if exchanged is None or (exchanged.until_next == 0 and not exchanged.claims):

@@ -79,7 +79,14 @@ class Slots:
     @property
     def free(self) -> int:
         """How many slots may be claimed for now."""
-        return 0 if self.is_closed or self.has_suspect else max(self.room, 0)
+        if self.is_closed:
+            return 0
+        free = self.number
+        for share in self._shares:
+            if share.jobs.has_suspect:
+                return 0
+            free -= share.jobs.running + share.kept
+        return max(free, 0)
 
     def changed(self) -> None:
         """Wake the queues for which something may have changed: there are slots, or all are taken."""
@@ -154,9 +161,11 @@ class Share:
         """Whether there may be a job to claim."""
         if self.has_more or self.rest.is_over:
             return True
+        if not self.rest.is_deaf:
+            return False
         # It does not listen while all slots are taken.
         rest = 0.0 if self._slots.weights is None else PROBE_EVERY
-        return self.rest.is_deaf and self._loop.time() >= self.rest.looked_at + rest
+        return self._loop.time() >= self.rest.looked_at + rest
 
     @property
     def competes(self) -> bool:

@@ -56,7 +56,7 @@ _READABLE = ":/@+,"
 """Characters that stand in the keys as they are given in a name; a space, say, would end a word of the script's."""
 OUTCOMES: Final = {"SETTLED": "s", "CLAIM_LOST": "l", "BROKEN": "b"}
 """The letter that stands for each outcome in the scripts, where they have the same names."""
-_OUTCOMES = {ord(letter): SettleOutcome[name] for name, letter in OUTCOMES.items()}
+_outcome_of = {ord(letter): SettleOutcome[name] for name, letter in OUTCOMES.items()}.__getitem__
 
 
 def microseconds(value: datetime | timedelta) -> int:
@@ -271,7 +271,7 @@ def exchanged(reply: Reply) -> Exchanged:
         )
     lock_expired = until_next == b"expired"
     settled, _, noted = letters.partition(b"/")
-    outcomes, reported = [_OUTCOMES[letter] for letter in settled], [_OUTCOMES[letter] for letter in noted]
+    outcomes, reported = list(map(_outcome_of, settled)), list(map(_outcome_of, noted))
     seconds = None if until_next is None or lock_expired else float(until_next) / 1_000_000
     aborted = frozenset(aborts[0]) if aborts else _NONE
     return Exchanged(outcomes, reported, claims, seconds, lock_expired, aborted)
