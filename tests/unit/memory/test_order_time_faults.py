@@ -195,6 +195,8 @@ CALLS: dict[str, Callable[[MemoryJobQueue[ManualClock]], Awaitable[Any]]] = {
     "status": lambda queue: queue.status(ID),
     "counts": lambda queue: queue.counts(),
     "jobs": lambda queue: all_of(queue.jobs(JobStatus.PENDING)),
+    "page": lambda queue: queue.page(JobStatus.PENDING),
+    "load": lambda queue: queue.load(),
     "validate": lambda queue: queue.validate(),
 }
 

@@ -6,7 +6,6 @@ import pytest
 
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
-    Claim,
     DriverConfiguration,
     Finish,
     JobCleanup,
@@ -15,7 +14,6 @@ from jobsvalkey.contract import (
     NewJob,
     RetentionPolicy,
     SettleOutcome,
-    new_job_id,
     retain_for,
     retain_last,
 )
@@ -171,19 +169,21 @@ async def test_cleanup_goes_over_all_states(bench: Bench) -> None:
 
 
 async def test_the_service_jobs_clean_and_recover(bench: Bench) -> None:
-    await bench.push()
+    orphan = await bench.push()
     await bench.claim()
     bench.clock.advance(HOLD)
+    await bench.push()
+    (claim,) = await bench.claim(worker="worker-2")
     clean, recover = bench.queue.service_jobs
     assert (clean.job.name, recover.job.name) == (
         "_Jobs_MemoryCleanup_jobQueue",
         "_Jobs_MemoryOrphanedCleanup_jobQueue",
     )
-    claim = Claim(new_job_id(), b"", b"", bench.clock.now(), bench.clock.now())
     await recover.handler(recover.job.parameters(), claim)
-    assert len(await bench.listed(JobStatus.PENDING)) == 1
+    assert await bench.listed(JobStatus.PENDING) == [orphan]
     await clean.handler(clean.job.parameters(pending_jobs=JobCleanup.remove()), claim)
     assert await bench.listed(JobStatus.PENDING) == []
+    assert await bench.listed(JobStatus.PROCESSING) == [claim.job_id]
 
 
 async def test_nothing_is_retained_of_what_ends_at_once() -> None:
