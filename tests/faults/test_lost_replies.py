@@ -19,7 +19,7 @@ from tests.support.steps import STEPS, Step, claiming
 from tests.support.waiting import until
 from tests.support.work import Work, counting
 
-JOBS = 300
+JOBS = 200
 LOCK = ActiveLock(every=timedelta(milliseconds=20), hold_for=timedelta(seconds=30))
 WEAKLY_ANSWERED = {RECOVER.name: (0, 3)}
 """Idempotent by nature, and not numbered: a repeat may find that there is nothing left to do."""
