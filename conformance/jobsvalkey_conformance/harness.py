@@ -119,6 +119,8 @@ class DriverHarness(ABC):
     """Whether a driver that is made with `None` for a clock goes by its store's. What runs in production is that."""
     several_loops: ClassVar[bool] = True
     """Whether drivers of several threads, each with an event loop of its own, may use the store at the same time."""
+    counts_replicas: ClassVar[bool] = True
+    """Whether the store can say how many replicas have a step; 0 is an answer, too."""
     spare_jobs: ClassVar[int] = 0
     """How many jobs beyond `max_count` of a retention the store may still show, because it trims by rough counts."""
     has_hints: ClassVar[bool] = True

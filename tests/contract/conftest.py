@@ -20,7 +20,7 @@ def files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of times too long to wait for, where the point is to wait, and put some off to the night."""
+    """Leave out the tests of times too long to wait for, where the point is to wait, and put some off to a long run."""
     long = [item for item in items if _waits_in_vain(item)]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
@@ -28,6 +28,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         areas: tuple[str, ...] | None = getattr(getattr(item, "cls", None), "by_day", None)
         if areas is not None and not item.name.startswith(tuple(f"test_{area}_" for area in areas)):
             item.add_marker(pytest.mark.night)
+        slow: tuple[str, ...] = getattr(getattr(item, "cls", None), "slow_areas", ())
+        if item.name.startswith(tuple(f"test_{area}_" for area in slow)):
+            item.add_marker(pytest.mark.slow)
 
 
 def _waits_in_vain(item: pytest.Item) -> bool:

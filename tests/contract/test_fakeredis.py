@@ -9,4 +9,8 @@ from tests.support.harnesses import FakeServerHarness
 
 class TestFakeredis(DriverConformance):
     harness_type = FakeServerHarness
-    may_lack: ClassVar = frozenset(Hook)
+    may_lack: ClassVar = frozenset({*Hook, "one event loop", "replicas"})
+    # It runs each script in Python, some ten times as slowly as a server does.
+    slow_areas: ClassVar = ("size",)
+    stateful_examples = 3
+    histories = 1

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+import pytest
 from jobsvalkey_conformance import context
 from jobsvalkey_conformance.history.area import check_history
 from jobsvalkey_conformance.machine.area import run_machine
@@ -40,9 +41,15 @@ class Verdict:
 
 
 def judge(target: str, selection: str) -> Verdict:
-    """Run a part of the kit on the harness that `MODULE:NAME` names."""
+    """Run a part of the kit on the harness that `MODULE:NAME` names.
+
+    Raises:
+        LookupError: nothing was run.
+    """
     found = run(target, select=selection)
     results = found.results()
+    if not (results or found.broken):
+        raise LookupError(f"-k {selection!r} runs nothing of the kit: {pytest.ExitCode(found.ended).name}")
     return Verdict(
         {result.test: result.reason for result in results if result.outcome == "failed"},
         [result.test for result in results if result.outcome == "passed"],

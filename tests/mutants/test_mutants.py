@@ -15,9 +15,15 @@ from tests.support.harnesses import MemoryHarness
 
 Record = Callable[[str, object], None]
 by_name = pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
+QUICKLY_FOUND = {Search.MACHINE: ("LimitIgnored", "TokenIgnored"), Search.HISTORIES: ("LimitIgnored", "LastInFirstOut")}
+"""What every run looks for: each of these is found within a second."""
 searches = pytest.mark.parametrize(
     ("mutant", "how"),
-    [(mutant, how) for mutant in MUTANTS.values() for how in sorted(mutant.found_by)],
+    [
+        pytest.param(mutant, how, marks=() if mutant.name in QUICKLY_FOUND[how] else pytest.mark.slow)
+        for mutant in MUTANTS.values()
+        for how in sorted(mutant.found_by)
+    ],
     ids=lambda part: part.name if isinstance(part, Mutant) else str(part),
 )
 
@@ -39,13 +45,20 @@ def test_found_without_a_test_for_it(mutant: Mutant, how: Search, jury: Jury, re
     record_property(KILLED, f"{mutant.name:<28} the {how}: {found.splitlines()[0][:80]}")
 
 
-@pytest.mark.parametrize("harness", ["MemoryHarness", "ValkeyHarness"])
+# All runs of the tests hold the Valkey driver against the whole kit as well, with more patience.
+@pytest.mark.parametrize("harness", ["MemoryHarness", pytest.param("ValkeyHarness", marks=pytest.mark.slow)])
 def test_a_driver_without_a_bug_lives(harness: str, jury: Jury) -> None:
     asked = sorted({mutant.selection for mutant in MUTANTS.values()})
     verdict = jury.judge(f"tests.support.harnesses:{harness}", " or ".join(asked)).result()
     assert verdict.failed == {}
     assert verdict.errors == []
     assert len(verdict.passed) > 300
+
+
+def test_a_selection_of_nothing_is_an_error(jury: Jury) -> None:
+    for selection, why in (("test_life_of_nobody", "NO_TESTS_COLLECTED"), ("test_life[two words]", "USAGE_ERROR")):
+        with pytest.raises(LookupError, match=why):
+            jury.judge("tests.support.harnesses:MemoryHarness", selection).result()
 
 
 def test_the_machine_finds_nothing_where_nothing_is() -> None:

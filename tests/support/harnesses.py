@@ -346,9 +346,10 @@ class ClusterHarness(KeysHarness):
 
 
 class FakeServerHarness(KeysHarness):
-    """The Valkey driver on fakeredis."""
+    """The Valkey driver on fakeredis, which has no replicas and no `WAIT`."""
 
     several_loops = False
+    counts_replicas = False
 
     async def start(self) -> None:
         """Make a server of its own."""

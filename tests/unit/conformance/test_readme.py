@@ -31,11 +31,11 @@ def test_the_example_is_a_whole_program(tmp_path: Path) -> None:
     [example] = blocks("python")
     (tmp_path / "my_driver.py").write_text(DRIVER)
     (tmp_path / "test_my_driver.py").write_text(example)
-    done = run(tmp_path, "pytest", "test_my_driver.py", "-k", "cancel or push")
+    done = run(tmp_path, "pytest", "test_my_driver.py", "-k", "cancel_a_cancelled_job_is_not")
     assert done.returncode == 0, done.stdout
     assert "TestMyDriver (MyHarness)" in done.stdout
     for line in "".join(blocks("sh")).splitlines():
-        command = [*shlex.split(line)[2:], "-k", "push_a"]
+        command = [*shlex.split(line)[2:], "-k", "push_an_empty"]
         done = run(tmp_path, *command)
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "report.xml").exists()
