@@ -29,7 +29,11 @@ def running(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-for kind in found_kinds():
+# The searches are by chance: they run in full on one server, and shorter on the others, with the same scripts.
+SHORTER = {"stateful_examples": 10, "histories": 2}
+
+for number, kind in enumerate(found_kinds()):
     name = "TestOn" + re.sub(r"\W", "", kind.id.capitalize())
     may_lack = frozenset({Hook.RESTART_STORE}) if kind.id == "url" else frozenset[Hook]()
-    globals()[name] = type(name, (OnServer,), {"kind": kind, "may_lack": may_lack, "__module__": __name__})
+    members = {"kind": kind, "may_lack": may_lack, "__module__": __name__, **(SHORTER if number else {})}
+    globals()[name] = type(name, (OnServer,), members)
