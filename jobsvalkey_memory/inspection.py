@@ -81,8 +81,9 @@ class InspectionRows(Steps[ClockT_co]):
 
     async def validate(self) -> list[Inconsistency]:
         """Find lost requests, and what lies in their place. No other damage can be done here."""
-        self.now()
-        broken, jobs = self.state.broken, self.state.jobs.values()
+        now = self.now()
+        jobs = [job for job in self.state.jobs.values() if self._is_present(job, now)]
+        broken = self.state.broken & {job.job_id for job in jobs}
         lost = {job.job_id for job in jobs if job.request is None and job.status is not JobStatus.FAILED} - broken
         kinds = {InconsistencyKind.WRONG_TYPE: broken, InconsistencyKind.MISSING_PAYLOAD: lost}
         return [Inconsistency(kind, job_id) for kind, ids in kinds.items() for job_id in ids]

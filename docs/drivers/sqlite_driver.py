@@ -7,6 +7,7 @@ repeated. Steps block the event loop for as long as SQLite takes, which is short
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -363,7 +364,7 @@ class SQLiteJobQueue:
         if self._opened is None:
             opened = sqlite3.connect(self._path, isolation_level=None)
             try:
-                opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
+                _prepare(opened)
             except sqlite3.Error:
                 opened.close()  # Without its tables it is of no use: the next step tries anew.
                 raise
@@ -398,3 +399,16 @@ def _resolve(due: Due, now: int) -> int:
 
 def _time(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
+
+
+def _prepare(opened: sqlite3.Connection, within: float = 5.0) -> None:
+    """Make the tables. Only this has to wait by itself: SQLite does not if others open the file at the same time."""
+    until = time.monotonic() + within
+    while True:
+        try:
+            opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)

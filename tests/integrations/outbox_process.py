@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, func, insert, select
@@ -46,7 +47,16 @@ def open_outbox(url: str, key: str, database: str) -> tuple[Outbox, Engine]:
     return Outbox(queue, METADATA), engine
 
 
-def write(outbox: Outbox, engine: Engine, transactions: int) -> None:
+def wait_to_be_killed(database: str, number: int) -> None:
+    """Stand still in the middle of a transaction, the first time that it is made: so that something is killed."""
+    try:
+        Path(f"{database}.{number}").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def write(outbox: Outbox, engine: Engine, transactions: int, database: str) -> None:
     """Make transactions, from the first one that has not committed; each third one is rolled back."""
     with engine.connect() as connection:
         first = (connection.execute(select(func.max(ORDERS.c.number))).scalar() or 0) + 1
@@ -54,6 +64,8 @@ def write(outbox: Outbox, engine: Engine, transactions: int) -> None:
         with engine.connect() as connection:
             connection.execute(insert(ORDERS).values(number=number))
             outbox.add(connection, Ship(number))
+            if number in (transactions // 3, 2 * transactions // 3):
+                wait_to_be_killed(database, number)
             if number % 3:
                 connection.commit()
             else:
@@ -85,7 +97,7 @@ def main(url: str, key: str, database: str, transactions: str, seed: str) -> Non
     METADATA.create_all(engine)
     engine.dispose()
     works = {
-        "write": lambda: write(*open_outbox(url, key, database), int(transactions)),
+        "write": lambda: write(*open_outbox(url, key, database), int(transactions), database),
         "relay": lambda: relay(*open_outbox(url, key, database)),
     }
     running = {name: fork(work) for name, work in works.items()}

@@ -23,6 +23,16 @@ from jobsvalkey_memory.store import Worker
 from tests.mutants.mutant import Twin, mutant
 
 
+@mutant("test_damage_beyond_its_retention_a_job_has_none")
+class DamageOfTheAbsent(Twin):
+    """`validate` reports damage of jobs that are beyond their retention, as long as they are not trimmed."""
+
+    async def validate(self) -> list[Inconsistency]:
+        lost = [job.job_id for job in self.state.jobs.values() if job.request is None and job.ended_at is not None]
+        found = await super().validate()
+        return found + [Inconsistency(InconsistencyKind.MISSING_PAYLOAD, job_id) for job_id in lost if not found]
+
+
 @mutant("test_damage_a_tombstone")
 class TombstoneRerun(Twin):
     """A failed job without a request is rerun: it fails, for ever."""

@@ -13,7 +13,9 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     Release,
+    RetentionPolicy,
     SettleOutcome,
+    retain_for,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
@@ -48,6 +50,18 @@ class DamageTests(Suite):
         assert [claim.job_id for claim in claims] == [one, lost, other]
         assert [claim.request is None for claim in claims] == [False, True, False]
         await worker.finish(claims[0], claims[2])
+
+    @every_loss
+    @conformance_test(Capability.INSPECTION, Capability.CANCEL, Hook.DAMAGE)
+    async def test_damage_beyond_its_retention_a_job_has_none(self, kit: SuiteContext, how: Damage) -> None:
+        """A job beyond its retention is absent to every operation: `validate` finds nothing of it, trimmed or not."""
+        driver = await kit.driver(retention_policy=RetentionPolicy(cancelled_jobs=retain_for(kit.unit)))
+        job_id = await kit.push(driver)
+        await kit.damage(job_id, how)
+        assert await driver.cancel(job_id)
+        assert [found.job_id for found in await driver.validate()] == [job_id]
+        await kit.advance(kit.unit)
+        assert await driver.validate() == []
 
     @every_loss
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)

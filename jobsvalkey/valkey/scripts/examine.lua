@@ -35,7 +35,9 @@ for _, id in each_id do
   end
 
   local status = fields(id, 'status')[1]
-  if #states == 0 then
+  if #states == 1 and ENDED[states[1]] and not find_job(id) then
+    found = {} -- beyond its retention: absent, and trimmed when its turn comes
+  elseif #states == 0 then
     if payload ~= 'none' or envelope ~= 'none' then found[#found + 1] = 'unlisted_payload' end
   elseif #states > 1 then
     found[#found + 1] = 'several_states'
