@@ -32,8 +32,12 @@ def running(request: pytest.FixtureRequest) -> Iterator[None]:
 # The searches are by chance: they run in full on one server, and shorter on the others, with the same scripts.
 SHORTER = {"stateful_examples": 10, "histories": 2}
 
+SLOW = {"valkey-8.1"}
+"""It runs the scripts as 9.1 does, so its suite is left to `-m slow`."""
+
 for number, kind in enumerate(found_kinds()):
     name = "TestOn" + re.sub(r"\W", "", kind.id.capitalize())
     may_lack = frozenset({Hook.RESTART_STORE}) if kind.id == "url" else frozenset[Hook]()
     members = {"kind": kind, "may_lack": may_lack, "__module__": __name__, **(SHORTER if number else {})}
-    globals()[name] = type(name, (OnServer,), members)
+    suite = type(name, (OnServer,), members)
+    globals()[name] = pytest.mark.slow(suite) if kind.id in SLOW else suite

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from jobsvalkey_conformance import Hook
 
 ROOT = Path(__file__).parents[3]
@@ -27,6 +28,7 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *command], cwd=directory, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_example_is_a_whole_program(tmp_path: Path) -> None:
     [example] = blocks("python")
     (tmp_path / "my_driver.py").write_text(DRIVER)
