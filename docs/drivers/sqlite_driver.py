@@ -7,7 +7,7 @@ repeated. Steps block the event loop for as long as SQLite takes, which is short
 import asyncio
 import json
 import sqlite3
-import time
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -61,14 +61,14 @@ CREATE INDEX IF NOT EXISTS by_due ON jobs (state, due, id);
 CREATE INDEX IF NOT EXISTS by_end ON jobs (state, kept, ended, id);
 CREATE INDEX IF NOT EXISTS by_worker ON jobs (worker, due, id) WHERE worker IS NOT NULL;
 CREATE TABLE IF NOT EXISTS remembered (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_until ON remembered (until);
 CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, expires INTEGER NOT NULL, leaving INTEGER DEFAULT 0,
     sequence INTEGER, outcomes TEXT);
 CREATE TABLE IF NOT EXISTS producers (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, digest BLOB NOT NULL,
     answer TEXT NOT NULL, used INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS by_use ON producers (used);
+CREATE INDEX IF NOT EXISTS by_until ON remembered (until); CREATE INDEX IF NOT EXISTS by_use ON producers (used);
 CREATE TABLE IF NOT EXISTS metadata (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires INTEGER);
 """
+OPENING = threading.Lock()  # SQLite does not wait if two connections open one file at the same time
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 PRODUCER_MEMORY = timedelta(minutes=10) // MICROSECOND
@@ -102,11 +102,8 @@ class SQLiteJobQueue:
         known = "SELECT id FROM jobs WHERE id = ? UNION SELECT id FROM remembered WHERE id = ?"
         if self._one(known, job_id, job_id):
             return StoreOutcome.DUPLICATE
-        columns = "id, state, request, due, stored, named"
-        self._do(
-            f"INSERT INTO jobs ({columns}) VALUES (?, 'pending', ?, ?, ?, ?)",  # noqa: S608
-            *(job_id, item.request, _resolve(item.due, now), now, item.remember),
-        )
+        new = "INSERT INTO jobs (id, state, request, due, stored, named) VALUES (?, 'pending', ?, ?, ?, ?)"
+        self._do(new, job_id, item.request, _resolve(item.due, now), now, item.remember)
         return StoreOutcome.STORED
 
     async def exchange(
@@ -364,7 +361,8 @@ class SQLiteJobQueue:
         if self._opened is None:
             opened = sqlite3.connect(self._path, isolation_level=None)
             try:
-                _prepare(opened)
+                with OPENING:
+                    opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
             except sqlite3.Error:
                 opened.close()  # Without its tables it is of no use: the next step tries anew.
                 raise
@@ -399,16 +397,3 @@ def _resolve(due: Due, now: int) -> int:
 
 def _time(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
-
-
-def _prepare(opened: sqlite3.Connection, within: float = 5.0) -> None:
-    """Make the tables. Only this has to wait by itself: SQLite does not if others open the file at the same time."""
-    until = time.monotonic() + within
-    while True:
-        try:
-            opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
