@@ -13,6 +13,7 @@ from tests.mutants.mutant import MUTANTS, Mutant, Search
 from tests.mutants.scripts import ScriptHarness, scripts_with
 from tests.support.harnesses import MemoryHarness
 
+LATER = {Search.HISTORIES: pytest.mark.slow, Search.MACHINE: pytest.mark.night}
 Record = Callable[[str, object], None]
 by_name = pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
 QUICKLY_FOUND = {Search.MACHINE: ("LimitIgnored", "TokenIgnored"), Search.HISTORIES: ("LimitIgnored", "LastInFirstOut")}
@@ -20,7 +21,7 @@ QUICKLY_FOUND = {Search.MACHINE: ("LimitIgnored", "TokenIgnored"), Search.HISTOR
 searches = pytest.mark.parametrize(
     ("mutant", "how"),
     [
-        pytest.param(mutant, how, marks=() if mutant.name in QUICKLY_FOUND[how] else pytest.mark.slow)
+        pytest.param(mutant, how, marks=() if mutant.name in QUICKLY_FOUND[how] else LATER[how])
         for mutant in MUTANTS.values()
         for how in sorted(mutant.found_by)
     ],
