@@ -51,7 +51,7 @@ async def _die(kit: SuiteContext, driver: AnyDriver, worker: Worker, claim: Clai
 WAYS_BACK = {"retry": _retry, "sleep": _sleep, "release": _release, "close": _close, "recovery": _die}
 """The ways in which a claimed job comes back into the queue."""
 Way = Callable[[SuiteContext, AnyDriver, Worker, Claim], Awaitable[None]]
-every_way_back = pytest.mark.parametrize("way", list(WAYS_BACK.values()), ids=list(WAYS_BACK))
+every_way_back: pytest.MarkDecorator = pytest.mark.parametrize("way", list(WAYS_BACK.values()), ids=list(WAYS_BACK))
 
 
 async def exchanged(kit: SuiteContext, driver: AnyDriver) -> float | None:

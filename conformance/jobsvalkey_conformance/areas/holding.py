@@ -30,7 +30,7 @@ EXITS = (
     *("finish", "finish with a result", "fail", "fail, kept", "cancel", "remove", "cleanup", "cleanup while it runs"),
     *("abort", "abort while it runs", "abort, then release", "abort, then close", "abort, then recovery"),
 )
-each_exit = pytest.mark.parametrize("how", EXITS)
+each_exit: pytest.MarkDecorator = pytest.mark.parametrize("how", EXITS)
 NEEDED = (Capability.UNIQUE, Capability.INSPECTION, Capability.ABORT, Capability.CANCEL, Capability.CLEANUP)
 
 

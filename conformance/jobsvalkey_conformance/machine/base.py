@@ -191,12 +191,17 @@ class MachineBase(RuleBasedStateMachine):
         name, hold_for = self.worker(queue, worker), timedelta(seconds=seconds)
         await self.pair(queue).both(f"open_worker({name!r})", lambda driver: driver.open_worker(name, hold_for))
 
+    def next_number(self) -> int:
+        """Count the steps that have a number."""
+        self.number += 1
+        return self.number
+
     def write(self, queue: int, what: str, numbered: bool, call: Write[T]) -> T | Raised:
         """A writing step, numbered by the machine or by the driver."""
         pair = self.pair(queue)
-        self.number += 1
+        number = self.next_number()
         if not numbered:
             return self.run(pair.both(what, lambda driver: call(driver, None)))
-        operation = Operation("producer", self.number)
+        operation = Operation("producer", number)
         self.numbered[queue] = (what, call, operation)
         return self.run(pair.both(what, lambda driver: call(driver, operation)))

@@ -59,9 +59,9 @@ class ExchangingMachine(MachineBase):
         """Report about claims as the worker that has, or had, the first of them, and settle some."""
         known = self.known_claims(queue)
         if known:
-            self.number += 1
+            number = self.next_number()
             chosen = [
-                PairedReport(kind, known[-1 - back % len(known)], f"{self.number}.{at}".encode())
+                PairedReport(kind, known[-1 - back % len(known)], f"{number}.{at}".encode())
                 for at, (kind, back) in enumerate(reports)
             ]
             self.exchange_once(queue, chosen[0].claim.worker, self.settlements(queue, settle), limit, chosen)
