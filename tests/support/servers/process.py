@@ -1,10 +1,12 @@
 """A server that is a child process of the tests."""
 
 import atexit
+import random
 import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.servers.options import ServerOptions
@@ -15,10 +17,11 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A port of the loopback interface that nobody listens on, below those that the system gives to connections."""
+    while True:
+        port = random.SystemRandom().randint(20_000, 32_000)
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port
 
 
 class ProcessServer(Server):
