@@ -66,7 +66,7 @@ async def _watch(url: str, keys: Sequence[str], pause: float) -> None:
         looks = await _look(queues)
         screen = console()
         if not screen.is_terminal:
-            screen.print(picture(looks), soft_wrap=False)
+            screen.print(picture(looks, with_bars=False), soft_wrap=False)  # a pipe is of any width
             return
         with Live(picture(looks), console=screen, auto_refresh=False, screen=True) as live:
             while True:
@@ -82,8 +82,8 @@ async def _look(queues: Mapping[str, JobQueue[ValkeyJobQueue]]) -> dict[str, Loo
     return {key: Look(await queue.counts(), await queue.load()) for key, queue in queues.items()}
 
 
-def picture(looks: Mapping[str, Look], *, is_away: bool = False) -> "RenderableType":
-    """Draw queues: numbers in a table, and a bar for each state."""
+def picture(looks: Mapping[str, Look], *, is_away: bool = False, with_bars: bool = True) -> "RenderableType":
+    """Draw queues: numbers in a table, with a bar for each state that is as wide as there is room."""
     from rich.bar import Bar
     from rich.console import Group
     from rich.table import Table
@@ -96,12 +96,14 @@ def picture(looks: Mapping[str, Look], *, is_away: bool = False) -> "RenderableT
         parts.append(Text.assemble((shown(key), "bold"), ("  paused" if load.is_paused else "", "yellow")))
         waits = "-" if load.oldest_due is None else f"{load.oldest_due.total_seconds():.1f} s"
         parts.append(Text(f"due {load.due:,}  delayed {load.delayed:,}  first waits {waits}  workers {load.workers:,}"))
-        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+        table = Table(box=None, pad_edge=False, show_header=False, expand=with_bars)
         table.add_column(min_width=10)
         table.add_column(justify="right", min_width=10)
-        table.add_column(ratio=1)
+        if with_bars:
+            table.add_column(ratio=1)
         most = max(counts.values()) or 1
         for status in JobStatus:
-            table.add_row(status.value, f"{counts[status]:,}", Bar(most, 0, counts[status], color=_COLORS[status]))
+            bar = [Bar(most, 0, counts[status], color=_COLORS[status])] if with_bars else []
+            table.add_row(status.value, f"{counts[status]:,}", *bar)
         parts += [table, Text("")]
     return Group(*parts)
