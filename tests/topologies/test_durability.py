@@ -47,7 +47,15 @@ class Pair:
     def join(self) -> None:
         ask(self.replica, "CONFIG", "SET", "masterauth", "")
         ask(self.replica, "REPLICAOF", "127.0.0.1", port_of(self.primary))
-        wait_for("it replicates", lambda: ask(self.replica, "ROLE")[3] == b"connected")
+        # That it is connected is not enough: it may not know yet that it has just been cut off.
+        ask(self.primary, "SET", "joined", "1")
+        written = ask(self.primary, "ROLE")[1]
+
+        def has_all() -> bool:
+            _, _, _, state, read = ask(self.replica, "ROLE")
+            return state == b"connected" and read >= written and bool(ask(self.primary, "ROLE")[2])
+
+        wait_for("it replicates", has_all)
 
     def cut(self) -> None:
         """The replica does not come back: it asks with a password where none is wanted."""
