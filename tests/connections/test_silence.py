@@ -8,7 +8,7 @@ import pytest
 from jobsvalkey import StoreUnavailable
 from jobsvalkey.valkey import channel
 from tests.support.drivers import driver_at, new_job
-from tests.support.servers.process import free_port
+from tests.support.ports import free_port
 
 
 async def test_a_push_that_is_not_answered_is_logged_once_and_without_the_password(

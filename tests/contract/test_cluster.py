@@ -7,9 +7,9 @@ import pytest
 from jobsvalkey_conformance import DriverConformance
 
 from tests.support.harnesses import ClusterHarness
+from tests.support.ports import free_port
 from tests.support.servers import Cluster
 from tests.support.servers.cluster import PRIMARIES
-from tests.support.servers.process import free_port
 
 
 class TestInACluster(DriverConformance):

@@ -7,8 +7,8 @@ import pytest
 from jobsvalkey_conformance import DriverConformance
 
 from tests.support.harnesses import SentinelHarness
+from tests.support.ports import free_port
 from tests.support.servers import SentinelGroup
-from tests.support.servers.process import free_port
 
 
 class TestBehindSentinel(DriverConformance):

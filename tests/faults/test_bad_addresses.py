@@ -26,9 +26,9 @@ from jobsvalkey.cli.errors import WrongUsage
 from jobsvalkey.contract import Finish, NewJob, SettleOutcome
 from tests.conftest import StartServer
 from tests.support.contents import contents
+from tests.support.ports import free_port
 from tests.support.servers import ServerKind, ServerOptions, found_kinds
 from tests.support.servers.group import port_of
-from tests.support.servers.process import free_port
 from tests.support.work import Work
 
 MINUTE = timedelta(minutes=1)

@@ -277,7 +277,7 @@ class SentinelHarness(ValkeyHarness):
         type(self).server = self.group.servers[0]
         self.client = cast(Any, Valkey).from_url(self.server.url)
         self._resources.push_async_callback(self.client.aclose)
-        self.proxy = await self._resources.enter_async_context(Proxy(self.server.url, self.group.announced or 0))
+        self.proxy = await self._resources.enter_async_context(Proxy(self.server.url, self.group.announced))
         self._drivers_client = self.group.client()
         self._resources.push_async_callback(cast(Any, self._drivers_client).aclose)
         for sentinel in self.group.sentinels:

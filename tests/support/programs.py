@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.pages import blocks
+from tests.support.ports import HOST, free_port
 from tests.support.waiting import PATIENCE, until
 
 
@@ -53,7 +53,7 @@ async def web_server(folder: Path, *command: str, **environment: str) -> AsyncGe
     words = [word.format(port=port) for word in command]
     async with (
         program(folder, *words, **environment) as server,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http,
+        httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=PATIENCE) as http,
     ):
 
         async def answers() -> bool:
@@ -66,10 +66,3 @@ async def web_server(folder: Path, *command: str, **environment: str) -> AsyncGe
 
         await until(answers)
         yield http
-
-
-def free_port() -> int:
-    """Return a port that nobody listens to."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]

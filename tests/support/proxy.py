@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.support.ports import HOST, free_port
 from tests.support.resp import read_reply, read_request
 
-HOST = "127.0.0.1"
 After: TypeAlias = Literal["cut", "hang"]
 """What becomes of a connection whose request or reply was lost: it is cut, or nothing moves on it any more."""
 _UNNUMBERED = {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR"}
@@ -120,9 +120,9 @@ class Proxy:
     subscribed are passed on as they come.
     """
 
-    def __init__(self, url: str, port: int = 0) -> None:
+    def __init__(self, url: str, port: int | None = None) -> None:
         self._parts = urlsplit(url)
-        self._port = port
+        self._port = port or free_port()
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
@@ -221,7 +221,6 @@ class Proxy:
         """Take connections (again), at the same port."""
         if self._listener is None:
             self._listener = await asyncio.start_server(self._connected, HOST, self._port)
-            self._port = self._listener.sockets[0].getsockname()[1]
 
     @asynccontextmanager
     async def away(self) -> AsyncGenerator[None]:

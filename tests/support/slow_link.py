@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-HOST = "127.0.0.1"
+from tests.support.ports import HOST
+
 TICKS = 50
 """Pieces that the link carries in a second."""
 

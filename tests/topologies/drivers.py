@@ -9,10 +9,10 @@ from valkey.asyncio import Valkey, ValkeyCluster
 from valkey.asyncio.cluster import ClusterNode
 
 from jobsvalkey import ActiveLock, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue
+from tests.support.ports import HOST
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import Cluster, SentinelGroup
 from tests.support.servers.group import port_of
-from tests.support.servers.process import HOST
 
 Servers = Cluster | SentinelGroup
 

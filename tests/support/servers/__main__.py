@@ -4,9 +4,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from tests.support.ports import HOST
 from tests.support.servers.cluster import Cluster
 from tests.support.servers.group import port_of
-from tests.support.servers.process import HOST
 from tests.support.servers.sentinel import SERVICE, SentinelGroup
 from tests.support.servers.server import Server
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from valkey.crc import key_slot
 
+from tests.support.ports import HOST
 from tests.support.servers.group import Group, ask, port_of, wait_for
 from tests.support.servers.kinds import ServerKind, local_kind
 from tests.support.servers.options import ServerOptions
-from tests.support.servers.process import HOST, free_port
 from tests.support.servers.server import Server
 
 SLOTS = 16384
@@ -48,7 +48,6 @@ class Cluster(Group):
                         appendonly=appendonly,
                         settings={
                             "cluster-enabled": "yes",
-                            "cluster-port": str(free_port()),
                             "cluster-node-timeout": str(NODE_TIMEOUT),
                             # Else one that is away stops the queues of all the others.
                             "cluster-require-full-coverage": "no",
@@ -76,7 +75,7 @@ class Cluster(Group):
             ask(node, "CLUSTER", "ADDSLOTSRANGE", number * step, min((number + 1) * step, SLOTS) - 1)
             ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for node in self.nodes[1:]:
-            ask(self.nodes[0], "CLUSTER", "MEET", HOST, port_of(node), int(node.options.settings["cluster-port"]))
+            ask(self.nodes[0], "CLUSTER", "MEET", HOST, port_of(node), node.bus_port)
         wait_for(
             "the nodes know each other", lambda: all(len(self.view(node)) == len(self.nodes) for node in self.nodes)
         )

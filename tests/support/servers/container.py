@@ -12,8 +12,7 @@ from testcontainers.community.valkey import ValkeyContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.support.servers.options import ServerOptions
-from tests.support.servers.process import free_port
-from tests.support.servers.server import Server
+from tests.support.servers.server import Server, ServerError
 
 IMAGE = "valkey/valkey:9"
 PORT = 6379
@@ -43,7 +42,6 @@ class ContainerServer(Server):
                 "a server in a container listens on a plain port: use a local one for TLS or a Unix socket"
             )
         super().__init__(kind, source, options)
-        self._port = free_port()
         self._container: ValkeyContainer | None = None
         self._host = "localhost"
 
@@ -63,7 +61,7 @@ class ContainerServer(Server):
         if sys.platform == "linux":
             # By the host's own network: where thousands of connections come and go, one to a forwarded port may find
             # its source port still remembered from the last one, and is not answered for seconds.
-            command += ["--port", str(self._port), "--bind", "127.0.0.1"]
+            command += [*self._listening(), "--bind", "127.0.0.1"]
             container.with_kwargs(network_mode="host")
             container.ports.clear()
         else:
@@ -71,13 +69,20 @@ class ContainerServer(Server):
             container.with_bind_ports(PORT, self._port)
         container.with_command(command)
         self._container = container
-        container.start()
+        try:
+            container.start()
+        except RuntimeError as error:
+            raise ServerError(f"{self.kind} ended before it answered:\n{self._log()}") from error
         self._host = "127.0.0.1" if sys.platform == "linux" else container.get_host()
 
     @property
     def _running(self) -> ValkeyContainer:
         assert self._container is not None, f"{self.kind} is not running"
         return self._container
+
+    def _move(self) -> None:
+        self.close()
+        super()._move()
 
     def _log(self) -> str:
         output, errors = self._running.get_logs()

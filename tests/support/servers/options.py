@@ -23,6 +23,11 @@ class ServerOptions:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """Any other setting of the server's configuration."""
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether it is a node of a cluster."""
+        return self.settings.get("cluster-enabled") == "yes"
+
     def arguments(self) -> list[str]:
         """The settings as arguments of the server's command line, but for where it listens."""
         settings = {"save": "", "appendonly": "yes" if self.appendonly else "no", "protected-mode": "no"}

@@ -1,27 +1,15 @@
 """A server that is a child process of the tests."""
 
 import atexit
-import random
 import signal
-import socket
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from tests.support.ports import HOST
 from tests.support.servers.options import ServerOptions
 from tests.support.servers.server import Server, ServerError
 from tests.support.servers.tls import TlsFront
-
-HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on, below those that the system gives to connections."""
-    while True:
-        port = random.SystemRandom().randint(20_000, 32_000)
-        with suppress(OSError), socket.create_server((HOST, port)):
-            return port
 
 
 class ProcessServer(Server):
@@ -32,9 +20,8 @@ class ProcessServer(Server):
         self.binary = binary
         self._directory = tempfile.TemporaryDirectory(prefix="jobsvalkey-")
         self._path = Path(self._directory.name)
-        self._port = 0 if options.unix_socket else free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._front = TlsFront(self._path, HOST, self._port) if options.tls else None
+        self._front = TlsFront(self._path, HOST) if options.tls else None
 
     @property
     def address(self) -> str:
@@ -52,16 +39,20 @@ class ProcessServer(Server):
             )
         atexit.register(self.close)
         if self._front is not None:
-            self._front.start()
+            self._front.start(self._port)
 
     def _arguments(self) -> list[str]:
-        where = ["--port", str(self._port), "--bind", HOST, "--dir", str(self._path)]
+        where = [*self._listening(), "--bind", HOST, "--dir", str(self._path)]
         if self.options.unix_socket:
             where += ["--unixsocket", str(self._path / "server.sock")]
         return [*where, *self.options.arguments()]
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
+
+    def _move(self) -> None:
+        (self._path / "log").unlink()
+        super()._move()
 
     def _log(self) -> str:
         return (self._path / "log").read_text(errors="replace")[-2000:]

@@ -7,10 +7,11 @@ from typing import Any, cast
 from valkey.asyncio import Valkey
 from valkey.asyncio.sentinel import Sentinel
 
+from tests.support.ports import HOST
 from tests.support.servers.group import Group, ask, port_of, wait_for
 from tests.support.servers.kinds import ServerKind, local_kind
 from tests.support.servers.options import ServerOptions
-from tests.support.servers.process import HOST, ProcessServer
+from tests.support.servers.process import ProcessServer
 from tests.support.servers.server import Server
 
 SERVICE = "mymaster"
@@ -29,7 +30,7 @@ class SentinelServer(ProcessServer):
         self._file.write_text("\n".join([*lines, ""]))
 
     def _arguments(self) -> list[str]:
-        return [str(self._file), "--port", str(port_of(self)), "--bind", HOST, "--sentinel"]
+        return [str(self._file), *self._listening(), "--bind", HOST, "--sentinel"]
 
     def close(self) -> None:
         """End it, whatever its state, and remove its data."""
@@ -62,14 +63,9 @@ class SentinelGroup(Group):
         options = ServerOptions(appendonly=appendonly, settings={"repl-diskless-sync-delay": "0"})
         self.servers: list[Server] = [made.make(options) for _ in range(1 + replicas)]
         """The primary as it is at the start, then its replicas."""
-        first = self.servers[0]
-        assert isinstance(first, ProcessServer), "Sentinels watch servers that are processes here"
-        monitor = [
-            f"sentinel monitor {SERVICE} {HOST} {announced or port_of(first)} {QUORUM}",
-            f"sentinel down-after-milliseconds {SERVICE} {down_after}",
-            f"sentinel failover-timeout {SERVICE} 5000",
-        ]
-        self.sentinels: list[SentinelServer] = [SentinelServer(first, monitor) for _ in range(3)]
+        self.sentinels: list[SentinelServer] = []
+        """There are some once all is started."""
+        self._down_after = down_after
 
     def start(self) -> None:
         """Start the servers, then the Sentinels, which look at once who replicates: later they take ten seconds."""
@@ -79,8 +75,13 @@ class SentinelGroup(Group):
         for replica in replicas:
             ask(replica, "REPLICAOF", HOST, port_of(primary))
         wait_for("all replicate", lambda: len(ask(primary, "ROLE")[2]) == len(replicas))
-        for sentinel in self.sentinels:
-            self._stack.enter_context(sentinel)
+        assert isinstance(primary, ProcessServer), "Sentinels watch servers that are processes here"
+        monitor = [
+            f"sentinel monitor {SERVICE} {HOST} {self.announced or port_of(primary)} {QUORUM}",
+            f"sentinel down-after-milliseconds {SERVICE} {self._down_after}",
+            f"sentinel failover-timeout {SERVICE} 5000",
+        ]
+        self.sentinels = [self._stack.enter_context(SentinelServer(primary, monitor)) for _ in range(3)]
 
     def wait_until_whole(self) -> None:
         """Wait until all Sentinels know each other and the replicas."""

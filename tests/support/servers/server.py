@@ -11,6 +11,7 @@ from valkey import Valkey
 from valkey.exceptions import ConnectionError as NotConnected
 from valkey.exceptions import TimeoutError as NoAnswer
 
+from tests.support.ports import free_port
 from tests.support.servers.options import ServerOptions
 
 STARTUP = 20.0
@@ -31,6 +32,9 @@ class Server(ABC):
         self.kind = kind
         self.source = source
         self.options = options
+        self._port = 0 if options.unix_socket else free_port()
+        self.bus_port = free_port() if options.is_clustered else 0
+        """Where other nodes of a cluster reach it. Its own choice would be among the ports given to connections."""
         self.version = ""
         """As the server tells it, once it has started."""
 
@@ -59,10 +63,13 @@ class Server(ABC):
         return url if parts.scheme != "unix" or "://" in url else url.replace("unix:", "unix://", 1)
 
     def start(self) -> None:
-        """Start it, with the data that it has, and wait until it answers."""
-        self._launch()
+        """Start it, with the data that it has, and wait until it answers.
+
+        The first time it takes other ports if somebody has taken one meanwhile; later its address stays.
+        """
         try:
-            self._wait_until_up()
+            while not self._comes_up():
+                self._move()
         except BaseException:
             self.close()
             raise
@@ -76,6 +83,27 @@ class Server(ABC):
         """Stop it and start it at the same address; without `appendonly` its data is gone."""
         self.stop()
         self.start()
+
+    def _comes_up(self) -> bool:
+        """Whether it answers now; if not, another program has one of its ports."""
+        try:
+            self._launch()
+            self._wait_until_up()
+        except ServerError:
+            if self.version or "Address already in use" not in self._log():
+                raise
+            return False
+        return True
+
+    def _move(self) -> None:
+        """Take other ports, and forget what was logged."""
+        self._port = free_port()
+        self.bus_port = self.bus_port and free_port()
+
+    def _listening(self) -> list[str]:
+        """The server's arguments that say at which ports it listens."""
+        bus = ["--cluster-port", str(self.bus_port)] if self.bus_port else []
+        return ["--port", str(self._port), *bus]
 
     @abstractmethod
     def _launch(self) -> None: ...

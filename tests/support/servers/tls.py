@@ -10,18 +10,19 @@ from pathlib import Path
 class TlsFront:
     """Takes TLS connections on a port of its own and passes what they carry to a plain port."""
 
-    def __init__(self, directory: Path, host: str, port: int) -> None:
+    def __init__(self, directory: Path, host: str) -> None:
         self.certificate = directory / "certificate.pem"
         self.port = 0
         self._key = directory / "key.pem"
         self._host = host
-        self._plain_port = port
+        self._plain_port = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = asyncio.Event()
 
-    def start(self) -> None:
-        """Make the certificate and listen. Does nothing where it listens already."""
+    def start(self, plain_port: int) -> None:
+        """Make the certificate and listen, before that port. Does nothing else if it listens already."""
+        self._plain_port = plain_port
         if self._thread is not None:
             return
         subject = ["-subj", "/CN=jobsvalkey tests", "-addext", f"subjectAltName=IP:{self._host}"]

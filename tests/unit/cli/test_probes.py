@@ -14,7 +14,7 @@ from jobsvalkey.contract import JobName
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.service import HttpOptions
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.support.programs import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import until
 from tests.unit.cli.workers import REST, Workers
 

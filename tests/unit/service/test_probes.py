@@ -17,6 +17,7 @@ from jobsvalkey import ConfigurationError, HttpOptions, Load, StoreUnavailable
 from jobsvalkey.service import probes as module
 from jobsvalkey.service.health import ServiceHealth
 from jobsvalkey.service.probes import Look, Probes
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 LOAD = Load(due=3, delayed=2, processing=1, oldest_due=timedelta(seconds=1.5), workers=4, is_paused=True)
@@ -113,8 +114,8 @@ async def test_a_load_that_cannot_be_had_is_no_answer(monkeypatch: pytest.Monkey
     async def hang() -> Mapping[str, Load]:
         return await asyncio.Event().wait() and {}
 
-    monkeypatch.setattr(module, "PATIENCE", 0.01)
     for broken, text in ((fail, "the server is away\n"), (hang, "no answer in time\n")):
+        monkeypatch.setattr(module, "PATIENCE", 30 if broken is fail else 0.01)
         async with serve(broken) as probes:
             answer = await get(probes, "/metrics")
             assert (answer.status_code, answer.text) == (503, text)
@@ -136,11 +137,12 @@ async def test_a_client_that_says_nothing_holds_up_nobody() -> None:
 
 
 async def test_an_address_that_cannot_be_had() -> None:
-    async with serve() as probes:
-        with pytest.raises(ConfigurationError, match=f"port {probes.port}: Address already in use; choose another"):
-            async with Probes(HttpOptions(port=probes.port), health(), look):
+    port = free_port()
+    async with Probes(HttpOptions(port=port), health(), look):
+        with pytest.raises(ConfigurationError, match=f"port {port}: Address already in use; choose another"):
+            async with Probes(HttpOptions(port=port), health(), look):
                 raise AssertionError
-    async with Probes(HttpOptions(port=probes.port), health(), look):  # it is free again
+    async with Probes(HttpOptions(port=port), health(), look):  # it is free again
         pass
 
 

@@ -1,5 +1,6 @@
 """The servers of the tests do what the tests rely on."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +11,9 @@ from valkey.exceptions import AuthenticationError, OutOfMemoryError
 from valkey.exceptions import ConnectionError as NotConnected
 from valkey.exceptions import TimeoutError as NoAnswer
 
+from tests.support.ports import HOST
 from tests.support.servers import Server, ServerError, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
+from tests.support.servers.group import port_of
 from tests.support.waiting import PATIENCE
 
 Start = Callable[..., Server]
@@ -126,6 +129,28 @@ def test_a_full_server_refuses_writes(start_server: Start) -> None:
 def test_a_server_that_does_not_start_says_why(start_server: Start) -> None:
     with pytest.raises(ServerError, match=r"no-such-setting"):
         start_server(ServerOptions(settings={"no-such-setting": "1"}))
+
+
+def told(server: Server, setting: str) -> int:
+    with client(server.url) as valkey:
+        return int(valkey.config_get(setting)[setting])
+
+
+@pytest.mark.parametrize("which", ["port", "cluster-port"])
+def test_a_port_that_was_taken_in_between_is_given_up_for_another(kind: ServerKind, which: str) -> None:
+    server = kind.make(ServerOptions(settings={"cluster-enabled": "yes"}))
+    chosen = {"port": port_of(server), "cluster-port": server.bus_port}
+    with socket.create_server((HOST, chosen[which])), server:
+        assert told(server, which) not in {0, chosen[which]}
+        assert told(server, "port") == port_of(server)
+        assert told(server, "cluster-port") == server.bus_port
+
+
+def test_a_server_that_was_up_keeps_its_address(start_server: Start) -> None:
+    server = start_server()
+    server.stop()
+    with socket.create_server((HOST, port_of(server))), pytest.raises(ServerError, match="Address already in use"):
+        server.start()
 
 
 def test_nothing_is_left_on_disk(start_server: Start) -> None:
