@@ -38,6 +38,7 @@ class InspectionRows(Steps[ClockT_co]):
         """Count the jobs in each state."""
         now = self.now()
         counts = {status: len(line) - len(self._beyond(status, now)) for status, line in self.state.lines.items()}
+        counts[JobStatus.PENDING] = sum(map(len, self.state.pending))
         for job in map(self.state.jobs.__getitem__, self.state.kept):
             counts[job.status] += self._is_present(job, now)
         return counts
@@ -67,14 +68,14 @@ class InspectionRows(Steps[ClockT_co]):
 
     async def load(self) -> Load:
         """Count what there is to do."""
-        now, pending = self.now(), self.state.lines[JobStatus.PENDING]
-        delayed = pending.after((now, LAST_ID))
-        due = len(pending) - delayed
+        now, pending = self.now(), self.state.pending
+        delayed = sum(line.after((now, LAST_ID)) for line in pending)
+        due = sum(map(len, pending)) - delayed
         return Load(
             due=due,
             delayed=delayed,
             processing=len(self.state.lines[JobStatus.PROCESSING]),
-            oldest_due=now - next(iter(pending))[0] if due else None,
+            oldest_due=now - min(place[0] for line in pending for place in islice(line, 1)) if due else None,
             workers=sum(holder.expires > now for holder in self.state.workers.values()),
             is_paused=self.state.is_paused,
         )

@@ -186,7 +186,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         check_sequence(sequence)
         check_settlements(settlements)
         check_reports(reports, self.configuration, self.capabilities)
-        now, pending = self.now(), self.state.lines[JobStatus.PENDING]
+        now, lanes = self.now(), self.state.lanes
         holder = self._worker(worker, now)
         if holder.sequence is not None and sequence < holder.sequence:
             raise OperationRefused(f"exchange {sequence} is older than the worker's last one, {holder.sequence}")
@@ -197,12 +197,15 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
             self._end_overdue(now)
             left = self.configuration.max_atomic_push_bytes
             most = 0 if self.state.is_paused else max(limit, 0)
-            may_run = (place for place in pending if self._may_run(place[1], now))
-            for index, (due, job_id) in enumerate(list(islice(may_run, most))):
+            others_wait = any(lanes.lines.values())
+            in_turn = lanes.in_turn(self.state.lines[JobStatus.PENDING], now, lambda job_id: self._may_run(job_id, now))
+            for index, job_id in enumerate(list(islice(in_turn, most))):
                 job = self.state.jobs[job_id]
                 left -= len(job.request or b"") + len(self.state.saved.get(job_id, b""))
-                if due <= now < holder.expires and (left >= 0 or index == 0):
+                if now < holder.expires and (left >= 0 or index == 0):
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
+                    if others_wait:
+                        lanes.served(job, now)
                     if job.unique and job.unique.until == "start":
                         self.state.free_name(job)
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id

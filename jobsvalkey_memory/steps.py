@@ -129,7 +129,7 @@ class Steps(Generic[ClockT_co]):
             loop.call_soon_threadsafe(self.state.hint)
 
     def _until_next(self, now: datetime) -> float | None:
-        lines = [self.state.ends_at, *([] if self.state.is_paused else [self.state.lines[JobStatus.PENDING]])]
+        lines = [self.state.ends_at, *([] if self.state.is_paused else self.state.pending)]
         times = [time for line in lines for time, _ in islice(line, 1)]
         return max(0.0, (min(times) - now).total_seconds()) if times else None
 
@@ -318,11 +318,19 @@ class _Fields(TypedDict):
     keep_for: timedelta | None
     unique: Unique | None
     expires: datetime | None
+    priority: int
+    lane: str | None
 
 
 def _fields(item: NewJob, now: datetime) -> _Fields:
     expires = None if item.expires is None else resolve_due(item.expires, now)
-    return {"keep_for": item.keep_for, "unique": item.unique, "expires": expires}
+    return {
+        "keep_for": item.keep_for,
+        "unique": item.unique,
+        "expires": expires,
+        "priority": item.priority,
+        "lane": item.lane,
+    }
 
 
 def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
@@ -332,4 +340,6 @@ def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
         *(job.job_id, token, job.request, due, job.stored_at),
         *(job.recoveries, job.reset_attempt, job.error, job.keep_for, saved, job.unique),
         expires=job.expires,
+        priority=job.priority,
+        lane=job.lane,
     )

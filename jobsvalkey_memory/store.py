@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     Unique,
     WorkerID,
 )
+from jobsvalkey_memory.lanes import BEGINNING, PLAIN, Lanes, line_name
 from jobsvalkey_memory.line import Line, Place
 
 PRODUCER_MEMORY = timedelta(minutes=10)
@@ -93,7 +94,9 @@ class QueueState:
 
     def __init__(self) -> None:
         self.jobs: dict[JobID, StoredJob] = {}
+        self.time: datetime = BEGINNING  # of the step that is done
         self.lines: dict[JobStatus, Line] = {status: Line() for status in JobStatus}
+        self.lanes: Lanes = Lanes()  # pending jobs with a priority or a lane, which are not on the line of their state
         self.named: set[JobID] = set()  # ids of jobs that a user gave, and once the job is gone:
         self.remembered: OrderedDict[JobID, datetime] = OrderedDict()  # until when a push of it is a duplicate
         self.kept: set[JobID] = set()  # ended jobs that no retention policy drops or counts, in lines of their own:
@@ -115,6 +118,8 @@ class QueueState:
 
     def line_of(self, job: StoredJob) -> Line:
         """The line that a job stands in."""
+        if job.status is JobStatus.PENDING and line_name(job) != PLAIN:
+            return self.lanes.line_of(job)
         return (self.kept_lines if job.job_id in self.kept else self.lines)[job.status]
 
     def put(self, job: StoredJob, *, keep: bool = False) -> None:
@@ -124,6 +129,7 @@ class QueueState:
         if keep:
             self.kept.add(job.job_id)
         self.line_of(job).add(place(job))
+        self._moved(job)
         if job.expires is not None and job.status in UNCLAIMED:
             self.ends_at.add((job.expires, job.job_id))
 
@@ -131,19 +137,32 @@ class QueueState:
         """Take a job out, if it is there."""
         if (job := self.jobs.pop(job_id, None)) is not None:
             self.line_of(job).remove(place(job))
+            self._moved(job)
             if job.expires is not None and job.status in UNCLAIMED:
                 self.ends_at.remove((job.expires, job_id))
             self.kept.discard(job_id)
             self.until.pop(job_id, None)
 
+    def _moved(self, job: StoredJob) -> None:
+        if job.status is JobStatus.PENDING and line_name(job) != PLAIN:
+            self.lanes.changed(job, self.time)
+
+    @property
+    def pending(self) -> list[Line]:
+        """All lines of pending jobs."""
+        return [self.lines[JobStatus.PENDING], *self.lanes.lines.values()]
+
     def listed(self, status: JobStatus, *, latest_first: bool = False) -> Iterator[StoredJob]:
         """Iterate over the jobs in a state, in their order."""
         lines = [lines[status] for lines in (self.lines, self.kept_lines) if status in lines]
+        lines = self.pending if status is JobStatus.PENDING else lines
         places = merge(*(reversed(line) if latest_first else line for line in lines), reverse=latest_first)
         return (self.jobs[job_id] for _, job_id in places)
 
     def forget(self, now: datetime) -> None:
-        """Give up what need not be remembered any more."""
+        """Give up what need not be remembered any more, as a step begins."""
+        self.time = now
+        self.lanes.forget()
         while self.producers and now - next(iter(self.producers.values())).used_at >= PRODUCER_MEMORY:
             self.producers.popitem(last=False)
         while self.remembered and next(iter(self.remembered.values())) <= now:

@@ -205,9 +205,18 @@ class SuiteContext:
         keep_for: timedelta | None = None,
         expires: Due = None,
         unique: Unique | None = None,
+        priority: int = 0,
+        lane: str | None = None,
     ) -> NewJob:
         """A job to push."""
-        return NewJob(job_id or new_job_id(), request, due, remember, keep_for=keep_for, expires=expires, unique=unique)
+        return NewJob(
+            *(job_id or new_job_id(), request, due, remember),
+            keep_for=keep_for,
+            expires=expires,
+            unique=unique,
+            priority=priority,
+            lane=lane,
+        )
 
     async def push(
         self,
@@ -219,9 +228,20 @@ class SuiteContext:
         keep_for: timedelta | None = None,
         expires: Due = None,
         unique: Unique | None = None,
+        priority: int = 0,
+        lane: str | None = None,
     ) -> JobID:
         """Push a new job."""
-        job = self.job(request, due=due, remember=remember, keep_for=keep_for, expires=expires, unique=unique)
+        job = self.job(
+            request,
+            due=due,
+            remember=remember,
+            keep_for=keep_for,
+            expires=expires,
+            unique=unique,
+            priority=priority,
+            lane=lane,
+        )
         assert outcomes(await driver.push([job])) == [STORED]
         return job.job_id
 

@@ -17,6 +17,8 @@ from jobsvalkey_conformance.areas.expiry import ExpiryTests
 from jobsvalkey_conformance.areas.faults import FaultTests
 from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
+from jobsvalkey_conformance.areas.laned import LanedTests
+from jobsvalkey_conformance.areas.lanes import LaneTests
 from jobsvalkey_conformance.areas.lives import LifeTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
@@ -50,6 +52,8 @@ class DriverConformance(
     SizeTests,
     ThreadTests,
     ClockTests,
+    LanedTests,
+    LaneTests,
     ExpiredTests,
     ExpiryTests,
     SavedTests,

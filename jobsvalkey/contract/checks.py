@@ -8,6 +8,7 @@ from jobsvalkey.contract.clock import aware
 from jobsvalkey.contract.driver import Capability
 from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge, UnsupportedOperation
 from jobsvalkey.contract.job_id import JobID
+from jobsvalkey.contract.lanes import check_lane, check_priority
 from jobsvalkey.contract.options import DriverConfiguration
 from jobsvalkey.contract.spans import LONGEST_DELAY, check_span
 
@@ -77,7 +78,8 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
         PayloadTooLarge: a request is larger than `max_payload`.
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
         TypeError: a request is not bytes, or an id is no `JobID`.
-        ValueError: a `due` or `expires` is none that `check_due` takes, or a `keep_for` none that `check_span` takes.
+        ValueError: a `due` or `expires` is none that `check_due` takes, a `keep_for` none that `check_span` takes, a
+            `priority` or a `lane` none that there can be.
     """
     size = 0
     largest = configuration.max_payload
@@ -97,6 +99,10 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             check_span(item.keep_for, "keep_for")
         if item.expires is not None:
             check_due(item.expires, "expires")
+        if item.priority != 0:
+            check_priority(item.priority)
+        if item.lane is not None:
+            check_lane(item.lane)
     if len(items) > configuration.max_atomic_push or size > configuration.max_atomic_push_bytes:
         raise PushTooLarge(
             f"{len(items):,} jobs with {size:,} bytes are more than one atomic push takes "

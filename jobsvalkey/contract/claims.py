@@ -47,7 +47,7 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     priority: int = 0
     """From -100 to 100; higher goes first."""
     lane: str | None = None
-    """Names the lane that the job waits in, with its limits and its turn."""
+    """Names the lane that the job waits in, which takes turns with the others of its priority."""
     unique: Unique | None = None
     """The name that the job holds alone."""
     after: tuple[JobID, ...] = ()
@@ -130,6 +130,10 @@ class Claim(msgspec.Struct, frozen=True):
     """The name that the job was pushed with. Whether it still holds it, `until` says."""
     expires: datetime | None = None
     """When the job is cancelled if no worker has it: it may end, but will not run again."""
+    priority: int = 0
+    """From -100 to 100; higher goes first."""
+    lane: str | None = None
+    """The lane that the job waits in while it is pending."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):

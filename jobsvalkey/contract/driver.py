@@ -359,6 +359,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.EXPIRY: QueueDriver,
         Capability.UNIQUE: QueueDriver,
         Capability.REPORTS: QueueDriver,
+        Capability.LANES: QueueDriver,
     }
 )
 """The protocol that goes with each capability. One that adds but a field has no methods of its own."""

@@ -41,6 +41,10 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """The name that it was pushed with."""
     expires: datetime | None = None
     """When it is cancelled if no worker has it."""
+    priority: int = 0
+    """From -100 to 100; higher goes first."""
+    lane: str | None = None
+    """The lane that it waits in while it is pending."""
 
 
 class InconsistencyKind(StrEnum):

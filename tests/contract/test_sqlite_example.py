@@ -34,6 +34,7 @@ class TestSQLite(DriverConformance):
         "UNIQUE",
         "REPORTS",
         "EXPIRY",
+        "LANES",
         "RESULTS",
         "SCHEDULING",
         "INSPECTION",

@@ -4,12 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from jobsvalkey.contract import (
     Capability,
     ConfigurationError,
     JobStatus,
-    NewJob,
     PayloadTooLarge,
     PushedIf,
     RefusalKind,
@@ -17,9 +17,9 @@ from jobsvalkey.contract import (
     StoreOutcome,
     new_job_id,
 )
+from jobsvalkey_conformance.areas.push import FIELDS
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext, outcomes
-from jobsvalkey_conformance.marks import not_run
 
 
 class SchedulingTests(Suite):
@@ -128,14 +128,15 @@ class SchedulingTests(Suite):
     async def test_scheduling_a_field_that_is_not_supported_is_refused(self, kit: SuiteContext) -> None:
         """push_if: a job with a field that the driver does not support is refused, and the key stays as it is."""
         driver = await kit.driver()
-        if Capability.LANES in kit.capabilities:
-            not_run("the driver supports lanes")
-        job = NewJob(new_job_id(), b"{}", lane="lane")
-        pushed = await driver.push_if(job, "key", None, b"1")
-        assert (pushed.outcome, pushed.job_id) == (StoreOutcome.REFUSED, job.job_id)
-        assert pushed.reason is not None
-        assert pushed.reason.kind is RefusalKind.UNSUPPORTED
-        assert await driver.get_metadata("key") is None
+        for name, (capability, value) in FIELDS.items():
+            if capability in kit.capabilities:
+                continue
+            job = structs.replace(kit.job(), **{name: value(new_job_id())})
+            pushed = await driver.push_if(job, "key", None, b"1")
+            assert (pushed.outcome, pushed.job_id) == (StoreOutcome.REFUSED, job.job_id), name
+            assert pushed.reason is not None
+            assert pushed.reason.kind is RefusalKind.UNSUPPORTED
+            assert await driver.get_metadata("key") is None
         assert await kit.claimed(driver) == []
 
     @conformance_test(Capability.SCHEDULING, Capability.CLEANUP)

@@ -1,0 +1,88 @@
+"""The lines of pending jobs that have a priority or a lane, and whose turn it is."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice, takewhile
+from operator import itemgetter
+from typing import TypeAlias
+
+from jobsvalkey.contract import JobID, StoredJob
+from jobsvalkey_memory.line import Line, Place
+
+LineName: TypeAlias = tuple[int, str]
+"""The priority and the lane that all jobs of a line have; an empty text for no lane."""
+
+PLAIN: LineName = (0, "")
+"""The jobs without either. Their line is the queue's own."""
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def line_name(job: StoredJob) -> LineName:
+    """Return the name of the line in which a pending job waits."""
+    return (job.priority, job.lane or "")
+
+
+class Lanes:
+    """The lines with a name, and the turn of each: since when it has had a due job, or was last served.
+
+    A line that is still empty when the next step begins is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[LineName, Line] = {}
+        self.turns: dict[LineName, datetime] = {}
+        self.emptied: set[LineName] = set()
+        self.latest: datetime = BEGINNING  # service of any line
+        self.plain: datetime = BEGINNING  # last service of the jobs without a name while others waited
+
+    def line_of(self, job: StoredJob) -> Line:
+        """The line of a job that has a priority or a lane."""
+        return self.lines.setdefault(line_name(job), Line())
+
+    def changed(self, job: StoredJob, now: datetime) -> None:
+        """Put the turn right of the line of a job that has come or gone."""
+        name = line_name(job)
+        if self.lines[name]:
+            self._set_turn(name, min(self.turns.get(name, now), now))
+        else:
+            self.emptied.add(name)
+
+    def served(self, job: StoredJob, now: datetime) -> None:
+        """Note that a job was claimed: its line waits anew, behind all that wait at this moment."""
+        name = line_name(job)
+        self.latest = max(now, self.latest) + MICROSECOND
+        if name == PLAIN:
+            self.plain = self.latest
+        elif self.lines[name]:
+            self._set_turn(name, self.latest)
+
+    def forget(self) -> None:
+        """Give up the lines that are empty."""
+        for name in self.emptied:
+            if not self.lines[name]:
+                del self.lines[name]
+                self.turns.pop(name, None)
+        self.emptied.clear()
+
+    def in_turn(self, plain: Line, now: datetime, may_run: Callable[[JobID], bool]) -> Iterator[JobID]:
+        """Iterate over the due jobs as they are claimed: the higher priority first, and of one, the lines in turn."""
+        waiting: dict[int, list[tuple[datetime, str, Iterator[Place]]]] = {}
+        for name, line in (*self.lines.items(), (PLAIN, plain)):
+            jobs = (place for place in takewhile(lambda place: place[0] <= now, line) if may_run(place[1]))
+            for first in islice(jobs, 1):
+                turn = max(first[0], self.plain) if name == PLAIN else self.turns[name]
+                waiting.setdefault(name[0], []).append((turn, name[1], chain([first], jobs)))
+        for priority in sorted(waiting, reverse=True):
+            lines = deque(jobs for _, _, jobs in sorted(waiting[priority], key=itemgetter(0, 1)))
+            while lines:
+                jobs = lines.popleft()
+                for _, job_id in islice(jobs, 1):
+                    yield job_id
+                    lines.append(jobs)
+
+    def _set_turn(self, name: LineName, since: datetime) -> None:
+        first = next(iter(self.lines[name]))
+        self.turns[name] = max(first[0], since)
