@@ -7,11 +7,12 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from valkey.exceptions import ConnectionError as ConnectionLost
 from valkey.exceptions import NoScriptError, ResponseError, ValkeyError
 
 from jobsvalkey.contract import JobsError, NotDurable, StoreUnavailable
 from jobsvalkey.valkey.arguments import Argument, Reply
-from jobsvalkey.valkey.connection import Connection
+from jobsvalkey.valkey.connection import Connection, WithinProcess, connect
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.faults import explain, without_login
 from jobsvalkey.valkey.routes import Route
@@ -37,7 +38,7 @@ class Channel:
         self, route: Route, context: ScriptContext, on_connect: Callable[["Channel"], Awaitable[None]] | None = None
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(route)
+        self._connection: Connection | WithinProcess | None = None
         self._route = route
         self._context = context
         self._silence = route.read_timeout
@@ -45,15 +46,18 @@ class Channel:
         self._lock = asyncio.Lock()
         self._closed = False
         self._timer: asyncio.Timeout | None = None
-        """Of what is under way: an attempt, or the pause before the next one."""
+        """Of what is under way, if that is not a command: the opening of a connection, or the pause before it."""
         self._given = 0.0
-        """Seconds without a byte after which the attempt that is under way is given up."""
+        """Seconds without a byte after which a command of the attempt that is under way is given up."""
         self.tells: bool = False
         """Whether the log says that the server does not answer yet: somebody waits, and knows nothing of it."""
-        self.moving_until: float = -math.inf
-        """Until when, by the loop's time, the last bytes that moved are a reason to wait for more."""
 
-    async def call(
+    @property
+    def moving_until(self) -> float:
+        """Until when, by the loop's time, the last bytes that moved are a reason to wait for more."""
+        return -math.inf if self._connection is None else self._connection.moving_until
+
+    def call(
         self,
         script: Script,
         arguments: Sequence[Argument],
@@ -62,7 +66,7 @@ class Channel:
         silence: float | None = None,
         repeat: Callable[[], Sequence[Argument]] | None = None,
         confirmation: "Confirmation | None" = None,
-    ) -> Reply:
+    ) -> Awaitable[Reply]:
         """The reply of a script, repeated until there is one.
 
         `patience` is in seconds, 0 for once; it is not over while bytes arrive or leave. `silence` is how many seconds
@@ -81,28 +85,12 @@ class Channel:
             return self.run(script, context, repeat() if again and repeat is not None else arguments)
 
         if confirmation is None:
-            return await self._persist(attempt, patience, silence)
-        unmet: NotDurable | None = None
+            return self._persist(attempt, patience, silence)
+        return self._confirm(confirmation, attempt, patience, silence)
 
-        async def confirmed(again: bool) -> Reply:
-            nonlocal unmet
-            reply = await attempt(again)
-            self._give(self._silence + confirmation.seconds)
-            unmet = await confirmation.ask(self, reply)
-            return reply
-
-        reply = await self._persist(confirmed, patience, silence)
-        if unmet is not None:
-            raise unmet
-        return reply
-
-    async def command(self, *words: Argument, patience: float, blocking: float = 0) -> Reply:
+    def command(self, *words: Argument, patience: float, blocking: float = 0) -> Awaitable[Reply]:
         """The reply of a plain command that may be repeated; `blocking` is how many seconds it blocks by itself."""
-
-        def attempt(again: bool) -> Awaitable[Reply]:
-            return self.send(*words)
-
-        return await self._persist(attempt, patience, self._silence + blocking)
+        return self._persist(lambda _: self.send(*words), patience, self._silence + blocking)
 
     async def run(self, script: Script, context: Sequence[Argument], arguments: Sequence[Argument]) -> Reply:
         """One attempt of a script on the open connection."""
@@ -115,26 +103,30 @@ class Channel:
 
     def send(self, *words: Argument) -> Awaitable[Reply]:
         """One attempt of a command on the open connection."""
-        return self._connection.ask(words, self._moved)
+        if self._connection is None:
+            raise ConnectionLost("the connection is closed")
+        return self._connection.ask(words, self._given)
 
     async def close(self) -> None:
         """End the connection. A call that is in flight, or waits its turn, fails."""
         self._closed = True
         if self._timer is not None and not self._timer.expired():
             self._timer.reschedule(0)
+        self._disconnect()
         async with self._lock:
-            self._connection.close()
+            self._disconnect()
 
     def rest(self) -> bool:
         """Close the connection until the next call, if nothing is under way; whether it was closed."""
         if self._lock.locked():
             return False
-        self._connection.close()
+        self._disconnect()
         return True
 
     def close_without_loop(self) -> None:
         """End the connection of a channel whose event loop has ended."""
-        self._connection.close_without_loop()
+        if self._connection is not None:
+            self._connection.close_without_loop()
 
     async def _persist(self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float) -> Reply:
         clock = self._loop.time
@@ -154,26 +146,22 @@ class Channel:
                 self._given = min(silence, left)
                 sent = False
                 try:
-                    async with asyncio.timeout_at(now + self._given) as self._timer:
-                        if not self._connection.is_open:
-                            await self._connection.open()
-                            self._moved()
-                            if self._on_connect is not None:
-                                await self._on_connect(self)
-                        sent = True
-                        return await attempt(unanswered)
+                    if self._connection is None or not self._connection.is_open:
+                        await self._connect()
+                    sent = True
+                    return await attempt(unanswered)
                 except (ValkeyError, OSError, TimeoutError) as error:
                     if not followed and self._route.moved(error):
                         # Nothing was done there, so that this was no attempt; once, for two nodes may disagree.
                         followed = True
-                        self._connection.close()
+                        self._disconnect()
                         continue
                     refusal = self._refusal(error)
                     if refusal is not None:
                         if not sent:
-                            self._connection.close()  # else the next call would find it open, and not greet
+                            self._disconnect()  # else the next call would find it open, and not greet
                         raise refusal from error
-                    self._connection.close()
+                    self._disconnect()
                     self._route.lost()
                     unanswered = unanswered or (sent and not isinstance(error, ResponseError))
                     if isinstance(error, TimeoutError):
@@ -188,12 +176,44 @@ class Channel:
                         _LOGGER.warning("%s; goes on for %.1f s", self._unavailable(told, unanswered), end - clock())
                 except BaseException:
                     # Cancelled between request and reply: the next reply on this connection would be another request's.
-                    self._connection.close()
+                    self._disconnect()
                     raise
-                finally:
-                    self._timer = None
                 await self._pause(backoff * random.uniform(0.5, 1))
                 backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    async def _confirm(
+        self, confirmation: "Confirmation", attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float
+    ) -> Reply:
+        unmet: NotDurable | None = None
+
+        async def confirmed(again: bool) -> Reply:
+            nonlocal unmet
+            reply = await attempt(again)
+            self._given = self._silence + confirmation.seconds  # the server waits, and says nothing meanwhile
+            unmet = await confirmation.ask(self, reply)
+            return reply
+
+        reply = await self._persist(confirmed, patience, silence)
+        if unmet is not None:
+            raise unmet
+        return reply
+
+    async def _connect(self) -> None:
+        self._disconnect()
+        try:
+            async with asyncio.timeout(self._given) as self._timer:
+                self._connection = await connect(self._route)
+        finally:
+            self._timer = None
+        if self._closed:
+            raise ConnectionLost("closed meanwhile")
+        if self._on_connect is not None:
+            await self._on_connect(self)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _refusal(self, error: Exception) -> JobsError | None:
         """The error that more attempts do not help with."""
@@ -209,17 +229,6 @@ class Channel:
             pass  # closed meanwhile
         finally:
             self._timer = None
-
-    def _give(self, seconds: float) -> None:
-        """Let the attempt that is under way go on for so long: the server waits, and says nothing meanwhile."""
-        if self._timer is not None and not self._timer.expired():
-            self._timer.reschedule(self._loop.time() + seconds)
-
-    def _moved(self) -> None:
-        """Give the attempt that is under way its time anew: bytes that move are an answer on its way."""
-        if self._timer is not None and not self._timer.expired():
-            self.moving_until = self._loop.time() + self._given
-            self._timer.reschedule(self.moving_until)
 
     def _unavailable(self, error: Exception | None, unanswered: bool) -> StoreUnavailable:
         reason = "the driver was closed" if self._closed else without_login(str(error or "")) or "no answer in time"

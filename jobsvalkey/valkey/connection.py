@@ -2,9 +2,10 @@
 
 import asyncio
 import fcntl
+import math
 import sys
 import termios
-from asyncio import StreamReader, StreamWriter
+from asyncio import StreamWriter
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,8 +17,8 @@ from valkey.exceptions import InvalidResponse, ValkeyError
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.routes import Route
 
-SLICE = 65_536
-"""Bytes that are received at once. What is longer is watched while it is sent."""
+LONG = 65_536
+"""Bytes of a command that is watched while it is sent: what is shorter leaves at once."""
 LOOK_EVERY = 0.05
 """Seconds between two looks at how much of a long command has left."""
 
@@ -26,93 +27,74 @@ _error_of = cast("Callable[[str], Exception]", DefaultParser.parse_error)  # pyr
 _pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
 
 
-class Connection:
-    """A connection that gives bytes, and leaves timeouts and repetition to its caller.
+async def connect(route: Route) -> "Connection | WithinProcess":
+    """Open a connection, log in, choose the database.
 
-    The route opens it, by the client's own class: that knows how to log in and how to use TLS. What follows is ours,
-    as the client would count the time of a reply from the request, not from the last byte that arrived.
+    The route does, by the client's own class: that knows how to log in and how to use TLS. What follows is ours.
     """
+    client: Any = await route.connect()
+    if not isinstance(client._writer, StreamWriter):  # noqa: SLF001
+        return WithinProcess(client)
+    writer = client._writer  # noqa: SLF001
+    client._reader = client._writer = None  # noqa: SLF001 - it would close them at its end
+    return Connection(writer)
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
-        self._streams: tuple[StreamReader, StreamWriter] | None = None
-        self._replies: Any = None
-        self._within_process: Any = None
-        """The client's connection, if there are no streams: the server is a part of this process, as fakeredis is."""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a command can be sent; not if the server has closed it meanwhile."""
-        if self._within_process is not None:
-            return bool(self._within_process.is_connected)
-        if self._streams is None:
-            return False
-        reader, writer = self._streams
-        return not (reader.at_eof() or writer.is_closing())
+class Connection(asyncio.Protocol):
+    """A connection to a server. One alarm lasts from call to call, since nearly all are answered long before."""
 
-    async def open(self) -> None:
-        """Open it, log in, choose the database."""
-        self.close()
-        connection = await self._route.connect()
-        if not isinstance(connection._writer, StreamWriter):  # noqa: SLF001
-            self._within_process = connection
-            return
-        # The client's connection keeps its streams to itself, and would close them at its end.
-        reader, writer = connection._reader, connection._writer  # noqa: SLF001
-        connection._reader = connection._writer = None  # noqa: SLF001
-        self._streams = reader, writer
-        self._replies = libvalkey.Reader(
+    def __init__(self, writer: StreamWriter) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._writer = writer  # which would close the transport at its end
+        self._transport = writer.transport
+        self._transport.set_protocol(self)
+        self._replies: Any = libvalkey.Reader(
             protocolError=InvalidResponse,
             replyError=_error_of,
             notEnoughData=_MISSING,
             convertSetsToLists=True,
         )
+        self._asked: asyncio.Future[Reply] | None = None
+        self._silence = 0.0
+        self._give_up_at = math.inf
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
+        self._leaving = 0
+        """Bytes of a long command that the other side had not acknowledged at the last look."""
+        self.moving_until: float = -math.inf
 
-    async def ask(self, words: tuple[Argument, ...], moved: Callable[[], None]) -> Reply:
-        """The reply of one command; an error of the server is raised.
+    @property
+    def is_open(self) -> bool:
+        """Whether a command can be sent; not if the server has closed it meanwhile."""
+        return not self._transport.is_closing()
 
-        `moved` is called whenever something has been sent or received, and more is to come.
+    def ask(self, words: tuple[Argument, ...], silence: float) -> "asyncio.Future[Reply]":
+        """Send a command, one at a time; its reply, or the error of the server, or a `TimeoutError`.
+
+        `silence` is in seconds, from the last byte that has moved, in whichever direction.
         """
-        if self._within_process is not None:
-            await self._within_process.send_command(*words)
-            return await self._within_process.read_response()
-        if self._streams is None:
-            raise ConnectionLost("the connection is closed")
-        reader, writer = self._streams
         command = _pack(words)
-        writer.write(command)
-        outgoing = _Outgoing(writer, moved) if len(command) > SLICE else None
-        try:
-            if outgoing is not None:  # what is shorter does not fill the writer, which is empty before
-                await writer.drain()
-            reply = self._replies.gets()
-            while reply is _MISSING:
-                received = await reader.read(SLICE)
-                if not received:
-                    raise ConnectionLost("Connection closed by server.")
-                self._replies.feed(received)
-                reply = self._replies.gets()
-                if reply is _MISSING:
-                    moved()
-        finally:
-            if outgoing is not None:
-                outgoing.stop()
-        if isinstance(reply, ValkeyError):
-            raise reply
-        return reply
+        if self._transport.is_closing():
+            raise ConnectionLost("the connection is closed")
+        self._asked = asked = self._loop.create_future()
+        self._transport.write(command)
+        self._silence = silence
+        self._give_up_at = self._loop.time() + silence
+        self._leaving = self._count_leaving() if len(command) > LONG else 0
+        if self._give_up_at < self._alarm_at or self._leaving:
+            self._watch()
+        return asked
 
     def close(self) -> None:
-        """Close it at once, whatever is under way."""
-        self._within_process = None
-        if self._streams is not None:
-            self._streams[1].transport.abort()
-            self._streams = None
+        """Close it at once: what is asked fails."""
+        self._transport.abort()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._fail(ConnectionLost("the connection is closed"))
 
     def close_without_loop(self) -> None:
         """Close the socket of a connection whose event loop has ended, and can close nothing any more."""
-        if self._streams is None:
-            return
-        transport: Any = self._streams[1].transport
+        transport: Any = self._transport
         layers: list[Any] = [transport]
         if (tls := getattr(transport, "_ssl_protocol", None)) is not None:
             layers.append(tls._transport)  # noqa: SLF001
@@ -123,30 +105,73 @@ class Connection:
             state.update(_closed=True, _closing=True, _sock=None)
             if opened is not None:
                 opened.close()
-        self._streams = None
 
+    def data_received(self, data: bytes) -> None:
+        """Answer what is asked."""
+        asked = self._asked
+        if asked is None:
+            self.close()  # the next one who asks would take it for an answer
+            return
+        try:
+            self._replies.feed(data)
+            reply = self._replies.gets()
+        except ValkeyError as error:
+            self._fail(error)
+            return
+        if reply is _MISSING:
+            self._moved()
+            return
+        self._asked = None
+        if self._replies.has_data():
+            self._transport.abort()
+        if asked.done():
+            return  # who asked was cancelled
+        if isinstance(reply, ValkeyError):
+            asked.set_exception(reply)
+        else:
+            asked.set_result(reply)
 
-class _Outgoing:
-    """Tells whenever a part of a long command has left for the other side, until all of it has."""
+    def eof_received(self) -> None:
+        """Wait for no answer of a server that says no more."""
+        self.connection_lost(None)
+        self._transport.abort()
 
-    def __init__(self, writer: StreamWriter, moved: Callable[[], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._transport = writer.transport
-        self._moved = moved
-        self._left = self._count()
-        self._alarm = self._loop.call_later(LOOK_EVERY, self._look)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
+        self._fail(exc or ConnectionLost("Connection closed by server."))
 
-    def stop(self) -> None:
-        self._alarm.cancel()
+    def _fail(self, error: Exception) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None and not asked.done():
+            asked.set_exception(error)
+
+    def _moved(self) -> None:
+        """Bytes that move are an answer on its way."""
+        self._give_up_at = self.moving_until = self._loop.time() + self._silence
+
+    def _watch(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = self._give_up_at
+        if self._leaving:
+            self._alarm_at = min(self._alarm_at, self._loop.time() + LOOK_EVERY)
+        self._alarm = self._loop.call_at(self._alarm_at, self._look)
 
     def _look(self) -> None:
-        before, self._left = self._left, self._count()
-        if self._left < before:
-            self._moved()
-        if self._left:
-            self._alarm = self._loop.call_later(LOOK_EVERY, self._look)
+        """Give up what has been silent for too long, or look again when that may be so."""
+        self._alarm, self._alarm_at = None, math.inf
+        if self._asked is None:
+            return
+        if self._leaving:
+            before, self._leaving = self._leaving, self._count_leaving()
+            if self._leaving < before:
+                self._moved()
+        if self._loop.time() >= self._give_up_at:
+            self._fail(TimeoutError())
+        else:
+            self._watch()
 
-    def _count(self) -> int:
+    def _count_leaving(self) -> int:
         """Bytes that the other side has not acknowledged: those that we keep, and those that the system keeps."""
         kept = self._transport.get_write_buffer_size()
         try:
@@ -154,3 +179,35 @@ class _Outgoing:
         except OSError:
             return kept  # a system that does not tell
         return kept + int.from_bytes(system, sys.byteorder)
+
+
+class WithinProcess:
+    """A connection of the client's to a server that is a part of this process, as fakeredis is."""
+
+    moving_until = -math.inf
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._timer: asyncio.Timeout | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a command can be sent."""
+        return bool(self._client.is_connected)
+
+    async def ask(self, words: tuple[Argument, ...], silence: float) -> Reply:
+        """Send a command; its reply, or the error of the server, or a `TimeoutError`."""
+        try:
+            async with asyncio.timeout(silence) as self._timer:
+                await self._client.send_command(*words)
+                return await self._client.read_response()
+        finally:
+            self._timer = None
+
+    def close(self) -> None:
+        """Forget it: what is asked fails."""
+        if self._timer is not None and not self._timer.expired():
+            self._timer.reschedule(0)
+
+    def close_without_loop(self) -> None:
+        """Free nothing: it has no socket."""

@@ -1,8 +1,8 @@
 """A channel on a connection that the test holds in its hands."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import math
+from typing import Any, Self
 
 import pytest
 from valkey.asyncio import Valkey
@@ -13,25 +13,28 @@ from jobsvalkey import ConfigurationError, StoreUnavailable, ValkeyConfiguration
 from jobsvalkey.valkey import channel as module
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.context import ScriptContext
-from jobsvalkey.valkey.routes import route_to
+from jobsvalkey.valkey.routes import Route, route_to
 from jobsvalkey.valkey.scripting import COUNTS
 from tests.support.waiting import PATIENCE
 
-REAL_SLEEP = asyncio.sleep
 CONTEXT = ScriptContext(ValkeyConfiguration(queue_key="q"), None)
 
 
 class Connection:
-    """Answers from a list: an exception is raised, `...` is no answer at all, and a number are seconds of movement."""
+    """Answers from a list: an exception is raised, and `...` is no answer at all."""
+
+    moving_until = -math.inf
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.sent: list[tuple[Any, ...]] = []
+        self.silences: list[float] = []
         self.opened = 0
         self.is_open = False
         self.refuses: list[Any] = []
+        self.asked: asyncio.Future[Any] | None = None
 
-    async def open(self) -> None:
+    async def connect(self, _route: Route) -> Self:
         self.opened += 1
         if self.refuses:
             refusal = self.refuses.pop(0)
@@ -39,24 +42,23 @@ class Connection:
                 await asyncio.Event().wait()
             raise refusal
         self.is_open = True
+        return self
 
     def close(self) -> None:
         self.is_open = False
+        if self.asked is not None and not self.asked.done():
+            self.asked.set_exception(NotConnected("closed"))
 
-    async def ask(self, words: tuple[Any, ...], moved: Callable[[], None]) -> Any:
+    def ask(self, words: tuple[Any, ...], silence: float) -> "asyncio.Future[Any]":
         self.sent.append(words)
+        self.silences.append(silence)
+        self.asked = asked = asyncio.get_running_loop().create_future()
         answer = self.answers.pop(0)
-        if isinstance(answer, float):
-            end = asyncio.get_running_loop().time() + answer
-            while asyncio.get_running_loop().time() < end:
-                await REAL_SLEEP(0.001)
-                moved()
-            answer = self.answers.pop(0)
-        if answer is ...:
-            await asyncio.Event().wait()
         if isinstance(answer, BaseException):
-            raise answer
-        return answer
+            asked.set_exception(answer)
+        elif answer is not ...:
+            asked.set_result(answer)
+        return asked
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def make_channel(monkeypatch: pytest.MonkeyPatch, connection: Connection, timeout: float = 5.0) -> Channel:
-    monkeypatch.setattr(module, "Connection", lambda _route: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(module, "connect", connection.connect)
     return Channel(route_to(Valkey(socket_timeout=timeout), "q"), CONTEXT)
 
 
@@ -126,11 +128,19 @@ async def test_what_was_sent_in_vain_may_have_been_done(monkeypatch: pytest.Monk
     assert raised.value.outcome == "unknown"
 
 
-async def test_no_answer_counts_as_lost_after_the_clients_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = Connection(..., b"answer")
-    channel = make_channel(monkeypatch, connection, timeout=0.01)
+async def test_no_answer_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(TimeoutError(), b"answer")
+    channel = make_channel(monkeypatch, connection, timeout=3.0)
+    assert await channel.command("PING", patience=60) == b"answer"
+    assert connection.opened == 2
+    assert connection.silences[0] == 3.0
+
+
+async def test_an_opening_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(b"answer")
+    connection.refuses = [...]
     async with asyncio.timeout(PATIENCE):
-        assert await channel.command("PING", patience=60) == b"answer"
+        assert await make_channel(monkeypatch, connection, timeout=0.01).command("PING", patience=60) == b"answer"
     assert connection.opened == 2
 
 
@@ -170,7 +180,7 @@ async def test_a_closed_line_gives_up(monkeypatch: pytest.MonkeyPatch, pauses: l
 
 async def test_the_greeting_comes_with_each_connection(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(b"hello", NotConnected("reset"), b"hello again", b"answer")
-    monkeypatch.setattr(module, "Connection", lambda _route: connection)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(module, "connect", connection.connect)
     greetings: list[Any] = []
 
     async def greet(channel: Channel) -> None:
@@ -189,20 +199,24 @@ async def test_an_error_shows_no_login(monkeypatch: pytest.MonkeyPatch, pauses: 
     assert "host:6379" in str(raised.value)
 
 
-async def test_bytes_that_move_are_an_answer_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = Connection(0.5, b"answer")
-    assert await make_channel(monkeypatch, connection, timeout=0.1).command("PING", patience=0.2) == b"answer"
-    assert connection.opened == 1
-
-
 async def test_each_attempt_is_given_more_time_than_the_one_before(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    connection = Connection(..., ..., ..., b"answer")
-    clock = asyncio.get_running_loop().time
-    began = clock()
-    assert await make_channel(monkeypatch, connection, timeout=0.02).command("PING", patience=60) == b"answer"
-    assert clock() - began >= 0.02 + 0.04 + 0.08
+    connection = Connection(*[TimeoutError()] * 3, b"answer")
+    assert await make_channel(monkeypatch, connection, timeout=2.0).command("PING", patience=60) == b"answer"
+    assert connection.silences == [2, 4, 8, 16]
+
+
+async def test_no_attempt_is_given_more_time_than_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(b"answer")
+    await make_channel(monkeypatch, connection).command("PING", patience=1)
+    assert 0.5 < connection.silences[0] <= 1
+
+
+async def test_a_command_that_blocks_is_given_as_much_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(b"answer")
+    await make_channel(monkeypatch, connection).command("BLPOP", "key", 4, patience=0, blocking=4)
+    assert connection.silences == [9]
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["in flight", "connecting"])
@@ -210,7 +224,7 @@ async def test_closing_ends_a_call(monkeypatch: pytest.MonkeyPatch, refused: boo
     connection = Connection(...)
     connection.refuses = [...] if refused else []
     channel = make_channel(monkeypatch, connection)
-    calls = [asyncio.create_task(channel.command("PING", patience=60)) for _ in range(3)]
+    calls = [asyncio.ensure_future(channel.command("PING", patience=60)) for _ in range(3)]
     await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
         await channel.close()
