@@ -40,7 +40,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_memory.inspection import InspectionRows
 from jobsvalkey_memory.metadata import MetadataRows
 from jobsvalkey_memory.steps import ClockT_co, claim_of, numbered
-from jobsvalkey_memory.store import WORKER_MEMORY, Value, Worker
+from jobsvalkey_memory.store import UNCLAIMED, WORKER_MEMORY, Value, Worker
 
 
 class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], CleanupLoops):
@@ -59,7 +59,10 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         """Absent → pending; an id that is known changes nothing, and a name that is held at most its holder."""
         check_push(items, self.configuration)
         now = self.now()
-        return refusals(items, self.capabilities) or [self._push(item, now) for item in items]
+        if refused := refusals(items, self.capabilities):
+            return refused
+        refused, parents = self._parents(items, now)
+        return [*refused, *(self._push(item, now, after) for item, after in zip(items, parents, strict=False))]
 
     @numbered
     async def push_if(
@@ -72,21 +75,24 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
             return PushedIf(refused.outcome, item.job_id, refused.reason)
         if self._plain(key, now) != expected:
             return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
+        refusal, parents = self._parents([item], now)
+        for refused in refusal:
+            return PushedIf(refused.outcome, item.job_id, refused.reason)
         self.state.metadata[key] = Value(value, None)
-        pushed = self._push(item, now)
+        pushed = self._push(item, now, *parents)
         return PushedIf(pushed.outcome, pushed.job_id)
 
     @numbered
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Pending, paused → cancelled if retained, else absent."""
+        """Pending, paused, waiting → cancelled if retained, else absent."""
         now = self.now()
-        if job := self._find_job(job_id, now, JobStatus.PENDING, JobStatus.PAUSED):
+        if job := self._find_job(job_id, now, *UNCLAIMED):
             self._end_job(job, JobStatus.CANCELLED, now)
         return job is not None
 
     @numbered
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
-        """Pending, paused → as `cancel`; processing: the claim's end is asked for, and its worker is told."""
+        """Pending, paused, waiting → as `cancel`; processing: the claim's end is asked for, and its worker is told."""
         now = self.now()
         job = self._find_job(job_id, now, *set(JobStatus) - FINISHED)
         if job is None:
@@ -106,8 +112,8 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
 
     @numbered
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Paused → pending, at its kept due time."""
-        if job := self._find_job(job_id, self.now(), JobStatus.PAUSED):
+        """Paused, waiting → pending, at its kept due time; it waits for nothing more."""
+        if job := self._find_job(job_id, self.now(), JobStatus.PAUSED, JobStatus.WAITING):
             self._enter(job)
         return job is not None
 
@@ -145,7 +151,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         now = self.now()
         if cleanup.action == "nothing" or max_jobs < 1:
             return 0
-        if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
+        if cleanup.action == "rerun" and status in UNCLAIMED:
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
 
         def is_meant(job: StoredJob) -> bool:
@@ -202,6 +208,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
             for index, job_id in enumerate(list(islice(in_turn, most))):
                 job = self.state.jobs[job_id]
                 left -= len(job.request or b"") + len(self.state.saved.get(job_id, b""))
+                left -= sum(len(each.result or b"") for each in self.state.inputs.get(job_id, ()))
                 if now < holder.expires and (left >= 0 or index == 0):
                     self.state.put(replace(job, status=JobStatus.PROCESSING, claimed_at=now, worker=worker))
                     if others_wait:
@@ -211,7 +218,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
         prefix = b"%d." % sequence
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(prefix))
-        claims = [claim_of(self.state.jobs[job_id], token, self.state.saved.get(job_id)) for token, job_id in held]
+        claims = [claim_of(self.state.jobs[job_id], token, self.state) for token, job_id in held]
         if claims or SettleOutcome.SETTLED in (*reported, *outcomes):
             self._trim_kept(now)
             holder.sequence, holder.outcomes, holder.reported = sequence, outcomes, reported
@@ -290,6 +297,15 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         finally:
             del self.state.watched[news]
         return jobs
+
+    @numbered
+    async def close_batch(self, callback: JobID, *, operation: Operation | None = None) -> bool:
+        """Take the batch's own hold from its callback."""
+        now = self.now()
+        if is_open := callback in self.state.open_batches:
+            self.state.open_batches.remove(callback)
+            self._decide(callback, (), now)
+        return is_open
 
     @numbered
     async def pause_queue(self, *, operation: Operation | None = None) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     EXPIRED,
     MOST_EXPIRED,
+    PARENT_FAILED,
     RETAIN,
     Cancel,
     Claim,
@@ -44,6 +45,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey_memory.clock import ManualClock
+from jobsvalkey_memory.holds import Holds
 from jobsvalkey_memory.store import WORKER_MEMORY, Answer, MemoryStore, QueueState, Worker, place
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -87,7 +89,7 @@ def numbered(
     return step
 
 
-class Steps(Generic[ClockT_co]):
+class Steps(Holds, Generic[ClockT_co]):
     """The state of one queue, and what may happen to its jobs.
 
     Jobs move in four ways, and each is one function: `_enter` (pending), `_unclaim` (a claim ends), `_end_job`
@@ -140,6 +142,8 @@ class Steps(Generic[ClockT_co]):
 
     def _enter(self, job: StoredJob) -> None:
         """Make a job pending: the only way to there, from a push, a claim, a pause or an end."""
+        if job.status is JobStatus.WAITING:
+            self._cut(job)
         if job.status is not JobStatus.PENDING:
             job = replace(job, status=JobStatus.PENDING, claimed_at=None, worker=None, ended_at=None)
         self.state.put(job)
@@ -162,6 +166,8 @@ class Steps(Generic[ClockT_co]):
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         """End a job in one of the three ways that are counted, and trim what is beyond retention."""
+        if job.status is JobStatus.WAITING:
+            self._cut(job)
         self.state.free_name(job)
         job = self._forget_reports(job)
         job = replace(job, status=status, ended_at=now, due=None, claimed_at=None, worker=None)
@@ -171,14 +177,16 @@ class Steps(Generic[ClockT_co]):
             self.state.until[job.job_id] = now + max(job.keep_for, retention.max_age or timedelta(0))
         self.state.ended.append(job)
         self.state.announce(job.job_id)
+        self._tell(job, now)
         for beyond in self._beyond(status, now):
             self._vanish(beyond, now)
 
     def _end_overdue(self, now: datetime) -> None:
-        """Cancel the jobs that have expired and that nobody has, the earliest first: bounded work."""
+        """Cancel the jobs that have expired or are doomed, and that nobody has, the earliest first: bounded work."""
         overdue = takewhile(lambda place: place[0] <= now, self.state.ends_at)
         for _, job_id in list(islice(overdue, MOST_EXPIRED)):
-            self._end_job(replace(self.state.jobs[job_id], error=EXPIRED), JobStatus.CANCELLED, now)
+            error = PARENT_FAILED if job_id in self.state.doomed else EXPIRED
+            self._end_job(replace(self.state.jobs[job_id], error=error), JobStatus.CANCELLED, now)
 
     def _may_run(self, job_id: JobID, now: datetime) -> bool:
         """Whether a job has not expired. Many may have, so that its end waits: it is not claimed either way."""
@@ -190,8 +198,13 @@ class Steps(Generic[ClockT_co]):
         gone = min(now, self.state.until.get(job.job_id, now))
         if job.ended_at and job.job_id not in self.state.kept and (age := self._retention(job.status).max_age):
             gone = min(now, job.ended_at + age)
+        if job.status is JobStatus.WAITING:
+            self._cut(job)
         self.state.take(job.job_id)
+        self.state.inputs.pop(job.job_id, None)
         self.state.announce(job.job_id)
+        if job.ended_at is None:
+            self._tell(job, now)
         self.state.broken.discard(job.job_id)
         self._forget_reports(job)
         self.state.free_name(job)
@@ -199,11 +212,15 @@ class Steps(Generic[ClockT_co]):
             self.state.named.remove(job.job_id)
             self.state.remembered[job.job_id] = gone + self.configuration.idempotency_window
 
-    def _push(self, item: NewJob, now: datetime) -> Pushed:
-        there = self.state.jobs.get(item.job_id)
+    def _is_known(self, job_id: JobID, now: datetime) -> bool:
+        """Whether an id is present or remembered; what is left of a job beyond its retention is dropped."""
+        there = self.state.jobs.get(job_id)
         if there and not self._is_present(there, now):
             self._vanish(there, now)
-        if item.job_id in self.state.jobs or self.state.remembered.get(item.job_id, now) > now:
+        return job_id in self.state.jobs or self.state.remembered.get(job_id, now) > now
+
+    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+        if self._is_known(item.job_id, now):
             return Pushed(StoreOutcome.DUPLICATE, item.job_id)
         if item.unique and (holder := self.state.holder_of(item.unique, now)):
             is_replaced = item.unique.otherwise == "replace" and self._replace(holder, item, item.unique.key, now)
@@ -215,14 +232,20 @@ class Steps(Generic[ClockT_co]):
         job = StoredJob(
             job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, **_fields(item, now)
         )
+        job = replace(job, after=after, if_failed=item.if_failed, batch=item.batch)
         self.state.pushed.append(job)
         self.state.take_name(job, now)
-        self._enter(job)
+        if after or item.batch:
+            self._arrive(job, now)
+        else:
+            self._enter(job)
         return Pushed(StoreOutcome.STORED, item.job_id)
 
     def _replace(self, holder: JobID, item: NewJob, key: str, now: datetime) -> bool:
         """Let the job that holds a name be what was pushed in its place, if it has not begun to run."""
         job = self._find_job(holder, now, JobStatus.PENDING, JobStatus.PAUSED)
+        if item.after or item.batch or (job and (job.after or job.batch)):
+            return False  # what holds jobs together is not exchanged
         if job is None or job.unique is None or job.unique.key != key:
             return False  # it runs, or has ended; a name that it has for a time may name another job of its id, too
         job = replace(job, request=item.request, due=resolve_due(item.due, now), **_fields(item, now))
@@ -238,6 +261,8 @@ class Steps(Generic[ClockT_co]):
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         job = self._forget_reports(job)
+        if job.batch and job.batch != job.job_id:
+            self._count(job, None, now)
         self._enter(replace(job, due=now, error=None, result=None, recoveries=0, reset_attempt=True, expires=None))
 
     def _note(self, holder: Worker, report: Report) -> SettleOutcome:
@@ -333,8 +358,9 @@ def _fields(item: NewJob, now: datetime) -> _Fields:
     }
 
 
-def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
+def claim_of(job: StoredJob, token: bytes, state: QueueState) -> Claim:
     """The claim that a token names, with what was saved of its job."""
+    saved = state.saved.get(job.job_id)
     due = job.due or job.stored_at
     return Claim(
         *(job.job_id, token, job.request, due, job.stored_at),
@@ -342,4 +368,8 @@ def claim_of(job: StoredJob, token: bytes, saved: bytes | None) -> Claim:
         expires=job.expires,
         priority=job.priority,
         lane=job.lane,
+        after=job.after,
+        inputs=state.inputs.get(job.job_id, ()),
+        batch=job.batch,
+        members=job.members,
     )

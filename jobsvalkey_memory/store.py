@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     FINISHED,
     ConfigurationError,
+    Input,
     JobID,
     JobStatus,
     SettleOutcome,
@@ -26,7 +27,7 @@ from jobsvalkey_memory.line import Line, Place
 PRODUCER_MEMORY = timedelta(minutes=10)
 WORKER_MEMORY = timedelta(hours=24)
 HISTORY = 10_000
-UNCLAIMED = frozenset({JobStatus.PENDING, JobStatus.PAUSED})
+UNCLAIMED = frozenset({JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING})
 
 
 def place(job: StoredJob) -> Place:
@@ -103,7 +104,12 @@ class QueueState:
         self.kept_lines: dict[JobStatus, Line] = {status: Line() for status in FINISHED}
         self.until: dict[JobID, datetime] = {}  # when such a job becomes absent, unless it is kept for ever
         self.saved: dict[JobID, bytes] = {}  # the states that handlers of unended jobs have reported
-        self.ends_at: Line = Line()  # pending and paused jobs that expire, by when
+        self.ends_at: Line = Line()  # unclaimed jobs that expire or are doomed, by when
+        self.doomed: dict[JobID, datetime] = {}  # waiting jobs of which a parent has not completed, since when
+        self.children: dict[JobID, set[JobID]] = {}  # the waiting jobs that each parent holds
+        self.inputs: dict[JobID, tuple[Input, ...]] = {}  # what each job is told of its parents
+        self.members: dict[JobID, dict[JobID, JobStatus | None]] = {}  # of each waiting callback: what became of them
+        self.open_batches: set[JobID] = set()  # callbacks that their own batch still holds
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.names: dict[str, Name] = {}  # the unique names that are held
         self.workers: dict[WorkerID, Worker] = {}
@@ -130,16 +136,16 @@ class QueueState:
             self.kept.add(job.job_id)
         self.line_of(job).add(place(job))
         self._moved(job)
-        if job.expires is not None and job.status in UNCLAIMED:
-            self.ends_at.add((job.expires, job.job_id))
+        if end := self._end_of(job):
+            self.ends_at.add((end, job.job_id))
 
     def take(self, job_id: JobID) -> None:
         """Take a job out, if it is there."""
         if (job := self.jobs.pop(job_id, None)) is not None:
             self.line_of(job).remove(place(job))
             self._moved(job)
-            if job.expires is not None and job.status in UNCLAIMED:
-                self.ends_at.remove((job.expires, job_id))
+            if end := self._end_of(job):
+                self.ends_at.remove((end, job_id))
             self.kept.discard(job_id)
             self.until.pop(job_id, None)
 
@@ -151,6 +157,18 @@ class QueueState:
     def pending(self) -> list[Line]:
         """All lines of pending jobs."""
         return [self.lines[JobStatus.PENDING], *self.lanes.lines.values()]
+
+    def _end_of(self, job: StoredJob) -> datetime | None:
+        """When a job ends if it stays where it is: its expiry, or when it was doomed."""
+        ends = (job.expires, self.doomed.get(job.job_id)) if job.status in UNCLAIMED else ()
+        return min((end for end in ends if end is not None), default=None)
+
+    def doom(self, job: StoredJob, now: datetime) -> None:
+        """Let a waiting job end with the next exchange."""
+        self.take(job.job_id)
+        self.doomed.setdefault(job.job_id, now)
+        self.put(job)
+        self.hint()
 
     def listed(self, status: JobStatus, *, latest_first: bool = False) -> Iterator[StoredJob]:
         """Iterate over the jobs in a state, in their order."""

@@ -15,9 +15,9 @@ CHANGES: Final[Mapping[ChangeName, Capability]] = {
 }
 """The steps that can be done to one job, and the capabilities that they need."""
 CHANGEABLE: dict[ChangeName, frozenset[JobStatus]] = {
-    "cancel": frozenset({JobStatus.PENDING, JobStatus.PAUSED}),
+    "cancel": frozenset({JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING}),
     "pause": frozenset({JobStatus.PENDING}),
-    "resume": frozenset({JobStatus.PAUSED}),
+    "resume": frozenset({JobStatus.PAUSED, JobStatus.WAITING}),
     "rerun": FINISHED,
     "remove": frozenset(JobStatus) - {JobStatus.PROCESSING},
 }

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from jobsvalkey.contract import (
     FINISHED,
@@ -40,6 +40,8 @@ from jobsvalkey_conformance.marks import not_run
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 
 RETAIN_ALL = RetentionPolicy(completed_jobs=RETAIN, failed_jobs=RETAIN, cancelled_jobs=RETAIN)
+STATES: list[JobStatus] = [status for status in JobStatus if status is not JobStatus.WAITING]
+"""Those in which jobs of any driver may be: one that waits for others needs `FLOWS`."""
 PATIENCE = 10.0
 """Seconds of real time after which something that should happen counts as not having happened."""
 
@@ -207,6 +209,9 @@ class SuiteContext:
         unique: Unique | None = None,
         priority: int = 0,
         lane: str | None = None,
+        after: Sequence[JobID] = (),
+        if_failed: Literal["cancel", "run"] = "cancel",
+        batch: JobID | None = None,
     ) -> NewJob:
         """A job to push."""
         return NewJob(
@@ -216,6 +221,9 @@ class SuiteContext:
             unique=unique,
             priority=priority,
             lane=lane,
+            after=tuple(after),
+            if_failed=if_failed,
+            batch=batch,
         )
 
     async def push(
@@ -230,6 +238,8 @@ class SuiteContext:
         unique: Unique | None = None,
         priority: int = 0,
         lane: str | None = None,
+        after: Sequence[JobID] = (),
+        batch: JobID | None = None,
     ) -> JobID:
         """Push a new job."""
         job = self.job(
@@ -241,6 +251,8 @@ class SuiteContext:
             unique=unique,
             priority=priority,
             lane=lane,
+            after=after,
+            batch=batch,
         )
         assert outcomes(await driver.push([job])) == [STORED]
         return job.job_id
@@ -270,6 +282,14 @@ class SuiteContext:
             self.needs(Capability.CANCEL)
         if status is JobStatus.PAUSED:
             self.needs(Capability.RESUME)
+        if status is JobStatus.WAITING:
+            self.needs(Capability.FLOWS)
+            job_id = new_job_id()
+            job = self.job(
+                b'{"in":"waiting"}', job_id=job_id, remember=remember, keep_for=keep_for, unique=unique, batch=job_id
+            )
+            assert outcomes(await driver.push([job])) == [STORED]
+            return job_id
         request = b'{"in":"%s"}' % status.encode()
         job_id = await self.push(driver, request, remember=remember, keep_for=keep_for, unique=unique)
         if status is JobStatus.PAUSED:
@@ -312,7 +332,7 @@ class SuiteContext:
     async def one_in_each_state(self, driver: AnyDriver) -> dict[JobStatus, JobID]:
         """A new job in every state. Retention must keep them."""
         # A pending one that were there before the others would be claimed in their place.
-        states = sorted(JobStatus, key=lambda status: status is JobStatus.PENDING)
+        states = sorted(STATES, key=lambda status: status is JobStatus.PENDING)
         return {status: await self.in_state(driver, status) for status in states}
 
     @staticmethod

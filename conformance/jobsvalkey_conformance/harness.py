@@ -15,6 +15,7 @@ from jobsvalkey.contract import (
     Clock,
     DriverConfiguration,
     DurableDriver,
+    FlowDriver,
     InspectionDriver,
     JobID,
     JobStatus,
@@ -40,6 +41,7 @@ class AnyDriver(
     CleanupDriver,
     DurableDriver,
     ResultsDriver,
+    FlowDriver,
     Protocol,
 ):
     """A driver as the suite sees it: a test calls only what the capabilities that it names promise."""

@@ -1,6 +1,7 @@
 """The suite: all areas in one class."""
 
 from jobsvalkey_conformance.areas.abort import AbortTests
+from jobsvalkey_conformance.areas.batches import BatchTests
 from jobsvalkey_conformance.areas.behind import BehindTests
 from jobsvalkey_conformance.areas.cancel import CancelTests
 from jobsvalkey_conformance.areas.capabilities import CapabilityTests
@@ -15,6 +16,7 @@ from jobsvalkey_conformance.areas.exact import ExactTests
 from jobsvalkey_conformance.areas.expired import ExpiredTests
 from jobsvalkey_conformance.areas.expiry import ExpiryTests
 from jobsvalkey_conformance.areas.faults import FaultTests
+from jobsvalkey_conformance.areas.flows import FlowTests
 from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.laned import LanedTests
@@ -22,6 +24,7 @@ from jobsvalkey_conformance.areas.lanes import LaneTests
 from jobsvalkey_conformance.areas.lives import LifeTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
+from jobsvalkey_conformance.areas.parents import ParentTests
 from jobsvalkey_conformance.areas.pausing import PausingTests
 from jobsvalkey_conformance.areas.precision import PrecisionTests
 from jobsvalkey_conformance.areas.push import PushTests
@@ -54,6 +57,9 @@ class DriverConformance(
     ClockTests,
     LanedTests,
     LaneTests,
+    BatchTests,
+    ParentTests,
+    FlowTests,
     ExpiredTests,
     ExpiryTests,
     SavedTests,

@@ -45,6 +45,7 @@ from jobsvalkey.contract.driver import (
     Capability,
     CleanupDriver,
     DurableDriver,
+    FlowDriver,
     InspectionDriver,
     MetadataDriver,
     PausableDriver,
@@ -76,7 +77,9 @@ from jobsvalkey.contract.errors import (
 )
 from jobsvalkey.contract.expiry import EXPIRED, MOST_EXPIRED
 from jobsvalkey.contract.fields import refusals
+from jobsvalkey.contract.flows import MOST_CHILDREN, MOST_PARENTS, PARENT_FAILED, HoldProblem, hold_refusal
 from jobsvalkey.contract.hints import Hints
+from jobsvalkey.contract.inputs import BatchCounts, Input
 from jobsvalkey.contract.job_id import JobID, JobIDGenerator, new_job_id
 from jobsvalkey.contract.names import AnyServiceJob, JobName, JobParameters, NamedParameters, ServiceJob
 from jobsvalkey.contract.numbering import CallNames, Numbering, digest_of
@@ -99,11 +102,15 @@ __all__ = [
     "DO_NOT_RETAIN",
     "EXPIRED",
     "FINISHED",
+    "MOST_CHILDREN",
     "MOST_EXPIRED",
+    "MOST_PARENTS",
+    "PARENT_FAILED",
     "RETAIN",
     "AbortOutcome",
     "AbortableDriver",
     "AnyServiceJob",
+    "BatchCounts",
     "CallNames",
     "Cancel",
     "CancellableDriver",
@@ -123,9 +130,12 @@ __all__ = [
     "Exchanged",
     "Fail",
     "Finish",
+    "FlowDriver",
     "Hints",
+    "HoldProblem",
     "Inconsistency",
     "InconsistencyKind",
+    "Input",
     "InspectionDriver",
     "InvalidParameters",
     "JobAbandoned",
@@ -190,6 +200,7 @@ __all__ = [
     "check_sequence",
     "check_settlements",
     "digest_of",
+    "hold_refusal",
     "new_job_id",
     "refusals",
     "resolve_due",

@@ -7,6 +7,7 @@ from jobsvalkey.contract.claims import Cancel, Due, Finish, NewJob, Release, Rep
 from jobsvalkey.contract.clock import aware
 from jobsvalkey.contract.driver import Capability
 from jobsvalkey.contract.errors import PayloadTooLarge, PushTooLarge, UnsupportedOperation
+from jobsvalkey.contract.flows import MOST_PARENTS
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.lanes import check_lane, check_priority
 from jobsvalkey.contract.options import DriverConfiguration
@@ -79,7 +80,8 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
         TypeError: a request is not bytes, or an id is no `JobID`.
         ValueError: a `due` or `expires` is none that `check_due` takes, a `keep_for` none that `check_span` takes, a
-            `priority` or a `lane` none that there can be.
+            `priority` or a `lane` none that there can be; a job has too many parents, or is the callback of a batch and
+            has some.
     """
     size = 0
     largest = configuration.max_payload
@@ -103,6 +105,8 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             check_priority(item.priority)
         if item.lane is not None:
             check_lane(item.lane)
+        if item.after:
+            _check_parents(item)
     if len(items) > configuration.max_atomic_push or size > configuration.max_atomic_push_bytes:
         raise PushTooLarge(
             f"{len(items):,} jobs with {size:,} bytes are more than one atomic push takes "
@@ -110,6 +114,16 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
             "use atomic=False, or smaller pushes"
         )
     return size
+
+
+def _check_parents(item: NewJob) -> None:
+    if len(item.after) > MOST_PARENTS:
+        raise ValueError(
+            f"job {item.job_id} is to run after {len(item.after):,} jobs, and {MOST_PARENTS:,} is the most: put them "
+            "into a batch, or let jobs come between"
+        )
+    if item.batch == item.job_id:
+        raise ValueError(f"job {item.job_id} is the callback of a batch, and cannot run after other jobs as well")
 
 
 def check_settlements(settlements: Iterable[Settlement]) -> None:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from jobsvalkey.contract.durability import Durability
+from jobsvalkey.contract.inputs import BatchCounts, Input
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.unique import Unique
 
@@ -51,11 +52,11 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     unique: Unique | None = None
     """The name that the job holds alone."""
     after: tuple[JobID, ...] = ()
-    """Jobs that have to end before this one may run."""
+    """Jobs that have to end before this one may run: present, or earlier in the same push."""
     if_failed: Literal["cancel", "run"] = "cancel"
     """The fate of the job if one of those does not complete."""
     batch: JobID | None = None
-    """The callback of the batch that the job belongs to."""
+    """The callback of the batch that the job belongs to. A job that names itself is such a callback."""
     durability: Durability | None = None
     """The demand that is met before the push returns; `None`: as the driver is configured. It is not stored."""
 
@@ -134,6 +135,14 @@ class Claim(msgspec.Struct, frozen=True):
     """From -100 to 100; higher goes first."""
     lane: str | None = None
     """The lane that the job waits in while it is pending."""
+    after: tuple[JobID, ...] = ()
+    """Its parents."""
+    inputs: tuple[Input, ...] = ()
+    """Those of its parents that had ended when it was let go, in the order of `after`, with their results."""
+    batch: JobID | None = None
+    """The callback of the batch that it belongs to; of a callback its own id."""
+    members: BatchCounts | None = None
+    """Of a callback: what has become of the members of its batch."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):

@@ -88,7 +88,7 @@ class CleanupLoops(Protocol):
         if claim is not None and as_of is None:
             return cleaned  # the claim was taken away, by another cleanup perhaps
         for status in JobStatus:
-            cleanup: JobCleanup = getattr(parameters, f"{status}_jobs")
+            cleanup: JobCleanup = getattr(parameters, f"{status}_jobs", JobCleanup.DO_NOTHING)
             if claim is not None and claim.reset_attempt and cleanup.action == "rerun":
                 cleanup = JobCleanup.DO_NOTHING  # else two cleanup jobs would rerun each other for ever
             steps = self.cleanup_steps(

@@ -335,6 +335,18 @@ class ResultsDriver(Protocol):
 
 
 @runtime_checkable
+class FlowDriver(Protocol):
+    """Jobs can wait for the ends of others: of those that they come `after`, or of the members of their batch."""
+
+    async def close_batch(self, callback: JobID, *, operation: Operation | None = None) -> bool:
+        """Take the batch's own hold from its callback, which runs once all members have ended.
+
+        `False`: the callback waits no more, is absent, is none, or its batch was closed before.
+        """
+        ...
+
+
+@runtime_checkable
 class DurableDriver(Protocol):
     """The store can outlive its own process."""
 
@@ -360,6 +372,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.UNIQUE: QueueDriver,
         Capability.REPORTS: QueueDriver,
         Capability.LANES: QueueDriver,
+        Capability.FLOWS: FlowDriver,
     }
 )
 """The protocol that goes with each capability. One that adds but a field has no methods of its own."""

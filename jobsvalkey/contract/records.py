@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from jobsvalkey.contract.claims import WorkerID
+from jobsvalkey.contract.inputs import BatchCounts, Input
 from jobsvalkey.contract.job_id import JobID
 from jobsvalkey.contract.states import JobStatus
 from jobsvalkey.contract.unique import Unique
@@ -45,6 +47,16 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """From -100 to 100; higher goes first."""
     lane: str | None = None
     """The lane that it waits in while it is pending."""
+    after: tuple[JobID, ...] = ()
+    """Its parents: the jobs that it waits, or has waited, for."""
+    if_failed: Literal["cancel", "run"] = "cancel"
+    """The fate of the job if one of those does not complete."""
+    inputs: tuple[Input, ...] = ()
+    """Those of its parents that had ended when it was let go, in the order of `after`, without their results."""
+    batch: JobID | None = None
+    """The callback of the batch that it belongs to; of a callback its own id."""
+    members: BatchCounts | None = None
+    """Of a callback: what has become of the members of its batch."""
 
 
 class InconsistencyKind(StrEnum):

@@ -10,6 +10,8 @@ class JobStatus(StrEnum):
     """Waits to be claimed, now or at its due time."""
     PAUSED = "paused"
     """Set aside; keeps its due time."""
+    WAITING = "waiting"
+    """Runs once other jobs have ended: those that it comes after, or the members of its batch."""
     PROCESSING = "processing"
     """Claimed by a worker."""
     COMPLETED = "completed"

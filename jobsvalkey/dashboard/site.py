@@ -108,6 +108,7 @@ def actions_on(queue: AnyQueue, status: JobStatus) -> list[str]:
     by_state = {
         JobStatus.PENDING: ("cancel", "pause", "remove"),
         JobStatus.PAUSED: ("resume", "cancel", "remove"),
+        JobStatus.WAITING: ("resume", "cancel", "remove"),
         JobStatus.PROCESSING: ("abort",),
     }
     needed = {

@@ -72,7 +72,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
     ) -> tuple[int, bytes]:
         if cleanup.action == "nothing" or max_jobs < 1:
             return 0, _START
-        if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED):
+        if cleanup.action == "rerun" and status in (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING):
             raise ValueError(f"{status} jobs cannot be rerun: they have not run")
         age = "" if cleanup.max_age is None else wire.microseconds(cleanup.max_age)
         while True:

@@ -35,6 +35,7 @@ class TestSQLite(DriverConformance):
         "REPORTS",
         "EXPIRY",
         "LANES",
+        "FLOWS",
         "RESULTS",
         "SCHEDULING",
         "INSPECTION",

@@ -24,9 +24,10 @@ ValkeyConfiguration ValkeyJobQueue Values new_job_id retain_for retain_last
 """In `jobsvalkey`."""
 
 WRITTEN_BY_AUTHORS_OF_DRIVERS = """
-CAPABILITY_PROTOCOLS EXPIRED FINISHED MOST_EXPIRED AbortableDriver Cancel
+CAPABILITY_PROTOCOLS EXPIRED FINISHED MOST_CHILDREN MOST_EXPIRED MOST_PARENTS PARENT_FAILED AbortableDriver Cancel
 AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
-Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish Hints InspectionDriver JobIDGenerator JobPage
+BatchCounts Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish FlowDriver Hints HoldProblem Input
+InspectionDriver JobIDGenerator JobPage hold_refusal
 MetadataDriver NewJob Numbering Operation OperationRefused OrphanedCleanupParameters PausableDriver PushedIf
 QueueDriver Refusal RefusalKind
 Release Renewed Report ResultsDriver ResumableDriver Retry SchedulingDriver ServiceJob SettleOutcome Settlement

@@ -89,6 +89,16 @@ async def _expires(driver: AnyDriver, job_id: JobID) -> bool:
     ] == [job_id]
 
 
+async def _holds(driver: AnyDriver, job_id: JobID) -> bool:
+    batch = new_job_id()
+    await driver.push([NewJob(batch, b"{}", batch=batch)])
+    await driver.open_worker("worker", timedelta(hours=1))
+    before = [claim.job_id for claim in (await driver.exchange("worker", 1, (), 2)).claims]
+    is_closed = await driver.close_batch(batch)
+    after = [claim.job_id for claim in (await driver.exchange("worker", 2, (), 2)).claims]
+    return (before, is_closed, after) == ([job_id], True, [batch])
+
+
 PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
     Capability.ABORT: _aborts,
@@ -102,6 +112,7 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.RESULTS: _tells_ends,
     Capability.REPORTS: _takes_reports,
     Capability.EXPIRY: _expires,
+    Capability.FLOWS: _holds,
 }
 """The least that shows that a capability works."""
 

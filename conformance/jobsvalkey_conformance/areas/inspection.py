@@ -56,7 +56,8 @@ class InspectionTests(Suite):
         assert (stored.job_id, stored.status) == (job_id, status)
         assert stored.request is not None
         assert kit.same_time(stored.stored_at, kit.now())
-        waits, runs = status in (JobStatus.PENDING, JobStatus.PAUSED), status is JobStatus.PROCESSING
+        runs = status is JobStatus.PROCESSING
+        waits = not runs and status not in FINISHED
         assert (stored.due is not None) == (waits or runs)
         assert (stored.claimed_at is not None) == (stored.worker is not None) == runs
         assert (stored.ended_at is not None) == (status in FINISHED)

@@ -78,7 +78,9 @@ class ResumeTests(Suite):
         assert before is not None
         assert await driver.get(job_id) == before
 
-    @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PAUSED])
+    @pytest.mark.parametrize(
+        "status", [status for status in JobStatus if status not in (JobStatus.PAUSED, JobStatus.WAITING)]
+    )
     @conformance_test(Capability.RESUME, Capability.INSPECTION, Capability.CLEANUP)
     async def test_resume_only_what_is_paused_is_resumed(self, kit: SuiteContext, status: JobStatus) -> None:
         """resume otherwise is `False`, and nothing changes."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     Capability,
@@ -200,7 +201,7 @@ class SizeTests(Suite):
         ids = await many_in(kit, driver, status, 1101)
         listed = [job.job_id async for job in driver.jobs(status)]
         has_order = status is not JobStatus.PROCESSING
-        in_order = ids if status in (JobStatus.PENDING, JobStatus.PAUSED) else ids[::-1]
+        in_order = ids if status in (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING) else ids[::-1]
         assert listed == in_order if has_order else sorted(listed) == sorted(ids)
         for limit in (10, 101, 1000):
             first = [job.job_id async for job in driver.jobs(status, limit=limit)]
@@ -288,6 +289,10 @@ class SizeTests(Suite):
 
 async def many_in(kit: SuiteContext, driver: AnyDriver, status: JobStatus, size: int) -> list[JobID]:
     """So many new jobs in a state, the oldest first."""
+    if status is JobStatus.WAITING:
+        kit.needs(Capability.FLOWS)
+        jobs = [kit.job() for _ in range(size)]
+        return await push(driver, [replace(job, batch=job.job_id) for job in jobs])
     ids = await push(driver, [kit.job() for _ in range(size)])
     if status is JobStatus.PENDING:
         return ids

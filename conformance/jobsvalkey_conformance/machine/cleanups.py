@@ -48,7 +48,7 @@ class Cleanups(MachineBase):
         as_of = None if ago is None else self.clock.now() - timedelta(seconds=ago)
         others = f"{only_orphans=}, except_for={passed_over}, as_of={as_of}"
         # The store need not be asked for the one, nor for the other, which is refused whatever its number.
-        refused = action == "rerun" and state in (JobStatus.PENDING, JobStatus.PAUSED)
+        refused = action == "rerun" and state in (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING)
         numbered = numbered and action != "nothing" and not refused
         done = wanted = 250 if state is JobStatus.PROCESSING else max_jobs
         while done == wanted:

@@ -22,15 +22,16 @@ from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.machine.base import DUES, JOB_IDS, KEYS, Write
 from jobsvalkey_conformance.machine.cleanups import Cleanups
 from jobsvalkey_conformance.machine.exchanging import ExchangingMachine, workers
+from jobsvalkey_conformance.machine.flows import FlowMachine
 from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
-from jobsvalkey_conformance.machine.names import NamesMachine, expiries, names_of_jobs, queues
+from jobsvalkey_conformance.machine.names import expiries, names_of_jobs, queues
 from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, WHEN, Arguments, step
 
 dues: st.SearchStrategy[str] = st.sampled_from(DUES)
 keeps: st.SearchStrategy[int | None] = st.sampled_from([None, None, None, 10, 60, 3600])
 
 
-class LockstepMachine(ExchangingMachine, NamesMachine, Cleanups, Happenings):
+class LockstepMachine(ExchangingMachine, FlowMachine, Cleanups, Happenings):
     """The steps that can happen to the two queues."""
 
     @step(

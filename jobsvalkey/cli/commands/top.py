@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COLORS = {
     JobStatus.PENDING: "blue",
     JobStatus.PAUSED: "yellow",
+    JobStatus.WAITING: "cyan",
     JobStatus.PROCESSING: "magenta",
     JobStatus.COMPLETED: "green",
     JobStatus.FAILED: "red",

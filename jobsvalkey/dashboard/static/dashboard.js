@@ -17,7 +17,7 @@ function showNumbers(looks) {
 }
 
 function showBar(bar, look) {
-  const states = ["pending", "paused", "processing", "completed", "failed", "cancelled"];
+  const states = ["pending", "paused", "waiting", "processing", "completed", "failed", "cancelled"];
   const all = states.reduce((sum, state) => sum + look[state], 0);
   for (const part of bar.querySelectorAll("rect:not(.none)")) part.remove();
   let from = 0;

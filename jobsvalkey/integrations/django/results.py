@@ -25,6 +25,7 @@ SEPARATOR: Final = ":"
 _STATUSES = {
     JobStatus.PENDING: TaskResultStatus.READY,
     JobStatus.PAUSED: TaskResultStatus.READY,
+    JobStatus.WAITING: TaskResultStatus.READY,
     JobStatus.PROCESSING: TaskResultStatus.RUNNING,
     JobStatus.COMPLETED: TaskResultStatus.SUCCESSFUL,
     JobStatus.FAILED: TaskResultStatus.FAILED,

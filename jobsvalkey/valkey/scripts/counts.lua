@@ -1,6 +1,6 @@
 -- How many jobs are in each state.
 -- uses: layout places
--- result: the numbers of pending, paused, processing, completed, failed, cancelled jobs.
+-- result: the numbers of pending, paused, waiting, processing, completed, failed, cancelled jobs.
 -- cost: O(log n).
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
@@ -13,7 +13,7 @@ if has_fielded() then
   pending, paused = pending + redis.call('ZCARD', FIELDED), paused + redis.call('ZCARD', FIELDED_PAUSED)
 end
 return {
-  pending, paused,
+  pending, paused, has_flows() and redis.call('ZCARD', WAITING) or 0,
   redis.call('HLEN', CLAIMED) + redis.call('LLEN', PROCESSING),
   count_ended('completed'), count_ended('failed'), count_ended('cancelled'),
 }

@@ -3,6 +3,7 @@
 -- uses: keys layout
 local FIELDED = META .. '_pending'
 local FIELDED_PAUSED = META .. '_paused'
+local WAITING = META .. '_waiting'
 local LETTERS = { -- of the feature that a field of a push is for
   keep_for = 'r', expires = 'e', unique = 'u', ['until'] = 'u', otherwise = 'u',
 }
@@ -17,6 +18,7 @@ local function kept_of(state) return META .. (state == 'failed' and '_kept' or '
 local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: until when (microseconds)
 local function has_fielded() return features ~= '' and features:find(FIELDED_LETTERS) ~= nil end
 local function has_expiry() return features ~= '' and features:find('e', 1, true) ~= nil end
+local function has_flows() return features ~= '' and features:find('f', 1, true) ~= nil end
 local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fields_of(id)) == 1 end
 
 -- The fields of a job: name, value, name, value, …; none if the key holds something else.

@@ -1,0 +1,221 @@
+"""Batches: a callback that runs once all the jobs of its batch have ended."""
+
+import pytest
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    BatchCounts,
+    Capability,
+    Fail,
+    Finish,
+    JobID,
+    JobStatus,
+    NewJob,
+    RefusalKind,
+    Release,
+    StoreOutcome,
+    new_job_id,
+)
+from jobsvalkey_conformance.areas.flows import CANCELLED, LONG, PENDING, WAITING, claim_of, finish
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
+from jobsvalkey_conformance.harness import AnyDriver
+
+
+async def open_batch(kit: SuiteContext, driver: AnyDriver) -> JobID:
+    """A new callback, which its own batch holds."""
+    callback = _callback(kit)
+    assert outcomes(await driver.push([callback])) == [STORED]
+    return callback.job_id
+
+
+def _callback(kit: SuiteContext) -> NewJob:
+    job = kit.job(b"callback", due=kit.now())
+    return replace(job, batch=job.job_id)
+
+
+async def members_of(driver: AnyDriver, callback: JobID) -> BatchCounts | None:
+    """The members, as a look at the callback tells of them."""
+    stored = await driver.get(callback)
+    assert stored is not None
+    assert stored.batch == callback
+    return stored.members
+
+
+class BatchTests(Suite):
+    """`batch` and `close_batch`."""
+
+    @pytest.mark.parametrize("closed_first", [False, True])
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_batch_the_callback_runs_last(self, kit: SuiteContext, closed_first: bool) -> None:
+        """A callback runs after the last member and the closing, whichever is later, and is told the counts."""
+        driver = await kit.driver()
+        batch = await open_batch(kit, driver)
+        assert await members_of(driver, batch) == BatchCounts()
+        jobs = [kit.job(b"%d" % number, due=kit.now() - kit.unit, batch=batch) for number in range(3)]
+        await driver.push(jobs)
+        if closed_first:
+            assert await driver.close_batch(batch)
+        worker = await kit.worker(driver)
+        one, two, three = await worker.claim(9)
+        assert (one.batch, one.members) == (batch, None)
+        await worker.settle(Fail(one.job_id, one.token, b"error"), Finish(two.job_id, two.token))
+        assert await driver.status(batch) is WAITING
+        assert await members_of(driver, batch) == BatchCounts(completed=1, failed=1)
+        await worker.settle(Release(three.job_id, three.token))
+        assert await driver.status(batch) is WAITING
+        await worker.finish(await worker.claim_one())
+        if not closed_first:
+            assert await driver.status(batch) is WAITING
+            assert await driver.close_batch(batch)
+        assert await driver.close_batch(batch) is False
+        assert await driver.status(batch) is PENDING
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.batch) == (batch, batch)
+        assert claim.members == BatchCounts(completed=2, failed=1)
+        await worker.finish(claim)
+        assert await driver.validate() == []
+
+    @conformance_test(Capability.FLOWS)
+    async def test_batch_without_members(self, kit: SuiteContext) -> None:
+        """A batch that nobody has joined runs its callback when it is closed."""
+        driver = await kit.driver()
+        batch = await open_batch(kit, driver)
+        assert await kit.claimed(driver) == []
+        assert await driver.close_batch(batch)
+        _, claim = await claim_of(kit, driver, batch)
+        assert claim.members == BatchCounts()
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP, Capability.CANCEL)
+    async def test_batch_members_that_never_ran(self, kit: SuiteContext) -> None:
+        """A member that is cancelled, or removed before it ended, counts as cancelled, whatever comes later."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        batch = await open_batch(kit, driver)
+        jobs = [kit.job(due=kit.now() - kit.unit, batch=batch) for _ in range(3)]
+        await driver.push(jobs)
+        await driver.close_batch(batch)
+        assert await driver.cancel(jobs[0].job_id)
+        assert await driver.remove(jobs[1].job_id)
+        await finish(kit, driver, jobs[2].job_id)
+        for job in jobs:
+            await driver.remove(job.job_id)
+        _, claim = await claim_of(kit, driver, batch)
+        assert claim.members == BatchCounts(completed=1, cancelled=2)
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_batch_a_rerun_takes_its_count_back(self, kit: SuiteContext) -> None:
+        """A member that is rerun while the callback waits holds it again; afterwards it changes nothing."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        batch = await open_batch(kit, driver)
+        job, other = (kit.job(due=kit.now() - kit.unit, batch=batch) for _ in range(2))
+        await driver.push([job])
+        worker, claim = await claim_of(kit, driver, job.job_id)
+        await worker.settle(Fail(job.job_id, claim.token, b"error"))
+        assert await members_of(driver, batch) == BatchCounts(failed=1)
+        assert await driver.rerun(job.job_id)
+        assert await members_of(driver, batch) == BatchCounts()
+        await driver.push([other])
+        await driver.close_batch(batch)
+        claims = await worker.claim(9)
+        assert len(claims) == 2
+        await worker.finish(claims[0])
+        assert await driver.status(batch) is WAITING
+        await worker.finish(claims[1])
+        assert await driver.status(batch) is PENDING
+        assert await driver.rerun(job.job_id)
+        assert await driver.status(batch) is PENDING
+        await worker.finish(*[claim for claim in await worker.claim(9) if claim.job_id == job.job_id])
+        assert await members_of(driver, batch) == BatchCounts(completed=2)
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_batch_a_job_of_a_member_joins(self, kit: SuiteContext) -> None:
+        """While a member is unended, further jobs may join, though the batch is closed."""
+        driver = await kit.driver()
+        batch = await open_batch(kit, driver)
+        first = await kit.push(driver, batch=batch)
+        await driver.close_batch(batch)
+        worker, claim = await claim_of(kit, driver, first)
+        second = await kit.push(driver, batch=batch)
+        await worker.finish(claim)
+        assert await driver.status(batch) is WAITING
+        await finish(kit, driver, second)
+        assert await driver.status(batch) is PENDING
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CANCEL)
+    async def test_batch_that_cannot_be_joined(self, kit: SuiteContext) -> None:
+        """A batch that is absent, is none, or is decided refuses the push, of which nothing is stored."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        decided, cancelled = await open_batch(kit, driver), await open_batch(kit, driver)
+        await driver.close_batch(decided)
+        await driver.cancel(cancelled)
+        plain = await kit.push(driver, due=LONG)
+        before = await driver.counts()
+        for batch, kind in (
+            (new_job_id(), RefusalKind.UNKNOWN_PARENT),
+            (plain, RefusalKind.UNKNOWN_PARENT),
+            (decided, RefusalKind.IMPOSSIBLE),
+            (cancelled, RefusalKind.IMPOSSIBLE),
+        ):
+            answer = await driver.push([kit.job(), kit.job(batch=batch)])
+            assert outcomes(answer) == [StoreOutcome.REFUSED] * 2
+            assert answer[0].reason is not None
+            assert answer[0].reason.kind is kind
+            assert await driver.close_batch(batch) is False
+        assert await driver.counts() == before
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_batch_in_one_push(self, kit: SuiteContext) -> None:
+        """A callback and its members may be pushed together, the callback first; members may have parents."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        callback = _callback(kit)
+        first = kit.job(due=kit.now() - kit.unit, batch=callback.job_id)
+        second = kit.job(after=[first.job_id], batch=callback.job_id)
+        refused = await driver.push([first, callback])
+        assert outcomes(refused) == [StoreOutcome.REFUSED] * 2
+        assert outcomes(await driver.push([callback, first, second])) == [STORED] * 3
+        await driver.close_batch(callback.job_id)
+        worker, claim = await claim_of(kit, driver, first.job_id)
+        await worker.settle(Fail(first.job_id, claim.token, b"error"))
+        assert await driver.status(second.job_id) is CANCELLED
+        assert await members_of(driver, callback.job_id) == BatchCounts(failed=1, cancelled=1)
+        assert await driver.status(callback.job_id) is PENDING
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CANCEL, Capability.RESUME)
+    async def test_batch_a_callback_that_waits_no_more(self, kit: SuiteContext) -> None:
+        """A callback that was resumed or cancelled is not told of what ends later, nor held by what is rerun."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        resumed, cancelled = await open_batch(kit, driver), await open_batch(kit, driver)
+        jobs = [kit.job(batch=batch) for batch in (resumed, cancelled)]
+        await driver.push(jobs)
+        assert await driver.resume(resumed)
+        assert await driver.cancel(cancelled)
+        worker = await kit.worker(driver)
+        callback, *claims = await worker.claim(9)
+        assert (callback.job_id, callback.members) == (resumed, BatchCounts())
+        await worker.finish(*claims)
+        assert await members_of(driver, cancelled) == BatchCounts()
+        assert await driver.status(cancelled) is JobStatus.CANCELLED
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_batch_another_of_the_same_id(self, kit: SuiteContext) -> None:
+        """Members of a batch that was removed are no members of a later one of its id."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        batch = await open_batch(kit, driver)
+        old = await kit.push(driver, batch=batch, due=kit.now() - kit.unit)
+        assert await driver.remove(batch)
+        callback = replace(kit.job(job_id=batch), batch=batch)
+        assert outcomes(await driver.push([callback])) == [STORED]
+        await kit.push(driver, batch=batch, due=LONG)
+        await driver.close_batch(batch)
+        await finish(kit, driver, old)
+        assert await members_of(driver, batch) == BatchCounts()
+        assert await driver.status(batch) is WAITING
+
+    @conformance_test(Capability.FLOWS)
+    async def test_batch_a_callback_has_no_parents(self, kit: SuiteContext) -> None:
+        """A callback that is to run after other jobs as well is a `ValueError`."""
+        driver = await kit.driver()
+        parent = await kit.push(driver, keep_for=LONG)
+        job_id = new_job_id()
+        with pytest.raises(ValueError, match="callback"):
+            await driver.push([kit.job(job_id=job_id, after=[parent], batch=job_id)])

@@ -1,0 +1,214 @@
+"""The jobs that others may run after."""
+
+import pytest
+
+from jobsvalkey.contract import (
+    MOST_CHILDREN,
+    MOST_PARENTS,
+    Capability,
+    Input,
+    JobStatus,
+    RefusalKind,
+    StoreOutcome,
+    Unique,
+    new_job_id,
+)
+from jobsvalkey_conformance.areas.flows import CANCELLED, COMPLETED, FAILED, LONG, PENDING, WAITING, claim_of, finish
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
+
+
+class ParentTests(Suite):
+    """Which parents a job may have."""
+
+    @pytest.mark.parametrize("ended", [False, True])
+    @conformance_test(Capability.FLOWS, Capability.RESULTS, Capability.INSPECTION)
+    async def test_flow_a_parent_of_an_earlier_push(self, kit: SuiteContext, ended: bool) -> None:
+        """A parent that is kept may be older than the push: whether it has ended or not makes no difference."""
+        driver = await kit.driver()
+        parent = await kit.push(driver, keep_for=kit.unit * 2)
+        if ended:
+            await finish(kit, driver, parent, b"result")
+        child = await kit.push(driver, after=[parent])
+        assert await driver.status(child) is (PENDING if ended else WAITING)
+        if not ended:
+            await finish(kit, driver, parent, b"result")
+        await kit.advance(kit.unit * 3)
+        assert await driver.status(parent) is None
+        _, claim = await claim_of(kit, driver, child)
+        assert claim.inputs == (Input(parent, COMPLETED, b"result"),)
+
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED, JobStatus.PROCESSING])
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_a_parent_that_the_policy_keeps(self, kit: SuiteContext, status: JobStatus) -> None:
+        """A plain job becomes a parent, wherever it is, if the retention policy keeps what ends."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        parent = await kit.push(driver)
+        worker = await kit.worker(driver)
+        claims = await worker.claim() if status is JobStatus.PROCESSING else []
+        if status is JobStatus.PAUSED:
+            kit.needs(Capability.RESUME)
+            assert await driver.pause(parent)
+        child = await kit.push(driver, after=[parent])
+        assert await driver.status(parent) is status
+        if status is JobStatus.PAUSED:
+            assert await kit.claimed(driver) == []
+            assert await driver.resume(parent)
+        if not claims:
+            claims = await worker.claim(2)
+        assert [claim.job_id for claim in claims] == [parent]
+        await worker.finish(*claims)
+        assert await driver.status(child) is PENDING
+        assert await driver.validate() == []
+
+    @pytest.mark.parametrize("status", [FAILED, CANCELLED])
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_a_parent_that_has_failed_already(self, kit: SuiteContext, status: JobStatus) -> None:
+        """A child of a job that has ended otherwise ends with the next exchange; a finalizer is due at once."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        parent = await kit.in_state(driver, status)
+        child, final = kit.job(after=[parent]), kit.job(after=[parent], if_failed="run")
+        await driver.push([child, final])
+        assert await driver.status(child.job_id) is WAITING
+        assert await kit.claimed(driver) == [final.job_id]
+        assert await driver.status(child.job_id) is CANCELLED
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_parents_that_cannot_be(self, kit: SuiteContext) -> None:
+        """An unknown parent, or one that may be gone when it ends, refuses the push, of which nothing is stored."""
+        driver = await kit.driver()
+        parent = await kit.push(driver)
+        before, unknown = await driver.counts(), new_job_id()
+        for after, kind in (
+            ([unknown], RefusalKind.UNKNOWN_PARENT),
+            ([parent], RefusalKind.IMPOSSIBLE),
+        ):
+            first, child = kit.job(), kit.job(after=after)
+            answer = await driver.push([first, child])
+            assert outcomes(answer) == [StoreOutcome.REFUSED] * 2
+            assert all(pushed.reason and pushed.reason.kind is kind for pushed in answer)
+            assert str(after[0]) in (answer[0].reason.message if answer[0].reason else "")
+        later = kit.job()
+        (refused, _) = await driver.push([kit.job(after=[later.job_id]), later])
+        assert refused.reason is not None
+        assert refused.reason.kind is RefusalKind.UNKNOWN_PARENT
+        itself = new_job_id()
+        assert outcomes(await driver.push([kit.job(job_id=itself, after=[itself])])) == [StoreOutcome.REFUSED]
+        assert await driver.counts() == before
+        assert await kit.claimed(driver) == [parent]
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_a_refusal_is_an_answer(self, kit: SuiteContext) -> None:
+        """A repeat of a push that was refused is refused, though its parent is there by then."""
+        driver, number = await kit.driver(), kit.operations()
+        parent, operation = kit.job(keep_for=LONG), number()
+        child = kit.job(after=[parent.job_id])
+        first = await driver.push([child], operation=operation)
+        assert outcomes(first) == [StoreOutcome.REFUSED]
+        await driver.push([parent])
+        assert await driver.push([child], operation=operation) == first
+        assert await driver.status(child.job_id) is None
+        assert outcomes(await driver.push([child], operation=number())) == [STORED]
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_a_push_again(self, kit: SuiteContext) -> None:
+        """A flow that is pushed twice is there once: what is a duplicate is not asked for its parents."""
+        driver = await kit.driver()
+        parent = kit.job(remember=True)
+        child = kit.job(remember=True, after=[parent.job_id])
+        await driver.push([parent, child])
+        await finish(kit, driver, parent.job_id)
+        assert await driver.status(parent.job_id) is None
+        assert outcomes(await driver.push([parent, child])) == [DUPLICATE] * 2
+        assert outcomes(await driver.push([child])) == [DUPLICATE]
+        assert await kit.claimed(driver) == [child.job_id]
+
+    @conformance_test(Capability.FLOWS, Capability.UNIQUE, Capability.INSPECTION)
+    async def test_flow_a_duplicate_stands_for_its_holder(self, kit: SuiteContext) -> None:
+        """A parent that is not stored, since its name is held, stands for the job that holds it."""
+        driver = await kit.driver()
+        holder = await kit.push(driver, unique=Unique("name"), keep_for=LONG)
+        twice = kit.job(unique=Unique("name"))
+        child = kit.job(after=[twice.job_id, holder])
+        assert outcomes(await driver.push([twice, child])) == [DUPLICATE, STORED]
+        stored = await driver.get(child.job_id)
+        assert stored is not None
+        assert (stored.status, stored.after) == (WAITING, (holder,))
+        await finish(kit, driver, holder)
+        assert await kit.claimed(driver) == [child.job_id]
+
+    @conformance_test(Capability.FLOWS, Capability.UNIQUE, Capability.INSPECTION)
+    async def test_flow_a_job_with_parents_is_not_replaced(self, kit: SuiteContext) -> None:
+        """A job with parents takes nobody's place, and nobody takes its: the push is a duplicate."""
+        driver = await kit.driver()
+        name = Unique("name", otherwise="replace")
+        parent = await kit.push(driver, keep_for=LONG)
+        child = await kit.push(driver, b"first", after=[parent], unique=name)
+        (skipped,) = await driver.push([kit.job(b"second", unique=name)])
+        assert (skipped.outcome, skipped.job_id) == (DUPLICATE, child)
+        await finish(kit, driver, parent)
+        (skipped,) = await driver.push([kit.job(b"second", unique=name)])
+        assert (skipped.outcome, skipped.job_id) == (DUPLICATE, child)
+        _, claim = await claim_of(kit, driver, child)
+        assert claim.request == b"first"
+        other = await kit.push(driver, b"first", unique=Unique("other"))
+        (skipped,) = await driver.push([kit.job(after=[parent], unique=Unique("other", otherwise="replace"))])
+        assert (skipped.outcome, skipped.job_id) == (DUPLICATE, other)
+
+    @conformance_test(Capability.FLOWS, Capability.RESULTS, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_flow_each_child_has_the_result_of_its_run(self, kit: SuiteContext) -> None:
+        """A child that is pushed after a rerun of its parent waits for it; the others keep what they were told."""
+        driver = await kit.driver()
+        parent = await kit.push(driver, keep_for=LONG)
+        old = kit.job(after=[parent], due=kit.unit)
+        await driver.push([old])
+        await finish(kit, driver, parent, b"first")
+        assert await driver.rerun(parent)
+        new = kit.job(after=[parent], due=kit.unit * 2)
+        await driver.push([new])
+        assert await driver.status(new.job_id) is WAITING
+        await finish(kit, driver, parent, b"second")
+        await kit.advance(kit.unit * 2)
+        worker = await kit.worker(driver)
+        one, other = await worker.claim(2)
+        assert one.inputs == (Input(parent, COMPLETED, b"first"),)
+        assert other.inputs == (Input(parent, COMPLETED, b"second"),)
+
+    @conformance_test(Capability.FLOWS, Capability.SCHEDULING, Capability.INSPECTION)
+    async def test_flow_push_if(self, kit: SuiteContext) -> None:
+        """`push_if` takes a job with parents; a refusal leaves the metadata as it was."""
+        driver = await kit.driver()
+        parent = await kit.push(driver, keep_for=LONG)
+        refused = await driver.push_if(kit.job(after=[new_job_id()]), "key", None, b"1")
+        assert refused.outcome is StoreOutcome.REFUSED
+        assert refused.reason is not None
+        assert refused.reason.kind is RefusalKind.UNKNOWN_PARENT
+        stored = await driver.push_if(kit.job(after=[parent]), "key", None, b"1")
+        assert stored.outcome is STORED
+        assert await driver.status(stored.job_id) is WAITING
+
+    @conformance_test(Capability.FLOWS)
+    async def test_flow_how_many_parents_and_children(self, kit: SuiteContext) -> None:
+        """A job has up to 1,000 parents, and a parent up to 1,000 jobs that wait for it."""
+        driver = await kit.driver(max_atomic_push=2 * MOST_PARENTS)
+        parents = [kit.job() for _ in range(MOST_PARENTS + 1)]
+        ids = [parent.job_id for parent in parents]
+        with pytest.raises(ValueError, match="is the most"):
+            await driver.push([*parents, kit.job(after=ids)])
+        child = kit.job(after=ids[1:], due=kit.unit)
+        assert set(outcomes(await driver.push([*parents[1:], child]))) == {STORED}
+        top = kit.job(keep_for=LONG, due=LONG)
+        first = [kit.job(after=[top.job_id], due=LONG) for _ in range(MOST_CHILDREN)]
+        assert set(outcomes(await driver.push([top, *first]))) == {STORED}
+        (refused,) = await driver.push([kit.job(after=[top.job_id])])
+        assert refused.reason is not None
+        assert refused.reason.kind is RefusalKind.IMPOSSIBLE
+        worker = await kit.worker(driver)
+        claims = await worker.claim(MOST_PARENTS + 1)
+        assert len(claims) == MOST_PARENTS
+        await worker.finish(*claims[1:])
+        await kit.advance(kit.unit)
+        assert await worker.claim() == []
+        await worker.finish(claims[0])
+        last = await worker.claim_one()
+        assert [each.job_id for each in last.inputs] == ids[1:]
