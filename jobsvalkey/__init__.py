@@ -79,9 +79,11 @@ from jobsvalkey.runtime import (
     Push,
     RecordPage,
     RetryStrategy,
+    RunRecord,
     Task,
     TaskWithOptions,
     Values,
+    WorkerRecord,
 )
 from jobsvalkey.scheduling import (
     Accuracy,
@@ -184,6 +186,7 @@ __all__ = [
     "Retention",
     "RetentionPolicy",
     "RetryStrategy",
+    "RunRecord",
     "Schedule",
     "ScheduledJob",
     "Scheduler",
@@ -201,6 +204,7 @@ __all__ = [
     "ValkeyConfiguration",
     "ValkeyJobQueue",
     "Values",
+    "WorkerRecord",
     "new_job_id",
     "retain_for",
     "retain_last",

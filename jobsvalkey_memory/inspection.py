@@ -13,6 +13,7 @@ from jobsvalkey.contract import (
     JobStatus,
     Load,
     StoredJob,
+    StoredWorker,
     aware,
 )
 from jobsvalkey_memory.line import Place
@@ -79,6 +80,15 @@ class InspectionRows(Steps[ClockT_co]):
             workers=sum(holder.expires > now for holder in self.state.workers.values()),
             is_paused=self.state.is_paused,
         )
+
+    async def workers(self) -> list[StoredWorker]:
+        """Return those that live, and those that hold claims."""
+        now = self.now()
+        return [
+            StoredWorker(worker, holder.about, holder.expires, len(holder.claims))
+            for worker, holder in sorted(self.state.workers.items())
+            if holder.expires > now or holder.claims
+        ]
 
     async def validate(self) -> list[Inconsistency]:
         """Find lost requests, and what lies in their place. No other damage can be done here."""

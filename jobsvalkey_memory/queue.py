@@ -31,6 +31,7 @@ from jobsvalkey.contract import (
     StoredJob,
     StoreOutcome,
     WorkerID,
+    check_about,
     check_push,
     check_reports,
     check_sequence,
@@ -232,8 +233,10 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         """Make the worker known, with a lock."""
+        check_about(about)
         now = self.now()
-        self.state.workers.setdefault(worker, Worker(now, self.state.hints)).expires = now + hold_for
+        holder = self.state.workers.setdefault(worker, Worker(now, self.state.hints))
+        holder.expires, holder.about = now + hold_for, about
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the lock, even an expired one; return what is still held. A worker that leaves goes on leaving."""

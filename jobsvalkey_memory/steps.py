@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     EXPIRED,
     MOST_EXPIRED,
+    MOST_RUNS,
     PARENT_FAILED,
     RETAIN,
     Cancel,
@@ -34,6 +35,7 @@ from jobsvalkey.contract import (
     Settlement,
     SettleOutcome,
     StoredJob,
+    StoredRun,
     StoreOutcome,
     SystemClock,
     Unique,
@@ -41,6 +43,7 @@ from jobsvalkey.contract import (
     WorkerID,
     check_sequence,
     digest_of,
+    first_line,
     resolve_due,
 )
 from jobsvalkey.contract.option_types import check_option
@@ -158,7 +161,8 @@ class Steps(Holds, Generic[ClockT_co]):
         """End a claim of no more use: the job is pending again, or cancelled if its end is asked for."""
         is_aborted = token in holder.aborts
         job = self._unclaim(holder, token)
-        job = replace(job, recoveries=job.recoveries + died)
+        if died:
+            job = self._with_run(replace(job, recoveries=job.recoveries + 1), now, None)
         if is_aborted:
             self._end_job(job, JobStatus.CANCELLED, now)
         else:
@@ -249,7 +253,7 @@ class Steps(Holds, Generic[ClockT_co]):
         if job is None or job.unique is None or job.unique.key != key:
             return False  # it runs, or has ended; a name that it has for a time may name another job of its id, too
         job = replace(job, request=item.request, due=resolve_due(item.due, now), **_fields(item, now))
-        job = self._forget_reports(replace(job, error=None, recoveries=0, reset_attempt=False))
+        job = self._forget_reports(replace(job, error=None, recoveries=0, reset_attempt=False, runs=()))
         self.state.broken.discard(holder)
         self.state.pushed.append(job)
         self.state.take_name(job, now)
@@ -288,6 +292,8 @@ class Steps(Holds, Generic[ClockT_co]):
             return SettleOutcome.BROKEN
         is_aborted = settlement.token in holder.aborts
         job = self._unclaim(holder, settlement.token)
+        if isinstance(settlement, Fail) or (isinstance(settlement, Retry) and not is_aborted and settlement.error):
+            job = self._with_run(job, now, settlement.error)
         match settlement:
             case Finish(result=result):
                 self._end_job(replace(job, result=result), JobStatus.COMPLETED, now)
@@ -304,6 +310,11 @@ class Steps(Holds, Generic[ClockT_co]):
             case Release():
                 self._enter(job)
         return SettleOutcome.SETTLED
+
+    def _with_run(self, job: StoredJob, now: datetime, error: bytes | None) -> StoredJob:
+        """The job with one run more that came to no good end; without an error its worker has died."""
+        run = StoredRun(now, job.worker or "", error and first_line(error))
+        return replace(job, runs=(run, *job.runs)[:MOST_RUNS])
 
     def _retention(self, status: JobStatus) -> Retention:
         return self.configuration.retention_policy.of(status)

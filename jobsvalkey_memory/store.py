@@ -48,6 +48,7 @@ class Worker:
     leaving: bool = False
     aborts: set[bytes] = field(default_factory=set[bytes])
     """Tokens of held claims whose end is asked for."""
+    about: bytes = b""
     has_news: bool = False
     """Whether an end was asked for since the worker last looked."""
     listening: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])

@@ -36,6 +36,7 @@ from jobsvalkey_conformance.areas.results import ResultTests
 from jobsvalkey_conformance.areas.resume import ResumeTests
 from jobsvalkey_conformance.areas.retention import RetentionTests
 from jobsvalkey_conformance.areas.retry import RetryTests
+from jobsvalkey_conformance.areas.runs import RunTests
 from jobsvalkey_conformance.areas.saved import SavedTests
 from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
@@ -71,6 +72,7 @@ class DriverConformance(
     ResultTests,
     CleanupTests,
     RetentionTests,
+    RunTests,
     InspectionTests,
     SchedulingTests,
     MetadataTests,

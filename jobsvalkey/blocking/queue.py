@@ -234,6 +234,9 @@ class BlockingJobQueue(Blocking[D_co]):
     @waits_for(JobQueue.page)
     def page(self) -> None: ...
 
+    @waits_for(JobQueue.workers)
+    def workers(self) -> None: ...
+
     @waits_for(JobQueue.load)
     def load(self) -> None: ...
 

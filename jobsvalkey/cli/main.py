@@ -23,6 +23,7 @@ from jobsvalkey.cli.commands import (
     top,
     validate,
     worker,
+    workers,
 )
 from jobsvalkey.cli.connection import debugging
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage, describe, one_line
@@ -45,6 +46,7 @@ app.command()(push.push)
 app.command()(info.info)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
+app.add_typer(workers.app, name="workers")
 app.command()(cleanup.cleanup)
 app.command()(validate.validate)
 app.add_typer(schedule.app, name="schedule")

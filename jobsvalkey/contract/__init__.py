@@ -1,6 +1,7 @@
 """A driver's contract: protocols, states, claims, options, names, errors, clock. Imports nothing of the project."""
 
 from jobsvalkey.contract.checks import (
+    check_about,
     check_bytes,
     check_due,
     check_expiry,
@@ -92,8 +93,9 @@ from jobsvalkey.contract.options import (
     retain_for,
     retain_last,
 )
-from jobsvalkey.contract.overview import JobPage, Load
+from jobsvalkey.contract.overview import JobPage, Load, StoredWorker
 from jobsvalkey.contract.records import Inconsistency, InconsistencyKind, StoredJob
+from jobsvalkey.contract.runs import LONGEST_LINE, MOST_RUNS, StoredRun, first_line
 from jobsvalkey.contract.states import FINISHED, JobStatus
 from jobsvalkey.contract.unique import Unique
 
@@ -102,9 +104,11 @@ __all__ = [
     "DO_NOT_RETAIN",
     "EXPIRED",
     "FINISHED",
+    "LONGEST_LINE",
     "MOST_CHILDREN",
     "MOST_EXPIRED",
     "MOST_PARENTS",
+    "MOST_RUNS",
     "PARENT_FAILED",
     "RETAIN",
     "AbortOutcome",
@@ -182,6 +186,8 @@ __all__ = [
     "StoreOutcome",
     "StoreUnavailable",
     "StoredJob",
+    "StoredRun",
+    "StoredWorker",
     "SystemClock",
     "Unique",
     "UnknownJob",
@@ -190,6 +196,7 @@ __all__ = [
     "WorkerClosed",
     "WorkerID",
     "aware",
+    "check_about",
     "check_bytes",
     "check_due",
     "check_expiry",
@@ -200,6 +207,7 @@ __all__ = [
     "check_sequence",
     "check_settlements",
     "digest_of",
+    "first_line",
     "hold_refusal",
     "new_job_id",
     "refusals",

@@ -15,6 +15,8 @@ from jobsvalkey.contract.spans import LONGEST_DELAY, check_span
 
 LARGEST_PROGRESS = 1024
 """Bytes that a progress may have."""
+LARGEST_ABOUT = 1024
+"""Bytes that the description of a worker may have."""
 # A year from what a datetime can hold, on either side: stores round, and whoever reads a time may show it as local.
 _FIRST_DUE, _END_OF_DUE = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -181,6 +183,21 @@ def check_reports(
                     f"the {what} of job {report.job_id} has {len(value):,} bytes, more than the {largest:,} that it "
                     "may have: store large data elsewhere and report a reference"
                 )
+
+
+def check_about(about: bytes) -> bytes:
+    """Return `about` if it can be the description of a worker.
+
+    Raises:
+        PayloadTooLarge: it is larger than 1 KiB.
+        TypeError: it is not bytes.
+    """
+    if len(check_bytes(about, "the description of a worker")) > LARGEST_ABOUT:
+        raise PayloadTooLarge(
+            f"the description of a worker has {len(about):,} bytes, more than the {LARGEST_ABOUT:,} that it may have: "
+            "name what it runs on, and no more"
+        )
+    return about
 
 
 OWN_KEYS = ("worker.", "_claims.", "_job.", "_news.", "_producer.", "_worker.")

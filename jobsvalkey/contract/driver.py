@@ -119,7 +119,11 @@ class QueueDriver(Protocol):
         ...
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
-        """Make a worker known, with an active lock for `hold_for`. `about` describes it; a driver need not keep it."""
+        """Make a worker known, with an active lock for `hold_for`. `about` describes it for `workers`.
+
+        Raises:
+            PayloadTooLarge: `about` is larger than 1 KiB.
+        """
         ...
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, runtime_checkable
 
 from jobsvalkey.contract.job_id import JobID
-from jobsvalkey.contract.overview import JobPage, Load
+from jobsvalkey.contract.overview import JobPage, Load, StoredWorker
 from jobsvalkey.contract.records import Inconsistency, StoredJob
 from jobsvalkey.contract.states import JobStatus
 
@@ -45,6 +45,10 @@ class InspectionDriver(Protocol):
 
     async def load(self) -> Load:
         """Return how much there is to do, as it was at one moment, in a time that does not grow with the queue."""
+        ...
+
+    async def workers(self) -> list[StoredWorker]:
+        """Return the workers whose lock has not run out, and those that hold claims, in the order of their ids."""
         ...
 
     async def validate(self) -> list[Inconsistency]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from jobsvalkey.contract.claims import WorkerID
 from jobsvalkey.contract.records import StoredJob
 
 
@@ -24,6 +25,19 @@ class Load:
     """Workers whose lock has not run out."""
     is_paused: bool
     """Whether the queue as a whole is paused, so that nothing is claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWorker:
+    """A worker as a driver stores it."""
+
+    worker: WorkerID
+    about: bytes
+    """The description that was given when it was opened last; empty if there was none."""
+    lock_ends: datetime
+    """When its lock runs out; in the past if it has."""
+    claims: int
+    """How many jobs it has."""
 
 
 class JobPage(NamedTuple):

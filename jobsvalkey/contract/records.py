@@ -10,6 +10,7 @@ import msgspec
 from jobsvalkey.contract.claims import WorkerID
 from jobsvalkey.contract.inputs import BatchCounts, Input
 from jobsvalkey.contract.job_id import JobID
+from jobsvalkey.contract.runs import StoredRun
 from jobsvalkey.contract.states import JobStatus
 from jobsvalkey.contract.unique import Unique
 
@@ -57,6 +58,8 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """The callback of the batch that it belongs to; of a callback its own id."""
     members: BatchCounts | None = None
     """Of a callback: what has become of the members of its batch."""
+    runs: tuple[StoredRun, ...] = ()
+    """The last eight of its runs that failed or were recovered from a dead worker, the latest first."""
 
 
 class InconsistencyKind(StrEnum):

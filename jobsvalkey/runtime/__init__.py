@@ -10,13 +10,14 @@ from jobsvalkey.runtime.partitioned import PartitionedQueue
 from jobsvalkey.runtime.processor import Processor, ProcessorState
 from jobsvalkey.runtime.progress import Progress
 from jobsvalkey.runtime.queue import JobQueue
-from jobsvalkey.runtime.record import JobRecord
+from jobsvalkey.runtime.record import JobRecord, RunRecord
 from jobsvalkey.runtime.results import JobCancelled, JobDone, JobFailed, JobGone
 from jobsvalkey.runtime.retry import ExponentialJitter, NoRetry, RetryStrategy
 from jobsvalkey.runtime.runner import JobRunner
 from jobsvalkey.runtime.state import GIVEN
 from jobsvalkey.runtime.task import Task, TaskWithOptions
 from jobsvalkey.runtime.values import Values
+from jobsvalkey.runtime.worker_record import WorkerRecord
 
 __all__ = [
     "GIVEN",
@@ -46,7 +47,9 @@ __all__ = [
     "Push",
     "RecordPage",
     "RetryStrategy",
+    "RunRecord",
     "Task",
     "TaskWithOptions",
     "Values",
+    "WorkerRecord",
 ]

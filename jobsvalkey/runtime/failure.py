@@ -33,14 +33,16 @@ class JobError:
 
 
 def encode_error(error: BaseException, attempt: int) -> bytes:
-    """The record of `error`, as JSON of bounded size."""
-    return msgspec.json.encode(JobError(type_of(error), message_of(error), traceback_of(error), attempt))
+    """The record of `error`, of bounded size: a line with its type and message, and all of it as JSON."""
+    record = JobError(type_of(error), message_of(error), traceback_of(error), attempt)
+    line = f"{record.type}: {record.message}".splitlines()[0]
+    return line.encode() + b"\n" + msgspec.json.encode(record)
 
 
 def decode_error(record: bytes) -> JobError:
     """The error that was recorded; one from another library becomes the message of an error without a type."""
     try:
-        return msgspec.json.decode(record, type=JobError)
+        return msgspec.json.decode(record[record.find(b"\n") + 1 :], type=JobError)
     except (msgspec.DecodeError, ValueError):
         return JobError("", record.decode("utf-8", "replace"), "", 0)
 

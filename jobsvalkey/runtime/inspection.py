@@ -9,6 +9,7 @@ from jobsvalkey.contract import Capability, JobID, JobStatus, Load, QueueDriver
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.capabilities import InspectionQueueDriver, require
 from jobsvalkey.runtime.record import JobRecord
+from jobsvalkey.runtime.worker_record import WorkerRecord
 
 D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 
@@ -116,6 +117,15 @@ class JobInspection(Generic[D_co]):
             if cursor is None:
                 break
         return RecordPage(records, cursor, looked_at)
+
+    async def workers(self: "JobInspection[InspectionQueueDriver]") -> list[WorkerRecord]:
+        """Return the workers of this queue that live, and the dead ones whose jobs are not recovered yet.
+
+        Swift workers are not among them.
+        """
+        require(self._driver, self._capabilities, Capability.INSPECTION)
+        found = map(WorkerRecord.from_stored, await self._driver.workers())
+        return sorted(found, key=lambda each: (each.host or "", each.process or 0, each.id))
 
     async def load(self: "JobInspection[InspectionQueueDriver]") -> Load:
         """Return how much there is to do: for autoscalers and probes. It costs the same however many jobs there are."""

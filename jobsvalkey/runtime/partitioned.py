@@ -28,6 +28,7 @@ from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registration import JobRegistration
 from jobsvalkey.runtime.result_values import UNDECLARED
 from jobsvalkey.runtime.results import JobDone
+from jobsvalkey.runtime.worker_record import WorkerRecord
 
 T = TypeVar("T")
 _DEFAULT_OPTIONS = JobOptions()
@@ -226,6 +227,10 @@ class PartitionedQueue(JobRegistration):
     async def load(self) -> list[Load]:
         """Return how much there is to do at each part, in their order."""
         return await asyncio.gather(*(queue.load() for queue in self.partitions))
+
+    async def workers(self) -> list[list[WorkerRecord]]:
+        """Return the workers of each part, in their order. One that serves all parts is at each of them."""
+        return await asyncio.gather(*(queue.workers() for queue in self.partitions))
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[JobRecord]:
         """Iterate over the jobs in a state, one part after the other, each in the order of `JobQueue.jobs`."""

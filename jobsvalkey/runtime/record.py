@@ -11,6 +11,18 @@ from jobsvalkey.runtime.progress import Progress, decode_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run of a job that failed, or whose worker died."""
+
+    at: datetime
+    """When it failed, or when it was found that the worker had died."""
+    worker: WorkerID
+    """Who had the job."""
+    error: str | None
+    """Type and message of the error, in a line; `None` if the worker died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """A job as it is now. All times are in UTC.
 
@@ -54,6 +66,8 @@ class JobRecord:
     """When it is cancelled if no worker has it; `None`: never."""
     progress: Progress | None = None
     """The progress that its handler has noted last; of a job that has not ended."""
+    runs: tuple[RunRecord, ...] = ()
+    """The last eight runs that failed, or whose worker died, the latest first; also of a job that was rerun since."""
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":
@@ -86,4 +100,12 @@ class JobRecord:
             unique=job.unique,
             expires=job.expires,
             progress=None if job.progress is None else decode_progress(job.progress),
+            runs=tuple(
+                RunRecord(
+                    at=run.at,
+                    worker=run.worker,
+                    error=None if run.error is None else run.error.decode("utf-8", "replace"),
+                )
+                for run in job.runs
+            ),
         )

@@ -4,11 +4,11 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
-from jobsvalkey.contract import FINISHED, JobID, JobPage, JobStatus, Load, StoredJob
+from jobsvalkey.contract import FINISHED, JobID, JobPage, JobStatus, Load, StoredJob, StoredWorker
 from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Argument
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.scripting import COUNTS, LOAD, PAGE, READ
+from jobsvalkey.valkey.scripting import COUNTS, LOAD, PAGE, READ, WORKERS
 from jobsvalkey.valkey.words import Page, Read
 
 PAGE_SIZE = 250
@@ -45,6 +45,13 @@ class ValkeyInspection(ValkeyBase):
             workers=workers,
             is_paused=paused == 1,
         )
+
+    async def workers(self) -> list[StoredWorker]:
+        """Return the workers whose lock has not run out, and those that hold claims, in the order of their ids.
+
+        Swift workers are none of them.
+        """
+        return wire.stored_workers(await self._read(WORKERS, []))
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
         """Iterate over the jobs in a state, in chunks: pending and paused by due time, finished by end, latest first.

@@ -16,6 +16,7 @@ from jobsvalkey.contract import (
     StoreUnavailable,
     WorkerClosed,
     WorkerID,
+    check_about,
     check_push,
     check_reports,
     check_sequence,
@@ -102,12 +103,13 @@ class ValkeyQueueing(ValkeyBase):
         return wire.exchanged(reply)
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
-        """Make a worker known, with an active lock for `hold_for`.
+        """Make a worker known, with an active lock for `hold_for`, and describe it for `workers`.
 
         Raises:
+            PayloadTooLarge: `about` is larger than 1 KiB.
             StoreUnavailable: no answer within `operation_timeout`.
         """
-        await self._hold(worker, hold_for, is_open=False)
+        await self._hold(worker, hold_for, b"1" + check_about(about))
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the worker's lock to `hold_for` from now, and return the claims that it holds.
@@ -119,7 +121,7 @@ class ValkeyQueueing(ValkeyBase):
             StoreUnavailable: no answer within `operation_timeout`, or in a part of `hold_for`: ask again.
         """
         try:
-            tokens, aborts = await self._hold(worker, hold_for, is_open=True, leaving=leaving)
+            tokens, aborts = await self._hold(worker, hold_for, leaving=leaving)
         except WorkerClosed:
             await self._session().end_exchanges(worker)
             raise
@@ -162,7 +164,9 @@ class ValkeyQueueing(ValkeyBase):
         # Not on the channel of renewals, which must not wait.
         return await session.control.call(RECOVER, words, patience=session.patience)
 
-    async def _hold(self, worker: WorkerID, hold_for: timedelta, *, is_open: bool, leaving: bool = False) -> Reply:
+    async def _hold(
+        self, worker: WorkerID, hold_for: timedelta, opening: bytes = b"", *, leaving: bool = False
+    ) -> Reply:
         session = self._session()
         seconds = hold_for.total_seconds()
         # A reply that is lost is missed early enough to ask once more, and more than once, before the lock runs out.
@@ -171,7 +175,7 @@ class ValkeyQueueing(ValkeyBase):
         words = Renew(
             worker=worker,
             hold=wire.microseconds(hold_for),
-            open="" if is_open else "1",
+            open=opening,
             leaving="1" if leaving else "",
             listener=session.name,
         )

@@ -28,6 +28,8 @@ from jobsvalkey.contract import (
     Settlement,
     SettleOutcome,
     StoredJob,
+    StoredRun,
+    StoredWorker,
     StoreOutcome,
     Unique,
 )
@@ -304,5 +306,28 @@ def stored_job(reply: Reply) -> StoredJob | None:
         error=error,
         result=more[0] if more else None,
         progress=_by_name(more[1:]).get(b"progress"),
+        runs=tuple(_runs(_by_name(more[1:]).get(b"runs", b""))),
         **_fields(more[1:]),
+    )
+
+
+def _runs(lines: bytes) -> Iterator[StoredRun]:
+    """The runs of a job that came to no good end; a line that somebody has spoiled is none."""
+    for line in lines.splitlines():
+        time, _, rest = line.partition(b" ")
+        worker, failed, error = rest.partition(b" ")
+        if (at := from_microseconds(time)) is not None:
+            yield StoredRun(at, unquote(worker.decode(errors="replace")), error if failed else None)
+
+
+def stored_workers(reply: Reply) -> list[StoredWorker]:
+    """The workers, as the script returns them, in the order of their ids."""
+    words = iter(reply)
+    found = zip(words, words, words, words, strict=True)
+    return sorted(
+        (
+            StoredWorker(worker.decode(errors="replace"), about, from_microseconds(ends) or _EPOCH, int(claims))
+            for worker, about, ends, claims in found
+        ),
+        key=lambda each: each.worker,
     )

@@ -121,11 +121,11 @@ class ReleaseLock(NamedTuple):
 
 
 class Renew(NamedTuple):
-    """The words of `renew`; `hold` is in microseconds."""
+    """The words of `renew`; `hold` is in microseconds, `open` is `1` with a description, or empty."""
 
     worker: WorkerID
     hold: int
-    open: str
+    open: bytes
     leaving: str
     listener: str
 

@@ -41,6 +41,7 @@ CHAPTERS = (
         "metadata",
         "scheduling",
         "inspection",
+        "past",
         "damage",
         "retention",
         "cleanup",

@@ -13,6 +13,8 @@ from jobsvalkey.contract import (
     JobStatus,
     Load,
     StoredJob,
+    StoredWorker,
+    WorkerID,
 )
 from tests.mutants.mutant import Search, Twin, mutant
 
@@ -151,6 +153,49 @@ class LoadIsOldAtOnce(Twin):
     async def load(self) -> Load:
         load = await super().load()
         return replace(load, oldest_due=load.oldest_due and load.oldest_due + timedelta(seconds=1))
+
+
+@mutant("test_inspection_a_dead_worker_while_it_holds_claims")
+class WorkersShowTheDead(Twin):
+    """`workers` shows each worker that is known."""
+
+    async def workers(self) -> list[StoredWorker]:
+        known = sorted(self.state.workers.items())
+        return [StoredWorker(worker, each.about, each.expires, len(each.claims)) for worker, each in known]
+
+
+@mutant("test_inspection_a_dead_worker_while_it_holds_claims", found_by=[Search.MACHINE])
+class WorkersHideTheDead(Twin):
+    """`workers` does not show a dead worker whose jobs have not been recovered."""
+
+    async def workers(self) -> list[StoredWorker]:
+        now = self.now()
+        return [each for each in await super().workers() if each.lock_ends > now]
+
+
+@mutant("test_inspection_the_workers", found_by=[Search.MACHINE])
+class WorkersHaveNothing(Twin):
+    """`workers` does not count claims."""
+
+    async def workers(self) -> list[StoredWorker]:
+        return [replace(each, claims=0) for each in await super().workers()]
+
+
+@mutant("test_inspection_the_workers", found_by=[Search.MACHINE])
+class FirstDescriptionStays(Twin):
+    """A worker that is opened again keeps its description."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        there = self.state.workers.get(worker)
+        await super().open_worker(worker, hold_for, about=there.about if there else about)
+
+
+@mutant("test_inspection_a_description_of_any_size")
+class DescriptionsAreCut(Twin):
+    """Of a description that is too large the beginning is stored."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        await super().open_worker(worker, hold_for, about=about[:1024])
 
 
 @mutant("test_inspection_the_load_of_a_paused_queue")

@@ -366,8 +366,8 @@ script_mutant(
     "ScriptReplacedKeepsItsPast",
     "`planning.lua`: a job that is replaced has the recoveries of the one that it was.",
     "test_replacing_the_past_of_the_replaced_is_gone",
-    "unmark(place.id, 'error', 'ended', 'recoveries', 'reset')",
-    "unmark(place.id, 'error', 'ended', 'reset')",
+    "unmark(place.id, 'error', 'ended', 'recoveries', 'reset', 'runs')",
+    "unmark(place.id, 'error', 'ended', 'reset', 'runs')",
     chapter=__name__,
 )
 script_mutant(

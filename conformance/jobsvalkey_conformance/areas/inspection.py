@@ -15,14 +15,16 @@ from jobsvalkey.contract import (
     Load,
     NewJob,
     NotDurable,
+    PayloadTooLarge,
     Pushed,
     Retry,
     StoredJob,
+    StoredWorker,
     StoreOutcome,
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
+from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.marks import not_run
 
@@ -214,6 +216,52 @@ class InspectionTests(Suite):
         assert (load.due, load.is_paused) == (1, True)
         await driver.resume_queue()
         assert not (await driver.load()).is_paused
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_the_workers(self, kit: SuiteContext) -> None:
+        """`workers`: those that live, by id, with what the last opening said, the end of the lock, and their claims."""
+        driver = await kit.driver()
+        assert await driver.workers() == []
+        await kit.push_many(driver, 3)
+        one, other = Worker(driver, "one"), Worker(driver, "other")
+        for worker, about in ((other, b"\x00 any\xff"), (one, b"first"), (one, b"last")):
+            await driver.open_worker(worker.id, kit.unit * 10, about=about)
+        await driver.renew(one.id, kit.unit * 2)
+        claims = await one.claim(3)
+        await one.finish(claims[0])
+        now, found = kit.now(), await driver.workers()
+        shown = [(each.worker, each.about, each.claims) for each in found]
+        assert shown == [("one", b"last", 2), ("other", b"\x00 any\xff", 0)]
+        for each, units in zip(found, (2, 10), strict=True):
+            assert kit.same_time(each.lock_ends, now + kit.unit * units)
+        await driver.close_worker(one.id)
+        assert [(each.worker, each.claims) for each in await driver.workers()] == [("other", 0)]
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_a_dead_worker_while_it_holds_claims(self, kit: SuiteContext) -> None:
+        """`workers`: one whose lock has run out is shown until its jobs are recovered, and when it lives again."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        idle, dead = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
+        await dead.claim_one()
+        ends = kit.now() + kit.unit
+        await kit.advance(kit.unit)
+        (shown,) = await driver.workers()
+        assert shown == StoredWorker(dead.id, b"", shown.lock_ends, 1)
+        assert kit.same_time(shown.lock_ends, ends)
+        assert await driver.recover() == 1
+        assert await driver.workers() == []
+        await driver.renew(idle.id, kit.unit)
+        assert [each.worker for each in await driver.workers()] == [idle.id]
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_inspection_a_description_of_any_size(self, kit: SuiteContext) -> None:
+        """`about` of a worker: 1 KiB is stored, more is `PayloadTooLarge`, and the worker is not known."""
+        driver = await kit.driver()
+        await driver.open_worker("one", kit.unit, about=b"x" * 1024)
+        with pytest.raises(PayloadTooLarge):
+            await driver.open_worker("other", kit.unit, about=b"x" * 1025)
+        assert [(each.worker, len(each.about)) for each in await driver.workers()] == [("one", 1024)]
 
     @conformance_test(Capability.INSPECTION)
     async def test_inspection_the_envelope_is_shown(self, kit: SuiteContext) -> None:

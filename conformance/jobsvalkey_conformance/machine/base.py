@@ -188,8 +188,10 @@ class MachineBase(RuleBasedStateMachine):
         """Open a worker; one that was closed comes back as a new one, since a worker's id is never used again."""
         if (queue, self.worker(queue, worker)) in self.closed:
             self.generations[queue][worker] += 1
-        name, hold_for = self.worker(queue, worker), timedelta(seconds=seconds)
-        await self.pair(queue).both(f"open_worker({name!r})", lambda driver: driver.open_worker(name, hold_for))
+        name, hold_for, about = self.worker(queue, worker), timedelta(seconds=seconds), b"for %d s" % seconds
+        await self.pair(queue).both(
+            f"open_worker({name!r})", lambda driver: driver.open_worker(name, hold_for, about=about)
+        )
 
     def next_number(self) -> int:
         """Count the steps that have a number."""

@@ -309,6 +309,7 @@ class Pair:
         if self.states(Capability.INSPECTION):
             await self.both("counts()", lambda driver: driver.counts())
             await self.both("load()", lambda driver: driver.load())
+            await self.both("workers()", lambda driver: driver.workers())
             for status in JobStatus:
                 same(f"jobs({status})", await _listed(self.tested, status), await _listed(self.twin, status))
             tested = await asyncio.gather(*(self.tested.get(job_id) for job_id in job_ids))

@@ -44,17 +44,22 @@ def list_jobs(
 
 @app.command()
 def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Show one job: its parameters, its times, its progress or its result, and its last error with the traceback."""
+    """Show one job: its parameters, its times, its progress or result, its bad runs, its last error with traceback."""
     record = asyncio.run(_get(url, queue, _parse(job_id)))
     if record is None:
         raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")
     if json:
         print_json(as_json(record))
         return
-    fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "error"}
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("error", "runs")}
     if record.unique is not None:
         fields["unique"] = f"{record.unique.key} (until {record.unique.until}, else {record.unique.otherwise})"
     print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
+    if record.runs:
+        print_lines("\n")
+        say("runs that failed, or whose worker died, the latest first:")
+        rows = [(run.at, run.worker, "(its worker died)" if run.error is None else run.error) for run in record.runs]
+        print_table(("time (UTC)", "worker", "error"), rows)
     if record.error is not None:
         print_lines("\n")
         which = f" of attempt {record.error.attempt}" if record.error.attempt else ""

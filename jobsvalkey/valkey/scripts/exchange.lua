@@ -1,6 +1,6 @@
 -- Note what is reported of a worker's claims, settle some, end jobs that have expired, and claim jobs that are due, in one
 -- step.
--- uses: layout types claims pending envelopes swift aborting fieldtypes
+-- uses: layout types claims pending envelopes swift aborting fieldtypes runs
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests and states have together at most, but
 -- for a single one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
@@ -182,13 +182,20 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
       elseif kind == 'fail' then
         -- words: fail
         failed = failed + 1
-        if not end_job(id, 'failed', dues[id], fielded[id], keep == '1', 'error', error) then gone[#gone + 1] = id end
+        if end_job(id, 'failed', dues[id], fielded[id], keep == '1', 'error', error) then
+          note_run(id, worker, error)
+        else
+          gone[#gone + 1] = id
+        end
       elseif kind == 'retry' then
         -- words: retry
         if request ~= '=' then redis.call('SET', payload_of(id), request) end
         unmark(id, 'recoveries', 'reset')
         keep_stored(id, dues[id])
-        if error ~= '' then mark(id, 'error', error, 'ended', '-') end
+        if error ~= '' then
+          mark(id, 'error', error, 'ended', '-')
+          note_run(id, worker, error)
+        end
         go_back(id, seconds(due_at(due)))
       elseif kind == 'cancel' or kind == 'abort' then
         cancelled = cancelled + 1

@@ -5,7 +5,7 @@
 -- `with_requests` is `1` for the requests, empty for only whether there is one.
 -- result: for each id an empty list if it is absent, or: id, state, request, score (pending, paused, ended) or worker
 -- (processing), the score of its due time and when it was claimed, in microseconds (processing), and the fields stored,
--- recoveries, reset, error; then, if there are any, the result, and its fields, name, value, ….
+-- recoveries, reset, error; then, if there are any, the result, and its fields, name, value, …; its runs are one of them.
 -- cost: O(log n) for each.
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
@@ -34,9 +34,11 @@ for _, id in each_id do
       id, state, request, where, score or false, started or false,
       stored or false, recoveries or false, reset or false, error or false,
     }
-    if outcome or has_fielded() then
+    local runs = with_requests == '1' and (stored or recoveries) and fields(id, 'runs')[1]
+    if outcome or runs or has_fielded() then
       job[#job + 1] = with_requests == '1' and outcome or false
       for _, word in ipairs(has_fielded() and fields_shown(id) or {}) do job[#job + 1] = word end
+      if runs then job[#job + 1], job[#job + 2] = 'runs', runs end
     end
     jobs[#jobs + 1] = job
   else

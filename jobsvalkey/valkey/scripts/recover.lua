@@ -1,5 +1,5 @@
 -- Put the jobs of workers whose lock has run out back into the queue, and end jobs that have expired.
--- uses: layout types releasing envelopes expiring swift fieldtypes
+-- uses: layout types releasing envelopes expiring swift fieldtypes runs
 -- args: max_jobs grace asker
 -- `grace` is for how many microseconds a Swift worker may hold a job without a lock; `asker` is the worker that asks, or
 -- empty.
@@ -25,8 +25,11 @@ for _, worker in ipairs(workers) do
   if wrong then return wrong end
   has_died[worker] = not redis.call('HGET', worker_of(worker), 'leaving')
 end
-local function count_recovery(ids)
-  for _, id in ipairs(ids) do redis.pcall('HINCRBY', envelope_of(id), 'recoveries', 1) end
+local function count_recovery(ids, worker)
+  for _, id in ipairs(ids) do
+    redis.pcall('HINCRBY', envelope_of(id), 'recoveries', 1)
+    note_run(id, worker)
+  end
 end
 for _, worker in ipairs(workers) do
   local ids, claims, has_more = claims_held(worker, left)
@@ -58,7 +61,7 @@ for _, id in ipairs(ids) do
   if left == 0 then break end
   if is_orphan(id, tonumber(grace)) then
     redis.call('ZREM', UNOWNED, '') -- a removal first, for a full server
-    count_recovery({ id })
+    count_recovery({ id }, fields(id, 'workerID')[1] or '')
     enter_one(id, seconds(now), is_fielded(id))
     take_from_swift(id)
     unmark(id, 'status', 'workerID', 'processingStarted', 'error', 'ended', 'reset')

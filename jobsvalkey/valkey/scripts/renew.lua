@@ -1,8 +1,8 @@
 -- Open a worker, or extend its lock.
 -- uses: layout types claims
 -- args: worker hold open leaving listener
--- `hold` is in microseconds, `open` is `1` to open it if it is not known, `leaving` is `1` if it shuts down, for good.
--- `listener` names the driver that hears its news.
+-- `hold` is in microseconds. `open` is `1` and a description of it to open it, known or not, else empty. `leaving` is `1`
+-- if it shuts down, for good. `listener` names the driver that hears its news.
 -- result: the tokens of its claims, and of those whose end is asked for.
 -- cost: O(claims of the worker).
 local refusal = refused(redis.call('GET', LAYOUT))
@@ -10,7 +10,7 @@ if refusal then return refusal end
 local wrong = has_wrong_type('zset', WORKERS)
 if wrong then return wrong end
 local expires = tonumber(redis.call('HGET', worker_of(worker), 'expires'))
-if open ~= '1' and (not expires or expires + WORKER_MEMORY <= now) then return fault('CLOSED', worker) end
+if open == '' and (not expires or expires + WORKER_MEMORY <= now) then return fault('CLOSED', worker) end
 local tokens, aborts = {}, {}
 for n, claim in ipairs(select(2, claims_held(worker))) do
   local token, _, _, _, _, is_aborted = parse_claim(claim)
@@ -22,6 +22,7 @@ local ends = whole(now + tonumber(hold))
 redis.call('ZREM', WORKERS, worker) -- a removal first: a full server refuses a script whose first write adds
 redis.call('ZADD', WORKERS, ends, worker)
 redis.call('HSET', worker_of(worker), 'expires', ends, 'listener', listener)
+if open ~= '' then redis.call('HSET', worker_of(worker), 'about', open:sub(2)) end
 if leaving == '1' then redis.call('HSET', worker_of(worker), 'leaving', '1') end
 if not is_injected then
   redis.call('PEXPIRE', worker_of(worker), math.ceil((tonumber(hold) + WORKER_MEMORY) / 1000))

@@ -196,6 +196,7 @@ CALLS: dict[str, Callable[[MemoryJobQueue[ManualClock]], Awaitable[Any]]] = {
     "counts": lambda queue: queue.counts(),
     "jobs": lambda queue: all_of(queue.jobs(JobStatus.PENDING)),
     "page": lambda queue: queue.page(JobStatus.PENDING),
+    "workers": lambda queue: queue.workers(),
     "load": lambda queue: queue.load(),
     "validate": lambda queue: queue.validate(),
 }

@@ -6,7 +6,7 @@ local CLAIMED = META .. '_claimed'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
 local WORKER_MEMORY = 86400000000 -- microseconds for which a worker is known after its lock has run out
 
-local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, leaving, listener, sequence, outcomes, in vain, aborts
+local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, about, leaving, listener, sequence, outcomes, in vain, aborts
 local function claims_of(worker) return META .. '_claims.' .. worker end
 
 -- The notes of a new claim.

@@ -1,4 +1,4 @@
--- What is kept beside a job's request, in a hash: stored, recoveries, reset, remember, error, result, and ended: the
+-- What is kept beside a job's request, in a hash: stored, recoveries, reset, remember, runs, error, result, and ended: the
 -- score of the end that recorded the error or the result, `-` if it was none; and what Swift keeps: status, workerID, processingStarted. The place of
 -- a job is its state: if the key holds something else, the fields are lost.
 -- uses: keys time

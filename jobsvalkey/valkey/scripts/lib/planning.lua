@@ -63,7 +63,7 @@ local function plan(jobs, each_job, are_fresh)
         new[#new + 1] = place.id
       else
         keep_stored(place.id, place.score)
-        unmark(place.id, 'error', 'ended', 'recoveries', 'reset')
+        unmark(place.id, 'error', 'ended', 'recoveries', 'reset', 'runs')
         redis.call('ZREM', PENDING, place.id) -- where Swift may have put it
         redis.call('ZREM', PAUSED, place.id)
         if has_expiry() then redis.call('ZREM', ENDS_AT, place.id) end

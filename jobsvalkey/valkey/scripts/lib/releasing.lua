@@ -2,11 +2,11 @@
 -- uses: pending claims ending
 
 -- Put claimed jobs of one worker back, due when they were due before; those whose end is asked for end as cancelled.
--- `note` is told the ids before.
+-- `note` is told the ids and the worker before.
 local function release(ids, claims, worker, note)
   local entries, others, gone, cancelled = {}, {}, {}, 0
   redis.call('SREM', claims_of(worker), '') -- a removal first, for a full server
-  if note then note(ids) end
+  if note then note(ids, worker) end
   for n, id in ipairs(ids) do
     local _, _, due, _, _, is_aborted, fielded = parse_claim(claims[n])
     if is_aborted then

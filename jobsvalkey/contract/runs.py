@@ -1,0 +1,27 @@
+"""The runs of a job that came to no good end: what a driver keeps of them for those who look at the job."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+MOST_RUNS: Final = 8
+"""How many runs of a job are kept, the latest."""
+LONGEST_LINE: Final = 200
+"""How many bytes of an error are kept with its run."""
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """A run that failed, or whose worker died."""
+
+    at: datetime
+    """When that was recorded."""
+    worker: str
+    """The id of the worker that had the job."""
+    error: bytes | None = None
+    """The first line of the error, at most 200 bytes of it; `None` if the worker died."""
+
+
+def first_line(error: bytes) -> bytes:
+    """Return what a driver keeps of an error with the run."""
+    return error.splitlines()[0][:LONGEST_LINE]
