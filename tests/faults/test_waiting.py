@@ -21,12 +21,15 @@ async def test_a_full_worker_leaves_hints_to_those_that_have_use_for_them(
 ) -> None:
     async with asyncio.timeout(PATIENCE):
         full = asyncio.create_task(driver.wait("full", HOUR, work=False))
+        await until(lambda: any(command.name == "BLPOP" for command in proxy.commands))
         idle = asyncio.create_task(direct.wait("idle", HOUR))
-        await asyncio.sleep(0)
         await direct.push([new_job()])
         await idle
         assert not full.done()
-        assert [command.name for command in proxy.commands if command.name == "BLPOP"] == []
+        # It listens to news of its own claims, and to nothing else.
+        (pop,) = [command for command in proxy.commands if command.name == "BLPOP"]
+        keys = [key.decode().rsplit(":", 1)[-1] for key in pop.arguments[:-1]]
+        assert len(keys) == 1 and "news" in keys[0], keys
         full.cancel()
 
 

@@ -1,6 +1,7 @@
 """A queue in a cluster: its connections lead to the primary of its slot, and follow when that is another."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -119,23 +120,26 @@ async def test_a_slot_that_has_moved_is_followed_at_once_even_by_a_call_that_is_
 
 
 async def test_resharding_under_work_loses_nothing_and_doubles_nothing(cluster: Cluster, queue_key: str) -> None:
-    jobs = 400
     async with driver_of(cluster, queue_key) as driver, driver_of(cluster, queue_key) as workers:
         queue = JobQueue(driver)
         ran = counting(running := JobQueue(workers), 0.001)
+        moved = asyncio.Event()
 
-        async def push() -> None:
-            for number in range(jobs):
-                await queue.push(Work(number))
+        async def push() -> int:
+            numbers = itertools.count()
+            while not moved.is_set():
+                await queue.push(Work(next(numbers)))
+            return next(numbers)
 
         async with run_in_background(running.processor(worker_options())), asyncio.TaskGroup() as group:
             pushing = group.create_task(push())
             for part in (1, 2):
-                await until(partial(_ran, ran, part * jobs // 4))
+                await until(partial(_ran, ran, part * 100))
                 _, target = await asyncio.to_thread(cluster.begin_move, queue_key)
                 await asyncio.to_thread(cluster.move_keys, queue_key)
                 await asyncio.to_thread(cluster.end_move, queue_key, target)
-            assert not pushing.done()
+            moved.set()
+            jobs = await pushing
             await until(lambda: len(ran) >= jobs)
         assert sorted(ran) == list(range(jobs))
         assert await all_completed(driver, jobs)
