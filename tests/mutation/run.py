@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -29,6 +30,19 @@ from tests.support.servers import ServerOptions, local_kind
 RESULTS = Path(__file__).parent / "results"
 AREAS = "not test_stateful and not test_histories"
 SEARCHES = "test_stateful or test_histories"
+LIKELY = (
+    (r"abort|ABORT|hears", "abort"),
+    (r"naming|planning|[Uu]nique|\bnames?\b", "unique or holding or replacing"),
+    (r"progress|reports?\b|saved", "reports or saved"),
+    (r"expir(?!e_at)(?!es =)", "expiry or expired"),
+    (r"keep_for|results?\b|ended\b", "results or ended"),
+    (r"push_if", "scheduling"),
+    (r"lock\.|metadata\.lua", "metadata"),
+    (r"cleanup", "cleanup"),
+    (r"counts|page\.|inspect|read\.lua|load", "inspection"),
+    (r"pause_queue|is_paused|paus", "pausing or resume"),
+)
+"""Words of a change, and the areas that it is most likely to break: those come first, since they are late in the suite."""
 SERVER = "JOBSVALKEY_MUTATION_SERVER"
 """The variable that tells the processes where the run's server is."""
 SECONDS = 300.0
@@ -51,6 +65,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=150, help="how many changes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="run what survived once more")
+    parser.add_argument("--areas", action="store_true", help="leave out the searches, which take most of the time")
     options = parser.parse_args()
     program = PROGRAMS[options.program]
     chosen = sample(program, options.sample, options.seed)
@@ -61,7 +76,7 @@ def main() -> None:
         if point.key in EQUIVALENT or (known is not None and (known["by"] or not options.again)):
             continue
         with server_for(program):  # a new one each time: a changed script may leave a server that does nothing more
-            result = hold(program, point)
+            result = hold(program, point, searches=not options.areas)
         results.add(point, result)
         verdict = result["by"] or "SURVIVED"
         print(f"{number:>4} {result['seconds']:>5.1f} s  {verdict}  {result['change']}", flush=True)
@@ -129,10 +144,13 @@ def warm_up() -> None:
     os.environ["JOBSVALKEY_TEST_SECONDS"] = "15"
 
 
-def hold(program: Program, point: Point) -> dict[str, Any]:
-    """Hold one changed program against the kit: the areas first, then the searches."""
+def hold(program: Program, point: Point, *, searches: bool = True) -> dict[str, Any]:
+    """Hold one changed program against the kit: what the change is about, all areas, then the searches."""
     began = time.monotonic()
-    killer = in_child(program, point, AREAS) or in_child(program, point, SEARCHES)
+    where = f"{point.path} {point.line}"
+    likely = next((areas for words, areas in LIKELY if re.search(words, where)), None)
+    selections = [*([likely] if likely else []), AREAS, *([SEARCHES] if searches else [])]
+    killer = next(filter(None, (in_child(program, point, selection) for selection in selections)), "")
     source = program.sources()[point.path]
     return {
         "path": point.path,
