@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("".join(f"FAILED {result.area}: {result.test}\n" for result in failed))
         for result in failed:
             print(f"{result.area}: {result.test}\n{indent(result.reason, '    ')}\n")
+            print("".join(f"    The contract: {sentence}\n" for sentence in result.broken))
         print("\n".join([*collector.broken, *(f"warning: {text}" for text in collector.warnings), *table(results)]))
         if warning := left_open(results):
             print(f"\033[31m{warning}\033[0m" if sys.stdout.isatty() else warning)

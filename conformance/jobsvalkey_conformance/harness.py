@@ -1,7 +1,7 @@
 """The harness that the author of a driver writes: how to make the driver and, if possible, hurt its store."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -56,6 +56,10 @@ class Hook(StrEnum):
     KILL_CONNECTIONS = "kill_connections"
     RESTART_STORE = "restart_store"
     DROP_REPLY = "drop_reply"
+    DELAY_REQUEST = "delay_request"
+    REFUSE_FOR_A_WHILE = "refuse_for_a_while"
+    KILL_STORE = "kill_store"
+    OPEN_CONNECTIONS = "open_connections"
 
 
 class Damage(StrEnum):
@@ -170,6 +174,29 @@ class DriverHarness(ABC):
 
         To the driver it must look as it would look in life: a broken connection, say. Leaving the block ends it.
         """
+        raise NotImplementedError
+
+    def delay_request(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
+        """Hold back, within the block, the next step that writes, on its way to the store; others pass it.
+
+        What the block is given waits until a step is held back. Leaving the block lets it through, whether or not its
+        caller has given it up by then, and returns when the store has done or refused it.
+        """
+        raise NotImplementedError
+
+    def refuse_for_a_while(self) -> AbstractAsyncContextManager[None]:
+        """Let the store refuse, within the block, the next three steps that write, as one that is starting does.
+
+        They are not done, and the driver is told so; the fourth is taken.
+        """
+        raise NotImplementedError
+
+    async def kill_store(self) -> None:
+        """End the store's process as a crash does, without a last word, and start it again with what it has written."""
+        raise NotImplementedError
+
+    async def open_connections(self) -> int:
+        """Return how many connections, files and the like the drivers hold open; not those that are the harness's."""
         raise NotImplementedError
 
     @property

@@ -51,6 +51,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     case = _case(item)
     if case is not None:
         report.user_properties.append((KEY, f"{case.capability} {case.area} {_subject(item)}"))
+        if report.failed:
+            from jobsvalkey_conformance.sentences import sentences_of
+
+            report.sections.append(("Sentences of the contract", "\n".join(sentences_of(item.name)) + "\n"))
     return report
 
 

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import pytest
 
 from jobsvalkey.contract import Capability
 from jobsvalkey_conformance.marks import NO_OWN_CLOCK, NOT_RUN, about
+from jobsvalkey_conformance.sentences import sentences_of
 
 TestOutcome = Literal["passed", "failed", "not run"]
 OUTCOMES: tuple[TestOutcome, ...] = ("passed", "failed", "not run")
@@ -26,6 +27,8 @@ class Result:
     outcome: TestOutcome
     reason: str = ""
     """Why it was not run, or how it failed."""
+    broken: list[str] = field(default_factory=list[str])
+    """The sentences of the contract that a test that failed is about."""
 
     @classmethod
     def of(cls, report: pytest.TestReport, text: str) -> "Result":
@@ -37,7 +40,9 @@ class Result:
             reason = report.longrepr[2].removeprefix("Skipped: ").removeprefix(NOT_RUN)
         elif report.failed:
             reason = report.longreprtext
-        return cls(report.nodeid.rpartition("::")[2], subject, Capability(capability), area, outcome, reason)
+        test = report.nodeid.rpartition("::")[2]
+        broken = sentences_of(test) if report.failed else []
+        return cls(test, subject, Capability(capability), area, outcome, reason, broken)
 
 
 def results_of(stats: Mapping[str, Iterable[Any]]) -> dict[str, list[Result]]:

@@ -7,6 +7,7 @@ from jobsvalkey_conformance.areas.cancel import CancelTests
 from jobsvalkey_conformance.areas.capabilities import CapabilityTests
 from jobsvalkey_conformance.areas.claim import ClaimTests
 from jobsvalkey_conformance.areas.cleanup import CleanupTests
+from jobsvalkey_conformance.areas.cleanup_jobs import CleanupJobTests
 from jobsvalkey_conformance.areas.clocks import ClockTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.damage import DamageTests
@@ -21,6 +22,7 @@ from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.laned import LanedTests
 from jobsvalkey_conformance.areas.lanes import LaneTests
+from jobsvalkey_conformance.areas.late import LateTests
 from jobsvalkey_conformance.areas.lives import LifeTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
@@ -70,6 +72,7 @@ class DriverConformance(
     UniqueTests,
     EndedTests,
     ResultTests,
+    CleanupJobTests,
     CleanupTests,
     RetentionTests,
     RunTests,
@@ -81,6 +84,7 @@ class DriverConformance(
     AbortTests,
     CancelTests,
     BehindTests,
+    LateTests,
     FaultTests,
     DamageTests,
     RaceTests,

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from jobsvalkey_conformance import DriverConformance, Hook
+from jobsvalkey_conformance import DriverConformance
 from msgspec.structs import replace
 
 from jobsvalkey.contract import Clock, DriverConfiguration, QueueDriver, StoredJob
 from jobsvalkey_memory import ManualClock
-from tests.support.harnesses import AskingTwice, MemoryHarness
+from tests.support.harnesses import OF_SERVERS, AskingTwice, MemoryHarness
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -70,7 +70,7 @@ class SilentHarness(SecondHarness):
 
 class TestSeconds(DriverConformance):
     harness_type = SecondHarness
-    may_lack: ClassVar = frozenset({Hook.KILL_CONNECTIONS, Hook.RESTART_STORE, "one event loop", "driver on"})
+    may_lack: ClassVar = frozenset({*OF_SERVERS, "one event loop", "driver on"})
 
 
 class TestMilliseconds(TestSeconds):

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from jobsvalkey_conformance import DriverConformance, Hook
+from jobsvalkey_conformance import DriverConformance
 
-from tests.support.harnesses import MemoryHarness
+from tests.support.harnesses import OF_SERVERS, MemoryHarness
 
 
 class TestMemory(DriverConformance):
     harness_type = MemoryHarness
-    may_lack: ClassVar = frozenset({Hook.KILL_CONNECTIONS, Hook.RESTART_STORE, "one event loop"})
+    may_lack: ClassVar = frozenset({*OF_SERVERS, "one event loop"})

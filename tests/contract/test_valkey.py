@@ -37,7 +37,7 @@ SLOW = {"valkey-8.1"}
 
 for number, kind in enumerate(found_kinds()):
     name = "TestOn" + re.sub(r"\W", "", kind.id.capitalize())
-    may_lack = frozenset({Hook.RESTART_STORE}) if kind.id == "url" else frozenset[Hook]()
+    may_lack = frozenset({Hook.RESTART_STORE, Hook.KILL_STORE}) if kind.id == "url" else frozenset[Hook]()
     members = {"kind": kind, "may_lack": may_lack, "__module__": __name__, **(SHORTER if number else {})}
     suite = type(name, (OnServer,), members)
     globals()[name] = pytest.mark.slow(suite) if kind.id in SLOW else suite

@@ -42,7 +42,7 @@ LIKELY = (
     (r"counts|page\.|inspect|read\.lua|load", "inspection"),
     (r"pause_queue|is_paused|paus", "pausing or resume"),
 )
-"""Words of a change, and the areas that it is most likely to break: those come first, since they are late in the suite."""
+"""Words of a change, and the areas that it is most likely to break, most of them late in the suite: they come first."""
 SERVER = "JOBSVALKEY_MUTATION_SERVER"
 """The variable that tells the processes where the run's server is."""
 SECONDS = 300.0

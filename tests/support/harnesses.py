@@ -15,7 +15,7 @@ from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
-from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, PAGE, READ
+from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS
 from jobsvalkey.valkey.wire import from_microseconds
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.proxy import Command, Proxy
@@ -29,6 +29,10 @@ NUMBERED = {
 }  # fmt: skip
 """The steps that an operation numbers."""
 WRITING = NUMBERED | {"exchange", "open_worker", "renew", "close_worker", "recover"}
+
+
+OF_SERVERS = frozenset(Hook) - {Hook.OBSERVE, Hook.FINGERPRINT, Hook.DAMAGE, Hook.DROP_REPLY}
+"""What only a store can have that is a process beside ours."""
 
 
 class LostReplies:
@@ -127,7 +131,7 @@ class MemoryHarness(DriverHarness):
             self.replies.armed = False
 
 
-READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, PAGE, READ)}
+READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS)}
 STATES = ("pending", "paused", "completed", "failed", "cancelled")
 FIELDED = {
     "_pending": JobStatus.PENDING,
@@ -261,10 +265,41 @@ class ValkeyHarness(KeysHarness):
         finally:
             self.proxy.clear()
 
+    @asynccontextmanager
+    async def delay_request(self) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+        """Hold the next script that writes back in the proxy."""
+        held = self.proxy.hold(writes)
+        try:
+            yield held.happened.wait
+            held.released.set()
+            await held.answered.wait()
+        finally:
+            self.proxy.clear()
+            held.released.set()
+
+    @asynccontextmanager
+    async def refuse_for_a_while(self) -> AsyncGenerator[None]:
+        """Answer three scripts that write as a server does that reads its file."""
+        self.proxy.refuse_command("LOADING Valkey is loading the dataset in memory", writes, times=3)
+        try:
+            yield
+        finally:
+            self.proxy.clear()
+
+    async def kill_store(self) -> None:
+        """Kill the server, start it again."""
+        await asyncio.to_thread(self.server.kill)
+        await asyncio.to_thread(self.server.start)
+
+    async def open_connections(self) -> int:
+        """Count those by way of the proxy, but for what the harness's own pool keeps."""
+        pool = cast(Any, self._drivers_client).connection_pool
+        return self.proxy.connections - len(pool._available_connections)
+
     @property
     def hooks(self) -> frozenset[Hook]:
         """All, but for restarts of a server that is not ours."""
-        return super().hooks - (frozenset() if self.server.controllable else {Hook.RESTART_STORE})
+        return super().hooks - (frozenset() if self.server.controllable else {Hook.RESTART_STORE, Hook.KILL_STORE})
 
 
 class SentinelHarness(ValkeyHarness):

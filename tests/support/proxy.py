@@ -63,7 +63,7 @@ def script(*digests: str) -> Matches:
 class Fault:
     """Something that the proxy is to do to the `nth` command that matches, and to `times` - 1 further ones."""
 
-    action: Literal["swallow", "drop", "delay", "refuse"]
+    action: Literal["swallow", "drop", "delay", "hold", "refuse"]
     matches: Matches
     nth: int = 1
     times: int = 1
@@ -75,6 +75,10 @@ class Fault:
     """The commands to which it was done."""
     happened: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it was done for the first time: for a swallowed reply, when the server has given it."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the test: lets a command through that is held back."""
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server has answered a command that was held back."""
     _seen: int = 0
 
     def takes(self, command: Command) -> bool:
@@ -184,6 +188,10 @@ class Proxy:
     def delay(self, seconds: float, matches: Matches = any_command, *, nth: int = 1, times: int = 1) -> Fault:
         """The command, and what follows it on its connection, reaches the server `seconds` later."""
         return self._add(Fault("delay", matches, nth, times, seconds=seconds))
+
+    def hold(self, matches: Matches = any_command) -> Fault:
+        """The command, and what follows it on its connection, reaches the server when the test says so."""
+        return self._add(Fault("hold", matches))
 
     def refuse_command(self, error: str, matches: Matches = any_command, *, nth: int = 1, times: int = 1) -> Fault:
         """The server never gets the command, and the client gets an error in place of a reply."""
@@ -297,6 +305,9 @@ class Proxy:
                     connection.lose(fault.after)
                 elif fault.action == "refuse":
                     refused = fault
+                elif fault.action == "hold":
+                    await fault.released.wait()
+                    taker = fault
                 else:
                     await asyncio.sleep(fault.seconds)
             if connection.hangs:
@@ -311,6 +322,9 @@ class Proxy:
                 connection.unanswered.append((command, taker))
             connection.server.write(raw)
             await connection.server.drain()
+            if taker is not None and taker.action == "hold":
+                # Its client may have gone by now, at which the server would be left as well.
+                await taker.answered.wait()
 
     async def _replies(self, reader: asyncio.StreamReader, connection: _Connection) -> None:
         while True:
@@ -318,7 +332,9 @@ class Proxy:
             await self._running.wait()
             if not raw.startswith(b">") and not connection.unnumbered:
                 command, taker = connection.unanswered.popleft()
-                if taker is not None:
+                if taker is not None and taker.action == "hold":
+                    taker.answered.set()
+                elif taker is not None:
                     connection.lose(taker.after)
                     taker.done(command)
             if not connection.hangs:

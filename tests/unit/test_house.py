@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jobsvalkey_conformance.sentences import entries, named_in
+
+from tests.support.sentences import sentences
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
@@ -181,3 +184,16 @@ def test_guides_say_what_they_are_for_before_they_show_code() -> None:
         words = " ".join(line for line in opening if not line.startswith("|")).split()
         assert len(words) >= 20, name
         assert {"you", "use", "need", "your"} & {word.strip(".,:;").lower() for word in words}, name
+
+
+def test_each_sentence_of_the_contract_has_its_tests() -> None:
+    # In `conformance/jobsvalkey_conformance/sentences.md`; what promises nothing has a reason in place of tests.
+    said = {(heading, sentence): text for heading, sentence, text in entries()}
+    assert list(said) == sentences(), "run `python -m tests.support.sentences`, and name the tests in place of each `?`"
+    assert [sentence for sentence, text in said.items() if not re.match(r"[`*]\w", text)] == [], "name its tests"
+    known = {
+        f"test_{name}" for _, text in files("conformance/*.py") for name in re.findall(r"async def test_(\w+)", text)
+    }
+    named = {test for text in said.values() for test in named_in(text)}
+    there = {test for test in named if test in known or ("/" in test and (ROOT / test).exists())}
+    assert named - there - {"test_stateful", "test_histories"} == set()

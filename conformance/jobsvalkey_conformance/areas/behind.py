@@ -1,19 +1,41 @@
 """Tests through the back door: that nothing is left over, and nothing is half there."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
+    Cancel,
     Capability,
+    Claim,
+    Fail,
+    Finish,
     JobStatus,
     PayloadTooLarge,
     Release,
     RetentionPolicy,
+    Settlement,
+    SettleOutcome,
     retain_last,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 from jobsvalkey_conformance.harness import Damage, Hook
+
+WAYS = {
+    "cancel a claim": [Capability.ABORT],
+    "cancel": [Capability.CANCEL],
+    "abort": [Capability.ABORT],
+    "expire": [Capability.EXPIRY],
+}
+"""The needs of those ways to end that not every driver has."""
+END: dict[str, Callable[[Claim], Settlement]] = {
+    "finish": lambda claim: Finish(claim.job_id, claim.token),
+    "fail": lambda claim: Fail(claim.job_id, claim.token, b"error"),
+    "cancel a claim": lambda claim: Cancel(claim.job_id, claim.token),
+}
 
 
 class BehindTests(Suite):
@@ -100,14 +122,29 @@ class BehindTests(Suite):
         seen = (await kit.harness.observe(kit.configuration)).jobs[job_id]
         assert (seen.states, seen.has_request) == ({JobStatus.PENDING}, False)
 
-    @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
-    async def test_behind_what_is_beyond_its_retention_is_trimmed(self, kit: SuiteContext) -> None:
-        """Retention is enforced as jobs finish: jobs beyond it do not pile up."""
-        driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retain_last(3)))
-        await kit.push_many(driver, 60)
+    @pytest.mark.parametrize("ends", [1, 5])
+    @pytest.mark.parametrize("way", ["finish", "fail", "cancel a claim", "cancel", "abort", "expire"])
+    @conformance_test(Capability.QUEUE, Hook.OBSERVE)
+    async def test_behind_what_is_beyond_its_retention_is_trimmed(self, kit: SuiteContext, way: str, ends: int) -> None:
+        """Retention is enforced as jobs end, in whichever way: jobs beyond it do not pile up."""
+        kit.needs(*WAYS.get(way, ()))
+        few = retain_last(3)
+        driver = await kit.driver(
+            retention_policy=RetentionPolicy(completed_jobs=few, failed_jobs=few, cancelled_jobs=few)
+        )
         worker = await kit.worker(driver)
-        while claims := await worker.claim(5):
-            await worker.finish(*claims)
+        for _ in range(40 // ends):
+            jobs = [kit.job(expires=timedelta(0) if way == "expire" else None) for _ in range(ends)]
+            await driver.push(jobs)
+            if way in ("cancel", "abort"):
+                for job in jobs:
+                    await (driver.cancel(job.job_id) if way == "cancel" else driver.abort(job.job_id))
+            elif way == "expire":
+                assert await worker.claim(ends) == []
+            else:
+                claims = await worker.claim(ends)
+                settled = await worker.settle(*(END[way](claim) for claim in claims))
+                assert settled == [SettleOutcome.SETTLED] * ends
         assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
 
     @conformance_test(Capability.CLEANUP, Hook.OBSERVE)

@@ -1,9 +1,11 @@
 """The capabilities that a driver claims to support, held against its methods and what they do."""
 
+import asyncio
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -21,8 +23,8 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import ConformanceWarning, SuiteContext
-from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.context import PATIENCE, ConformanceWarning, SuiteContext
+from jobsvalkey_conformance.harness import AnyDriver, Hook
 
 
 async def _cancels(driver: AnyDriver, job_id: JobID) -> bool:
@@ -185,6 +187,29 @@ class CapabilityTests(Suite):
         """Connections and tasks are opened on first use: a driver that is only made and closed does nothing."""
         async with kit.make(replace(kit.configuration, queue_key="{never}")) as driver:
             assert driver.configuration.queue_key == "{never}"
+
+    @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS)
+    async def test_capability_a_closed_driver_leaves_no_connection(self, kit: SuiteContext) -> None:
+        """A driver that is closed has closed what it opened: also one that waited, or whose callers gave up."""
+        before = await kit.harness.open_connections()
+        for gives_up in (False, True):
+            async with kit.make(kit.configuration) as driver:
+                await kit.push(driver)
+                worker = await kit.worker(driver)
+                await worker.claim_one()
+                wait, exchange = driver.wait(worker.id, timedelta(seconds=30)), worker.exchange(limit=1)
+                begun: list[asyncio.Future[Any]] = [asyncio.ensure_future(wait), asyncio.ensure_future(exchange)]
+                if not gives_up:
+                    await begun[1]
+                await asyncio.sleep(0)
+                for call in begun:
+                    call.cancel()
+                await asyncio.wait(begun)
+
+        async def is_closed() -> bool:
+            return await kit.harness.open_connections() == before
+
+        assert await kit.repeated_within(PATIENCE, is_closed), "a closed driver has left a connection open"
 
     @conformance_test(Capability.INSPECTION)
     async def test_capability_a_closed_driver_leaves_no_trace(self, kit: SuiteContext) -> None:

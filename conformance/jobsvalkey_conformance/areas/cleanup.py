@@ -8,7 +8,6 @@ import pytest
 from jobsvalkey.contract import (
     FINISHED,
     Capability,
-    CleanupParameters,
     Fail,
     Finish,
     JobCleanup,
@@ -312,24 +311,6 @@ class CleanupTests(Suite):
         assert cleaned[JobStatus.COMPLETED] == 600
         assert await driver.counts() == dict.fromkeys(JobStatus, 0)
 
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_the_cleanup_job(self, kit: SuiteContext) -> None:
-        """The driver brings its cleanup as a job: its handler cleans up as its parameters say, but for itself."""
-        driver = await kit.driver(retention_policy=RETAIN_ALL)
-        await kit.in_state(driver, JobStatus.COMPLETED)
-        failed = await kit.in_state(driver, JobStatus.FAILED)
-        handlers = {service.job.name: service.handler for service in driver.service_jobs}
-        assert driver.cleanup_job.name in handlers
-        assert driver.cleanup_job.parameters is CleanupParameters
-        itself = await kit.push(driver)
-        claim = await (await kit.worker(driver)).claim_one()
-        remove = JobCleanup.remove()
-        await handlers[driver.cleanup_job.name](CleanupParameters(completed_jobs=remove, processing_jobs=remove), claim)
-        here = (JobStatus.FAILED, JobStatus.PROCESSING)
-        assert await driver.counts() == {each: int(each in here) for each in JobStatus}
-        assert await driver.status(failed) is JobStatus.FAILED
-        assert await driver.status(itself) is JobStatus.PROCESSING
-
     @pytest.mark.parametrize("action", ["remove", "rerun"])
     @pytest.mark.parametrize("status", JobStatus)
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Capability.CANCEL, Capability.RESUME)
@@ -367,24 +348,6 @@ class CleanupTests(Suite):
         assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since - kit.unit) == 0
         assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since) == 1
         assert await driver.get(later) == before
-
-    @pytest.mark.parametrize("lost", [False, True])
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_the_cleanup_job_takes_what_was_there(self, kit: SuiteContext, lost: bool) -> None:
-        """A cleanup job passes over what came after its claim, and does nothing if its claim is lost."""
-        driver = await kit.driver(retention_policy=RETAIN_ALL)
-        before = await kit.in_state(driver, JobStatus.PROCESSING)
-        await kit.push(driver)
-        claim = await (await kit.worker(driver)).claim_one()
-        await kit.advance(kit.unit)
-        after = await kit.in_state(driver, JobStatus.PROCESSING)
-        if lost:
-            await driver.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=3, except_for=after)
-            before = await kit.in_state(driver, JobStatus.PROCESSING)
-        handlers = {service.job.name: service.handler for service in driver.service_jobs}
-        await handlers[driver.cleanup_job.name](CleanupParameters(processing_jobs=JobCleanup.remove()), claim)
-        assert await driver.status(before) is (JobStatus.PROCESSING if lost else None)
-        assert await driver.status(after) is JobStatus.PROCESSING
 
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_cleanup_of_orphans(self, kit: SuiteContext) -> None:

@@ -71,9 +71,37 @@ class ExpiredTests(Suite):
         assert job is not None
         assert (job.status, job.error) == (JobStatus.CANCELLED, EXPIRED)
 
+    @conformance_test(Capability.EXPIRY, Capability.INSPECTION)
+    async def test_expired_until_then_it_is_as_any_other(self, kit: SuiteContext) -> None:
+        """Until an exchange or a recovery ends it, a job whose expiry has come waits as any other does."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        ids = [await kit.push(driver, due=kit.unit * 9, expires=kit.unit) for _ in range(4)]
+        await kit.advance(kit.unit * 2)
+        assert (await driver.counts())[JobStatus.PENDING] == 4
+        assert [job.job_id async for job in driver.jobs(JobStatus.PENDING)] == ids
+        assert (await driver.load()).delayed == 4
+        assert outcomes(await driver.push([kit.job(job_id=ids[0])])) == [DUPLICATE]
+        overdue = set(ids)
+        if Capability.RESUME in kit.capabilities:
+            assert await driver.pause(ids[1])
+            assert await driver.status(ids[1]) is JobStatus.PAUSED
+        if Capability.CANCEL in kit.capabilities:
+            assert await driver.cancel(ids[2])
+            stored = await driver.get(ids[2])
+            assert stored is not None
+            assert (stored.status, stored.error) == (JobStatus.CANCELLED, None)
+            overdue -= {ids[2]}
+        if Capability.CLEANUP in kit.capabilities:
+            assert await driver.remove(ids[3])
+            overdue -= {ids[3]}
+        await exchanged(kit, driver)
+        for job_id in overdue:
+            await assert_expired(driver, job_id)
+
+    @pytest.mark.parametrize("by", ["rerun", "cleanup"])
     @pytest.mark.parametrize("ends", ["before", "after"])
     @conformance_test(Capability.EXPIRY, Capability.CLEANUP, Capability.INSPECTION)
-    async def test_expired_runs_again_without_expiry(self, kit: SuiteContext, ends: str) -> None:
+    async def test_expired_runs_again_without_expiry(self, kit: SuiteContext, ends: str, by: str) -> None:
         """A job that is rerun does not expire, whether it had expired or ended before: it was asked for anew."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver, expires=kit.unit)
@@ -82,7 +110,11 @@ class ExpiredTests(Suite):
             await worker.finish(await worker.claim_one())
         await kit.advance(kit.unit)
         await exchanged(kit, driver)
-        assert await driver.rerun(job_id)
+        if by == "rerun":
+            assert await driver.rerun(job_id)
+        else:
+            status = JobStatus.COMPLETED if ends == "before" else JobStatus.CANCELLED
+            assert await driver.cleanup_step(status, JobCleanup.RERUN, max_jobs=5) == 1
         for _ in range(2):
             stored = await driver.get(job_id)
             assert stored is not None

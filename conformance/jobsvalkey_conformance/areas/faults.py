@@ -235,6 +235,42 @@ class FaultTests(Suite):
         new = await kit.push(driver)
         assert await kit.claimed(driver) == [new]
 
+    @conformance_test(Capability.DURABILITY, Hook.KILL_STORE)
+    async def test_fault_the_store_is_killed(self, kit: SuiteContext) -> None:
+        """A store that says that it is durable has, after a crash, what it has acknowledged: jobs, claims and ends."""
+        driver = await kit.driver()
+        if not await driver.is_durable():
+            not_run("the store is not durable")
+        ids = await kit.push_many(driver, 3)
+        worker = await kit.worker(driver)
+        one, two = await worker.claim(2)
+        await worker.finish(one)
+        await kit.harness.kill_store()
+        assert (await driver.renew(worker.id, HOUR)).tokens == {two.token}
+        assert await worker.settle(Finish(two.job_id, two.token)) == [SettleOutcome.SETTLED]
+        assert await kit.claimed(driver) == ids[2:]
+
+    @conformance_test(Capability.QUEUE, Hook.REFUSE_FOR_A_WHILE)
+    async def test_fault_the_store_refuses_for_a_while(self, kit: SuiteContext) -> None:
+        """A store that cannot take a step just now is asked again until it can: the step is done, and done once."""
+        driver = await kit.driver()
+        ids: list[JobID] = []
+        async with kit.harness.refuse_for_a_while():
+            ids.append(await kit.push(driver))
+        async with kit.harness.refuse_for_a_while():
+            worker = await kit.worker(driver)
+        async with kit.harness.refuse_for_a_while():
+            claim = await worker.claim_one()
+        async with kit.harness.refuse_for_a_while():
+            assert (await driver.renew(worker.id, HOUR)).tokens == {claim.token}
+        async with kit.harness.refuse_for_a_while():
+            assert await worker.settle(Release(claim.job_id, claim.token)) == [SettleOutcome.SETTLED]
+        async with kit.harness.refuse_for_a_while():
+            assert await driver.recover() == 0
+        async with kit.harness.refuse_for_a_while():
+            await driver.close_worker(worker.id)
+        assert await kit.claimed(driver) == ids
+
     @conformance_test(Capability.QUEUE, Hook.RESTART_STORE)
     async def test_fault_the_store_restarts_while_it_is_used(self, kit: SuiteContext) -> None:
         """A call that meets a restart is repeated until the store is back; it is done once."""

@@ -98,6 +98,28 @@ class InspectionTests(Suite):
         assert [stored.job_id async for stored in driver.jobs(status, limit=3)] == ids[::-1][:3]
         assert [stored.job_id async for stored in driver.jobs(status, limit=0)] == []
 
+    @pytest.mark.parametrize("status", sorted(set(JobStatus) - {JobStatus.PROCESSING}))
+    @conformance_test(Capability.INSPECTION, driven_clock=True)
+    async def test_inspection_equal_times_by_id(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`jobs` and `page`: of equal due times the lower id comes first, of equal ends the higher, latest first."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        ids = [await kit.in_state(driver, status) for _ in range(5)] if status is not JobStatus.PENDING else []
+        if status is JobStatus.PENDING:
+            jobs = [kit.job() for _ in range(5)]
+            await driver.push(jobs[::-1])
+            ids = [job.job_id for job in jobs]
+        expected = ids[::-1] if status in FINISHED else ids
+        assert [stored.job_id async for stored in driver.jobs(status)] == expected
+        listed: list[JobID] = []
+        cursor = None
+        while len(listed) < 5:
+            page = await driver.page(status, limit=2, cursor=cursor)
+            listed += [stored.job_id for stored in page.jobs]
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert listed == expected
+
     @conformance_test(Capability.INSPECTION)
     async def test_inspection_what_runs_is_listed(self, kit: SuiteContext) -> None:
         """`jobs` shows all that is processing, with its worker."""

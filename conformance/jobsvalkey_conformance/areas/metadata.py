@@ -171,6 +171,18 @@ class MetadataTests(Suite):
         await kit.advance(kit.unit / 2)
         assert await driver.get_metadata("lock") is None
 
+    @pytest.mark.parametrize("expires_in", [timedelta(0), timedelta(microseconds=-1)], ids=str)
+    @conformance_test(Capability.METADATA)
+    async def test_metadata_a_time_that_is_none(self, kit: SuiteContext, expires_in: timedelta) -> None:
+        """A lock is taken for a time above zero: else a `ValueError`, and a lock that is held stays as it is."""
+        driver = await kit.driver()
+        assert await driver.acquire_lock("held", b"holder", HOUR)
+        for key in ("free", "held"):
+            with pytest.raises(ValueError, match="expires_in"):
+                await driver.acquire_lock(key, b"holder", expires_in)
+        assert await driver.get_metadata("free") is None
+        assert await driver.get_metadata("held") == b"holder"
+
     @conformance_test(Capability.METADATA)
     async def test_metadata_only_its_holder_frees_a_lock(self, kit: SuiteContext) -> None:
         """`release_lock` frees it only for its holder."""

@@ -6,9 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey.contract import Capability, Finish, OperationRefused, Release, SettleOutcome
+from jobsvalkey.contract import (
+    Capability,
+    Finish,
+    JobCleanup,
+    JobStatus,
+    OperationRefused,
+    Release,
+    SettleOutcome,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import PATIENCE, SuiteContext
+from jobsvalkey_conformance.context import PATIENCE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import Hook
 
 LONG = timedelta(seconds=PATIENCE * 2)
@@ -112,6 +120,22 @@ class PausingTests(Suite):
         assert await kit.claimed(driver) == []
         await driver.resume_queue()
         assert await kit.claimed(driver) == [lost, pushed]
+
+    @conformance_test(Capability.PAUSE_QUEUE, Capability.CLEANUP)
+    async def test_pausing_cleanups_go_on(self, kit: SuiteContext) -> None:
+        """Cleanups go on while the queue is paused: jobs are removed, or put back for when it is resumed."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        ended = [await kit.in_state(driver, JobStatus.COMPLETED) for _ in range(3)]
+        waiting = await kit.push(driver)
+        await driver.pause_queue()
+        assert await driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=5) == 1
+        assert await driver.remove(ended[0])
+        assert await driver.rerun(ended[1])
+        assert await driver.cleanup_step(JobStatus.COMPLETED, JobCleanup.RERUN, max_jobs=5) == 1
+        assert await kit.claimed(driver) == []
+        await driver.resume_queue()
+        assert sorted(await kit.claimed(driver)) == ended[1:]
+        assert outcomes(await driver.push([kit.job(job_id=waiting)])) == [STORED]
 
     @conformance_test(Capability.PAUSE_QUEUE)
     async def test_pausing_one_queue_pauses_no_other(self, kit: SuiteContext) -> None:

@@ -9,7 +9,10 @@ from jobsvalkey.contract import (
     Capability,
     Fail,
     JobStatus,
+    Release,
+    Report,
     Retry,
+    SettleOutcome,
     Unique,
 )
 from jobsvalkey_conformance.areas.unique import END, REPLACING, pushed
@@ -101,6 +104,26 @@ class ReplacingTests(Suite):
         claim = await (await kit.worker(driver)).claim_one()
         assert (claim.job_id, claim.request) == (holder, b"new")
         assert (claim.recoveries, claim.reset_attempt, claim.error) == (0, False, None)
+
+    @conformance_test(Capability.UNIQUE, Capability.REPORTS, Capability.INSPECTION)
+    async def test_replacing_what_was_reported_is_gone(self, kit: SuiteContext) -> None:
+        """`replace`: what the handlers of the replaced job have reported is cleared: the new one begins anew."""
+        driver = await kit.driver()
+        holder = await kit.push(driver, b"old", unique=END)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        report = Report(holder, claim.token, b"1", b"state")
+        assert (await worker.exchange(reports=[report])).reported == [SettleOutcome.SETTLED]
+        await worker.settle(Release(holder, claim.token))
+        stored = await driver.get(holder)
+        assert stored is not None
+        assert stored.progress == b"1"
+        assert await pushed(driver, kit.job(b"new", unique=REPLACING)) == [(REPLACED, holder)]
+        stored = await driver.get(holder)
+        assert stored is not None
+        assert stored.progress is None
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.request, claim.state) == (holder, b"new", None)
 
     @pytest.mark.parametrize("unique", [END, Unique("name", timedelta(days=1))], ids=["end", "timed"])
     @conformance_test(Capability.UNIQUE, Capability.INSPECTION)

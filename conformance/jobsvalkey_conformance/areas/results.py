@@ -132,6 +132,19 @@ class ResultTests(Suite):
             assert await driver.status(job_id) is None
 
     @conformance_test(Capability.RESULTS, Capability.INSPECTION)
+    async def test_results_how_long_is_decided_at_the_end(self, kit: SuiteContext) -> None:
+        """How long a job is kept is decided when it ends, by the policy of that moment: a later one changes nothing."""
+        short = await kit.driver(retention_policy=policy(DO_NOT_RETAIN))
+        long = await kit.driver(retention_policy=policy(retain_for(kit.unit * 3)))
+        kept = {driver: await returned(kit, driver, kit.unit) for driver in (short, long)}
+        for units, present in ((0, {short, long}), (1, {long}), (2, {long}), (3, set[AnyDriver]())):
+            if units:
+                await kit.advance(kit.unit)
+            for driver in (short, long):
+                seen = {asker for asker, job_id in kept.items() if await driver.status(job_id)}
+                assert seen == present, f"{units} units after the end"
+
+    @conformance_test(Capability.RESULTS, Capability.INSPECTION)
     async def test_results_kept_jobs_do_not_count(self, kit: SuiteContext) -> None:
         """A job with `keep_for` is outside the policy's count: it pushes out no other."""
         driver = await kit.driver(retention_policy=policy(retain_last(1)))

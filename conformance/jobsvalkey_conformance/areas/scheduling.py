@@ -63,7 +63,8 @@ class SchedulingTests(Suite):
         job = kit.job(b"first")
         await driver.push([job])
         again = kit.job(b"second", job_id=job.job_id)
-        assert (await driver.push_if(again, "key", None, b"1")).outcome is StoreOutcome.DUPLICATE
+        answer = await driver.push_if(again, "key", None, b"1")
+        assert (answer.outcome, answer.job_id) == (StoreOutcome.DUPLICATE, job.job_id)
         assert await driver.get_metadata("key") == b"1"
         claims = await (await kit.worker(driver)).claim(5)
         assert [claim.request for claim in claims] == [b"first"]

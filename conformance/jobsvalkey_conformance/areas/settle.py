@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
+    Cancel,
     Capability,
     Claim,
     Fail,
@@ -28,7 +29,15 @@ SETTLEMENTS: dict[str, Callable[[Claim], Settlement]] = {
     "retry": lambda claim: Retry(claim.job_id, claim.token, b"another request"),
     "release": lambda claim: Release(claim.job_id, claim.token),
 }
-every_settlement: pytest.MarkDecorator = pytest.mark.parametrize("kind", SETTLEMENTS)
+every_settlement: pytest.MarkDecorator = pytest.mark.parametrize("kind", [*SETTLEMENTS, "cancel"])
+
+
+def settlement(kit: SuiteContext, kind: str, claim: Claim) -> Settlement:
+    """The settlement of a claim in one of these ways."""
+    if kind == "cancel":
+        kit.needs(Capability.ABORT)
+        return Cancel(claim.job_id, claim.token)
+    return SETTLEMENTS[kind](claim)
 
 
 class SettleTests(Suite):
@@ -122,7 +131,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         await worker.finish(claim)
-        assert await worker.settle(SETTLEMENTS[kind](claim)) == [SettleOutcome.CLAIM_LOST]
+        assert await worker.settle(settlement(kit, kind, claim)) == [SettleOutcome.CLAIM_LOST]
         assert await kit.claimed(driver) == []
 
     @every_settlement
@@ -133,7 +142,7 @@ class SettleTests(Suite):
         await kit.push(driver)
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        settled = await worker.settle(SETTLEMENTS["finish"](claim), SETTLEMENTS[kind](claim))
+        settled = await worker.settle(SETTLEMENTS["finish"](claim), settlement(kit, kind, claim))
         assert settled == [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
         assert await kit.claimed(driver) == []
 
@@ -146,7 +155,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
         forged = Claim(claim.job_id, b"999.0", claim.request, claim.due, claim.stored_at)
-        assert await worker.settle(SETTLEMENTS[kind](forged)) == [SettleOutcome.CLAIM_LOST]
+        assert await worker.settle(settlement(kit, kind, forged)) == [SettleOutcome.CLAIM_LOST]
         assert (await driver.renew(worker.id, kit.unit)).tokens == {claim.token}
         await worker.finish(claim)
 
@@ -158,7 +167,7 @@ class SettleTests(Suite):
         await kit.push(driver)
         worker, other = await kit.worker(driver), await kit.worker(driver)
         claim = await worker.claim_one()
-        assert await other.settle(SETTLEMENTS[kind](claim)) == [SettleOutcome.CLAIM_LOST]
+        assert await other.settle(settlement(kit, kind, claim)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(claim)
 
     @every_settlement
@@ -170,7 +179,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver)
         one, other = await worker.claim(2)
         mixed = Claim(one.job_id, other.token, one.request, one.due, one.stored_at)
-        assert await worker.settle(SETTLEMENTS[kind](mixed)) == [SettleOutcome.CLAIM_LOST]
+        assert await worker.settle(settlement(kit, kind, mixed)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(one, other)
 
     @every_settlement
@@ -183,11 +192,11 @@ class SettleTests(Suite):
         old = await stalled.claim_one()
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
-        assert await stalled.settle(SETTLEMENTS[kind](old)) == [SettleOutcome.CLAIM_LOST]
+        assert await stalled.settle(settlement(kit, kind, old)) == [SettleOutcome.CLAIM_LOST]
         worker = await kit.worker(driver)
         new = await worker.claim_one()
         assert (new.job_id, new.request, new.recoveries) == (job_id, b"request", 1)
-        assert await stalled.settle(SETTLEMENTS[kind](old)) == [SettleOutcome.CLAIM_LOST]
+        assert await stalled.settle(settlement(kit, kind, old)) == [SettleOutcome.CLAIM_LOST]
         assert (await driver.renew(worker.id, kit.unit)).tokens == {new.token}
         await worker.finish(new)
         assert await kit.claimed(driver) == []
@@ -202,7 +211,7 @@ class SettleTests(Suite):
         old = await worker.claim_one()
         await worker.settle(Release(old.job_id, old.token))
         new = await worker.claim_one()
-        assert await worker.settle(SETTLEMENTS[kind](old)) == [SettleOutcome.CLAIM_LOST]
+        assert await worker.settle(settlement(kit, kind, old)) == [SettleOutcome.CLAIM_LOST]
         await worker.finish(new)
 
     @every_settlement
@@ -214,7 +223,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver, kit.unit)
         claim = await worker.claim_one()
         await kit.advance(kit.unit * 2)
-        assert await worker.settle(SETTLEMENTS[kind](claim)) == [SettleOutcome.SETTLED]
+        assert await worker.settle(settlement(kit, kind, claim)) == [SettleOutcome.SETTLED]
         assert await driver.recover() == 0
 
     @conformance_test()
