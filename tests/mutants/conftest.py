@@ -1,11 +1,13 @@
 """Processes that run the kit on mutants, and a table of the tests that killed them."""
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import cache
 from typing import Any
 
 import pytest
+from jobsvalkey_conformance import DriverConformance
 
 from tests.mutants import runs
 from tests.mutants.catalogue import __name__ as catalogue
@@ -16,6 +18,16 @@ KILLED = "killed by"
 """The property of a report that says which mutant was killed, and by what."""
 
 
+@cache
+def parts_of(area: str) -> tuple[str, ...]:
+    """The classes that have the tests of an area."""
+    return tuple(
+        f"{part.__module__}:{part.__name__}"
+        for part in DriverConformance.__mro__
+        if any(name.startswith(f"test_{area}_") for name in vars(part))
+    )
+
+
 class Jury:
     """Asks the processes for verdicts, all at once: the first test that waits for one has the others under way."""
 
@@ -24,16 +36,16 @@ class Jury:
         self._verdicts: dict[tuple[str, str], Future[runs.Verdict]] = {}
         self._findings: dict[tuple[str, Search], Future[str]] = {}
 
-    def judge(self, target: str, selection: str) -> Future[runs.Verdict]:
+    def judge(self, target: str, selection: str, parts: Sequence[str] = (runs.WHOLE,)) -> Future[runs.Verdict]:
         """What a part of the kit says about the harness that `MODULE:NAME` names."""
         asked = (target, selection)
         if asked not in self._verdicts:
-            self._verdicts[asked] = self._processes.submit(runs.judge, target, selection)
+            self._verdicts[asked] = self._processes.submit(runs.judge, target, selection, parts)
         return self._verdicts[asked]
 
     def verdict(self, mutant: Mutant) -> Future[runs.Verdict]:
         """What its area says about a mutant."""
-        return self.judge(f"{catalogue}:{mutant.name}", mutant.selection)
+        return self.judge(f"{catalogue}:{mutant.name}", mutant.selection, parts_of(mutant.area))
 
     def finding(self, mutant: Mutant, how: Search) -> Future[str]:
         """What a search finds in a mutant."""

@@ -1,13 +1,16 @@
 """Runs the kit on mutants, in processes of their own that do nothing else."""
 
 import asyncio
+import gc
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from jobsvalkey_conformance import context
 from jobsvalkey_conformance.history.area import check_history
 from jobsvalkey_conformance.machine.area import run_machine
-from jobsvalkey_conformance.run import run
+from jobsvalkey_conformance.run import WHOLE, run
 
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import Search
@@ -40,13 +43,14 @@ class Verdict:
     """What could not even be run."""
 
 
-def judge(target: str, selection: str) -> Verdict:
-    """Run a part of the kit on the harness that `MODULE:NAME` names.
+def judge(target: str, selection: str, parts: Sequence[str] = (WHOLE,)) -> Verdict:
+    """Run what `-k` selects of parts of the kit, on the harness that `MODULE:NAME` names.
 
     Raises:
         LookupError: nothing was run.
     """
-    found = run(target, select=selection)
+    found = run(target, parts=parts, select=selection)
+    _leave_out_of_garbage()
     results = found.results()
     if not (results or found.broken):
         raise LookupError(f"-k {selection!r} runs nothing of the kit: {pytest.ExitCode(found.ended).name}")
@@ -56,6 +60,12 @@ def judge(target: str, selection: str) -> Verdict:
         found.warnings,
         found.broken,
     )
+
+
+@cache
+def _leave_out_of_garbage() -> None:
+    """Let no later run look through what the first one has imported: pytest collects garbage ten times a run."""
+    gc.freeze()
 
 
 def search(name: str, how: Search) -> str:
