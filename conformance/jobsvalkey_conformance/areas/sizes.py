@@ -190,6 +190,20 @@ class SizeTests(Suite):
         assert await driver.cleanup_step(status, JobCleanup.remove(), max_jobs=1000) == 3
         assert (await driver.counts())[status] == 0
 
+    @conformance_test(Capability.CLEANUP)
+    async def test_size_a_cleanup_of_those_behind_others(self, kit: SuiteContext) -> None:
+        """cleanup_step finds the jobs that are old enough behind any number of those that are not."""
+        driver = await kit.driver()
+        old = [await kit.push(driver, due=kit.unit * 9) for _ in range(2)]
+        await kit.advance(kit.unit)
+        young = await push(driver, [kit.job() for _ in range(2200)])
+        cleanup = JobCleanup.remove(max_age=kit.unit)
+        assert await driver.cleanup_step(JobStatus.PENDING, cleanup, max_jobs=1) == 1
+        assert await driver.cleanup_step(JobStatus.PENDING, cleanup, max_jobs=5) == 1
+        assert await driver.cleanup_step(JobStatus.PENDING, cleanup, max_jobs=5) == 0
+        assert outcomes(await driver.push([kit.job(job_id=job_id) for job_id in old])) == [STORED] * 2
+        assert len(await kit.claimed(driver, limit=3000)) == len(young) + 2
+
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.INSPECTION)
     async def test_size_a_list(self, kit: SuiteContext, status: JobStatus) -> None:

@@ -17,7 +17,8 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, REPLACED, STORED, SuiteContext
-from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.harness import AnyDriver, Hook
+from jobsvalkey_conformance.marks import not_run
 
 END = Unique("name")
 START = Unique("name", "start")
@@ -205,6 +206,20 @@ class UniqueTests(Suite):
         jobs = [kit.job(unique=END) for _ in range(2)]
         for each, job in zip((driver, other), jobs, strict=True):
             assert await pushed(each, job) == [(STORED, job.job_id)]
+
+    @conformance_test(Capability.UNIQUE, Hook.OBSERVE)
+    async def test_unique_names_that_have_run_out_do_not_fill_the_store(self, kit: SuiteContext) -> None:
+        """Names that were held for a time go when it is over, as others are taken and jobs end."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        for turn in range(6 if kit.clock else 3):
+            await driver.push([kit.job(unique=Unique(f"{turn} {number}", kit.unit)) for number in range(20)])
+            await worker.finish(*await worker.claim(20))
+            await kit.advance(kit.unit)
+        names = (await kit.harness.observe(kit.configuration)).names
+        if names is None:
+            not_run("the harness does not tell names")
+        assert len(names) <= 50
 
     @conformance_test(Capability.UNIQUE, Capability.DURABILITY)
     async def test_unique_a_new_driver_knows_it(self, kit: SuiteContext) -> None:

@@ -100,6 +100,24 @@ class WaitingTests(Suite):
         assert time.monotonic() - started < PATIENCE, "the hint came between claim and wait, and was lost"
         await worker.claim_one()
 
+    @pytest.mark.parametrize("units", [(5, None, 5), (None, 5, 3), (9, 5, None)], ids=str)
+    @conformance_test(hints=True)
+    async def test_wait_any_job_of_a_push_wakes(self, kit: SuiteContext, units: tuple[int | None, ...]) -> None:
+        """A push of several leaves a hint if one of them is due, wherever it stands among the others."""
+        driver, producer = await kit.driver(), await kit.driver()
+        await kit.push(producer, due=kit.unit)
+        worker = await kit.worker(driver)
+        await driver.wait(worker.id, timedelta(milliseconds=50))  # the push has left a hint
+        assert await worker.claim() == []
+        waiting = asyncio.ensure_future(driver.wait(worker.id, LONG))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        jobs = [kit.job(due=None if unit is None else kit.unit * unit) for unit in units]
+        await producer.push(jobs)
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+        assert (await worker.claim_one()).job_id == jobs[units.index(None)].job_id
+
     @conformance_test(hints=True)
     async def test_wait_a_full_worker_takes_no_hint(self, kit: SuiteContext) -> None:
         """`wait` without `work`: a worker that can take no more leaves the hint to one that can."""
