@@ -150,6 +150,35 @@ script_mutant(
     "if answer and present.holder == holder then return answer end",
     "if answer then return answer end",
 )
+script_mutant(
+    "ScriptHintOfTheFirst",
+    "`pending.lua`: a push of several leaves a hint only if the first of them is due.",
+    "test_wait_any_job_of_a_push_wakes",
+    "if entries[n] ~= earliest and tonumber(entries[n]) < tonumber(earliest) then earliest = entries[n] end",
+    "",
+    only="PUSH",
+)
+script_mutant(
+    "ScriptNamesStay",
+    "`freeing.lua`: names whose time is over stay in the store for good.",
+    "test_unique_names_that_have_run_out_do_not_fill_the_store",
+    "batch('HDEL', NAMES, past)",
+    "",
+)
+script_mutant(
+    "ScriptTrimsAfterTwo",
+    "`exchange.lua`, `releasing.lua`: one job alone that is cancelled pushes none out.",
+    "test_behind_what_is_beyond_its_retention_is_trimmed[cancel a claim-1]",
+    "if cancelled > 0 then trim(",
+    "if cancelled > 1 then trim(",
+)
+script_mutant(
+    "ScriptLateCallsClaim",
+    "`exchange.lua`: an exchange that arrives when its repeat was answered claims what has come since.",
+    "test_late_an_exchange_after_its_repeat",
+    "if in_vain and in_vain:sub(1, 16)",
+    "if false and in_vain:sub(1, 16)",
+)
 
 for cause, script, file in (
     ("resume", "RESUME", "resume.lua"),
