@@ -82,6 +82,7 @@ EQUIVALENT: dict[str, str] = {
     "d150be858893": "the state is sent along, and the driver does not look at it",
     "cd372c7b9db8": "more requests are read than are looked at",
     "eece3a405d88": "whether nothing can be there under any of the ids is looked at once more, id by id",
+    "ec20ace4b1f5": "the driver looks at each job of a page once more, and passes over what is absent",
     "40ba0e018ddb": "nobody can see what is told about a worker: the example does not show workers",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""

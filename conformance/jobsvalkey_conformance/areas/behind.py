@@ -28,6 +28,7 @@ WAYS = {
     "cancel a claim": [Capability.ABORT],
     "cancel": [Capability.CANCEL],
     "abort": [Capability.ABORT],
+    "close": [Capability.ABORT],
     "expire": [Capability.EXPIRY],
 }
 """The needs of those ways to end that not every driver has."""
@@ -123,7 +124,7 @@ class BehindTests(Suite):
         assert (seen.states, seen.has_request) == ({JobStatus.PENDING}, False)
 
     @pytest.mark.parametrize("ends", [1, 5])
-    @pytest.mark.parametrize("way", ["finish", "fail", "cancel a claim", "cancel", "abort", "expire"])
+    @pytest.mark.parametrize("way", ["finish", "fail", "cancel a claim", "cancel", "abort", "close", "expire"])
     @conformance_test(Capability.QUEUE, Hook.OBSERVE)
     async def test_behind_what_is_beyond_its_retention_is_trimmed(self, kit: SuiteContext, way: str, ends: int) -> None:
         """Retention is enforced as jobs end, in whichever way: jobs beyond it do not pile up."""
@@ -139,6 +140,11 @@ class BehindTests(Suite):
             if way in ("cancel", "abort"):
                 for job in jobs:
                     await (driver.cancel(job.job_id) if way == "cancel" else driver.abort(job.job_id))
+            elif way == "close":
+                leaving = await kit.worker(driver)
+                for claim in await leaving.claim(ends):
+                    await driver.abort(claim.job_id)
+                await driver.close_worker(leaving.id)
             elif way == "expire":
                 assert await worker.claim(ends) == []
             else:
