@@ -46,7 +46,8 @@ class Lanes:
         """Put the turn right of the line of a job that has come or gone."""
         name = line_name(job)
         if self.lines[name]:
-            self._set_turn(name, min(self.turns.get(name, now), now))
+            start = max(now, self.latest)
+            self._set_turn(name, min(self.turns.get(name, start), start))
         else:
             self.emptied.add(name)
 

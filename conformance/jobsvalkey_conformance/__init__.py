@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Hook,
         Observation,
         ObservedJob,
+        ObservedLine,
         ObservedName,
     )
     from jobsvalkey_conformance.suite import DriverConformance
@@ -27,6 +28,7 @@ __all__ = [
     "Hook",
     "Observation",
     "ObservedJob",
+    "ObservedLine",
     "ObservedName",
 ]
 

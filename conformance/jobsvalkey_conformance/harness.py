@@ -97,6 +97,15 @@ class ObservedName:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedLine:
+    """The pending jobs of one lane and one priority, as they lie in the store."""
+
+    jobs: frozenset[JobID]
+    turn: datetime
+    """Since when it has waited, or will wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The contents of the store, seen without the driver. Jobs beyond their retention may still be there."""
 
@@ -107,6 +116,9 @@ class Observation:
     """The unique names that are held, and perhaps some whose time is over; `None` if the harness does not tell."""
     expiring: Mapping[JobID, datetime] | None = None
     """When which job expires that nobody has, if the store has a list of those."""
+    lines: Mapping[tuple[int, str], ObservedLine] | None = None
+    """The lines of pending jobs by priority and lane (empty for none), but for that of the jobs without either, if the
+    store has such lines with turns."""
 
 
 class DriverHarness(ABC):

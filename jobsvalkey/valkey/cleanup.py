@@ -10,7 +10,7 @@ from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import CLEANUP
 from jobsvalkey.valkey.words import Cleanup
 
-_START = b"0:0"
+_START = b"0:0:0"
 
 
 class ValkeyCleanup(ValkeyBase, CleanupLoops):

@@ -13,6 +13,7 @@ CHUNK = 250
 _LISTS = (
     *(".pending", ".paused", ".completed", ".failed", ".cancelled", ".metadata._kept"),
     *(".metadata._pending", ".metadata._paused", ".metadata._kept_completed", ".metadata._kept_cancelled"),
+    ".metadata._laned",
 )
 
 

@@ -77,7 +77,11 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
     for item in items:
-        if item.due is None and not item.remember and item.keep_for is item.expires is item.unique is None:
+        if (
+            item.due is None
+            and not item.remember
+            and (item.keep_for is item.expires is item.unique is item.lane is None and not item.priority)
+        ):
             arguments += (str(item.job_id), item.request)
         else:
             due = "now" if item.due is None else due_argument(item.due)
@@ -98,6 +102,10 @@ def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
             yield "until", microseconds(unique.until) if isinstance(unique.until, timedelta) else unique.until
         if unique.otherwise != "skip":
             yield "otherwise", unique.otherwise
+    if item.priority:
+        yield "priority", item.priority
+    if item.lane is not None:
+        yield "lane", quote(item.lane, safe=_READABLE)
 
 
 def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
@@ -144,6 +152,8 @@ class _Fields(TypedDict):
     keep_for: timedelta | None
     expires: datetime | None
     unique: Unique | None
+    priority: int
+    lane: str | None
 
 
 def _by_name(words: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -158,6 +168,8 @@ def _fields(words: Sequence[bytes]) -> _Fields:
         "keep_for": _span(found.get(b"keep_for")),
         "expires": from_microseconds(found.get(b"expires")),
         "unique": _unique(found) if b"unique" in found else None,
+        "priority": _count(found.get(b"priority")) or 0,
+        "lane": found[b"lane"].decode(errors="replace") if b"lane" in found else None,
     }
 
 

@@ -20,7 +20,7 @@ from tests.support.steps import STEPS, statuses
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
 SCRIPTS = [each for each in vars(scripting).values() if isinstance(each, Script)]
 COMMANDS = sorted(frozenset[str]().union(*(script.commands for script in SCRIPTS)))
-REMOVING = {"cleanup", *(name for name in STEPS if name.split()[0] == "remove")}
+REMOVING = {"cleanup of lines", "remove in a line", "cleanup", *(name for name in STEPS if name.split()[0] == "remove")}
 """Steps that make a job absent."""
 LOOKS = (scripting.READ, scripting.IS_QUEUE_PAUSED)
 """They write nothing, so nothing is half done: their rights are asked for as they need them."""

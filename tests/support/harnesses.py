@@ -10,7 +10,16 @@ from typing import Any, ClassVar, cast
 from urllib.parse import unquote
 
 import fakeredis
-from jobsvalkey_conformance import GARBLED, Damage, DriverHarness, Hook, Observation, ObservedJob, ObservedName
+from jobsvalkey_conformance import (
+    GARBLED,
+    Damage,
+    DriverHarness,
+    Hook,
+    Observation,
+    ObservedJob,
+    ObservedLine,
+    ObservedName,
+)
 from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
@@ -92,6 +101,7 @@ class MemoryHarness(DriverHarness):
         state = self.store.queues[configuration.queue_key]
         lines = {job_id: status for status, line in state.lines.items() for _, job_id in line}
         lines |= {job_id: status for status, line in state.kept_lines.items() for _, job_id in line}
+        lines |= {job_id: JobStatus.PENDING for line in state.pending for _, job_id in line}
         return Observation(
             {
                 job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)
@@ -100,6 +110,11 @@ class MemoryHarness(DriverHarness):
             {worker: frozenset(each.claims.values()) for worker, each in state.workers.items()},
             {key: ObservedName(*name) for key, name in state.names.items()},
             {job_id: time for time, job_id in state.ends_at},
+            {
+                name: ObservedLine(frozenset(job_id for _, job_id in line), state.lanes.turns[name])
+                for name, line in state.lanes.lines.items()
+                if line
+            },
         )
 
     async def fingerprint(self, configuration: DriverConfiguration) -> object:
@@ -135,6 +150,7 @@ READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PA
 STATES = ("pending", "paused", "completed", "failed", "cancelled")
 FIELDED = {
     "_pending": JobStatus.PENDING,
+    "_laned": JobStatus.PENDING,
     "_paused": JobStatus.PAUSED,
     "_kept": JobStatus.FAILED,
     "_kept_completed": JobStatus.COMPLETED,
@@ -204,7 +220,31 @@ class KeysHarness(DriverHarness):
             jobs[job_id] = ObservedJob(frozenset(found), has_request)
         ends = await client.zrange(f"{queue_key}.metadata._ends_at", 0, -1, withscores=True)
         expiring = {JobID.parse(job_id): EPOCH + timedelta(microseconds=score) for job_id, score in ends}
-        return Observation(jobs, claims, await self._names(f"{queue_key}.metadata"), expiring)
+        lines = await self._lines(f"{queue_key}.metadata")
+        return Observation(jobs, claims, await self._names(f"{queue_key}.metadata"), expiring, lines)
+
+    async def _lines(self, prefix: str) -> dict[tuple[int, str], ObservedLine]:
+        """The lines with their turns; their jobs are those of the list by due time, and have the same scores there."""
+        lines: dict[tuple[int, str], ObservedLine] = {}
+        laned: dict[bytes, float] = {}
+        priorities = {int(priority) for priority in await self.client.zrange(f"{prefix}._priorities", 0, -1)}
+        turns: dict[tuple[int, str], datetime] = {}
+        for priority in priorities:
+            offers = await self.client.zrange(f"{prefix}._offers.{priority}", 0, -1, withscores=True)
+            assert offers, f"priority {priority} has no offers"
+            turns |= {(priority, lane.decode()): EPOCH + timedelta(microseconds=turn) for lane, turn in offers}
+        start = f"{prefix}._line."
+        async for key in self.client.scan_iter(match=f"{start}*", count=1000):
+            priority, _, lane = key.decode().removeprefix(start).partition(".")
+            jobs = dict(await self.client.zrange(key, 0, -1, withscores=True))
+            laned |= jobs
+            lines[int(priority), lane] = ObservedLine(
+                frozenset(JobID.parse(job_id) for job_id in jobs), turns.pop((int(priority), lane))
+            )
+        assert not turns, f"{turns} are turns of lines without jobs"
+        listed = dict(await self.client.zrange(f"{prefix}._laned", 0, -1, withscores=True))
+        assert listed == laned, f"the lines have {laned}, and the list by due time {listed}"
+        return lines
 
     async def _names(self, prefix: str) -> dict[str, ObservedName]:
         """The unique names; those that are held for a time are in a list of their own, too."""

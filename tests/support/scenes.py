@@ -130,6 +130,48 @@ async def named_and_failed(driver: ValkeyJobQueue) -> Scene:
     return scene
 
 
+def laned_job(number: int, unique: Unique | None = None) -> NewJob:
+    """A job with a line: the first two have the same, and go before the third."""
+    return NewJob(new_job_id(), b"request", lane="ab"[number // 2], priority=(5, 5, 0)[number], unique=unique)
+
+
+async def laned(driver: ValkeyJobQueue) -> Scene:
+    """They wait in lines, and there is a worker that has claimed none."""
+    jobs = [laned_job(number, Unique(f"lane {number}", otherwise="replace")) for number in range(JOBS)]
+    await driver.push(jobs)
+    await open_worker(driver)
+    return Scene([job.job_id for job in jobs], [])
+
+
+async def laned_and_claimed(driver: ValkeyJobQueue) -> Scene:
+    """The worker has claimed them all."""
+    scene = await laned(driver)
+    scene.claims = (await driver.exchange("worker", 1, (), JOBS)).claims
+    return scene
+
+
+async def laned_and_failed(driver: ValkeyJobQueue) -> Scene:
+    """They have failed."""
+    scene = await laned_and_claimed(driver)
+    await driver.exchange("worker", 2, [Fail(each.job_id, each.token, b"error") for each in scene.claims])
+    return scene
+
+
+async def laned_and_orphaned(driver: ValkeyJobQueue) -> Scene:
+    """Their worker's lock has run out."""
+    scene = await laned_and_claimed(driver)
+    await driver.renew("worker", timedelta(0))
+    return scene
+
+
+async def laned_and_paused(driver: ValkeyJobQueue) -> Scene:
+    """They are paused."""
+    scene = await laned(driver)
+    for job_id in scene.ids:
+        assert await driver.pause(job_id)
+    return scene
+
+
 def expiring_job(expires: timedelta) -> NewJob:
     """A job that expires."""
     return NewJob(new_job_id(), b"request", expires=expires)

@@ -1,18 +1,15 @@
-"""Every step of the driver: what it starts from, how it is asked for, its answer, and what it leaves."""
+"""Every step of the driver."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 from jobsvalkey.contract import (
     AbortOutcome,
     Cancel,
     Claim,
-    Exchanged,
     Fail,
     Finish,
     JobCleanup,
-    JobID,
     JobStatus,
     Release,
     Retry,
@@ -22,8 +19,39 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
 from jobsvalkey.valkey.scripting import Script
-from tests.support.drivers import HOUR, claims_of, new_job
-from tests.support.pushes import STORED, outcomes
+from tests.support.asking import (
+    Step,
+    aborting,
+    asked_for,
+    claiming,
+    claiming_what_lives,
+    closed,
+    closing,
+    ending,
+    ending_overdue,
+    hearing,
+    held,
+    in_turn,
+    is_paused,
+    metadata,
+    names_held,
+    number,
+    opening,
+    pushing,
+    pushing_expiring,
+    pushing_if,
+    pushing_kept,
+    pushing_named,
+    pushing_to_a_line,
+    recovered,
+    renewing,
+    replacing_in_a_line,
+    settling,
+    shown,
+    statuses,
+)
+from tests.support.drivers import HOUR
+from tests.support.pushes import STORED
 from tests.support.scenes import (
     JOBS,
     Prepare,
@@ -34,15 +62,17 @@ from tests.support.scenes import (
     expired,
     expired_and_cancelled,
     expired_and_claimed,
-    expiring_job,
     failed,
     kept_for,
     kept_for_and_claimed,
-    kept_job,
+    laned,
+    laned_and_claimed,
+    laned_and_failed,
+    laned_and_orphaned,
+    laned_and_paused,
     named,
     named_and_claimed,
     named_and_failed,
-    named_job,
     orphaned,
     paused,
     pending,
@@ -50,167 +80,6 @@ from tests.support.scenes import (
     two_orphaned,
     worker,
 )
-
-Ask: TypeAlias = Callable[[ValkeyJobQueue, Scene], Awaitable[Any]]
-See: TypeAlias = Callable[[ValkeyJobQueue, Scene], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class Step:
-    """`ask` is answered with `answer`, and `see` shows `left` afterwards."""
-
-    script: Script
-    prepare: Prepare
-    ask: Ask
-    answer: Any
-    see: See
-    left: Any
-
-
-async def statuses(driver: ValkeyJobQueue, scene: Scene) -> list[JobStatus | None]:
-    """Where the three are."""
-    return [await driver.status(job_id) for job_id in scene.ids]
-
-
-async def held(driver: ValkeyJobQueue, scene: Scene) -> tuple[int, int]:
-    """How many jobs are pending, and how many claims the worker holds."""
-    return (await driver.counts())[JobStatus.PENDING], len((await driver.renew("worker", HOUR)).tokens)
-
-
-async def recovered(driver: ValkeyJobQueue, scene: Scene) -> list[int]:
-    """How often each was recovered, where it is pending."""
-    jobs = [await driver.get(job_id) for job_id in scene.ids]
-    return [job.recoveries for job in jobs if job is not None and job.status is JobStatus.PENDING]
-
-
-async def shown(driver: ValkeyJobQueue, scene: Scene) -> tuple[JobStatus, bytes | None, bytes | None] | None:
-    """The state, the result and the error of the first."""
-    job = await driver.get(scene.ids[0])
-    return None if job is None else (job.status, job.result, job.error)
-
-
-async def is_paused(driver: ValkeyJobQueue, scene: Scene) -> bool:
-    """Whether the queue is paused."""
-    return await driver.is_queue_paused()
-
-
-async def asked_for(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
-    """Whether the worker hears that it is to end the job, for each of its claims."""
-    aborts = (await driver.renew("worker", HOUR)).aborts
-    return [claim.token in aborts for claim in scene.claims]
-
-
-def metadata(key: str) -> See:
-    """What stands under `key`."""
-
-    async def see(driver: ValkeyJobQueue, scene: Scene) -> bytes | None:
-        return await driver.get_metadata(key)
-
-    return see
-
-
-async def number(driver: ValkeyJobQueue, scene: Scene) -> int:
-    """How many jobs there are."""
-    return sum((await driver.counts()).values())
-
-
-def settling(settle: Callable[[Claim], Settlement]) -> Ask:
-    """An exchange that settles the first claim, and the second by a token that never was."""
-
-    async def ask(driver: ValkeyJobQueue, scene: Scene) -> list[SettleOutcome]:
-        first, second = scene.claims[:2]
-        exchanged = await driver.exchange("worker", 2, [settle(first), Finish(second.job_id, b"0.0")])
-        return exchanged.outcomes
-
-    return ask
-
-
-async def claiming(driver: ValkeyJobQueue, scene: Scene) -> list[JobID]:
-    """An exchange that claims two."""
-    exchanged: Exchanged = await driver.exchange("worker", 1, (), 2)
-    assert len({claim.token for claim in exchanged.claims}) == len(exchanged.claims)
-    return [claim.job_id for claim in exchanged.claims if claim.job_id in scene.ids[:2]]
-
-
-async def hearing(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
-    """An exchange of which the answer says the end of which claims is asked for."""
-    aborts = (await driver.exchange("worker", 2, (), 1)).aborts
-    return [claim.token in aborts for claim in scene.claims]
-
-
-async def ending(driver: ValkeyJobQueue, scene: Scene) -> list[JobStatus | None]:
-    """A wait for the ends of jobs."""
-    return [job and job.status for job in await driver.ended(scene.ids, HOUR)]
-
-
-async def aborting(driver: ValkeyJobQueue, scene: Scene) -> AbortOutcome:
-    """A request to end the first."""
-    return await driver.abort(scene.ids[0])
-
-
-async def opening(driver: ValkeyJobQueue, scene: Scene) -> None:
-    """Another worker."""
-    await driver.open_worker("worker", HOUR)
-
-
-async def renewing(driver: ValkeyJobQueue, scene: Scene) -> bool:
-    """The lock is extended; whether all claims are told."""
-    return (await driver.renew("worker", HOUR)).tokens == frozenset(claim.token for claim in scene.claims)
-
-
-async def closing(driver: ValkeyJobQueue, scene: Scene) -> None:
-    """The end of the worker."""
-    await driver.close_worker("worker")
-
-
-async def pushing(driver: ValkeyJobQueue, count: int) -> list[StoreOutcome]:
-    """A push of some jobs."""
-    return outcomes(await driver.push([new_job() for _ in range(count)]))
-
-
-async def pushing_kept(driver: ValkeyJobQueue, scene: Scene) -> list[StoreOutcome]:
-    """A push of a job with a field that Swift does not know."""
-    return outcomes(await driver.push([kept_job()]))
-
-
-async def pushing_if(driver: ValkeyJobQueue, scene: Scene) -> StoreOutcome:
-    """A push on a condition."""
-    return (await driver.push_if(new_job(), "value", b"0", b"1")).outcome
-
-
-def pushing_named(otherwise: Literal["skip", "replace"], number: int = 0) -> Ask:
-    """A push of a job with a name that may be held."""
-
-    async def ask(driver: ValkeyJobQueue, scene: Scene) -> list[StoreOutcome]:
-        return outcomes(await driver.push([named_job(number, otherwise)]))
-
-    return ask
-
-
-async def names_held(driver: ValkeyJobQueue, scene: Scene) -> list[bool]:
-    """Whether the three names are held: by what a push of each says."""
-    return [await pushing_named("skip", each)(driver, scene) == [StoreOutcome.DUPLICATE] for each in range(JOBS)]
-
-
-async def pushing_expiring(driver: ValkeyJobQueue, scene: Scene) -> list[StoreOutcome]:
-    """A push of a job that expires."""
-    return outcomes(await driver.push([expiring_job(HOUR)]))
-
-
-async def ending_overdue(driver: ValkeyJobQueue, scene: Scene) -> None:
-    """An exchange that settles nothing and claims nothing."""
-    assert (await driver.exchange("worker", 1)).claims == []
-
-
-async def claiming_what_lives(driver: ValkeyJobQueue, scene: Scene) -> list[int]:
-    """An exchange that claims up to two; which it was, by their places."""
-    return [scene.ids.index(claim.job_id) for claim in (await driver.exchange("worker", 1, (), 2)).claims]
-
-
-async def closed(driver: ValkeyJobQueue, scene: Scene) -> list[Any]:
-    """How often the pending ones were recovered, and the claims that another worker gets."""
-    return [*await recovered(driver, scene), len(await claims_of(driver, 9, "other"))]
-
 
 SETTLED = [SettleOutcome.SETTLED, SettleOutcome.CLAIM_LOST]
 PENDING, PROCESSING, FAILED = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.FAILED
@@ -353,6 +222,27 @@ STEPS = {
     ),
     "remove of what expires": _single(scripting.CHANGE, expired, "remove", None),
     "rerun of what has expired": _single(scripting.CHANGE, expired_and_cancelled, "rerun", PENDING),
+    "push to a line": Step(scripting.PUSH, pending, pushing_to_a_line, [STORED], number, 4),
+    "push that replaces in a line": Step(
+        scripting.PUSH, laned, replacing_in_a_line, [StoreOutcome.REPLACED], in_turn, [1, 2, 0]
+    ),
+    "claim from lines": Step(scripting.EXCHANGE, laned, claiming, None, in_turn, [2]),
+    "finish of a line": _settle(_finish, COMPLETED, laned_and_claimed),
+    "release to a line": Step(scripting.EXCHANGE, laned_and_claimed, settling(_release), SETTLED, in_turn, [0]),
+    "cancel in a line": Step(scripting.CANCEL, laned, lambda d, s: d.cancel(s.ids[0]), True, in_turn, [1, 2]),
+    "pause in a line": Step(scripting.PAUSE, laned, lambda d, s: d.pause(s.ids[0]), True, in_turn, [1, 2]),
+    "resume to a line": Step(scripting.RESUME, laned_and_paused, lambda d, s: d.resume(s.ids[0]), True, in_turn, [0]),
+    "rerun to a line": Step(scripting.CHANGE, laned_and_failed, lambda d, s: d.rerun(s.ids[0]), True, in_turn, [0]),
+    "remove in a line": Step(scripting.CHANGE, laned, lambda d, s: d.remove(s.ids[0]), True, in_turn, [1, 2]),
+    "cleanup of lines": Step(
+        scripting.CLEANUP,
+        laned,
+        lambda d, _: d.cleanup_step(PENDING, JobCleanup.remove(), max_jobs=2),
+        2,
+        in_turn,
+        [2],
+    ),
+    "recover to lines": Step(scripting.RECOVER, laned_and_orphaned, lambda d, _: d.recover(), JOBS, in_turn, [0, 1, 2]),
     "pause_queue": Step(scripting.PAUSE_QUEUE, pending, lambda d, _: d.pause_queue(), None, is_paused, True),
     "resume_queue": Step(scripting.PAUSE_QUEUE, queue_paused, lambda d, _: d.resume_queue(), None, is_paused, False),
     "is_queue_paused": Step(scripting.IS_QUEUE_PAUSED, queue_paused, is_paused, True, is_paused, True),

@@ -35,6 +35,8 @@ async def record_history(kit: SuiteContext, seed: int, calls: int) -> History:
     recorder = Recorder(History(drivers[0].configuration), kit.clock, random)
     shared = Shared(recorder, frozenset(drivers[0].capabilities), calls)
     shared.has_names = Capability.UNIQUE in shared.capabilities and seed % 3 == 0
+    # Jobs of one name are looked at alone, where the turns of their lanes would be others.
+    shared.has_lanes = Capability.LANES in shared.capabilities and seed % 3 == 1
     async with asyncio.TaskGroup() as group:
         group.create_task(_faults(kit, shared, random))
         for client in clients(shared, drivers, seed):

@@ -6,7 +6,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from math import inf
+from typing import TypeAlias
 
 from jobsvalkey.contract import (
     FINISHED,
@@ -38,6 +40,8 @@ from jobsvalkey_conformance.history.record import Event, History
 from jobsvalkey_conformance.history.twin import TwinTransition
 
 Check = Callable[[History], Iterator[str]]
+Place: TypeAlias = tuple[datetime, JobID]
+Line: TypeAlias = tuple[int, str | None]
 
 
 def violations(history: History) -> list[str]:
@@ -107,12 +111,16 @@ def settled_twice(history: History) -> Iterator[str]:
 
 
 def out_of_order(history: History) -> Iterator[str]:
-    """The claims of a step go by due time and id, none is early, and none is more than was asked for."""
+    """The claims of a step go by priority, and in a line by due time and id; none is early or more than asked for."""
     for event, exchange in history.answered(Exchange):
         claims = event.answer.claims
-        places = [_place(claim) for claim in claims]
-        if places != sorted(places):
+        lines: dict[Line, list[Place]] = {}
+        for claim in claims:
+            lines.setdefault(_line(claim), []).append(_place(claim))
+        if any(places != sorted(places) for places in lines.values()):
             yield f"the claims are not in the order of their due times and ids: {event}"
+        if any(one.priority < other.priority for one, other in pairwise(claims)):
+            yield f"the claims are not in the order of their priorities: {event}"
         if any(claim.due > event.times[-1] for claim in claims):
             yield f"a job is claimed before it is due: {event}"
         if len(claims) > exchange.limit:
@@ -120,13 +128,13 @@ def out_of_order(history: History) -> Iterator[str]:
 
 
 def overtaken(history: History) -> Iterator[str]:
-    """Of all that waits, what is due first is claimed first, whoever claims."""
+    """What waits in a line and is due first is claimed first, and before any lower priority, whoever claims."""
     parts = HistoryParts(history)
     began: dict[Number, int] = {}  # A step that was sent again may have been done the first time.
     for event, exchange in history.of(Exchange):
         began.setdefault(exchange.number, event.began)
     claiming = [
-        (event, began[exchange.number], max(map(_place, event.answer.claims)))
+        (event, began[exchange.number], event.answer.claims)
         for event, exchange in history.answered(Exchange)
         if event.answer.claims
     ]
@@ -136,14 +144,59 @@ def overtaken(history: History) -> Iterator[str]:
         (job_id,) = component
         steps = parts.steps_of(job_id)
         for claim, since, until in _waits(steps, began):
-            for event, start, last in claiming:
-                if since < start and (event.answered or 0) < until and _place(claim) < last:
+            for event, start, claims in claiming:
+                if since < start and (event.answered or 0) < until and _overtakes(claims, claim, event):
                     own = "".join(f"\n  {step.action}" for step in steps if step.began <= until)
                     yield (
                         f"job {job_id} waits, due {claim.due}, and one that comes after it is claimed: {event}\n"
                         f"its own calls:{own}"
                     )
                     break
+
+
+def _overtakes(claims: Sequence[Claim], waiting: Claim, event: Event) -> bool:
+    """Whether one of the claims of an exchange should have been that of a job which waited all the time."""
+    is_due = waiting.due <= event.times[0]
+    return any(
+        (is_due and one.priority < waiting.priority) or (_line(one) == _line(waiting) and _place(waiting) < _place(one))
+        for one in claims
+    )
+
+
+def out_of_turn(history: History) -> Iterator[str]:
+    """While a job is due and waits, each other line of its priority is served once more than its own line, at most."""
+    if all(event_claim[2].lane is None for event_claim in _claims(history)):
+        return
+    parts = HistoryParts(history)
+    began: dict[Number, int] = {}
+    for event, exchange in history.of(Exchange):
+        began.setdefault(exchange.number, event.began)
+    claiming = {  # each once, though it may have been asked for again
+        exchange.number: (event, began[exchange.number], event.answer.claims)
+        for event, exchange in history.answered(Exchange)
+        if event.answer.claims
+    }
+    unseen = [  # what it claimed may have been of the line
+        (event.began, exchange.limit)
+        for event, exchange in history.of(Exchange)
+        if event.answered is None or event in parts.hiding
+    ]
+    for component in history.components:
+        if len(component) > 1:
+            continue
+        (job_id,) = component
+        for claim, since, until in _waits(parts.steps_of(job_id), began):
+            own, others = sum(limit for start, limit in unseen if start < until), Counter[Line]()
+            for event, start, claims in claiming.values():
+                is_within = since < start and (event.answered or 0) < until and claim.due <= event.times[0]
+                for one in claims:
+                    if _line(one) == _line(claim):
+                        own += (event.answered or 0) > since and start < until
+                    elif is_within and one.priority == claim.priority:
+                        others[_line(one)] += 1
+            for line, served in others.items():
+                if served > own + 1:
+                    yield f"job {job_id} waits, and {line} is served {served} times, its own line {own} times"
 
 
 def _waits(steps: Sequence[Step[Part]], began: Mapping[Number, int]) -> Iterator[tuple[Claim, float, int]]:
@@ -213,8 +266,12 @@ def not_linearizable(history: History) -> Iterator[str]:
             yield f"the history of job {jobs} cannot be explained, shortest part:{lines}"
 
 
-def _place(claim: Claim) -> tuple[datetime, JobID]:
+def _place(claim: Claim) -> Place:
     return claim.due, claim.job_id
+
+
+def _line(claim: Claim) -> Line:
+    return claim.priority, claim.lane
 
 
 def _claims(history: History) -> Iterator[tuple[Event, Exchange, Claim]]:
@@ -243,6 +300,7 @@ CHECKS: tuple[Check, ...] = (
     settled_twice,
     out_of_order,
     overtaken,
+    out_of_turn,
     unasked,
     torn_batches,
     not_linearizable,

@@ -61,6 +61,7 @@ class Shared:
         self.calls_left: int = calls
         self.job_ids: list[JobID] = []
         self.has_names: bool = False
+        self.has_lanes: bool = False
         """Whether some jobs have unique names. Then a step that takes several jobs takes all: which, of several that
         are tied, it would not tell."""
         self.names: dict[JobID, str] = {}
@@ -158,6 +159,8 @@ class ProducerClient(Client):
             keep_for=keep_for,
             expires=expires,
             unique=self._unique(job_id),
+            priority=self.random.choice((0, 0, 0, 5, -5)) if self.shared.has_lanes else 0,
+            lane=self.random.choice((None, "a", "b", "c")) if self.shared.has_lanes else None,
         )
 
     def _unique(self, job_id: JobID) -> Unique | None:

@@ -56,7 +56,7 @@ class HistoryParts:
         """The numbers, of a producer's or a worker's steps, under which something was sent more than once."""
         self._superseded = {event: self._superseding(event) for event in self._events if event.answered is None}
         self._takes_back = [event for event in self._events if _takes_back(event)]
-        self._hiding = frozenset(
+        self.hiding: frozenset[Event] = frozenset(
             event
             for event, exchange in history.of(Exchange)
             if exchange.limit and self._may_hide_claims(event, exchange.worker)
@@ -78,7 +78,7 @@ class HistoryParts:
             part = None
             if any(self._touches(event, job_id) for job_id in jobs):
                 # Of several jobs, an exchange that hides claims may show some, and still have claimed others.
-                is_known = event not in self._hiding or (len(jobs) == 1 and _shows(event, *jobs))
+                is_known = event not in self.hiding or (len(jobs) == 1 and _shows(event, *jobs))
                 part = event.call.part(jobs, event.answer if is_known else UNANSWERED, self._tokens)
             if part is not None:
                 parts.append(Part(event, *part))
@@ -128,7 +128,7 @@ class HistoryParts:
             one.job_id == job_id for one in (*exchange.settlements, *exchange.reports)
         ):
             return True
-        if event in self._hiding or (event.answered is not None and _shows(event, job_id)):
+        if event in self.hiding or (event.answered is not None and _shows(event, job_id)):
             return True
         if event.answered is not None:
             return False

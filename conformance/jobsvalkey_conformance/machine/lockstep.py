@@ -24,7 +24,7 @@ from jobsvalkey_conformance.machine.cleanups import Cleanups
 from jobsvalkey_conformance.machine.exchanging import ExchangingMachine, workers
 from jobsvalkey_conformance.machine.flows import FlowMachine
 from jobsvalkey_conformance.machine.happenings import Happenings, has_claims, has_jobs, jobs
-from jobsvalkey_conformance.machine.names import expiries, names_of_jobs, queues
+from jobsvalkey_conformance.machine.names import expiries, lines_of_jobs, names_of_jobs, queues
 from jobsvalkey_conformance.machine.steps import CHOICE, NEEDS, STEPS, WHEN, Arguments, step
 
 dues: st.SearchStrategy[str] = st.sampled_from(DUES)
@@ -43,6 +43,7 @@ class LockstepMachine(ExchangingMachine, FlowMachine, Cleanups, Happenings):
         keep_for=keeps,
         names=names_of_jobs,
         expires=expiries,
+        lines=lines_of_jobs,
     )
     def push(
         self,
@@ -54,6 +55,7 @@ class LockstepMachine(ExchangingMachine, FlowMachine, Cleanups, Happenings):
         keep_for: int | None,
         names: Sequence[str] = ("",),
         expires: str | None = None,
+        lines: Sequence[str] = ("",),
     ) -> None:
         """Push jobs, some of which may be there, or twice in the list."""
         when = self.due(due)
@@ -64,6 +66,8 @@ class LockstepMachine(ExchangingMachine, FlowMachine, Cleanups, Happenings):
                 keep_for=kept,
                 unique=self.unique(names[at % len(names)]),
                 expires=self.expires(expires),
+                priority=self.priority(lines[at % len(lines)]),
+                lane=self.lane(lines[at % len(lines)]),
             )
             for at, number in enumerate(numbers)
         ]
@@ -75,6 +79,7 @@ class LockstepMachine(ExchangingMachine, FlowMachine, Cleanups, Happenings):
         keep_for=keeps,
         names=names_of_jobs,
         expires=expiries,
+        lines=lines_of_jobs,
         often=2,
     )
     def push_now(
@@ -84,11 +89,12 @@ class LockstepMachine(ExchangingMachine, FlowMachine, Cleanups, Happenings):
         keep_for: int | None,
         names: Sequence[str] = ("",),
         expires: str | None = None,
+        lines: Sequence[str] = ("",),
     ) -> None:
         """Push jobs that are due, if possible such as are not there."""
         absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
         numbers = [absent[number % len(absent)] for number in numbers] if absent else numbers
-        self.push(queue, numbers, "now", False, False, keep_for, names, expires)
+        self.push(queue, numbers, "now", False, False, keep_for, names, expires, lines)
 
     @step(
         queue=queues,

@@ -28,13 +28,19 @@ names_of_jobs: st.SearchStrategy[list[str]] = st.lists(
 """Unique names of jobs that are pushed together, in turn: key, until when, and what otherwise; or none."""
 
 
+lines_of_jobs: st.SearchStrategy[list[str]] = st.lists(
+    st.sampled_from(["", "", "0 a", "0 b", "5", "5 a", "-5 b"]), min_size=1, max_size=3
+)
+"""The lines of jobs that are pushed together, in turn: priority and lane, or none of either."""
+
+
 expiries: st.SearchStrategy[str | None] = st.sampled_from([None, None, None, "earlier", "soon", "later"])
 """When jobs expire that are pushed, as a due time is given."""
 
 
 class NamesMachine(MachineBase):
-    """Shared by the steps that push jobs: for how long they are kept, when they expire, their unique names, and when
-    those are free."""
+    """Shared by the steps that push jobs: for how long they are kept, when they expire, their lines, their unique
+    names, and when those are free."""
 
     def expires(self, name: str | None) -> Due:
         """Return when a job expires, where the driver can do that."""
@@ -43,6 +49,15 @@ class NamesMachine(MachineBase):
     def keep_for(self, seconds: int | None) -> timedelta | None:
         """How long a job is to be kept, where the driver can do that."""
         return timedelta(seconds=seconds) if seconds and self.states(Capability.RESULTS) else None
+
+    def priority(self, words: str) -> int:
+        """The priority of a line, where the driver can do that."""
+        return int(words.split()[0]) if words and self.states(Capability.LANES) else 0
+
+    def lane(self, words: str) -> str | None:
+        """The lane of a line, where the driver can do that."""
+        lane = words.partition(" ")[2]
+        return lane if lane and self.states(Capability.LANES) else None
 
     def unique(self, words: str) -> Unique | None:
         """A unique name from its words, where the driver can do that."""

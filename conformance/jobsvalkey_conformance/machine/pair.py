@@ -30,7 +30,7 @@ from jobsvalkey.contract import (
     StoredJob,
     WorkerID,
 )
-from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook, ObservedName
+from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook, ObservedLine, ObservedName
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 
 T = TypeVar("T")
@@ -339,6 +339,14 @@ class Pair:
             self._check_names(observed.names, job_ids)
         if observed.expiring is not None:
             same("what expires", observed.expiring, {job_id: time for time, job_id in self.twin.state.ends_at})
+        if observed.lines is not None:
+            lanes = self.twin.state.lanes
+            lines = {
+                name: ObservedLine(frozenset(job_id for _, job_id in line), lanes.turns[name])
+                for name, line in lanes.lines.items()
+                if line
+            }
+            same("lines", dict(observed.lines), lines)
         same("claims by worker", {worker: set(held) for worker, held in observed.claims.items() if held}, claims)
 
     def _check_names(self, names: Mapping[str, ObservedName], job_ids: Sequence[JobID]) -> None:

@@ -5,8 +5,8 @@
 -- or, for jobs of workers with an expired lock only, for how many microseconds a Swift worker may be without one.
 -- `except_for` is the id of a job to pass over, and `as_of` the time (microseconds) after which jobs are too young for this
 -- cleanup, or empty. `position` is how many entries earlier calls have passed over,
--- in the list of the state and in that of kept or of fielded jobs: `n:n`.
--- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n` for the next
+-- in the list of the state, in that of kept or of fielded jobs, and in that of jobs with a line: `n:n:n`.
+-- result: how many jobs it was; then, if there may be more entries after those that were looked at, `n:n:n` for the next
 -- call. That is not recorded if it was none.
 -- cost: O(log n) for each entry looked at, of which there are at most LOOKS more than jobs; O(running jobs) for those.
 local LOOKS = 100
@@ -54,6 +54,7 @@ else
   collect(1, wanted == 'paused' and PAUSED or PENDING, 0, false)
   if has_fielded() then
     collect(2, wanted == 'paused' and FIELDED_PAUSED or FIELDED, 0, false)
+    if has_lines() and wanted == 'pending' then collect(3, LANED, 0, false) end
     sort()
   end
 end
@@ -89,5 +90,5 @@ while done < most and looked < last do
   end
 end
 if looked == #entries or is_too_young then return record_always(tostring(done)) end
-local found = done .. ' ' .. passed[1] .. ':' .. passed[2]
+local found = done .. ' ' .. table.concat(passed, ':')
 return done > 0 and record_always(found) or found

@@ -11,6 +11,7 @@ end
 local pending, paused = redis.call('ZCARD', PENDING), redis.call('ZCARD', PAUSED)
 if has_fielded() then
   pending, paused = pending + redis.call('ZCARD', FIELDED), paused + redis.call('ZCARD', FIELDED_PAUSED)
+  if has_lines() then pending = pending + redis.call('ZCARD', LANED) end
 end
 return {
   pending, paused, has_flows() and redis.call('ZCARD', WAITING) or 0,

@@ -231,12 +231,16 @@ if is_claiming then
   local function due_of(list, more)
     return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit + (more or 0))
   end
-  local due, kinds, fielded_taken = due_of(PENDING), {}, {}
+  local due, kinds, fielded_taken, serve = due_of(PENDING), {}, {}, nil
   if has_fielded() then
     -- uses: merging
     while bring_home(due) do due = due_of(PENDING) end
     local has_more_overdue = (first_expiry() or now + 1) <= now
     due, kinds = merged(due, has_more_overdue and unexpired(due_of(FIELDED, LOOKS)) or due_of(FIELDED))
+    if has_lines() then
+      -- uses: turning
+      due, kinds, serve = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
+    end
   end
   local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
   local ids, scores, requests, envelopes, extras = {}, {}, {}, {}, {}
@@ -287,6 +291,7 @@ if is_claiming then
   local plain_taken = taken - #fielded_taken
   if plain_taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, plain_taken - 1) end
   batch('ZREM', FIELDED, fielded_taken)
+  if serve and taken > 0 then serve(taken) end
   if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
 end
 local next_due = until_next()

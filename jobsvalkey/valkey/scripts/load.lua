@@ -12,6 +12,7 @@ local function count(list)
 end
 count(PENDING)
 if has_fielded() then count(FIELDED) end
+if has_lines() then count(LANED) end
 return {
   due, all - due,
   redis.call('HLEN', CLAIMED) + redis.call('LLEN', PROCESSING),

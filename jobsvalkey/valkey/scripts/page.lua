@@ -60,6 +60,7 @@ end
 if state == 'pending' then
   collect(PENDING, 0)
   if has_fielded() then collect(FIELDED, 0) end
+  if has_lines() then collect(LANED, 0) end
 elseif state == 'paused' then
   collect(PAUSED, 0)
   if has_fielded() then collect(FIELDED_PAUSED, 0) end

@@ -10,7 +10,8 @@ if wrong then return wrong end
 
 local score, list = redis.call('ZSCORE', PENDING, id), PAUSED
 if is_fielded(id) then
-  score, list = score or redis.call('ZSCORE', FIELDED, id), FIELDED_PAUSED
+  score = score or redis.call('ZSCORE', FIELDED, id) or has_lines() and redis.call('ZSCORE', LANED, id)
+  list = FIELDED_PAUSED
 end
 if not score then return record_always('0') end
 remove_first()

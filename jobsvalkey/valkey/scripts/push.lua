@@ -30,7 +30,7 @@ local function are_fresh()
   local claimed = META .. '_claimed'
   local lists = { META .. '_ids', Q .. '.paused', Q .. '.completed', Q .. '.failed', Q .. '.cancelled', META .. '_kept' }
   if has_fielded() then
-    for _, name in ipairs({ '_pending', '_paused', '_kept_completed', '_kept_cancelled' }) do
+    for _, name in ipairs({ '_pending', '_paused', '_kept_completed', '_kept_cancelled', '_laned' }) do
       lists[#lists + 1] = META .. name
     end
   end

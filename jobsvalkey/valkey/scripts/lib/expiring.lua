@@ -10,7 +10,7 @@ local function end_overdue()
   local ids, gone = redis.call('ZRANGEBYSCORE', ENDS_AT, '-inf', whole(now), 'LIMIT', 0, MOST_EXPIRED), {}
   if #ids == 0 then return end
   redis.call('ZREM', ENDS_AT, '') -- a removal first, for a full server
-  for _, list in ipairs({ FIELDED, FIELDED_PAUSED }) do
+  for _, list in ipairs({ FIELDED, FIELDED_PAUSED, has_lines() and LANED or nil }) do
     for n, score in ipairs(gather('ZMSCORE', list, ids)) do
       if score then
         if end_job(ids[n], 'cancelled', score, true) then
@@ -20,7 +20,7 @@ local function end_overdue()
         end
       end
     end
-    batch('ZREM', list, ids)
+    if list == LANED then leave_lines(ids) else batch('ZREM', list, ids) end
   end
   vanish(gone, now)
   batch('ZREM', ENDS_AT, ids)

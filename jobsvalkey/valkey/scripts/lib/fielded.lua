@@ -5,13 +5,13 @@ local FIELDED = META .. '_pending'
 local FIELDED_PAUSED = META .. '_paused'
 local WAITING = META .. '_waiting'
 local LETTERS = { -- of the feature that a field of a push is for
-  keep_for = 'r', expires = 'e', unique = 'u', ['until'] = 'u', otherwise = 'u',
+  keep_for = 'r', expires = 'e', unique = 'u', ['until'] = 'u', otherwise = 'u', priority = 'l', lane = 'l',
 }
 local REPORTS = 's'
-local FIELDED_LETTERS = '[rsue]'
+local FIELDED_LETTERS = '[rsuel]'
 local ENDS_AT = META .. '_ends_at' -- zset: jobs that expire and that nobody has, by when (microseconds)
 
--- hash: keep_for and expires (microseconds), unique, until, otherwise, progress, state
+-- hash: keep_for and expires (microseconds), unique, until, otherwise, priority, lane, progress, state
 local function fields_of(id) return META .. '_job.' .. id end
 local STATES = { 'completed', 'failed', 'cancelled' }
 local function kept_of(state) return META .. (state == 'failed' and '_kept' or '_kept_' .. state) end -- zset: end
@@ -19,6 +19,7 @@ local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: un
 local function has_fielded() return features ~= '' and features:find(FIELDED_LETTERS) ~= nil end
 local function has_expiry() return features ~= '' and features:find('e', 1, true) ~= nil end
 local function has_flows() return features ~= '' and features:find('f', 1, true) ~= nil end
+local function has_lines() return features ~= '' and features:find('l', 1, true) ~= nil end
 local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fields_of(id)) == 1 end
 
 -- The fields of a job: name, value, name, value, …; none if the key holds something else.

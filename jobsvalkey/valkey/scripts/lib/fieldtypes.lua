@@ -1,5 +1,5 @@
 -- Keys of fielded jobs that hold something else.
--- uses: types fielded news names
+-- uses: types fielded news names lines
 
 -- An error if a list of fielded jobs is none; asked for before a script writes. `begins` says that it may make a job
 -- fielded.
@@ -11,6 +11,11 @@ local function fielded_wrong_type(begins)
   end
   if has_expiry() then
     for _, list in ipairs({ ENDS_AT, Q .. '.cancelled', META .. '_ids' }) do lists[#lists + 1] = list end
+  end
+  if has_lines() then
+    lists[#lists + 1], lists[#lists + 2] = LANED, PRIORITIES
+    local wrong = has_wrong_type('hash', TURNS)
+    if wrong then return wrong end
   end
   return has_wrong_type('zset', unpack(lists)) or has_wrong_type('stream', NEWS) or has_names() and names_wrong_type()
 end

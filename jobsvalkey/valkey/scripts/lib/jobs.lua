@@ -6,7 +6,7 @@
 -- user gave the id, else `-`, and the fields that make it a fielded one. Such a job gets an envelope; the others have none
 -- before they are claimed: they were stored when they were due, and where they are says their state.
 local function jobs_of(each_job)
-  local ids, keys, requests, entries, marks, others, fields, uniques = {}, {}, {}, {}, {}, {}, {}, {}
+  local ids, keys, requests, entries, marks, others, fields, uniques, lines = {}, {}, {}, {}, {}, {}, {}, {}, {}
   local at_once, n, expires = seconds(now), 0, false
   for _, head, request in each_job do
     n = n + 1
@@ -23,9 +23,14 @@ local function jobs_of(each_job)
         local values, found = {}, {}
         for name, value in rest:gmatch(' ([%w_]+):(%S+)') do
           if name == 'expires' then value, expires = whole(due_at(value)), true end
+          if name == 'lane' then value = value:gsub('%%(%x%x)', function(hex) return string.char(tonumber(hex, 16)) end) end
           values[#values + 1], values[#values + 2], found[name] = name, value, value
         end
         fields[#fields + 1], list = { id, values }, others
+        if found.priority or found.lane then
+          local priority = found.priority or '0'
+          lines[line_of(priority, found.lane or '')], lines[offers_of(priority)] = true, true
+        end
         if found.unique then
           uniques[n] = { name = found.unique, until_then = found['until'], otherwise = found.otherwise }
         end
@@ -38,23 +43,32 @@ local function jobs_of(each_job)
   end
   return {
     ids = ids, keys = keys, requests = requests, entries = entries, marks = marks, others = others, fields = fields,
-    uniques = uniques, paused = {}, has_expiry = expires,
+    uniques = uniques, paused = {}, has_expiry = expires, lines = lines,
   }
+end
+
+local function lines_wrong_type(lines)
+  for key in pairs(lines) do
+    local wrong = has_wrong_type('zset', key)
+    if wrong then return wrong end
+  end
 end
 
 -- An error if a key that fielded ones among the jobs need holds another type.
 local function jobs_wrong_type(jobs)
   if #jobs.fields == 0 then return nil end
   return has_wrong_type('zset', FIELDED, (jobs.has_expiry or has_expiry()) and ENDS_AT or nil)
+    or (has_lines() or next(jobs.lines)) and (has_wrong_type('zset', LANED, PRIORITIES) or has_wrong_type('hash', TURNS))
+    or lines_wrong_type(jobs.lines)
     or next(jobs.uniques) and (names_wrong_type() or has_wrong_type('zset', FIELDED_PAUSED))
 end
 
 -- Store jobs that are not known, or that replace what they were. If something may be left under their ids, `prepare`
--- removes it.
+-- removes it, and returns those that were there.
 local function store(jobs, prepare)
   if #jobs.ids == 0 then return end
   batch('MSET', nil, jobs.requests) -- the first write: a full server refuses it
-  if prepare then prepare() end
+  local replaced = prepare and prepare() or {}
   for _, each in ipairs(jobs.fields) do
     for n = 1, #each[2], 2 do begin_to_use(LETTERS[each[2][n]]) end
     redis.call('DEL', fields_of(each[1]))
@@ -66,4 +80,6 @@ local function store(jobs, prepare)
   batch('ZADD', FIELDED_PAUSED, jobs.paused)
   note_expiry(jobs.paused)
   enter(jobs.entries, jobs.others)
+  if not has_lines() then return end
+  for _, id in ipairs(replaced) do redis.call('ZREM', line_named(id) and FIELDED or LANED, id) end
 end

@@ -1,5 +1,5 @@
 -- The due jobs of both kinds in one order.
--- uses: fielded claims
+-- uses: fielded claims lines
 
 -- A fielded job among the plain ones was run anew or resumed by Swift: put it where it belongs. Whether there was one.
 local function bring_home(due)
@@ -11,7 +11,13 @@ local function bring_home(due)
     if redis.call('EXISTS', fields_of(id)) == 1 then
       if redis.call('HEXISTS', CLAIMED, id) == 0 then
         redis.call('ZREM', FIELDED_PAUSED, id) -- a removal first, for a full server
-        redis.call('ZADD', FIELDED, score, id)
+        local others = { score, id }
+        if has_lines() then
+          local laned
+          others, laned = enter_lines(others)
+          batch('ZADD', LANED, laned)
+        end
+        batch('ZADD', FIELDED, others)
         -- It does not wait, so it had ended: one that is run anew does not expire.
         if has_expiry() and not redis.call('ZSCORE', ENDS_AT, id) then redis.pcall('HDEL', fields_of(id), 'expires') end
         for _, state in ipairs(STATES) do

@@ -1,5 +1,5 @@
 -- The jobs that wait, and hints to workers that there are some.
--- uses: keys time batches fielded
+-- uses: keys time batches fielded lines
 local PENDING = Q .. '.pending'
 local WAKE = META .. '_wake' -- list: at most one hint for a waiting worker
 
@@ -37,7 +37,10 @@ end
 local function enter(entries, fielded)
   local is_news = line_up(PENDING, entries)
   if fielded then
-    is_news = line_up(FIELDED, fielded) or is_news
+    local others, laned = fielded, {}
+    if has_lines() then others, laned = enter_lines(fielded) end
+    is_news = line_up(FIELDED, others) or is_news
+    is_news = line_up(LANED, laned) or is_news
     note_expiry(fielded)
   end
   if is_news then wake() end
@@ -52,8 +55,12 @@ end
 -- The score of the job that is due first; nothing if none is pending.
 local function first_score()
   local first = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]
-  local other = has_fielded() and redis.call('ZRANGE', FIELDED, 0, 0, 'WITHSCORES')[2]
-  if other and not (first and tonumber(first) <= tonumber(other)) then return other end
+  local function earlier(list)
+    local other = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]
+    return (first and not (other and tonumber(other) < tonumber(first))) and first or other
+  end
+  if has_fielded() then first = earlier(FIELDED) end
+  if has_lines() then first = earlier(LANED) end
   return first
 end
 

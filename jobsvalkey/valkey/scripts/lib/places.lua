@@ -10,7 +10,7 @@ local function find_job(id)
   score = redis.call('ZSCORE', PAUSED, id)
   if score then return 'paused', score end
   if has_fielded() then
-    score = redis.call('ZSCORE', FIELDED, id)
+    score = redis.call('ZSCORE', FIELDED, id) or has_lines() and redis.call('ZSCORE', LANED, id)
     if score then return 'pending', score end
     score = redis.call('ZSCORE', FIELDED_PAUSED, id)
     if score then return 'paused', score end
@@ -43,6 +43,7 @@ local function take(id, state, where)
   if state == 'pending' then
     redis.call('ZREM', PENDING, id)
     if has_fielded() then redis.call('ZREM', FIELDED, id) end
+    if has_lines() then leave_lines({ id }) end
   elseif state == 'paused' then
     redis.call('ZREM', PAUSED, id)
     if has_fielded() then redis.call('ZREM', FIELDED_PAUSED, id) end

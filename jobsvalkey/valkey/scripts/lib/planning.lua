@@ -55,9 +55,9 @@ local function plan(jobs, each_job, are_fresh)
     list[#list + 1], list[#list + 2] = entries[at], entries[at + 1]
   end
 
-  -- Remove what is left under the ids of new jobs, and what a job that is replaced has of its past.
+  -- Remove what is left under the ids of new jobs, and what a job that is replaced has of its past. Returns the latter.
   local function make_room()
-    local new = {}
+    local new, replaced = {}, {}
     for _, place in ipairs(planned) do
       if place.own then
         new[#new + 1] = place.id
@@ -66,10 +66,13 @@ local function plan(jobs, each_job, are_fresh)
         unmark(place.id, 'error', 'ended', 'recoveries', 'reset', 'runs')
         redis.call('ZREM', PENDING, place.id) -- where Swift may have put it
         redis.call('ZREM', PAUSED, place.id)
+        if has_lines() then leave_line(place.id) end
+        replaced[#replaced + 1] = place.id
         if has_expiry() then redis.call('ZREM', ENDS_AT, place.id) end
       end
     end
     if not are_fresh then clear(new, remains) end
+    return replaced
   end
   return table.concat(letters), holders, todo, make_room
 end
