@@ -364,8 +364,8 @@ script_mutant(
     "ScriptPassesOverPausedJobs",
     "`expiring.lua`: a job that was set aside does not expire.",
     "test_expiry_of_a_paused_job",
-    "for _, list in ipairs({ FIELDED, FIELDED_PAUSED }) do",
-    "for _, list in ipairs({ FIELDED }) do",
+    "ipairs({ FIELDED, FIELDED_PAUSED, has_lines()",
+    "ipairs({ FIELDED, has_lines()",
     chapter=__name__,
 )
 script_mutant(

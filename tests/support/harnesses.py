@@ -5,9 +5,8 @@ import dataclasses
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, cast
-from urllib.parse import unquote
 
 import fakeredis
 from jobsvalkey_conformance import (
@@ -25,13 +24,12 @@ from valkey.asyncio import Valkey, ValkeyCluster
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS
-from jobsvalkey.valkey.wire import from_microseconds
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
+from tests.support.observing import EPOCH, observed_lines, observed_names
 from tests.support.proxy import Command, Proxy
 from tests.support.servers import Cluster, SentinelGroup, Server
 from tests.support.servers.group import port_of
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBERED = {
     "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
     "release_lock",
@@ -99,8 +97,9 @@ class MemoryHarness(DriverHarness):
     async def observe(self, configuration: DriverConfiguration) -> Observation:
         """The lines, the jobs and the workers' claims."""
         state = self.store.queues[configuration.queue_key]
-        lines = {job_id: status for status, line in state.lines.items() for _, job_id in line}
-        lines |= {job_id: status for status, line in state.kept_lines.items() for _, job_id in line}
+        lines = {
+            job_id: status for each in (state.lines, state.kept_lines) for status in each for _, job_id in each[status]
+        }
         lines |= {job_id: JobStatus.PENDING for line in state.pending for _, job_id in line}
         return Observation(
             {
@@ -220,42 +219,8 @@ class KeysHarness(DriverHarness):
             jobs[job_id] = ObservedJob(frozenset(found), has_request)
         ends = await client.zrange(f"{queue_key}.metadata._ends_at", 0, -1, withscores=True)
         expiring = {JobID.parse(job_id): EPOCH + timedelta(microseconds=score) for job_id, score in ends}
-        lines = await self._lines(f"{queue_key}.metadata")
-        return Observation(jobs, claims, await self._names(f"{queue_key}.metadata"), expiring, lines)
-
-    async def _lines(self, prefix: str) -> dict[tuple[int, str], ObservedLine]:
-        """The lines with their turns; their jobs are those of the list by due time, and have the same scores there."""
-        lines: dict[tuple[int, str], ObservedLine] = {}
-        laned: dict[bytes, float] = {}
-        priorities = {int(priority) for priority in await self.client.zrange(f"{prefix}._priorities", 0, -1)}
-        turns: dict[tuple[int, str], datetime] = {}
-        for priority in priorities:
-            offers = await self.client.zrange(f"{prefix}._offers.{priority}", 0, -1, withscores=True)
-            assert offers, f"priority {priority} has no offers"
-            turns |= {(priority, lane.decode()): EPOCH + timedelta(microseconds=turn) for lane, turn in offers}
-        start = f"{prefix}._line."
-        async for key in self.client.scan_iter(match=f"{start}*", count=1000):
-            priority, _, lane = key.decode().removeprefix(start).partition(".")
-            jobs = dict(await self.client.zrange(key, 0, -1, withscores=True))
-            laned |= jobs
-            lines[int(priority), lane] = ObservedLine(
-                frozenset(JobID.parse(job_id) for job_id in jobs), turns.pop((int(priority), lane))
-            )
-        assert not turns, f"{turns} are turns of lines without jobs"
-        listed = dict(await self.client.zrange(f"{prefix}._laned", 0, -1, withscores=True))
-        assert listed == laned, f"the lines have {laned}, and the list by due time {listed}"
-        return lines
-
-    async def _names(self, prefix: str) -> dict[str, ObservedName]:
-        """The unique names; those that are held for a time are in a list of their own, too."""
-        names: dict[str, ObservedName] = {}
-        timed = dict(await self.client.zrange(f"{prefix}._timed_names", 0, -1, withscores=True))
-        for key, value in (await self.client.hgetall(f"{prefix}._names")).items():
-            holder, *until = value.decode().split()
-            assert [str(int(timed.pop(key)))] == until if until else key not in timed, f"{key} is {value}, {timed}"
-            names[unquote(key.decode())] = ObservedName(JobID.parse(holder), *map(from_microseconds, value.split()[1:]))
-        assert not timed, f"{timed} are names for a time that nobody holds"
-        return names
+        lines = await observed_lines(client, f"{queue_key}.metadata")
+        return Observation(jobs, claims, await observed_names(client, f"{queue_key}.metadata"), expiring, lines)
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
         """Spoil the payload's key."""

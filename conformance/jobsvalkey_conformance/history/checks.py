@@ -128,7 +128,7 @@ def out_of_order(history: History) -> Iterator[str]:
 
 
 def overtaken(history: History) -> Iterator[str]:
-    """What waits in a line and is due first is claimed first, and before any lower priority, whoever claims."""
+    """Of what waits in a line, the first due is claimed first, and before any lower priority, whoever claims."""
     parts = HistoryParts(history)
     began: dict[Number, int] = {}  # A step that was sent again may have been done the first time.
     for event, exchange in history.of(Exchange):
