@@ -97,10 +97,12 @@ class MemoryHarness(DriverHarness):
     async def observe(self, configuration: DriverConfiguration) -> Observation:
         """The lines, the jobs and the workers' claims."""
         state = self.store.queues[configuration.queue_key]
-        lines = {
-            job_id: status for each in (state.lines, state.kept_lines) for status in each for _, job_id in each[status]
-        }
-        lines |= {job_id: JobStatus.PENDING for line in state.pending for _, job_id in line}
+        kinds = (
+            *state.lines.items(),
+            *state.kept_lines.items(),
+            *((JobStatus.PENDING, line) for line in state.pending),
+        )
+        lines = {job_id: status for status, line in kinds for _, job_id in line}
         return Observation(
             {
                 job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)

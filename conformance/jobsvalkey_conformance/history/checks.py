@@ -131,8 +131,10 @@ def overtaken(history: History) -> Iterator[str]:
     """Of what waits in a line, the first due is claimed first, and before any lower priority, whoever claims."""
     parts = HistoryParts(history)
     began: dict[Number, int] = {}  # A step that was sent again may have been done the first time.
+    first: dict[Number | None, datetime] = {}  # Then it was not before this time.
     for event, exchange in history.of(Exchange):
         began.setdefault(exchange.number, event.began)
+        first.setdefault(exchange.number, event.times[0])
     claiming = [
         (event, began[exchange.number], event.answer.claims)
         for event, exchange in history.answered(Exchange)
@@ -145,7 +147,11 @@ def overtaken(history: History) -> Iterator[str]:
         steps = parts.steps_of(job_id)
         for claim, since, until in _waits(steps, began):
             for event, start, claims in claiming:
-                if since < start and (event.answered or 0) < until and _overtakes(claims, claim, event):
+                if (
+                    since < start
+                    and (event.answered or 0) < until
+                    and _overtakes(claims, claim, first[event.call.number])
+                ):
                     own = "".join(f"\n  {step.action}" for step in steps if step.began <= until)
                     yield (
                         f"job {job_id} waits, due {claim.due}, and one that comes after it is claimed: {event}\n"
@@ -154,9 +160,9 @@ def overtaken(history: History) -> Iterator[str]:
                     break
 
 
-def _overtakes(claims: Sequence[Claim], waiting: Claim, event: Event) -> bool:
+def _overtakes(claims: Sequence[Claim], waiting: Claim, time: datetime) -> bool:
     """Whether one of the claims of an exchange should have been that of a job which waited all the time."""
-    is_due = waiting.due <= event.times[0]
+    is_due = waiting.due <= time
     return any(
         (is_due and one.priority < waiting.priority) or (_line(one) == _line(waiting) and _place(waiting) < _place(one))
         for one in claims
@@ -169,8 +175,10 @@ def out_of_turn(history: History) -> Iterator[str]:
         return
     parts = HistoryParts(history)
     began: dict[Number, int] = {}
+    first: dict[Number | None, datetime] = {}  # Then it was not before this time.
     for event, exchange in history.of(Exchange):
         began.setdefault(exchange.number, event.began)
+        first.setdefault(exchange.number, event.times[0])
     claiming = {  # each once, though it may have been asked for again
         exchange.number: (event, began[exchange.number], event.answer.claims)
         for event, exchange in history.answered(Exchange)
@@ -188,7 +196,7 @@ def out_of_turn(history: History) -> Iterator[str]:
         for claim, since, until in _waits(parts.steps_of(job_id), began):
             own, others = sum(limit for start, limit in unseen if start < until), Counter[Line]()
             for event, start, claims in claiming.values():
-                is_within = since < start and (event.answered or 0) < until and claim.due <= event.times[0]
+                is_within = since < start and (event.answered or 0) < until and claim.due <= first[event.call.number]
                 for one in claims:
                     if _line(one) == _line(claim):
                         own += (event.answered or 0) > since and start < until
