@@ -25,6 +25,7 @@ from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Op
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
+from tests.support.lost_replies import LostReplies
 from tests.support.observing import EPOCH, observed_lines, observed_names
 from tests.support.proxy import Command, Proxy
 from tests.support.servers import Cluster, SentinelGroup, Server
@@ -40,18 +41,6 @@ WRITING = NUMBERED | {"exchange", "open_worker", "renew", "close_worker", "recov
 
 OF_SERVERS = frozenset(Hook) - {Hook.OBSERVE, Hook.FINGERPRINT, Hook.DAMAGE, Hook.DROP_REPLY}
 """What only a store can have that is a process beside ours."""
-
-
-class LostReplies:
-    """Whether the next reply is lost."""
-
-    def __init__(self) -> None:
-        self.armed = False
-
-    def lose_one(self) -> bool:
-        """Whether this reply is lost; the one after it is not."""
-        lost, self.armed = self.armed, False
-        return lost
 
 
 class AskingTwice(MemoryJobQueue[Clock]):
