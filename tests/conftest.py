@@ -1,5 +1,6 @@
 """Fixtures of all tests: real servers and clients of them. No server is an error, never a skip."""
 
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -28,11 +29,19 @@ settings.load_profile("any machine")
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Use several processes, if there is enough for them to do; listen to signals."""
     spread(config)
+    # Thousands of tests are made, and none is garbage: to look for it takes a sixth of the time.
+    gc.disable()
     # A shell that runs this in the background, or without a terminal, has them ignored, and all programs inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among the tests."""
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,7 +22,8 @@ def files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests of times too long to wait for, where the point is to wait, and put some off to a long run."""
     long = [item for item in items if _waits_in_vain(item)]
-    items[:] = [item for item in items if item not in long]
+    left_out = set(long)
+    items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=long)
     for item in items:
         areas: tuple[str, ...] | None = getattr(getattr(item, "cls", None), "by_day", None)

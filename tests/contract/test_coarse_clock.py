@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 from jobsvalkey_conformance import DriverConformance
 from msgspec.structs import replace
 
@@ -73,6 +74,7 @@ class TestSeconds(DriverConformance):
     may_lack: ClassVar = frozenset({*OF_SERVERS, "one event loop", "driver on"})
 
 
+@pytest.mark.slow  # what is right in steps of a second is so in shorter ones, but for what counts the steps
 class TestMilliseconds(TestSeconds):
     harness_type = MillisecondHarness
 

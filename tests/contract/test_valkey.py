@@ -35,9 +35,19 @@ SHORTER = {"stateful_examples": 10, "histories": 2}
 SLOW = {"valkey-8.1"}
 """It runs the scripts as 9.1 does, so its suite is left to `-m slow`."""
 
+BY_DAY = {"container": ("push", "claim", "fault", "race", "thread", "wait", "clock")}
+"""The areas that every run has, where the server is the same as another, elsewhere: the others run with `-m night`."""
+
 for number, kind in enumerate(found_kinds()):
     name = "TestOn" + re.sub(r"\W", "", kind.id.capitalize())
     may_lack = frozenset({Hook.RESTART_STORE, Hook.KILL_STORE}) if kind.id == "url" else frozenset[Hook]()
-    members = {"kind": kind, "may_lack": may_lack, "__module__": __name__, **(SHORTER if number else {})}
+    members: dict[str, object] = {
+        "kind": kind,
+        "may_lack": may_lack,
+        "__module__": __name__,
+        **(SHORTER if number else {}),
+    }
+    if kind.id in BY_DAY:
+        members["by_day"] = BY_DAY[kind.id]
     suite = type(name, (OnServer,), members)
     globals()[name] = pytest.mark.slow(suite) if kind.id in SLOW else suite

@@ -1,6 +1,6 @@
 """A command that the server refuses: nothing is done if the right was never there, and no job is lost if it goes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any, cast
 
@@ -11,7 +11,6 @@ from jobsvalkey import ConfigurationError, InconsistencyKind
 from jobsvalkey.contract import JobStatus
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue, scripting
 from jobsvalkey.valkey.scripting import Script
-from tests.conftest import StartServer
 from tests.support.retention import KEEP_ALL
 from tests.support.scenes import ASKED
 from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds
@@ -28,16 +27,21 @@ HARMLESS = {InconsistencyKind.SEVERAL_STATES, InconsistencyKind.UNLISTED_PAYLOAD
 """Nobody loses a job by these."""
 
 
-@pytest.fixture(params=KINDS[:1], ids=lambda kind: kind.id)
-def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
+@pytest.fixture(scope="module", params=KINDS[:1], ids=lambda kind: kind.id)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The server of these tests, which are alone on it."""
     kind: ServerKind = request.param
-    return start_server(ServerOptions(users={"me": "on >secret ~* &* +@all"}), kind)
+    with kind.make(ServerOptions(users={"me": "on >secret ~* &* +@all"})) as server:
+        yield server
 
 
 @pytest.fixture
 async def admin(server: Server) -> AsyncIterator[Any]:
     client: Any = cast(Any, Valkey).from_url(server.url)
     async with client:
+        # An earlier test may have failed half way.
+        await client.flushall()
+        await client.execute_command("ACL", "SETUSER", "me", "+@all")
         yield client
 
 
