@@ -185,7 +185,8 @@ class QueueRun:
                 return None
         if exchanged.aborts:
             self.jobs.abort(exchanged.aborts)
-        self._slots.changed()
+        if self._slots.is_shared:
+            self._slots.changed()
         if exchanged.lock_expired and limit:
             await self._lease.renew()
         pause = LOCK_PAUSE if exchanged.lock_expired else exchanged.until_next
@@ -225,7 +226,8 @@ class QueueRun:
     def _ended(self) -> None:
         self._slots.ended += 1
         self._rest.wake()
-        self._slots.changed()
+        if self._slots.is_shared:
+            self._slots.changed()
         self._on_change()
 
     def _new_worker(self) -> Worker:

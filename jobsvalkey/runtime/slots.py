@@ -86,15 +86,14 @@ class Slots:
             if share.jobs.has_suspect:
                 return 0
             free -= share.jobs.running + share.kept
-        return max(free, 0)
+        return free if free > 0 else 0
 
     def changed(self) -> None:
-        """Wake the queues for which something may have changed: there are slots, or all are taken."""
-        if self.is_shared:
-            free, is_full = self.free, self.is_full
-            for share in self._shares:
-                if free > 0 if share.wants else share.rest.listens_for_work == is_full:
-                    share.rest.wake()
+        """Wake the queues for which something may have changed, if there are several: slots are free, or all taken."""
+        free, is_full = self.free, self.is_full
+        for share in self._shares:
+            if free > 0 if share.wants else share.rest.listens_for_work == is_full:
+                share.rest.wake()
 
     def granted(self, share: "Share") -> int:
         """How many jobs a queue may claim now. Those that it leaves slots to are woken."""

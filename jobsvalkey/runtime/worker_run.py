@@ -24,6 +24,8 @@ class WorkerRun:
         self, queues: Sequence[ServedQueue], options: ProcessorOptions, weights: Sequence[float] | None = None
     ) -> None:
         self._options = options
+        self._burst = options.burst
+        self._recycle_after = options.recycle_after
         self._slots = Slots(options.num_workers, weights)
         self.queues: list[QueueRun] = [QueueRun(queue, self._slots, self._changed) for queue in queues]
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
@@ -73,18 +75,20 @@ class WorkerRun:
         except BaseExceptionGroup as errors:
             # A fault of the driver, or ours: the claims stay with this worker until its lock runs out.
             self._stop.set()
+            self._slots.is_closed = True
             await self._end_handlers()
             raise errors.exceptions[0] from None
 
     def _changed(self) -> None:
         """Stop when it is time to: something has ended, or a look has shown what is due."""
-        if self._stop.is_set():
-            if not self._slots.running:
+        slots = self._slots
+        if slots.is_closed:
+            if not slots.running:
                 self._drained.set()
-        elif self._slots.ended == self._options.recycle_after:
+        elif slots.ended == self._recycle_after:
             self.recycled = True
             self.stop()
-        elif self._options.burst and not self._slots.running and not self._slots.has_suspect:
+        elif self._burst and not slots.running and not slots.has_suspect:
             if all(queue.is_drained for queue in self.queues):
                 self.stop()
             else:
