@@ -19,6 +19,7 @@ from jobsvalkey.contract import (
     Unique,
     check_due,
 )
+from jobsvalkey.contract.lanes import check_lane, check_priority
 from jobsvalkey.contract.option_types import check_option, check_types
 from jobsvalkey.contract.spans import check_span
 from jobsvalkey.runtime.context import JobContext
@@ -38,7 +39,7 @@ class JobOptions:
 
     Raises:
         ValueError: both delays are given, or both expiries, one is out of its bounds, the datetime is naive, the job
-            would expire before it may run, or the id is not a UUID.
+            would expire before it may run, the id is not a UUID, or the priority or the lane is none that there can be.
     """
 
     delay: timedelta | None = None
@@ -61,6 +62,11 @@ class JobOptions:
     more than none, up to 36,500 days."""
     expires_at: datetime | None = None
     """The same from this time on, in the years 2 to 9998."""
+    priority: int = 0
+    """From -100 to 100: no job runs while one with a higher priority is due."""
+    lane: str | None = None
+    """Names the lane that the job waits in: lanes of one priority take turns, one job each. 1 to 256 bytes in UTF-8,
+    without `*`."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -71,6 +77,9 @@ class JobOptions:
         check_due(self.delay, "delay")
         check_due(self.delay_until, "delay_until")
         self._check_expiry()
+        check_priority(self.priority)
+        if self.lane is not None:
+            check_lane(self.lane)
         if self.job_id is not None:
             object.__setattr__(self, "job_id", JobID.parse(self.job_id))
 

@@ -114,7 +114,8 @@ class Producer:
                 "durability, or use a driver that has it"
             )
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
-        if keep_for is options.unique is options.expires_in is options.expires_at is None:
+        is_plain = keep_for is options.unique is options.expires_in is options.expires_at is options.lane is None
+        if is_plain and options.priority == 0:
             return NewJob(job_id, request, options.due, options.job_id is not None, durability=options.durability)
         if keep_for is not None and not self._can_keep:
             raise UnsupportedOperation(
@@ -127,6 +128,8 @@ class Producer:
             expires=options.expires,
             durability=options.durability,
             unique=options.unique,
+            priority=options.priority,
+            lane=options.lane,
         )
         for refused in refusals((item,), self._driver.capabilities):
             check_refusal(refused)

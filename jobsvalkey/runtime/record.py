@@ -66,6 +66,10 @@ class JobRecord:
     """When it is cancelled if no worker has it; `None`: never."""
     progress: Progress | None = None
     """The progress that its handler has noted last; of a job that has not ended."""
+    priority: int = 0
+    """From -100 to 100; higher goes first."""
+    lane: str | None = None
+    """The lane that it waits in; `None` if it was pushed without one."""
     runs: tuple[RunRecord, ...] = ()
     """The last eight runs that failed, or whose worker died, the latest first; also of a job that was rerun since."""
 
@@ -99,6 +103,8 @@ class JobRecord:
             keep_for=job.keep_for,
             unique=job.unique,
             expires=job.expires,
+            priority=job.priority,
+            lane=job.lane,
             progress=None if job.progress is None else decode_progress(job.progress),
             runs=tuple(
                 RunRecord(

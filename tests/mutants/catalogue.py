@@ -48,6 +48,7 @@ CHAPTERS = (
         "results",
         "unique",
         "expiry",
+        "lanes",
         "reports",
         "capabilities",
     ),

@@ -49,6 +49,10 @@ def push(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the job that holds the name, if it has not begun to run.")
     ] = False,
+    priority: Annotated[int, typer.Option(metavar="N", help="From -100 to 100: a higher one goes first.")] = 0,
+    lane: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The lane that it waits in: lanes take turns.")
+    ] = None,
     url: Url = DEFAULT_URL,
     queue: Queue = DEFAULT_QUEUE,
     json: AsJson = False,
@@ -56,7 +60,7 @@ def push(
     """Store one job and print its id; if another job holds the unique name, the id of that one."""
     if parameters == "-":
         parameters = _read_input()
-    options = _options(delay, expires_in, keep_for, job_id, _unique(unique, until, replace=replace))
+    options = _options(delay, expires_in, keep_for, job_id, _unique(unique, until, replace=replace), priority, lane)
     raw = _checked(parameters)
     if not name:
         raise WrongUsage("NAME is empty: give the name under which the job is registered")
@@ -91,14 +95,26 @@ def _unique(key: str | None, until: str | None, *, replace: bool) -> Unique | No
 
 
 def _options(
-    delay: str | None, expires_in: str | None, keep_for: str | None, job_id: str | None, unique: Unique | None
+    delay: str | None,
+    expires_in: str | None,
+    keep_for: str | None,
+    job_id: str | None,
+    unique: Unique | None,
+    priority: int,
+    lane: str | None,
 ) -> JobOptions:
     def span(text: str | None) -> timedelta | None:
         return None if text is None else parse_duration(text)
 
     try:
         return JobOptions(
-            delay=span(delay), expires_in=span(expires_in), keep_for=span(keep_for), job_id=job_id, unique=unique
+            delay=span(delay),
+            expires_in=span(expires_in),
+            keep_for=span(keep_for),
+            job_id=job_id,
+            unique=unique,
+            priority=priority,
+            lane=lane,
         )
     except ValueError as error:
         raise WrongUsage(str(error)) from error
