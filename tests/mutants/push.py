@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
+    Capability,
     JobStatus,
     NewJob,
     Operation,
@@ -85,6 +86,8 @@ class AnswersOutOfOrder(Twin):
 class FieldsDropped(Twin):
     """What the driver does not support is left out in silence: the job runs without it."""
 
+    capabilities = Twin.capabilities - {Capability.LANES}
+
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         plain = [NewJob(item.job_id, item.request, item.due, item.remember) for item in items]
         return await super().push(plain, operation=operation)
@@ -93,6 +96,8 @@ class FieldsDropped(Twin):
 @mutant("test_push_a_field_that_is_not_supported_is_refused")
 class RefusesOneByOne(Twin):
     """Of a push with a field that is not supported the other jobs are stored."""
+
+    capabilities = Twin.capabilities - {Capability.LANES}
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         if operation is not None:

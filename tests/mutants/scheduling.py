@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import NewJob, Operation, PushedIf, StoreOutcome
+from jobsvalkey.contract import Capability, NewJob, Operation, PushedIf, StoreOutcome
 from tests.mutants.mutant import Twin, mutant
 
 
@@ -38,6 +38,8 @@ class PushIfStaysOnDuplicate(Twin):
 @mutant("test_scheduling_a_field_that_is_not_supported_is_refused")
 class PushIfDropsFields(Twin):
     """`push_if` leaves out in silence what the driver does not support."""
+
+    capabilities = Twin.capabilities - {Capability.LANES}
 
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
