@@ -279,7 +279,7 @@ class Housekeeper(Client):
         # A cleanup tells how many jobs it removed, not which: if it may take jobs that nobody saw, less can be
         # said at the end about what was lost.
         status = self.random.choice(sorted(JobStatus if self.cleans_unfinished else FINISHED))
-        rerun = status not in (JobStatus.PENDING, JobStatus.PAUSED) and self.random.random() < 0.5
+        rerun = status not in (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING) and self.random.random() < 0.5
         age = self.random.choice((None, timedelta(seconds=5)))
         # To revoke the claims of the living is left to the stateful machine: here every exchange whose answer is late
         # might then have claimed any job, and nothing definite could be said.
