@@ -38,13 +38,14 @@ from jobsvalkey.contract import (
     check_settlements,
     refusals,
 )
+from jobsvalkey_memory.activity import ActivityRows
 from jobsvalkey_memory.inspection import InspectionRows
 from jobsvalkey_memory.metadata import MetadataRows
 from jobsvalkey_memory.steps import ClockT_co, claim_of, numbered
 from jobsvalkey_memory.store import UNCLAIMED, WORKER_MEMORY, Value, Worker
 
 
-class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], CleanupLoops):
+class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], ActivityRows[ClockT_co], CleanupLoops):
     """A driver that keeps its jobs in memory: for tests, and as the specification of every other driver.
 
     It takes a `configuration`, a `clock` (default: the machine's) and a `store` (default: one of its own); drivers
@@ -199,6 +200,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
             raise OperationRefused(f"exchange {sequence} is older than the worker's last one, {holder.sequence}")
         outcomes, reported = holder.outcomes, holder.reported
         if sequence != holder.sequence:
+            self.state.tally.clear()
             reported = [self._note(holder, report) for report in reports]
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
             self._end_overdue(now)
@@ -217,6 +219,8 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
                     if job.unique and job.unique.until == "start":
                         self.state.free_name(job)
                     holder.claims[b"%d.%d" % (sequence, index)] = job_id
+                    self._tally_start(job, now)
+            self._count_tally(now)
         prefix = b"%d." % sequence
         held = ((token, job_id) for token, job_id in holder.claims.items() if token.startswith(prefix))
         claims = [claim_of(self.state.jobs[job_id], token, self.state) for token, job_id in held]
@@ -237,6 +241,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Cleanup
         now = self.now()
         holder = self.state.workers.setdefault(worker, Worker(now, self.state.hints))
         holder.expires, holder.about = now + hold_for, about
+        self.state.counts_activity = self.state.counts_activity or self.configuration.activity
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the lock, even an expired one; return what is still held. A worker that leaves goes on leaving."""

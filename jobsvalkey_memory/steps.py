@@ -180,6 +180,7 @@ class Steps(Holds, Generic[ClockT_co]):
         if job.keep_for is not None and not keep and retention != RETAIN:
             self.state.until[job.job_id] = now + max(job.keep_for, retention.max_age or timedelta(0))
         self.state.ended.append(job)
+        self.state.tally[status] += 1
         self.state.announce(job.job_id)
         self._tell(job, now)
         for beyond in self._beyond(status, now):
@@ -304,6 +305,7 @@ class Steps(Holds, Generic[ClockT_co]):
             case _ if is_aborted:
                 self._end_job(job, JobStatus.CANCELLED, now)
             case Retry(request=request, due=due, error=error):
+                self.state.tally["retried"] += 1
                 changes = {"request": request, "error": error}
                 job = replace(job, **{name: new for name, new in changes.items() if new is not None})
                 self._enter(replace(job, due=resolve_due(due, now), recoveries=0, reset_attempt=False))

@@ -1,7 +1,7 @@
 """The store of the twin: jobs in the lines of their states, workers with their claims, and what must be remembered."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -117,6 +117,9 @@ class QueueState:
         self.producers: OrderedDict[str, Answer] = OrderedDict()
         self.metadata: dict[str, Value] = {}
         self.is_paused: bool = False
+        self.counts_activity: bool = False
+        self.tally: Counter[str] = Counter()  # what the step under way has done, which counts if it is an exchange
+        self.activity: dict[datetime, Counter[str]] = {}  # by minute
         self.hints: int = 0
         self.waiting: dict[asyncio.Future[None], None] = {}
         self.watched: dict[asyncio.Future[None], frozenset[JobID]] = {}  # who waits for the end of which jobs

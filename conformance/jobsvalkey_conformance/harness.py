@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 
 from jobsvalkey.contract import (
     AbortableDriver,
+    ActivityDriver,
     CancellableDriver,
     CleanupDriver,
     Clock,
@@ -40,6 +41,7 @@ class AnyDriver(
     InspectionDriver,
     CleanupDriver,
     DurableDriver,
+    ActivityDriver,
     ResultsDriver,
     FlowDriver,
     Protocol,

@@ -1,6 +1,7 @@
 """The suite: all areas in one class."""
 
 from jobsvalkey_conformance.areas.abort import AbortTests
+from jobsvalkey_conformance.areas.activity import ActivityTests
 from jobsvalkey_conformance.areas.batches import BatchTests
 from jobsvalkey_conformance.areas.behind import BehindTests
 from jobsvalkey_conformance.areas.cancel import CancelTests
@@ -75,6 +76,7 @@ class DriverConformance(
     CleanupJobTests,
     CleanupTests,
     RetentionTests,
+    ActivityTests,
     RunTests,
     InspectionTests,
     SchedulingTests,

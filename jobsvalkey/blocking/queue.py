@@ -237,6 +237,9 @@ class BlockingJobQueue(Blocking[D_co]):
     @waits_for(JobQueue.workers)
     def workers(self) -> None: ...
 
+    @waits_for(JobQueue.activity)
+    def activity(self) -> None: ...
+
     @waits_for(JobQueue.load)
     def load(self) -> None: ...
 

@@ -1,5 +1,6 @@
 """A driver's contract: protocols, states, claims, options, names, errors, clock. Imports nothing of the project."""
 
+from jobsvalkey.contract.activity import Activity, ActivityDriver
 from jobsvalkey.contract.checks import (
     check_about,
     check_bytes,
@@ -113,6 +114,8 @@ __all__ = [
     "RETAIN",
     "AbortOutcome",
     "AbortableDriver",
+    "Activity",
+    "ActivityDriver",
     "AnyServiceJob",
     "BatchCounts",
     "CallNames",

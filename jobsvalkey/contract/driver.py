@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from jobsvalkey.contract.activity import ActivityDriver
 from jobsvalkey.contract.claims import (
     AbortOutcome,
     Exchanged,
@@ -375,6 +376,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.EXPIRY: QueueDriver,
         Capability.UNIQUE: QueueDriver,
         Capability.REPORTS: QueueDriver,
+        Capability.ACTIVITY: ActivityDriver,
         Capability.LANES: QueueDriver,
         Capability.FLOWS: FlowDriver,
     }

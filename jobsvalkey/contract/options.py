@@ -96,6 +96,8 @@ class DriverConfiguration:
     """The largest sum of encoded requests in one atomic push, in bytes."""
     idempotency_window: timedelta = timedelta(hours=24)
     """How long an id that a user gave is remembered once its job is gone."""
+    activity: bool = False
+    """Whether what workers do is counted by the minute. Once a worker was opened with it, all of the queue count."""
 
     def __post_init__(self) -> None:
         check_types(self)

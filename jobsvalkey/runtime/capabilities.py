@@ -4,6 +4,7 @@ from typing import Protocol
 
 from jobsvalkey.contract import (
     AbortableDriver,
+    ActivityDriver,
     CancellableDriver,
     Capability,
     CleanupDriver,
@@ -39,6 +40,10 @@ class CleanupQueueDriver(QueueDriver, CleanupDriver, Protocol):
 
 class InspectionQueueDriver(QueueDriver, InspectionDriver, Protocol):
     """Jobs can be looked at."""
+
+
+class ActivityQueueDriver(QueueDriver, ActivityDriver, Protocol):
+    """What workers do is counted."""
 
 
 class ResultsQueueDriver(QueueDriver, ResultsDriver, Protocol):

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, Load, QueueDriver
+from jobsvalkey.contract import Activity, Capability, JobID, JobStatus, Load, QueueDriver
 from jobsvalkey.contract.option_types import check_option
-from jobsvalkey.runtime.capabilities import InspectionQueueDriver, require
+from jobsvalkey.runtime.capabilities import ActivityQueueDriver, InspectionQueueDriver, require
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.worker_record import WorkerRecord
 
@@ -131,3 +132,15 @@ class JobInspection(Generic[D_co]):
         """Return how much there is to do: for autoscalers and probes. It costs the same however many jobs there are."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         return await self._driver.load()
+
+    async def activity(self: "JobInspection[ActivityQueueDriver]", *, since: datetime | None = None) -> list[Activity]:
+        """Return what workers did, for each minute of the last 24 hours in which they did something, in order.
+
+        Args:
+            since: an aware datetime; only minutes that had not ended then. `None`: all 24 hours.
+
+        Nothing is counted before a worker has started with `ValkeyConfiguration(activity=True)`.
+        """
+        require(self._driver, self._capabilities, Capability.ACTIVITY)
+        check_option("since", since, datetime | None)
+        return await self._driver.activity(since)

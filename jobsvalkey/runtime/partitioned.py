@@ -5,12 +5,13 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from jobsvalkey.contract import (
     AbortOutcome,
+    Activity,
     JobID,
     JobStatus,
     Load,
@@ -227,6 +228,10 @@ class PartitionedQueue(JobRegistration):
     async def load(self) -> list[Load]:
         """Return how much there is to do at each part, in their order."""
         return await asyncio.gather(*(queue.load() for queue in self.partitions))
+
+    async def activity(self, *, since: datetime | None = None) -> list[list[Activity]]:
+        """Return what the workers of each part did, minute by minute, in the order of the parts."""
+        return await asyncio.gather(*(queue.activity(since=since) for queue in self.partitions))
 
     async def workers(self) -> list[list[WorkerRecord]]:
         """Return the workers of each part, in their order. One that serves all parts is at each of them."""

@@ -3,6 +3,7 @@
 from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock
+from jobsvalkey.valkey.activity import ValkeyActivity
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.durability import ValkeyDurability
 from jobsvalkey.valkey.metadata import ValkeyMetadata
@@ -21,6 +22,7 @@ class ValkeyJobQueue(
     ValkeyScheduling,
     ValkeyValidation,
     ValkeyResults,
+    ValkeyActivity,
     ValkeyServiceJobs,
     ValkeyDurability,
 ):

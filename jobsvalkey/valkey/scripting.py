@@ -162,6 +162,7 @@ def _put_together(name: str) -> tuple[str, tuple[str, ...], Mapping[str, tuple[s
 
 
 ABORT: Final = Script("abort")
+ACTIVITY: Final = Script("activity")
 ACQUIRE_LOCK: Final = Script("acquire_lock")
 CANCEL: Final = Script("cancel")
 CHANGE: Final = Script("change")

@@ -121,7 +121,7 @@ class ReleaseLock(NamedTuple):
 
 
 class Renew(NamedTuple):
-    """The words of `renew`; `hold` is in microseconds, `open` is `1` with a description, or empty."""
+    """The words of `renew`; `hold` is in microseconds, `open` is `1` or `a` with a description, or empty."""
 
     worker: WorkerID
     hold: int

@@ -33,6 +33,7 @@ class TestSQLite(DriverConformance):
         "PAUSE_QUEUE",
         "UNIQUE",
         "REPORTS",
+        "ACTIVITY",
         "EXPIRY",
         "LANES",
         "FLOWS",

@@ -50,6 +50,7 @@ CHAPTERS = (
         "expiry",
         "lanes",
         "reports",
+        "activity",
         "capabilities",
     ),
     "scripts",

@@ -119,6 +119,7 @@ class MemoryHarness(DriverHarness):
             workers,
             dict(state.producers),
             dict(state.metadata),
+            {minute: dict(tally) for minute, tally in state.activity.items()},
         )
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:

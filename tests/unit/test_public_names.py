@@ -9,7 +9,7 @@ import jobsvalkey
 from jobsvalkey import contract
 
 WRITTEN_BY_USERS = """
-DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock BlockingJobQueue CallNext ClaimLost CleanupOptions
+DO_NOT_RETAIN GIVEN RETAIN AbortOutcome Accuracy ActiveLock Activity BlockingJobQueue CallNext ClaimLost CleanupOptions
 CleanupParameters CompletedJob ConfigurationError Day DuplicateJob DuplicateSchedule Durability ExclusiveLock
 ExponentialJitter Handler HttpOptions Inconsistency InconsistencyKind InvalidParameters JobAbandoned JobCancelled
 JobCleanup JobContext JobDefinition JobDone JobError JobFail JobFailed JobGone JobID JobName JobOptions JobOutcome
@@ -25,7 +25,7 @@ ValkeyConfiguration ValkeyJobQueue Values WorkerRecord new_job_id retain_for ret
 
 WRITTEN_BY_AUTHORS_OF_DRIVERS = """
 CAPABILITY_PROTOCOLS EXPIRED FINISHED LONGEST_LINE MOST_CHILDREN MOST_EXPIRED MOST_PARENTS MOST_RUNS
-PARENT_FAILED AbortableDriver Cancel
+PARENT_FAILED AbortableDriver ActivityDriver Cancel
 AnyServiceJob CallNames CancellableDriver Capability Claim CleanupDriver CleanupLoops
 BatchCounts Clock DriverConfiguration Due DurableDriver Exchanged Fail Finish FlowDriver Hints HoldProblem Input
 InspectionDriver JobIDGenerator JobPage hold_refusal

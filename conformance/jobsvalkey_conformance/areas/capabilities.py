@@ -101,6 +101,10 @@ async def _holds(driver: AnyDriver, job_id: JobID) -> bool:
     return (before, is_closed, after) == ([job_id], True, [batch])
 
 
+async def _counts(driver: AnyDriver, _: JobID) -> bool:
+    return await driver.activity() == []
+
+
 PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.CANCEL: _cancels,
     Capability.ABORT: _aborts,
@@ -114,6 +118,7 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
     Capability.RESULTS: _tells_ends,
     Capability.REPORTS: _takes_reports,
     Capability.EXPIRY: _expires,
+    Capability.ACTIVITY: _counts,
     Capability.FLOWS: _holds,
 }
 """The least that shows that a capability works."""

@@ -132,6 +132,7 @@ class MachineBase(RuleBasedStateMachine):
                     queue_key=f"{{{prefix}}}" + ":more" * queue,
                     retention_policy=policy,
                     idempotency_window=timedelta(hours=window_hours),
+                    activity=queue == 0,
                 )
                 pair = Pair(self.harness, configuration, self.clock)
                 await pair.open()

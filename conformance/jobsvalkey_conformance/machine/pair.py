@@ -318,6 +318,8 @@ class Pair:
                 same(f"get({job_id})", shown, await self.twin.get(job_id))
                 same(f"status({job_id})", status, shown and shown.status)
             same("validate()", set(await self.tested.validate()), set(await self.twin.validate()))
+        if self.states(Capability.ACTIVITY):
+            await self.both("activity()", lambda driver: driver.activity())
         if Hook.OBSERVE in self.harness.hooks:
             await self._look_behind(job_ids)
 

@@ -119,7 +119,7 @@ if #reports > 0 then
   end
 end
 
-local outcomes, settled = {}, {}
+local outcomes, settled, overdue = {}, {}, 0
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: expiring
   -- Read: what each settlement will do.
@@ -221,7 +221,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     listed = #left > 0 and table.concat(left, ' ')
     if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
   end
-  if has_expiry() then end_overdue() end
+  if has_expiry() then overdue = end_overdue() end
   trim_kept(100)
 end
 
@@ -293,6 +293,22 @@ if is_claiming then
   batch('ZREM', FIELDED, fielded_taken)
   if serve and taken > 0 then serve(taken) end
   if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
+end
+if features:find(ACTIVE, 1, true) then
+  -- uses: activity
+  local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = overdue }, 0, {}
+  local names = { finish = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
+  for n, outcome in ipairs(outcomes) do
+    local name = outcome == SETTLED and names[kinds[n]]
+    if name then done[name] = done[name] + 1 end
+  end
+  for _, exception in ipairs(exceptions) do stored_at[exception[1]] = number(exception[2]) end
+  for n = 0, claimed - 1 do
+    waited = waited + math.max(now - math.max(micro(claims[4 * n + 4]), stored_at[n] or 0), 0)
+  end
+  if claimed + done.finish + done.fail + done.retry + done.cancel > 0 then
+    count_activity({ claimed, done.finish, done.fail, done.retry, done.cancel, waited })
+  end
 end
 local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end

@@ -1,8 +1,8 @@
 -- Open a worker, or extend its lock.
 -- uses: layout types claims
 -- args: worker hold open leaving listener
--- `hold` is in microseconds. `open` is `1` and a description of it to open it, known or not, else empty. `leaving` is `1`
--- if it shuts down, for good. `listener` names the driver that hears its news.
+-- `hold` is in microseconds. `open` is `1` and a description of it to open it, known or not, `a` and that to let the queue
+-- count activity from now on as well, else empty. `leaving` is `1` if it shuts down, for good. `listener` names the driver that hears its news.
 -- result: the tokens of its claims, and of those whose end is asked for.
 -- cost: O(claims of the worker).
 local refusal = refused(redis.call('GET', LAYOUT))
@@ -22,7 +22,12 @@ local ends = whole(now + tonumber(hold))
 redis.call('ZREM', WORKERS, worker) -- a removal first: a full server refuses a script whose first write adds
 redis.call('ZADD', WORKERS, ends, worker)
 redis.call('HSET', worker_of(worker), 'expires', ends, 'listener', listener)
-if open ~= '' then redis.call('HSET', worker_of(worker), 'about', open:sub(2)) end
+if #open > 1 then
+  redis.call('HSET', worker_of(worker), 'about', open:sub(2))
+elseif open ~= '' then
+  redis.call('HDEL', worker_of(worker), 'about')
+end
+if open:sub(1, 1) == ACTIVE then begin_to_use(ACTIVE) end
 if leaving == '1' then redis.call('HSET', worker_of(worker), 'leaving', '1') end
 if not is_injected then
   redis.call('PEXPIRE', worker_of(worker), math.ceil((tonumber(hold) + WORKER_MEMORY) / 1000))

@@ -4,7 +4,8 @@
 -- uses: keys
 local LAYOUT, VERSION = META .. '_layout', '1'
 local PAUSE = 'p' -- is there while the queue is paused
-local FEATURES = 'rsuel' .. PAUSE
+local ACTIVE = 'a' -- exchanges count what they do
+local FEATURES = 'rsuel' .. ACTIVE .. PAUSE
 local features = '' -- the letters of this queue, from when `refused` has looked at them
 
 local function refused(layout)
