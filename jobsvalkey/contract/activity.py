@@ -1,4 +1,4 @@
-"""The capability `ACTIVITY`: what workers did, minute by minute."""
+"""The capability `ACTIVITY`: counts of what workers did, minute by minute."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ class Activity:
 
 @runtime_checkable
 class ActivityDriver(Protocol):
-    """What workers do is counted, from when a worker is opened by a driver whose configuration has `activity`."""
+    """Counts what workers do, from when a worker is opened by a driver whose configuration has `activity`."""
 
     async def activity(self, since: datetime | None = None) -> list[Activity]:
         """Return the minutes of the last 24 hours in which something was done, from the one of `since` on, in order."""

@@ -43,7 +43,7 @@ class InspectionQueueDriver(QueueDriver, InspectionDriver, Protocol):
 
 
 class ActivityQueueDriver(QueueDriver, ActivityDriver, Protocol):
-    """What workers do is counted."""
+    """Counts what workers do."""
 
 
 class ResultsQueueDriver(QueueDriver, ResultsDriver, Protocol):

@@ -9,7 +9,7 @@ from jobsvalkey.valkey.scripting import ACTIVITY
 
 
 class ValkeyActivity(ValkeyBase):
-    """What workers did, minute by minute."""
+    """Shows what workers did, minute by minute."""
 
     async def activity(self, since: datetime | None = None) -> list[Activity]:
         """Return the minutes of the last 24 hours in which something was done, from the one of `since` on, in order.
@@ -22,7 +22,7 @@ class ValkeyActivity(ValkeyBase):
 
 
 def _minutes(lines: Sequence[bytes]) -> Iterator[Activity]:
-    """What the lines tell; one that somebody has spoiled tells nothing."""
+    """The minutes that the lines tell; one that somebody has spoiled tells nothing."""
     for line in lines:
         words = line.split()
         if len(words) == 7 and all(map(bytes.isdigit, words)):
