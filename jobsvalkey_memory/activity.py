@@ -12,7 +12,7 @@ COUNTED = ("started", "completed", "failed", "retried", "cancelled")
 
 
 class ActivityRows(Steps[ClockT_co]):
-    """Counts of what the exchanges of a minute did. Each tallies what it does; other steps do, too, but do not count."""
+    """Counts of what the exchanges of a minute did. Other steps tally as well, but do not count."""
 
     async def activity(self, since: datetime | None = None) -> list[Activity]:
         """Return the minutes of a day."""

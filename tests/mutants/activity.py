@@ -127,7 +127,7 @@ script_mutant(
     "ScriptForgetsOverdue",
     "`exchange.lua`: jobs that have expired are not counted.",
     "test_activity_of_jobs_that_expire",
-    "if has_expiry() then overdue = end_overdue() end",
+    "if has_expiry() then settled.overdue = end_overdue() end",
     "if has_expiry() then end_overdue() end",
     chapter=__name__,
 )
@@ -151,7 +151,7 @@ script_mutant(
     "ScriptCountsUnasked",
     "`renew.lua`: a queue counts from the first worker on.",
     "test_activity_is_counted_once_it_was_asked_for",
-    "if open:sub(1, 1) == ACTIVE then begin_to_use(ACTIVE) end",
-    "if open ~= '' then begin_to_use(ACTIVE) end",
+    "if open:sub(1, 1) == 'a' then begin_to_use('a') end",
+    "if open ~= '' then begin_to_use('a') end",
     chapter=__name__,
 )

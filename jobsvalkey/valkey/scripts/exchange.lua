@@ -119,7 +119,7 @@ if #reports > 0 then
   end
 end
 
-local outcomes, settled, overdue = {}, {}, 0
+local outcomes, settled = {}, {}
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: expiring
   -- Read: what each settlement will do.
@@ -221,7 +221,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     listed = #left > 0 and table.concat(left, ' ')
     if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
   end
-  if has_expiry() then overdue = end_overdue() end
+  if has_expiry() then settled.overdue = end_overdue() end
   trim_kept(100)
 end
 
@@ -294,9 +294,10 @@ if is_claiming then
   if serve and taken > 0 then serve(taken) end
   if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
 end
-if features:find(ACTIVE, 1, true) then
+-- A function has room for locals of its own.
+local function count()
   -- uses: activity
-  local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = overdue }, 0, {}
+  local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = settled.overdue or 0 }, 0, {}
   local names = { finish = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
   for n, outcome in ipairs(outcomes) do
     local name = outcome == SETTLED and names[kinds[n]]
@@ -310,6 +311,7 @@ if features:find(ACTIVE, 1, true) then
     count_activity({ claimed, done.finish, done.fail, done.retry, done.cancel, waited })
   end
 end
+if features:find('a', 1, true) then count() end
 local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end
 

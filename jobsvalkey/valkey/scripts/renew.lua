@@ -27,7 +27,7 @@ if #open > 1 then
 elseif open ~= '' then
   redis.call('HDEL', worker_of(worker), 'about')
 end
-if open:sub(1, 1) == ACTIVE then begin_to_use(ACTIVE) end
+if open:sub(1, 1) == 'a' then begin_to_use('a') end
 if leaving == '1' then redis.call('HSET', worker_of(worker), 'leaving', '1') end
 if not is_injected then
   redis.call('PEXPIRE', worker_of(worker), math.ceil((tonumber(hold) + WORKER_MEMORY) / 1000))
