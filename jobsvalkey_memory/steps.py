@@ -237,7 +237,7 @@ class Steps(Holds, Generic[ClockT_co]):
         job = StoredJob(
             job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, **_fields(item, now)
         )
-        job = replace(job, after=after, if_failed=item.if_failed, batch=item.batch)
+        job = replace(job, after=after, if_failed=item.if_failed if after else "cancel", batch=item.batch)
         self.state.pushed.append(job)
         self.state.take_name(job, now)
         if after or item.batch:

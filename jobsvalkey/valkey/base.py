@@ -25,7 +25,7 @@ from jobsvalkey.valkey.scripting import Script
 from jobsvalkey.valkey.session import Session
 from jobsvalkey.valkey.sessions import Sessions
 
-_CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS) - {Capability.FLOWS}
+_CAPABILITIES: Final = frozenset(CAPABILITY_PROTOCOLS)
 
 
 class ValkeyBase:

@@ -2,15 +2,15 @@
 
 from jobsvalkey.contract import AbortOutcome, JobID, Operation
 from jobsvalkey.valkey.base import ValkeyBase
-from jobsvalkey.valkey.scripting import ABORT, CANCEL, CHANGE, PAUSE, RESUME
-from jobsvalkey.valkey.words import Abort, Cancel, Change, Pause, Resume
+from jobsvalkey.valkey.scripting import ABORT, CANCEL, CHANGE, CLOSE_BATCH, PAUSE, RESUME
+from jobsvalkey.valkey.words import Abort, Cancel, Change, CloseBatch, Pause, Resume
 
 
 class ValkeyJobs(ValkeyBase):
-    """The capabilities `CANCEL`, `ABORT` and `RESUME`, and of `CLEANUP` what is done to one job."""
+    """The capabilities `CANCEL`, `ABORT`, `RESUME` and `FLOWS`, and of `CLEANUP` what is done to one job."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
+        """Cancel a pending, paused or waiting job; `False` if it is none of these, and nothing changes."""
         return await self._write(CANCEL, Cancel(id=str(job_id)), operation) == b"1"
 
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
@@ -27,8 +27,12 @@ class ValkeyJobs(ValkeyBase):
         return await self._write(PAUSE, Pause(id=str(job_id)), operation) == b"1"
 
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a paused job back, at the due time it had; `False` if it is not paused."""
+        """Put a paused job back, or let a waiting one go, at the due time it had; `False` if it is neither."""
         return await self._write(RESUME, Resume(id=str(job_id)), operation) == b"1"
+
+    async def close_batch(self, callback: JobID, *, operation: Operation | None = None) -> bool:
+        """Take the batch's own hold from its callback; `False` if that does not hold it, and nothing changes."""
+        return await self._write(CLOSE_BATCH, CloseBatch(id=str(callback)), operation) == b"1"
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         """Put a finished job back into the queue, due now; `False` if it has not ended or is a tombstone.

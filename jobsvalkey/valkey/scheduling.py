@@ -43,4 +43,4 @@ class ValkeyScheduling(ValkeyBase):
         if answer == UNEXPECTED:
             return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
         (done,) = wire.pushed([item], answer)
-        return PushedIf(done.outcome, done.job_id)
+        return PushedIf(done.outcome, done.job_id, done.reason)

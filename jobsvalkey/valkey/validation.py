@@ -12,8 +12,14 @@ CHUNK = 250
 
 _LISTS = (
     *(".pending", ".paused", ".completed", ".failed", ".cancelled", ".metadata._kept"),
-    *(".metadata._pending", ".metadata._paused", ".metadata._kept_completed", ".metadata._kept_cancelled"),
-    ".metadata._laned",
+    *(
+        ".metadata._pending",
+        ".metadata._paused",
+        ".metadata._waiting",
+        ".metadata._laned",
+        ".metadata._kept_completed",
+        ".metadata._kept_cancelled",
+    ),
 )
 
 

@@ -34,6 +34,7 @@ from jobsvalkey.contract import (
     Unique,
 )
 from jobsvalkey.contract.spans import LONGEST_DELAY
+from jobsvalkey.valkey import holds
 from jobsvalkey.valkey.arguments import Argument, Reply
 
 _logger = logging.getLogger(__name__)
@@ -76,18 +77,22 @@ def due_argument(due: Due) -> str:
 def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
+    parents = set[JobID]()
     for item in items:
+        if item.after:
+            parents.update(item.after)
         if (
             item.due is None
             and not item.remember
-            and (item.keep_for is item.expires is item.unique is item.lane is None and not item.priority)
+            and (item.keep_for is item.expires is item.unique is item.lane is item.batch is None)
+            and not (item.priority or item.after)
         ):
             arguments += (str(item.job_id), item.request)
         else:
             due = "now" if item.due is None else due_argument(item.due)
             fields = "".join(f" {name}:{value}" for name, value in _fields_of(item))
             arguments += (f"{item.job_id} {due} {'remember' if item.remember else '-'}{fields}", item.request)
-    return arguments
+    return holds.with_parents(arguments, parents) if parents else arguments
 
 
 def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
@@ -106,10 +111,15 @@ def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
         yield "priority", item.priority
     if item.lane is not None:
         yield "lane", quote(item.lane, safe=_READABLE)
+    if item.after or item.batch is not None:
+        yield from holds.fields_of(item)
 
 
 def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
     """The answer of `push`, for each job. The holders of names follow the letters."""
+    if answer.startswith(b"!"):
+        refusal = holds.refusal(answer)
+        return [Pushed(StoreOutcome.REFUSED, item.job_id, refusal) for item in items]
     letters, *holders = answer.split(b" ")
     others = map(JobID.from_wire, holders)
     return [
@@ -282,6 +292,7 @@ def exchanged(reply: Reply) -> Exchanged:
             error=error,
             state=_by_name(fields).get(b"state"),
             **_fields(fields),
+            **holds.told(plain.job_id, _by_name(fields)),
         )
     lock_expired = until_next == b"expired"
     settled, _, noted = letters.partition(b"/")
@@ -297,7 +308,7 @@ def stored_job(reply: Reply) -> StoredJob | None:
         return None
     job_id, state, request, where, due, started, stored, recoveries, reset, error, *more = reply
     status = JobStatus(state.decode())
-    waiting = status in (JobStatus.PENDING, JobStatus.PAUSED)
+    waiting = status in (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING)
     running = status is JobStatus.PROCESSING
     due_at = from_score(where) if waiting else from_score(due) if due else None
     ended_at = None if waiting or running else from_score(where)
@@ -319,7 +330,9 @@ def stored_job(reply: Reply) -> StoredJob | None:
         result=more[0] if more else None,
         progress=_by_name(more[1:]).get(b"progress"),
         runs=tuple(_runs(_by_name(more[1:]).get(b"runs", b""))),
+        if_failed="run" if _by_name(more[1:]).get(b"if_failed") == b"run" else "cancel",
         **_fields(more[1:]),
+        **holds.told(JobID.from_wire(job_id), _by_name(more[1:])),
     )
 
 

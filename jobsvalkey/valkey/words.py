@@ -25,6 +25,12 @@ class Cancel(NamedTuple):
     id: str
 
 
+class CloseBatch(NamedTuple):
+    """The words of `close_batch`."""
+
+    id: str
+
+
 class Change(NamedTuple):
     """The words of `change`; `action` is `rerun` or `remove`."""
 

@@ -49,6 +49,7 @@ CHAPTERS = (
         "unique",
         "expiry",
         "lanes",
+        "flows",
         "reports",
         "activity",
         "capabilities",

@@ -364,8 +364,8 @@ script_mutant(
     "ScriptPassesOverPausedJobs",
     "`expiring.lua`: a job that was set aside does not expire.",
     "test_expiry_of_a_paused_job",
-    "ipairs({ FIELDED, FIELDED_PAUSED, has_lines()",
-    "ipairs({ FIELDED, has_lines()",
+    "local lists = { FIELDED, FIELDED_PAUSED, has_lines()",
+    "local lists = { FIELDED, has_lines()",
     chapter=__name__,
 )
 script_mutant(

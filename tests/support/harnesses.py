@@ -143,6 +143,7 @@ FIELDED = {
     "_pending": JobStatus.PENDING,
     "_laned": JobStatus.PENDING,
     "_paused": JobStatus.PAUSED,
+    "_waiting": JobStatus.WAITING,
     "_kept": JobStatus.FAILED,
     "_kept_completed": JobStatus.COMPLETED,
     "_kept_cancelled": JobStatus.CANCELLED,

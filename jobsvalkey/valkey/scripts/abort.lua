@@ -9,6 +9,7 @@ if answer then return answer end
 local wrong = has_wrong_type('zset', PENDING, PAUSED, ENDED.cancelled.key, IDS) or has_wrong_type('hash', CLAIMED)
   or fielded_wrong_type()
 if wrong then return wrong end
+if has_flows() then count_hints() end
 
 -- Ask for the end of a claim, and tell the driver of its worker; whether there is a worker to hear it. If the worker's
 -- record is not ours, it hears of it at its next renewal.
@@ -32,7 +33,7 @@ end
 
 local state, where = find_job(id)
 remove_first()
-if state == 'pending' or state == 'paused' then
+if state == 'pending' or state == 'paused' or state == 'waiting' then
   cancel(id, state, where, where)
   return record('cancelled')
 end

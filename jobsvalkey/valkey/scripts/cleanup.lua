@@ -50,6 +50,8 @@ elseif ENDED[wanted] then
     collect(2, ENDED[wanted].kept, 0, true)
     sort()
   end
+elseif wanted == 'waiting' then
+  if has_flows() then collect(1, WAITING, 0, false) end
 else
   collect(1, wanted == 'paused' and PAUSED or PENDING, 0, false)
   if has_fielded() then

@@ -20,6 +20,7 @@ for _, id in each_id do
     if redis.call('ZSCORE', FIELDED, id) then states[#states + 1] = 'pending' end
     if has_lines() and redis.call('ZSCORE', LANED, id) then states[#states + 1] = 'pending' end
     if redis.call('ZSCORE', FIELDED_PAUSED, id) then states[#states + 1] = 'paused' end
+    if has_flows() and redis.call('ZSCORE', WAITING, id) then states[#states + 1] = 'waiting' end
     for _, state in ipairs({ 'completed', 'cancelled' }) do
       if redis.call('ZSCORE', ENDED[state].kept, id) then states[#states + 1] = state end
     end

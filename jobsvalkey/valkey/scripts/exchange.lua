@@ -1,6 +1,6 @@
 -- Note what is reported of a worker's claims, settle some, end jobs that have expired, and claim jobs that are due, in one
 -- step.
--- uses: layout types claims pending envelopes swift aborting fieldtypes runs
+-- uses: layout types claims pending envelopes swift aborting fieldtypes runs holds
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests and states have together at most, but
 -- for a single one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
@@ -54,6 +54,12 @@ local function answer(outcomes, next_due)
   return { outcomes, next_due, claims, exceptions, dropped, aborts }
 end
 
+-- The fields of a job that is claimed.
+local held_of = fields_held
+if has_flows() then
+  held_of = function(id) return holds().with_inputs(fields_held(id)) end
+end
+
 if last and tonumber(sequence) == tonumber(last) then
   local prefix, numbers, by_number = sequence .. '.', {}, {}
   local ids, held = claims_held(worker)
@@ -72,7 +78,7 @@ if last and tonumber(sequence) == tonumber(last) then
     -- A job whose envelope is not ours has no request that could be trusted.
     if is_broken(envelope_of(id), 'hash') then request = false end
     local stored, recoveries, reset, error = envelope(id, 'processing')
-    tell(id, token, request, score, fielded and fields_held(id), stored, recoveries, reset, error)
+    tell(id, token, request, score, fielded and held_of(id), stored, recoveries, reset, error)
   end
   return answer(recorded, until_next())
 end
@@ -252,7 +258,7 @@ if is_claiming then
       if not id:find(ID) or not request and has_ended_in_swift(id) then
         dropped[#dropped + 1] = id
       else
-        local held = kinds[id] and fields_held(id)
+        local held = kinds[id] and held_of(id)
         bytes = bytes + #(request or '') + (held and state_size(held) or 0)
         is_full = claimed > 0 and bytes > budget
         if is_full then break end

@@ -64,6 +64,8 @@ if state == 'pending' then
 elseif state == 'paused' then
   collect(PAUSED, 0)
   if has_fielded() then collect(FIELDED_PAUSED, 0) end
+elseif state == 'waiting' then
+  if has_flows() then collect(WAITING, 0) end
 elseif ENDED[state] then
   collect(ENDED[state].key, first_kept(ENDED[state]))
   if state == 'failed' or has_fielded() then collect(ENDED[state].kept, 0, ENDED[state]) end

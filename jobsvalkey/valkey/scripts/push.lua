@@ -2,7 +2,8 @@
 -- uses: operations jobs types
 -- each job: head request
 -- result: for each job `1`, it was stored, `0`, its id is known, `n`, its name is held, or `r`, it has replaced the holder;
--- then, with a space before each, the ids of the holders.
+-- then, with a space before each, the ids of the holders. Or `!` and what is wrong with what is to hold a job, its id, and
+-- that of the other one: nothing was stored.
 -- cost: O(log n) for each job.
 local answer = answered()
 if answer then return answer end
@@ -30,7 +31,7 @@ local function are_fresh()
   local claimed = META .. '_claimed'
   local lists = { META .. '_ids', Q .. '.paused', Q .. '.completed', Q .. '.failed', Q .. '.cancelled', META .. '_kept' }
   if has_fielded() then
-    for _, name in ipairs({ '_pending', '_paused', '_kept_completed', '_kept_cancelled', '_laned' }) do
+    for _, name in ipairs({ '_pending', '_paused', '_waiting', '_kept_completed', '_kept_cancelled', '_laned' }) do
       lists[#lists + 1] = META .. name
     end
   end
@@ -41,12 +42,14 @@ local function are_fresh()
   return not is_found
 end
 local is_fresh = are_fresh()
-if is_fresh and not next(jobs.uniques) then
+if is_fresh and not next(jobs.uniques) and not next(jobs.held) then
   store(jobs)
   return record(('1'):rep(#jobs.ids))
 end
 
 -- uses: planning
-local letters, holders, todo, make_room = plan(jobs, each_job, is_fresh)
+local letters, holders, todo, make_room, hold_all = plan(jobs, each_job, is_fresh)
+if not todo then return record_always(letters) end
 store(todo, make_room)
+hold_all()
 return record(letters .. (holders[1] and ' ' .. table.concat(holders, ' ') or ''))

@@ -17,8 +17,10 @@ if failed then return failed end
 if present.holder then return fault('LOCK', META .. name .. ' is a lock that is held, not a value') end
 if (present.plain or false) ~= (has_expected == '1' and expected) then return record('unexpected') end
 
-local letters, holders, todo, make_room = plan(jobs, each_job)
+local letters, holders, todo, make_room, hold_all = plan(jobs, each_job)
+if not todo then return record_always(letters) end
 store(todo, make_room)
+hold_all()
 redis.call('SET', META .. name, value)
 redis.call('HDEL', LOCKS, name)
 return record(letters .. (holders[1] and ' ' .. holders[1] or ''))

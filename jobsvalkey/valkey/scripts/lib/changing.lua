@@ -13,6 +13,7 @@ end
 local function rerun_or_remove(action, id, state, where)
   if action == 'remove' then
     local fielded = is_fielded(id)
+    if fielded and has_flows() and not ENDED[state] then holds().tell_end(id, 'removed') end
     take(id, state, where)
     free_name(id)
     vanish({ id }, now)
@@ -32,6 +33,7 @@ local function rerun_or_remove(action, id, state, where)
     end
     keep_stored(id, due)
   end
+  if has_flows() then holds().tell_batch(id, '-') end
   forget_reports(id)
   if name then take_name(id, name) end
   if has_expiry() then redis.pcall('HDEL', fields_of(id), 'expires') end

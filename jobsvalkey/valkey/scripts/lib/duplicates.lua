@@ -15,7 +15,10 @@ end
 local function clear(ids, remains)
   for _, id in ipairs(ids) do
     redis.call('DEL', envelope_of(id))
-    if has_fielded() then redis.call('DEL', fields_of(id)) end
+    if has_fielded() then
+      if has_flows() then holds().forget_inputs(id) end
+      redis.call('DEL', fields_of(id))
+    end
     local ended = remains[id]
     if ended then
       redis.call('ZREM', ENDED[ended].key, id)

@@ -1,5 +1,5 @@
 -- The end of jobs.
--- uses: time retention envelopes vanishing news freeing
+-- uses: time retention envelopes vanishing news freeing holds
 
 -- Put a job, due at `score`, among the ended ones; whether it is kept there. Otherwise the caller lets it vanish. It has
 -- been taken from where it was before. `noted` is the field that its end sets, `error` or `result`, if there is one.
@@ -7,6 +7,7 @@ local function end_job(id, state, score, fielded, keep, noted, value)
   local policy = ENDED[state]
   local keep_for = fielded and keep_for_of(id)
   if fielded then free_name(id) end
+  if fielded and has_flows() then holds().tell_end(id, state, noted == 'result' and value) end
   if keep_for then announce(id) end
   if policy.count == 0 and not keep and not keep_for then return false end
   if fielded then forget_reports(id) end

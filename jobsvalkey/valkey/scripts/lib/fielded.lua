@@ -3,13 +3,14 @@
 -- uses: keys layout
 local FIELDED = META .. '_pending'
 local FIELDED_PAUSED = META .. '_paused'
-local WAITING = META .. '_waiting'
+local WAITING = META .. '_waiting' -- zset: jobs that others hold, by due time
 local LETTERS = { -- of the feature that a field of a push is for
   keep_for = 'r', expires = 'e', unique = 'u', ['until'] = 'u', otherwise = 'u', priority = 'l', lane = 'l',
+  after = 'f', if_failed = 'f', batch = 'f', parent = 'f',
 }
 local REPORTS = 's'
-local FIELDED_LETTERS = '[rsuel]'
-local ENDS_AT = META .. '_ends_at' -- zset: jobs that expire and that nobody has, by when (microseconds)
+local FIELDED_LETTERS = '[rsuelf]'
+local ENDS_AT = META .. '_ends_at' -- zset: jobs that expire or are doomed, and that nobody has, by when (microseconds)
 
 -- hash: keep_for and expires (microseconds), unique, until, otherwise, priority, lane, progress, state
 local function fields_of(id) return META .. '_job.' .. id end
@@ -17,7 +18,7 @@ local STATES = { 'completed', 'failed', 'cancelled' }
 local function kept_of(state) return META .. (state == 'failed' and '_kept' or '_kept_' .. state) end -- zset: end
 local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: until when (microseconds)
 local function has_fielded() return features ~= '' and features:find(FIELDED_LETTERS) ~= nil end
-local function has_expiry() return features ~= '' and features:find('e', 1, true) ~= nil end
+local function has_expiry() return features ~= '' and features:find('[ef]') ~= nil end
 local function has_flows() return features ~= '' and features:find('f', 1, true) ~= nil end
 local function has_lines() return features ~= '' and features:find('l', 1, true) ~= nil end
 local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fields_of(id)) == 1 end
@@ -28,12 +29,13 @@ local function fields_held(id)
   return found.err and {} or found
 end
 
--- How large the state is among those.
+-- How large the state is among those, with the results of parents.
 local function state_size(held)
+  local size = 0
   for n = 1, #held, 2 do
-    if held[n] == 'state' then return #held[n + 1] end
+    if held[n] == 'state' or held[n]:sub(1, 2) == 'r.' then size = size + #held[n + 1] end
   end
-  return 0
+  return size
 end
 
 -- The same without the state, which may be large, and is for the next claim alone.

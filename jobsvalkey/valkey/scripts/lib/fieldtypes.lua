@@ -5,7 +5,7 @@
 -- fielded.
 local function fielded_wrong_type(begins)
   if not (begins or has_fielded()) then return nil end
-  local lists = { FIELDED, FIELDED_PAUSED }
+  local lists = { FIELDED, FIELDED_PAUSED, has_flows() and WAITING or nil }
   for _, state in ipairs(STATES) do
     lists[#lists + 1], lists[#lists + 2] = kept_of(state), lasts_of(state)
   end

@@ -7,6 +7,7 @@
 -- before they are claimed: they were stored when they were due, and where they are says their state.
 local function jobs_of(each_job)
   local ids, keys, requests, entries, marks, others, fields, uniques, lines = {}, {}, {}, {}, {}, {}, {}, {}, {}
+  local held = {}
   local at_once, n, expires = seconds(now), 0, false
   for _, head, request in each_job do
     n = n + 1
@@ -31,6 +32,7 @@ local function jobs_of(each_job)
           local priority = found.priority or '0'
           lines[line_of(priority, found.lane or '')], lines[offers_of(priority)] = true, true
         end
+        if found.after or found.batch then held[n], list = found, {} end
         if found.unique then
           uniques[n] = { name = found.unique, until_then = found['until'], otherwise = found.otherwise }
         end
@@ -43,7 +45,7 @@ local function jobs_of(each_job)
   end
   return {
     ids = ids, keys = keys, requests = requests, entries = entries, marks = marks, others = others, fields = fields,
-    uniques = uniques, paused = {}, has_expiry = expires, lines = lines,
+    uniques = uniques, paused = {}, has_expiry = expires, lines = lines, held = held,
   }
 end
 
@@ -60,6 +62,7 @@ local function jobs_wrong_type(jobs)
   return has_wrong_type('zset', FIELDED, (jobs.has_expiry or has_expiry()) and ENDS_AT or nil)
     or (has_lines() or next(jobs.lines)) and (has_wrong_type('zset', LANED, PRIORITIES) or has_wrong_type('hash', TURNS))
     or lines_wrong_type(jobs.lines)
+    or next(jobs.held) and has_wrong_type('zset', FIELDED_PAUSED, WAITING, ENDS_AT)
     or next(jobs.uniques) and (names_wrong_type() or has_wrong_type('zset', FIELDED_PAUSED))
 end
 

@@ -1,5 +1,5 @@
 -- Where jobs are.
--- uses: keys time pending claims retention envelopes swift fielded
+-- uses: keys time pending claims retention envelopes swift fielded holds
 local PAUSED = Q .. '.paused'
 
 -- The state of a job, with its score, or with its claim, or with the Swift worker that has it. For what is left of a job
@@ -14,6 +14,8 @@ local function find_job(id)
     if score then return 'pending', score end
     score = redis.call('ZSCORE', FIELDED_PAUSED, id)
     if score then return 'paused', score end
+    score = has_flows() and redis.call('ZSCORE', WAITING, id)
+    if score then return 'waiting', score end
   end
   local claim = redis.call('HGET', CLAIMED, id)
   if claim then return 'processing', claim end
@@ -47,6 +49,8 @@ local function take(id, state, where)
   elseif state == 'paused' then
     redis.call('ZREM', PAUSED, id)
     if has_fielded() then redis.call('ZREM', FIELDED_PAUSED, id) end
+  elseif state == 'waiting' then
+    holds().leave_waiting(id)
   elseif state ~= 'processing' then
     redis.call('ZREM', ENDED[state].key, id)
     redis.call('ZREM', KEPT, id)

@@ -1,8 +1,9 @@
 -- What a push does, if it cannot just store all its jobs.
--- uses: jobs duplicates naming
+-- uses: jobs duplicates naming holding
 
 -- Look at jobs one after the other, as if those before had been pushed: for each `1`, it is stored, `0`, its id is known,
--- `n`, its name is held, or `r`, it replaces the holder; then the holders of those two kinds; then what goes to `store`.
+-- `n`, its name is held, or `r`, it replaces the holder; then the holders of those two kinds; then what goes to `store`,
+-- and what is to be done after that. If a job cannot be held by what it names, only the answer that says so.
 -- `are_fresh` if it is known that nothing is there or left under any of the ids.
 local function plan(jobs, each_job, are_fresh)
   local heads, requests, letters, holders = {}, {}, {}, {}
@@ -11,6 +12,8 @@ local function plan(jobs, each_job, are_fresh)
   -- What each job that is written is to have: number of the job whose request, due time and fields it gets, and of its own
   -- push; or, if it was there, its state and score.
   local planned, by_id, by_name, remains = {}, {}, {}, {}
+  local stands = {}
+  local looks, look = holds_of_push(stands, by_id)
   local function add(id, name, own, state, score)
     by_id[id] = { id = id, name = name, by = own, own = own, state = state, score = score }
     planned[#planned + 1] = by_id[id]
@@ -23,17 +26,21 @@ local function plan(jobs, each_job, are_fresh)
     letters[n] = is_duplicate and '0' or holder and 'n' or '1'
     if holder then
       holders[#holders + 1] = holder
-      local place = unique.otherwise == 'replace' and by_id[holder]
-      if unique.otherwise == 'replace' and not place and is_named(holder, unique.name) then
+      local is_replacing = unique.otherwise == 'replace' and not jobs.held[n] and not looks[holder] and not is_tied(holder)
+      local place = is_replacing and by_id[holder]
+      if is_replacing and not place and is_named(holder, unique.name) then
         local state, score = find_job(holder)
         if state == 'pending' or state == 'paused' then place = add(holder, unique.name, nil, state, score) end
       end
       if place and place.name == unique.name then place.by, letters[n] = n, 'r' end
     elseif not is_duplicate then
+      local refusal = jobs.held[n] and look(id, jobs.held[n])
+      if refusal then return refusal end
       add(id, unique and unique.name, n)
       remains[id] = ended
       if unique then by_name[unique.name] = id end
     end
+    stands[id] = holder or id
   end
 
   local n = 0
@@ -74,5 +81,12 @@ local function plan(jobs, each_job, are_fresh)
     if not are_fresh then clear(new, remains) end
     return replaced
   end
-  return table.concat(letters), holders, todo, make_room
+  return table.concat(letters), holders, todo, make_room, function()
+    for n, id in ipairs(todo.ids) do -- a callback comes before its members
+      if todo.held[n] then
+        local due = heads[by_id[id].by]:match('^%S+ (%S+)')
+        hold(id, due == 'now' and seconds(now) or seconds(due_at(due)), looks[id])
+      end
+    end
+  end
 end

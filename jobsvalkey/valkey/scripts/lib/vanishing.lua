@@ -1,5 +1,5 @@
 -- Jobs of which nothing is left but, for `window` microseconds, the ids that users gave.
--- uses: keys time batches envelopes fielded
+-- uses: keys time batches envelopes fielded holds
 -- context: window
 local IDS = META .. '_ids' -- zset: ids that are remembered, until when
 
@@ -18,6 +18,7 @@ local function vanish(ids, since, remember, are_bare)
     keys[#keys + 1] = payload_of(id)
     if not are_bare then keys[#keys + 1] = envelope_of(id) end
     if has_fielded() then keys[#keys + 1] = fields_of(id) end
+    if has_flows() then holds().forget_inputs(id) end
     local is_remembered
     if remember then is_remembered = remember[id] else is_remembered = fields(id, 'remember')[1] end
     if is_remembered and ends > now then

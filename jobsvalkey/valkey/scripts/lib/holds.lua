@@ -1,0 +1,122 @@
+-- Jobs that wait until others have ended: their parents, or the members of their batch. The fields of such a job: `after`,
+-- its parents, `if_failed`, if it is `run`, `holds`, how many parents, members and its own batch hold it, `p.ID`, for a
+-- parent that has ended, its state and the number of its result, if it has one, and `doomed`, if it only waits for its end.
+-- Those of a callback: `batch`, its own id, `open`, while its batch holds it, and its counts, `completed` and so on.
+-- What is done with them is made when a queue that has such jobs first needs it, in a step.
+-- uses: keys time fielded pending
+local holds
+function holds()
+  local function input_of(id, number) return META .. '_input.' .. id .. '.' .. number end -- hash: result, references
+
+  -- Call `each` with the key of every result that a job, whose fields are `held`, is told of, and with the parent's id.
+  local function each_input(held, each)
+    for n = 1, #held, 2 do
+      local parent = held[n]:match('^p%.(.+)$')
+      local number = parent and held[n + 1]:match(' (%d+)$')
+      if number then each(input_of(parent, number), parent) end
+    end
+  end
+
+  -- The fields of a job, for its claim, with the results of its parents.
+  local function with_inputs(held)
+    each_input(held, function(key, parent)
+      local result = redis.pcall('HGET', key, 'result')
+      if type(result) == 'string' then held[#held + 1], held[#held + 2] = 'r.' .. parent, result end
+    end)
+    return held
+  end
+
+  local function children_of(id) return META .. '_children.' .. id end -- set: the waiting jobs that a parent holds
+  local function members_of(id) return META .. '_members.' .. id end -- hash: member, the state in which it has ended, or `-`
+
+  -- Keep the result of a parent for a number of its children, once for all; the number that it has.
+  local function keep_input(id, ended, result, children)
+    local number = ended
+    while true do
+      local key = input_of(id, whole(number))
+      local there = redis.pcall('HGET', key, 'result')
+      if not there or there == result then
+        redis.call('HSET', key, 'result', result)
+        redis.call('HINCRBY', key, 'references', children)
+        return whole(number)
+      end
+      number = number + 1 -- of another run in the same microsecond
+    end
+  end
+
+  -- Drop the results that only this job was to be told of: it is going to be absent.
+  local function forget_inputs(id)
+    if redis.pcall('HEXISTS', fields_of(id), 'after') ~= 1 then return end
+    each_input(fields_held(id), function(key)
+      if redis.pcall('HINCRBY', key, 'references', -1) == 0 then redis.call('DEL', key) end
+    end)
+  end
+
+  -- Take a job out of its wait, whatever holds it; it has been added to its new place.
+  local function leave_waiting(id)
+    redis.call('ZREM', WAITING, id)
+    local after = redis.pcall('HGET', fields_of(id), 'after')
+    for parent in (type(after) == 'string' and after or ''):gmatch('[^,]+') do redis.pcall('SREM', children_of(parent), id) end
+    redis.pcall('HDEL', fields_of(id), 'open', 'doomed', 'holds')
+    redis.call('DEL', members_of(id))
+  end
+
+  -- Take a hold from a job. Without the last one it is pending, due as it was pushed.
+  local function take_hold(id)
+    local due = redis.call('ZSCORE', WAITING, id)
+    if redis.pcall('HINCRBY', fields_of(id), 'holds', -1) == 0 and due then
+      enter_one(id, due, true)
+      leave_waiting(id)
+    end
+  end
+
+  -- Let a waiting job end with the next exchange.
+  local function doom(id)
+    redis.pcall('HSET', fields_of(id), 'doomed', '1')
+    local ends = redis.call('ZSCORE', ENDS_AT, id)
+    if not (ends and tonumber(ends) <= now) then redis.call('ZADD', ENDS_AT, whole(now), id) end
+    wake()
+  end
+
+  local function is_doomed(id) return redis.pcall('HGET', fields_of(id), 'doomed') == '1' end
+
+  -- Tell a batch that is not decided of a member: the state in which it has ended, or `-` if it is run anew.
+  local function tell_batch(id, state)
+    local batch_id = redis.pcall('HGET', fields_of(id), 'batch')
+    local before = type(batch_id) == 'string' and redis.pcall('HGET', members_of(batch_id), id)
+    if type(before) ~= 'string' or (before == '-') == (state == '-') then return end
+    redis.call('HSET', members_of(batch_id), id, state)
+    if state == '-' then
+      redis.pcall('HINCRBY', fields_of(batch_id), before, -1)
+      redis.pcall('HINCRBY', fields_of(batch_id), 'holds', 1)
+    else
+      redis.pcall('HINCRBY', fields_of(batch_id), state, 1)
+      take_hold(batch_id)
+    end
+  end
+
+  -- Tell those that wait for a job in which state it has ended, with its result, if it has one, or that it was `removed`.
+  local function tell_end(id, state, result)
+    tell_batch(id, state == 'removed' and 'cancelled' or state)
+    local children = redis.pcall('SMEMBERS', children_of(id))
+    if children.err or #children == 0 then return end
+    redis.call('DEL', children_of(id))
+    local told = result and state .. ' ' .. keep_input(id, now, result, #children) or state
+    for _, child in ipairs(children) do
+      redis.pcall('HSET', fields_of(child), 'p.' .. id, told)
+      if state ~= 'completed' and redis.pcall('HGET', fields_of(child), 'if_failed') ~= 'run' then
+        doom(child)
+      else
+        take_hold(child)
+      end
+    end
+  end
+
+  local made = {
+    children_of = children_of, members_of = members_of, keep_input = keep_input, forget_inputs = forget_inputs,
+    leave_waiting = leave_waiting, take_hold = take_hold, doom = doom, is_doomed = is_doomed, tell_batch = tell_batch,
+    tell_end = tell_end, with_inputs = with_inputs,
+  }
+  holds = function() return made end
+  return made
+end
