@@ -197,6 +197,8 @@ CALLS: dict[str, Callable[[MemoryJobQueue[ManualClock]], Awaitable[Any]]] = {
     "jobs": lambda queue: all_of(queue.jobs(JobStatus.PENDING)),
     "page": lambda queue: queue.page(JobStatus.PENDING),
     "workers": lambda queue: queue.workers(),
+    "activity": lambda queue: queue.activity(),
+    "close_batch": lambda queue: queue.close_batch(ID),
     "load": lambda queue: queue.load(),
     "validate": lambda queue: queue.validate(),
 }
