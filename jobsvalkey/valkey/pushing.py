@@ -14,11 +14,13 @@ from jobsvalkey.valkey.wire import push_arguments, pushed
 
 
 class _Waiting:
-    __slots__ = ("done", "end", "items", "size", "was_sent")
+    __slots__ = ("alone", "done", "end", "items", "size", "was_sent")
 
     def __init__(self, items: Sequence[NewJob], size: int, patience: float, loop: asyncio.AbstractEventLoop) -> None:
         self.items = items
         self.size = size
+        self.alone = any(item.after or item.batch for item in items)
+        """Whether it may be refused for what is to hold its jobs: no other push is to be refused with it."""
         self.end = loop.time() + patience if patience else math.inf
         self.was_sent = False
         self.done: asyncio.Future[list[Pushed]] = loop.create_future()
@@ -124,7 +126,8 @@ class Pusher:
                 self._queue.popleft()  # given up, or cancelled, before it was sent
                 continue
             jobs, size = jobs + len(first.items), size + first.size
-            if batch and (jobs > self._most_jobs or size > self._most_bytes):
+            is_full = jobs > self._most_jobs or size > self._most_bytes
+            if batch and (is_full or first.alone or batch[-1].alone):
                 break
             batch.append(self._queue.popleft())
         return batch

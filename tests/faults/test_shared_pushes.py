@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobsvalkey.contract import NewJob, StoreOutcome, new_job_id
 from jobsvalkey.valkey.scripting import PUSH
 from tests.support.drivers import driver_at, new_job
 from tests.support.proxy import Proxy, script
@@ -23,3 +24,12 @@ async def test_no_step_is_larger_than_an_atomic_push(
     assert [outcomes(answer) for answer in stored] == [[STORED]] * 10
     sizes = [command.arguments.count(REQUEST) for command in proxy.commands if script(PUSH.digest)(command)]
     assert sizes == [1, 3, 3, 3]
+
+
+async def test_a_push_that_is_refused_is_refused_alone(proxy: Proxy, queue_key: str, valkey_client: Any) -> None:
+    await valkey_client.script_load(PUSH.text)
+    orphan = NewJob(new_job_id(), REQUEST, after=(new_job_id(),))
+    async with driver_at(proxy.url, queue_key) as driver:
+        pushes = [[new_job(REQUEST)], [new_job(REQUEST)], [orphan], [new_job(REQUEST)]]
+        answers = await asyncio.gather(*map(driver.push, pushes))
+    assert [outcomes(answer) for answer in answers] == [[STORED], [STORED], [StoreOutcome.REFUSED], [STORED]]
