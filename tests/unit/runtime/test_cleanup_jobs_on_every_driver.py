@@ -19,6 +19,8 @@ pytestmark = pytest.mark.parametrize("store", COMPLETE_DRIVERS, indirect=True)
 
 REMOVE, RERUN = JobCleanup.remove(), JobCleanup.RERUN
 HAVE_NOT_RUN = (JobStatus.PENDING, JobStatus.PAUSED)
+CLEANED = [status for status in JobStatus if status is not JobStatus.WAITING]
+"""The states that a cleanup has an action for: a job that waits for others ends with them."""
 
 
 def of(action: JobCleanup, *states: JobStatus, only_orphans: bool = False) -> CleanupParameters:
@@ -27,19 +29,19 @@ def of(action: JobCleanup, *states: JobStatus, only_orphans: bool = False) -> Cl
     return CleanupParameters(**actions, only_orphans=only_orphans)
 
 
-HAVE_RUN = [status for status in JobStatus if status not in HAVE_NOT_RUN]
+HAVE_RUN = [status for status in CLEANED if status not in HAVE_NOT_RUN]
 EACH_ACTION = [
-    *(of(REMOVE, status) for status in JobStatus),
+    *(of(REMOVE, status) for status in CLEANED),
     *(of(RERUN, status) for status in HAVE_RUN),
     of(RERUN, *HAVE_RUN),
-    of(REMOVE, *JobStatus),
+    of(REMOVE, *CLEANED),
     of(RERUN, JobStatus.PROCESSING, only_orphans=True),
 ]
 
 
 def summary(parameters: CleanupParameters) -> str:
     """What a cleanup does, as the id of a test."""
-    actions = {status: getattr(parameters, f"{status}_jobs").action for status in JobStatus}
+    actions = {status: getattr(parameters, f"{status}_jobs").action for status in CLEANED}
     return " ".join(f"{action} {status}" for status, action in actions.items() if action != "nothing")
 
 
