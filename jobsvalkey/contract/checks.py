@@ -200,7 +200,10 @@ def check_about(about: bytes) -> bytes:
     return about
 
 
-OWN_KEYS = ("worker.", "_claims.", "_job.", "_line.", "_news.", "_offers.", "_producer.", "_worker.")
+OWN_KEYS = (
+    *("worker.", "_children.", "_claims.", "_input.", "_job.", "_line.", "_members.", "_news.", "_offers."),
+    *("_producer.", "_worker."),
+)
 """The beginnings of drivers' own keys that end in the name of something else."""
 
 
