@@ -1,7 +1,6 @@
 """Ending jobs that run."""
 
 import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -28,8 +27,8 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, PATIENCE, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver, Hook
+from jobsvalkey_conformance.hints import LONG, take_old_hints, woken
 
-LONG = timedelta(seconds=PATIENCE * 2)
 WAYS = ("retry", "release", "closing", "recovery", "cleanup")
 """How a claim may end so that its job would run again."""
 
@@ -314,13 +313,13 @@ class AbortTests(Suite):
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)
         claim = await worker.claim_one()
-        await driver.wait(worker.id, timedelta(milliseconds=1), work=work)
-        started = time.monotonic()
-        waiting = asyncio.ensure_future(driver.wait(worker.id, LONG, work=work)) if is_waiting else None
-        await asyncio.sleep(0.02)
-        assert await other.abort(job_id) is AbortOutcome.REQUESTED
-        await (waiting or driver.wait(worker.id, LONG, work=work))
-        assert time.monotonic() - started < PATIENCE, "the worker slept on"
+        if is_waiting:
+            async with woken(worker, work=work):
+                assert await other.abort(job_id) is AbortOutcome.REQUESTED
+        else:
+            await take_old_hints(worker, work=work)
+            assert await other.abort(job_id) is AbortOutcome.REQUESTED
+            await asyncio.wait_for(driver.wait(worker.id, LONG, work=work), PATIENCE)
         assert (await driver.renew(worker.id, kit.unit)).aborts == {claim.token}
 
     @conformance_test(Capability.ABORT, hints=True)
@@ -336,7 +335,8 @@ class AbortTests(Suite):
             asyncio.ensure_future(driver.wait(worker.id, LONG, work=False)),
         ]
         try:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
+            assert not any(wait.done() for wait in waiting), "woken by nothing"
             await driver.abort(job_id)
             await asyncio.wait_for(waiting[1], PATIENCE)
             await asyncio.sleep(0.05)

@@ -104,6 +104,7 @@ class EndedTests(Suite):
 
         waiters = [asyncio.create_task(wait(number)) for number in range(100)]
         await asyncio.sleep(0.02)
+        assert not any(waiter.done() for waiter in waiters)
         worker = await kit.worker(driver)
         claims = await worker.claim(100)
         for claim in claims:

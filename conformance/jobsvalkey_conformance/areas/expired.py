@@ -1,5 +1,6 @@
 """The fate of jobs that have expired, and of the expiry of those that have not."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from jobsvalkey.contract import EXPIRED, Capability, JobCleanup, JobID, JobStatus, Release, StoreOutcome, Unique
 from jobsvalkey_conformance.areas.expiry import assert_expired, exchanged
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
+from jobsvalkey_conformance.context import DUPLICATE, PATIENCE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
 
 
@@ -63,11 +64,14 @@ class ExpiredTests(Suite):
     @conformance_test(Capability.EXPIRY, Capability.RESULTS)
     async def test_expired_tells_who_waits(self, kit: SuiteContext) -> None:
         """Who waits for the end of a job is told that it has expired."""
-        driver = await kit.driver()
+        driver, waiting = await kit.driver(), await kit.driver()
         job_id = await kit.push(driver, expires=kit.unit, keep_for=kit.unit * 9)
+        waiter = asyncio.create_task(waiting.ended([job_id], timedelta(seconds=PATIENCE * 2)))
         await kit.advance(kit.unit)
+        await asyncio.sleep(0.02)
+        assert not waiter.done(), "it is pending until an exchange ends it"
         await exchanged(kit, driver)
-        (job,) = await driver.ended([job_id], timedelta(seconds=30))
+        (job,) = await asyncio.wait_for(waiter, PATIENCE)
         assert job is not None
         assert (job.status, job.error) == (JobStatus.CANCELLED, EXPIRED)
 

@@ -211,6 +211,7 @@ class FaultTests(Suite):
         assert await worker.claim() == []
         waiting = asyncio.ensure_future(driver.wait(worker.id, timedelta(seconds=2)))
         await asyncio.sleep(0.05)
+        assert not waiting.done(), "woken by nothing"
         await kit.harness.kill_connections()
         job_id = await kit.push(producer)
         async with asyncio.timeout(PATIENCE):

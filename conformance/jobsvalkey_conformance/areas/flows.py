@@ -24,6 +24,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.hints import woken
 
 LONG = timedelta(hours=5)
 WAITING, PENDING = JobStatus.WAITING, JobStatus.PENDING
@@ -148,18 +149,17 @@ class FlowTests(Suite):
     @conformance_test(Capability.FLOWS, hints=True)
     async def test_flow_a_job_that_is_let_go_wakes_a_worker(self, kit: SuiteContext) -> None:
         """A worker that waits hears of a job that an end has let go, or doomed."""
-        driver = await kit.driver()
+        driver, idle_driver = await kit.driver(), await kit.driver()
         for failing in (False, True):
             parent = kit.job()
             await driver.push([parent, kit.job(after=[parent.job_id])])
-            worker, idle = await kit.worker(driver), await kit.worker(driver)
+            worker, idle = await kit.worker(driver), await kit.worker(idle_driver)
             (claim,) = await worker.claim()
-            await idle.exchange(limit=1)
-            await driver.wait(idle.id, timedelta(0))
+            assert await idle.claim() == []
             end = Fail(claim.job_id, claim.token, b"error") if failing else Finish(claim.job_id, claim.token)
-            await worker.settle(end)
-            await driver.wait(idle.id, timedelta(hours=1))
-            await idle.exchange(limit=1)
+            async with woken(idle):
+                await worker.settle(end)
+            assert len(await idle.claim()) == (0 if failing else 1)
 
     @conformance_test(Capability.FLOWS, Capability.INSPECTION)
     async def test_flow_a_child_keeps_its_due_time(self, kit: SuiteContext) -> None:

@@ -1,6 +1,5 @@
 """Jobs that take the place of the one that holds their name."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.areas.unique import END, REPLACING, pushed
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, REPLACED, RETAIN_ALL, STORED, SuiteContext
+from jobsvalkey_conformance.hints import woken
 
 
 class ReplacingTests(Suite):
@@ -158,11 +158,8 @@ class ReplacingTests(Suite):
         holder = await kit.push(driver, due=timedelta(hours=2), unique=END)
         worker = await kit.worker(driver)
         assert await worker.claim() == []
-        await driver.wait(worker.id, timedelta(milliseconds=50))
-        waiting = asyncio.create_task(driver.wait(worker.id, timedelta(hours=1)))
-        await asyncio.sleep(0)
-        await driver.push([kit.job(unique=REPLACING)])
-        await asyncio.wait_for(waiting, 10)
+        async with woken(worker):
+            await driver.push([kit.job(unique=REPLACING)])
         assert (await worker.claim_one()).job_id == holder
 
     @conformance_test(Capability.UNIQUE)

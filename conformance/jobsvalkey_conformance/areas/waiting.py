@@ -12,9 +12,7 @@ from jobsvalkey.contract import Capability, JobStatus, Release, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import PATIENCE, RETAIN_ALL, ConformanceWarning, SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver, Hook
-
-LONG = timedelta(seconds=PATIENCE * 2)
-"""A timeout of `wait` that no test sits out: returning much earlier is a hint at work."""
+from jobsvalkey_conformance.hints import LONG, woken
 
 
 class WaitingTests(Suite):
@@ -77,14 +75,8 @@ class WaitingTests(Suite):
         act = await prepared(kit, driver, cause)
         worker = await kit.worker(idle_driver)
         assert await worker.claim() == []
-        await take_old_hints(idle_driver, worker)
-        started = time.monotonic()
-        waiting = asyncio.ensure_future(idle_driver.wait(worker.id, LONG))
-        await asyncio.sleep(0.05)
-        assert not waiting.done(), "woken before there was work"
-        await act()
-        await waiting
-        assert time.monotonic() - started < PATIENCE, "the worker slept on until its poll"
+        async with woken(worker):
+            await act()
         assert len(await worker.claim()) == 1
 
     @conformance_test(hints=True)
@@ -107,15 +99,10 @@ class WaitingTests(Suite):
         driver, producer = await kit.driver(), await kit.driver()
         await kit.push(producer, due=kit.unit)
         worker = await kit.worker(driver)
-        await driver.wait(worker.id, timedelta(milliseconds=50))  # the push has left a hint
         assert await worker.claim() == []
-        waiting = asyncio.ensure_future(driver.wait(worker.id, LONG))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
         jobs = [kit.job(due=None if unit is None else kit.unit * unit) for unit in units]
-        await producer.push(jobs)
-        async with asyncio.timeout(PATIENCE):
-            await waiting
+        async with woken(worker):
+            await producer.push(jobs)
         assert (await worker.claim_one()).job_id == jobs[units.index(None)].job_id
 
     @conformance_test(hints=True)
@@ -128,6 +115,7 @@ class WaitingTests(Suite):
         waiting = asyncio.ensure_future(driver.wait(full.id, LONG, work=False))
         try:
             await asyncio.sleep(0.05)
+            assert not waiting.done(), "woken by nothing"
             await kit.push(driver)
             await idle_driver.wait(idle.id, LONG)
             assert time.monotonic() - started < PATIENCE, "the idle worker slept on until its poll"
@@ -183,6 +171,7 @@ class WaitingTests(Suite):
 
         tasks = [asyncio.ensure_future(run(worker)) for worker in workers]
         await asyncio.sleep(0.05)
+        assert not any(task.done() for task in tasks)
         await kit.push_many(driver, 3)
         async with asyncio.timeout(PATIENCE):
             assert await asyncio.gather(*tasks) == [1, 1, 1]
@@ -207,15 +196,6 @@ class WaitingTests(Suite):
         before = await kit.harness.fingerprint(kit.configuration)
         await kit.push(driver)
         assert await kit.harness.fingerprint(kit.configuration) != before
-
-
-async def take_old_hints(driver: AnyDriver, worker: Worker) -> None:
-    """Wait until no hint is left of what came before: else that would wake, and not what a test does next."""
-    for _ in range(20):
-        began = time.monotonic()
-        await driver.wait(worker.id, timedelta(milliseconds=60))
-        if time.monotonic() - began >= 0.05:
-            return
 
 
 async def prepared(kit: SuiteContext, driver: AnyDriver, cause: str) -> Callable[[], Awaitable[object]]:

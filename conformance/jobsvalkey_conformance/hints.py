@@ -1,0 +1,42 @@
+"""Waking a worker: what a test does has to wake it, and not what its preparation left behind."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from jobsvalkey_conformance.context import PATIENCE, Worker
+
+LONG = timedelta(seconds=PATIENCE * 2)
+"""A timeout of `wait` that no test sits out: returning much earlier is a hint at work."""
+MOST = 20
+"""How many hints a preparation may leave."""
+
+
+async def take_old_hints(worker: Worker, *, work: bool = True) -> None:
+    """Let a worker wait until no hint is left of what came before: else that would wake it, and not what is tested."""
+    for _ in range(MOST):
+        began = time.monotonic()
+        await worker.driver.wait(worker.id, timedelta(milliseconds=60), work=work)
+        if time.monotonic() - began >= 0.05:
+            return
+    raise AssertionError(f"a worker was woken {MOST} times, and nothing happened")
+
+
+@asynccontextmanager
+async def woken(worker: Worker, *, work: bool = True) -> AsyncGenerator[None]:
+    """Let a worker wait. The block does what has to wake it, well before its timeout; nothing before that may."""
+    await take_old_hints(worker, work=work)
+    waiting = asyncio.ensure_future(worker.driver.wait(worker.id, LONG, work=work))
+    try:
+        await asyncio.sleep(0.05)
+        assert not waiting.done(), "woken before there was a reason"
+        yield
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+    except TimeoutError as error:
+        raise AssertionError("the worker slept on") from error
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
