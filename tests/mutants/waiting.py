@@ -7,6 +7,7 @@ from jobsvalkey.contract import StoredJob, WorkerID
 from jobsvalkey_memory.store import QueueState
 from tests.mutants.mutant import Twin, harness_of, mutant
 from tests.mutants.repeats import IdleExchangeRecorded
+from tests.mutants.scripts import script_mutant
 
 
 @mutant("test_wait_an_idle_worker_writes_nothing", weakness=6, only_the_killer=True)
@@ -78,3 +79,21 @@ class WaitsForNewsAlone(Twin):
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         await super().wait(worker, timeout if work else timedelta(days=1), work=work)
+
+
+script_mutant(
+    "ScriptLetsGoInSilence",
+    "`holds.lua`: a job that its last parent lets go leaves no hint; one of the push may still lie there.",
+    "test_flow_a_job_that_is_let_go_wakes_a_worker",
+    "      enter_one(id, due, true)\n      leave_waiting(id)",
+    "      hints = 1\n      enter_one(id, due, true)\n      leave_waiting(id)",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptDoomsInSilence",
+    "`holds.lua`: a doomed job leaves no hint; one of the push may still lie there.",
+    "test_flow_a_job_that_is_let_go_wakes_a_worker",
+    "redis.call('ZADD', ENDS_AT, whole(now), id) end\n    wake()",
+    "redis.call('ZADD', ENDS_AT, whole(now), id) end",
+    chapter=__name__,
+)
