@@ -4,21 +4,24 @@ Nothing gets lost or stuck, and nothing runs twice but what was taken from a wor
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias
+from zlib import crc32
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from valkey.asyncio import Valkey
 
 from jobsvalkey import JobCleanup, JobID, JobStatus, RetentionPolicy, ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.contract import InconsistencyKind
 from jobsvalkey_memory import ManualClock
-from tests.support.servers import Server, default_kind
+from tests.support.servers import default_kind, found_kinds
 from tests.swift.beside import ENDED_TWICE, GRACE, KEEP_ALL, KEEP_NONE, TORN, Shared
 from tests.swift.peer import SwiftPeer
 from tests.swift.recordings import VERSIONS, is_torn, recording, situations
 
 Act: TypeAlias = Callable[[Shared, JobID | None], Awaitable[object]]
+Cases: TypeAlias = Callable[[str, int], Sequence[tuple[str, bool]]]
 KILLED = "a worker is killed in a handler; after its lock has run out another starts and runs the job"
 
 
@@ -96,6 +99,31 @@ FEW_CASES = [("nothing", True), ("work", False), ("recover twice", False), ("cut
 """For other servers than the first one, and other policies."""
 
 
+def a_third(situation: str, at: int) -> list[tuple[str, bool]]:
+    """Of the cases, another one at each place; a long run has them all."""
+    return CASES[(crc32(situation.encode()) + at) % 3 :: 3]
+
+
+def all_cases(_situation: str, _at: int) -> list[tuple[str, bool]]:
+    return CASES
+
+
+def few_cases(_situation: str, _at: int) -> list[tuple[str, bool]]:
+    return FEW_CASES
+
+
+def _runs() -> Iterator[ParameterSet]:
+    """A server, a policy, and the cases for a situation and a place."""
+    first, slow = default_kind(), pytest.mark.slow
+    yield pytest.param(first, KEEP_ALL, a_third, id=f"{first.id}-retained")
+    yield pytest.param(first, KEEP_ALL, all_cases, id=f"{first.id}-all-retained", marks=slow)
+    for kind in found_kinds():
+        for policy, name in ((KEEP_ALL, "retained"), (KEEP_NONE, "not retained")):
+            if kind.id != first.id or policy is KEEP_NONE:
+                by_day = kind.id == first.id
+                yield pytest.param(kind, policy, few_cases, id=f"{kind.id}-{name}", marks=() if by_day else slow)
+
+
 async def prepare(shared: Shared, version: str, situation: str) -> JobID | None:
     """What was there before the recording began."""
     name = "Fails" if situation.startswith("fail") else "Again" if "JobSleep" in situation else "Plain"
@@ -168,24 +196,23 @@ async def one(shared: Shared, version: str, situation: str, at: int, act: str, *
     return wrong
 
 
-@pytest.mark.parametrize("policy", [KEEP_ALL, KEEP_NONE], ids=["retained", "not retained"])
+@pytest.mark.parametrize(("server", "policy", "cases"), list(_runs()), indirect=["server"])
 @pytest.mark.parametrize(("version", "situation"), [(each, name) for each in VERSIONS for name in situations(each)])
 async def test_beside(
-    server: Server,
     server_client: Valkey,
     queue_key: str,
     clock: ManualClock,
     version: str,
     situation: str,
     policy: RetentionPolicy,
+    cases: Cases,
 ) -> None:
-    cases = CASES if server.kind == default_kind().id and policy is KEEP_ALL else FEW_CASES
     wrong: list[str] = []
     configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=policy, unowned_grace=GRACE)
     async with ValkeyJobQueue(server_client, configuration, clock=clock) as driver:
         shared = Shared(SwiftPeer(server_client, queue_key, clock), driver)
         for at in stops(version, situation):
-            for act, dies in cases:
+            for act, dies in cases(situation, at):
                 found = await one(shared, version, situation, at, act, dies=dies)
                 wrong += [f"{act}{' and dies' if dies else ''} at {at}: {each}" for each in found]
                 await shared.forget()
