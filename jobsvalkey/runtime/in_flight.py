@@ -1,15 +1,14 @@
 """The jobs that a worker has in flight: the runs of its claims, and what those ended with."""
 
 import asyncio
-from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Final
 
 from jobsvalkey.contract import Cancel, Claim, Fail, Finish, Release, Retry, Settlement
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.outbox import WorkerOutbox
 from jobsvalkey.runtime.reports import Letter
+from jobsvalkey.runtime.settled import Settled
 
 
 def size_of(settlement: Settlement) -> int:
@@ -25,10 +24,6 @@ def size_of(settlement: Settlement) -> int:
             return len(reason)
         case _:
             return 0
-
-
-REMEMBERED: Final = 30.0
-"""Seconds for which a worker remembers what it has settled: replicas are seldom so far behind their primary."""
 
 
 def size_of_report(letter: Letter) -> int:
@@ -54,9 +49,8 @@ class InFlight:
         """How many runs have not ended."""
         self.finished: list[Settlement] = []
         """The settlements of ended runs, for the next exchange."""
-        self._settled: dict[bytes, Settlement] = {}
-        self._settled_before: deque[tuple[float, dict[bytes, Settlement]]] = deque()
-        """The same of the times before, each from a renewal to the next one, and when it ended."""
+        self.settled: Settled = Settled()
+        """The settlements that the store has acknowledged."""
         self.idle: asyncio.Event = asyncio.Event()
         """Set while nothing runs."""
         self.idle.set()
@@ -163,25 +157,9 @@ class InFlight:
         taken, self.finished = self.finished[:number], self.finished[number:]
         return taken
 
-    def settled(self, settlements: Iterable[Settlement]) -> None:
-        """Remember for a while what the store has acknowledged: a failover may make it forget that."""
-        for settlement in settlements:
-            # Results and errors are not kept: their jobs run again.
-            is_small = type(settlement) is Finish and settlement.result is None
-            self._settled[settlement.token] = settlement if is_small else Release(settlement.job_id, settlement.token)
-
-    def age(self) -> None:
-        """Note that a renewal is about to be asked for; forget what was settled too long ago."""
-        now = asyncio.get_running_loop().time()
-        if self._settled:
-            self._settled_before.append((now, self._settled))
-            self._settled = {}
-        while self._settled_before and self._settled_before[0][0] < now - REMEMBERED:
-            self._settled_before.popleft()
-
     def settle_again(self, tokens: frozenset[bytes]) -> int:
         """Settle anew what was settled before a renewal, whose answer has the claims as held; how many it is."""
-        again = [settled.pop(token) for _, settled in self._settled_before for token in tokens.intersection(settled)]
+        again = self.settled.take(tokens)
         self.finished += again
         return len(again)
 
@@ -195,8 +173,7 @@ class InFlight:
     def forget(self) -> None:
         """Start anew, as another worker: settle nothing of the last one's."""
         self.finished.clear()
-        self._settled = {}
-        self._settled_before.clear()
+        self.settled.forget()
         self._last_words.clear()
         self.outbox.forget()
         self._suspect = b""

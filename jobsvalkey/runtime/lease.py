@@ -39,7 +39,7 @@ class Lease:
     async def renew(self) -> float:
         """Renew the lock, and end the runs whose claims are lost; the seconds since the store was asked to."""
         worker, held = self.worker, self._jobs.held
-        self._jobs.age()
+        self._jobs.settled.age(self._loop.time())
         try:
             renewed = await worker.renew(leaving=self.leaving)
         except WorkerClosed as error:

@@ -173,7 +173,7 @@ class QueueRun:
             self._share.has_more = True
             return None
         self._asked = None
-        self.jobs.settled(settlements)
+        self.jobs.settled.add(settlements)
         self._share.answered(len(exchanged.claims), has_more=exchanged.until_next == 0)
         if letters:
             self.jobs.outbox.answered(letters, exchanged.reported)
