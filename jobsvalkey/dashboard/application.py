@@ -67,6 +67,8 @@ def dashboard(
             Route("/queue/{queue:path}/job/{job_id}.json", pages.job_json, name="job_json"),
             Route("/queue/{queue:path}/job/{job_id}", pages.job, name="job"),
             Route("/queue/{queue:path}/schedules", pages.schedules, name="schedules"),
+            Route("/queue/{queue:path}/workers", pages.workers, name="workers"),
+            Route("/queue/{queue:path}/activity", pages.activity, name="activity"),
             Route("/queue/{queue:path}/confirm", actions.confirm, methods=post, name="confirm"),
             Route("/queue/{queue:path}/act", actions.act, methods=post, name="act"),
             Route("/queue/{queue:path}/act-on-matching", actions.act_on_matching, methods=post, name="act_on_matching"),

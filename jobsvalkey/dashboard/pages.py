@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -11,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from jobsvalkey.contract import Capability, JobStatus, StoreUnavailable, SystemClock
+from jobsvalkey.contract import Activity, Capability, JobID, JobStatus, StoredJob, StoreUnavailable, SystemClock
+from jobsvalkey.dashboard.activity import SPANS, Doings, doings
 from jobsvalkey.dashboard.queues import AnyQueue
 from jobsvalkey.dashboard.site import Site, actions_on, as_json, job_id_in, status_in
 from jobsvalkey.runtime import JobRecord
@@ -21,6 +23,8 @@ from jobsvalkey.service import JobService
 PAGE_SIZE: Final = 50
 LIVE_EVERY: Final = 2.0
 """Seconds between two looks that a page shows live."""
+_PARENTS: Final = 50
+"""Parents of a job that its page names."""
 
 
 class Pages:
@@ -31,8 +35,15 @@ class Pages:
 
     async def overview(self, request: Request) -> Response:
         """All queues: how many jobs are in each state, and how much there is to do."""
-        looks = await asyncio.gather(*map(_look, self._site.queues.values()))
-        return self._site.render(request, "overview.html", looks=dict(zip(self._site.queues, looks, strict=True)))
+        queues = self._site.queues
+        looks = await asyncio.gather(*map(_look, queues.values()))
+        last_hours = await asyncio.gather(*(_doings(queue, 1) for queue in queues.values()))
+        return self._site.render(
+            request,
+            "overview.html",
+            looks=dict(zip(queues, looks, strict=True)),
+            last_hours=dict(zip(queues, last_hours, strict=True)),
+        )
 
     async def live(self, request: Request) -> Response:
         """The same numbers, again and again, until the browser goes away."""
@@ -73,12 +84,14 @@ class Pages:
 
     async def job(self, request: Request) -> Response:
         """One job."""
-        name, queue, record = await self._found(request)
+        name, queue, stored, record = await self._found(request)
         return self._site.render(
             request,
             "job.html",
             name=name,
             job=record,
+            stored=stored,
+            parents=await _parents(queue, stored),
             now=queue.driver.clock.now(),
             actions=actions_on(queue, record.status),
             notice=request.query_params.get("notice", ""),
@@ -86,7 +99,7 @@ class Pages:
 
     async def job_json(self, request: Request) -> Response:
         """One job, for programs."""
-        _, _, record = await self._found(request)
+        _, _, _, record = await self._found(request)
         return JSONResponse(as_json(record, self._site.shown))
 
     async def schedules(self, request: Request) -> Response:
@@ -98,12 +111,43 @@ class Pages:
         scheduled: list[ScheduledJob] = sorted(queue.schedule, key=lambda job: job.schedule.next_after(now).timestamp())
         return self._site.render(request, "schedules.html", name=name, scheduled=scheduled, now=now)
 
-    async def _found(self, request: Request) -> tuple[str, AnyQueue, JobRecord]:
+    async def workers(self, request: Request) -> Response:
+        """The workers of a queue."""
         name, queue = self._site.queue(request)
-        record = await queue.get(job_id_in(request.path_params["job_id"]))
-        if record is None:
+        workers, now = await queue.workers(), queue.driver.clock.now()
+        return self._site.render(request, "workers.html", name=name, workers=workers, now=now)
+
+    async def activity(self, request: Request) -> Response:
+        """What the workers of a queue did in the last hours."""
+        name, queue = self._site.queue(request)
+        wanted = request.query_params.get("hours", "1")
+        if wanted not in map(str, SPANS):
+            raise HTTPException(400, f"The last hours that can be shown are {', '.join(map(str, SPANS))}.")
+        hours = int(wanted)
+        done = await _doings(queue, hours)
+        return self._site.render(request, "activity.html", name=name, hours=hours, done=done)
+
+    async def _found(self, request: Request) -> tuple[str, AnyQueue, StoredJob, JobRecord]:
+        name, queue = self._site.queue(request)
+        stored: StoredJob | None = await queue.driver.get(job_id_in(request.path_params["job_id"]))
+        if stored is None:
             raise HTTPException(404, "There is no such job. It has ended and was not kept, or it was removed.")
-        return name, queue, record
+        return name, queue, stored, JobRecord.from_stored(stored, queue.driver.clock.now())
+
+
+async def _doings(queue: AnyQueue, hours: int) -> Doings | None:
+    """What the workers did; `None` if nothing was counted in that time."""
+    if Capability.ACTIVITY not in queue.driver.capabilities:
+        return None
+    now = queue.driver.clock.now()
+    minutes: list[Activity] = await queue.activity(since=now - timedelta(hours=hours))
+    return doings(minutes, now, hours) if minutes else None
+
+
+async def _parents(queue: AnyQueue, job: StoredJob) -> dict[JobID, JobStatus | None]:
+    """The states of the first of those that a job waits, or has waited, for."""
+    first = list(islice(job.after, _PARENTS))
+    return dict(zip(first, await asyncio.gather(*map(queue.status, first)), strict=True))
 
 
 async def _look(queue: AnyQueue) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import json
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from msgspec import to_builtins
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -15,6 +17,7 @@ from starlette.responses import HTMLResponse
 from jobsvalkey.contract import FINISHED, Capability, JobID, JobStatus
 from jobsvalkey.dashboard import formats
 from jobsvalkey.dashboard.access import Role, User
+from jobsvalkey.dashboard.activity import SPANS
 from jobsvalkey.dashboard.queues import AnyQueue, Shown
 from jobsvalkey.runtime import JobRecord
 
@@ -39,7 +42,7 @@ class Site:
             duration=formats.duration, moment=formats.moment, pretty=formats.pretty, short=formats.short
         )
         names: dict[str, Any] = self._templates.globals
-        names.update(STATUSES=list(JobStatus), FINISHED=FINISHED, ago=formats.ago)
+        names.update(STATUSES=list(JobStatus), FINISHED=FINISHED, SPANS=SPANS, ago=formats.ago)
 
     def queue(self, request: Request) -> tuple[str, AnyQueue]:
         """The queue that a request is about, with its name.
@@ -133,7 +136,7 @@ def as_json(record: JobRecord, shown: Shown) -> dict[str, Any]:
         "result": _decoded(shown.result(record)),
         "error": error and {name: getattr(error, name) for name in ("type", "message", "traceback", "attempt")},
     }
-    return {name: _plain(value) for name, value in fields.items()}
+    return _plain(to_builtins(fields, builtin_types=(datetime, timedelta)))  # parts of a record become dictionaries
 
 
 def _decoded(document: str | None) -> Any:
@@ -146,4 +149,10 @@ def _decoded(document: str | None) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in cast("Sequence[Any]", value)]
+    return value

@@ -1,6 +1,7 @@
 """Chromium, and a dashboard with jobs in every state for it to look at."""
 
 import os
+import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from jobsvalkey import (
     JobContext,
+    JobID,
     JobName,
     JobOptions,
     JobQueue,
@@ -17,6 +19,7 @@ from jobsvalkey import (
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
+from jobsvalkey.contract import NewJob
 from tests.support.dashboards import CHROMIUM, served
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import Server
@@ -25,6 +28,7 @@ collect_ignore_glob = ["test_*.py"] if CHROMIUM is None else []
 
 MAIL, REPORT = JobName("SendEmail", dict[str, str]), JobName("Report", int)
 HOSTILE = JobName("<script>alert(1)</script><img src=x onerror=alert(2)>", str)
+ABOUT = b'{"host":"<b>web</b>-1.example.com","process":4711,"slots":20,"version":"0.2"}'
 USERS = "ada:secret:operator bob:secret:viewer"
 Queue = JobQueue[ValkeyJobQueue]
 
@@ -37,14 +41,14 @@ def queue_key(queue_key: str) -> str:
 
 @pytest.fixture
 async def queue(queue_key: str, valkey_client: Any) -> AsyncIterator[Queue]:
-    configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=KEEP_ALL)
+    configuration = ValkeyConfiguration(queue_key=queue_key, retention_policy=KEEP_ALL, activity=True)
     async with ValkeyJobQueue(valkey_client, configuration) as driver:
         yield JobQueue(driver)
 
 
 @pytest.fixture
 async def jobs(queue: Queue) -> Queue:
-    """A queue with jobs in every state."""
+    """A queue with jobs in every state, and a worker."""
 
     @queue.job(MAIL, retry_strategy=NoRetry())
     async def send(parameters: dict[str, str], context: JobContext) -> None:
@@ -60,11 +64,14 @@ async def jobs(queue: Queue) -> Queue:
     await queue.push(HOSTILE, "</pre><script>alert(3)</script>")
     await queue.processor(ProcessorOptions(burst=True)).run()
     await queue.push_many([REPORT.with_parameters(year) for year in range(2000, 2025)])
-    await queue.driver.open_worker("worker", timedelta(minutes=5))
+    await queue.driver.open_worker("worker", timedelta(minutes=5), about=ABOUT)
     await queue.driver.exchange("worker", 1, limit=2)
     await queue.push(REPORT, 2030, options=JobOptions(delay=timedelta(days=1)))
     await queue.pause(await queue.push(REPORT, 2026))
     await queue.cancel(await queue.push(REPORT, 2027))
+    parent, child = JobID.parse(uuid.uuid4()), JobID.parse(uuid.uuid4())
+    await queue.driver.push([NewJob(parent, b'{"Fetch":{}}', None)])
+    await queue.driver.push([NewJob(child, b'{"Render":{}}', None, after=(parent,), lane="<i>lane</i>", priority=5)])
     return queue
 
 

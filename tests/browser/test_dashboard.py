@@ -36,6 +36,7 @@ async def pages(page: Page, address: str, queue_key: str) -> AsyncIterator[str]:
     await page.goto(f"{address}queue/{queue_key}/jobs/failed")
     await page.get_by_role("link", name="SendEmail").first.click()
     await expect(page.get_by_text("the mail server does not answer").first).to_be_visible()
+    await expect(page.get_by_role("row").filter(has_text="ConnectionError")).to_have_count(1)
     yield "job"
     await page.go_back()
     await page.get_by_role("link", name="<script>").click()
@@ -43,6 +44,23 @@ async def pages(page: Page, address: str, queue_key: str) -> AsyncIterator[str]:
     yield "hostile"
     await page.goto(f"{address}queue/{queue_key}/jobs/pending?contains=nothing")
     yield "none"
+    await page.goto(f"{address}queue/{queue_key}/jobs/waiting")
+    await page.get_by_role("link", name="(unreadable)").click()
+    await expect(page.get_by_text("<i>lane</i>")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Runs after")).to_be_visible()
+    yield "child"
+    await page.goto(address)
+    await page.get_by_role("link", name="Workers").click()
+    await expect(page.get_by_role("row").filter(has_text="<b>web</b>-1.example.com")).to_contain_text("4711")
+    yield "workers"
+    await page.goto(address)
+    await page.get_by_role("link", name="Activity").click()
+    await expect(page.get_by_role("img", name="Completed, over time: 3 in all")).to_be_visible()
+    await page.get_by_text("As a table").click()
+    yield "activity"
+    await page.get_by_role("link", name="last 24 hours").click()
+    await expect(page.get_by_role("img", name="over time: 3 in all")).to_have_count(2)
+    yield "day"
 
 
 @pytest.mark.parametrize(("user", "look"), [*(("ada", look) for look in LOOKS), ("bob", "light")])
