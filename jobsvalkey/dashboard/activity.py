@@ -31,7 +31,7 @@ class Plot:
     kind: str
     """The class of its bars, which gives them their colour."""
     text: str
-    """What it shows, for those who do not see it."""
+    """The numbers in words, for those who do not see it."""
     width: int
     """Bars that have room."""
     bars: list[Bar]
@@ -39,7 +39,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Doings:
-    """What the workers of a queue did in the last hours."""
+    """The doings of the workers of a queue in the last hours."""
 
     hours: int
     minutes: int
@@ -49,7 +49,7 @@ class Doings:
 
     @property
     def plots(self) -> Iterator[Plot]:
-        """What is drawn: jobs completed and failed, and how long those that were started had waited."""
+        """Three plots: jobs completed, jobs failed, and how long those that were started had waited."""
         each = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
         for kind in ("completed", "failed"):
             values = [float(getattr(step, kind)) for step in self.steps]

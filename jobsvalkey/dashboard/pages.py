@@ -118,7 +118,7 @@ class Pages:
         return self._site.render(request, "workers.html", name=name, workers=workers, now=now)
 
     async def activity(self, request: Request) -> Response:
-        """What the workers of a queue did in the last hours."""
+        """Plots of the work of the last hours."""
         name, queue = self._site.queue(request)
         wanted = request.query_params.get("hours", "1")
         if wanted not in map(str, SPANS):
@@ -136,7 +136,7 @@ class Pages:
 
 
 async def _doings(queue: AnyQueue, hours: int) -> Doings | None:
-    """What the workers did; `None` if nothing was counted in that time."""
+    """Sum up the last hours; `None` if nothing was counted in that time."""
     if Capability.ACTIVITY not in queue.driver.capabilities:
         return None
     now = queue.driver.clock.now()
