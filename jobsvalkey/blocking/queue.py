@@ -15,7 +15,7 @@ from jobsvalkey.blocking.process import call, leave, let_go
 from jobsvalkey.contract import ConfigurationError, JobID, JobName, JobParameters, NamedParameters, Pushed, QueueDriver
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue, RetryStrategy, Values
-from jobsvalkey.runtime.capabilities import ResultsQueueDriver
+from jobsvalkey.runtime.capabilities import FlowQueueDriver, ResultsQueueDriver
 from jobsvalkey.runtime.result_values import UNDECLARED
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.clients import client_from_url
@@ -184,6 +184,31 @@ class BlockingJobQueue(Blocking[D_co]):
         """
         return call(self._tenant, lambda queue: queue.result(job, timeout=timeout, type=type))
 
+    @overload
+    def open_batch(
+        self: "BlockingJobQueue[FlowQueueDriver]", job: JobName[P], parameters: P, /, *, options: JobOptions = ...
+    ) -> JobID: ...
+
+    @overload
+    def open_batch(
+        self: "BlockingJobQueue[FlowQueueDriver]", job: NamedParameters[Any], /, *, options: JobOptions = ...
+    ) -> JobID: ...
+
+    @overload
+    def open_batch(
+        self: "BlockingJobQueue[FlowQueueDriver]", job: JobParameters, /, *, options: JobOptions = ...
+    ) -> JobID: ...
+
+    def open_batch(
+        self: "BlockingJobQueue[FlowQueueDriver]", job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS
+    ) -> JobID:
+        """Store a job that runs when the batch is closed, and its members have ended; the id of the batch.
+
+        Raises:
+            As `JobQueue.open_batch` does.
+        """
+        return call(self._tenant, lambda queue: queue.open_batch(job, *parameters, options=options))
+
     @iterates_over(JobQueue.results, at_once=1)
     def results(self) -> None: ...
 
@@ -194,6 +219,12 @@ class BlockingJobQueue(Blocking[D_co]):
 
     @waits_for(JobQueue.push_if)
     def push_if(self) -> None: ...
+
+    @waits_for(JobQueue.push_flow)
+    def push_flow(self) -> None: ...
+
+    @waits_for(JobQueue.close_batch)
+    def close_batch(self) -> None: ...
 
     @waits_for(JobQueue.cancel)
     def cancel(self) -> None: ...

@@ -2,6 +2,8 @@
 
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.failure import JobError
+from jobsvalkey.runtime.flow import Flow, FlowJob
+from jobsvalkey.runtime.inputs import JobInput
 from jobsvalkey.runtime.inspection import RecordPage
 from jobsvalkey.runtime.job import Handler, JobDefinition, JobFail, JobOptions, JobSleep, Push
 from jobsvalkey.runtime.multi_queue import MultiQueueProcessor
@@ -23,6 +25,8 @@ __all__ = [
     "GIVEN",
     "ActiveLock",
     "ExponentialJitter",
+    "Flow",
+    "FlowJob",
     "Handler",
     "JobCancelled",
     "JobContext",
@@ -32,6 +36,7 @@ __all__ = [
     "JobFail",
     "JobFailed",
     "JobGone",
+    "JobInput",
     "JobOptions",
     "JobQueue",
     "JobRecord",

@@ -8,6 +8,7 @@ from jobsvalkey.contract import (
     CancellableDriver,
     Capability,
     CleanupDriver,
+    FlowDriver,
     InspectionDriver,
     PausableDriver,
     QueueDriver,
@@ -48,6 +49,10 @@ class ActivityQueueDriver(QueueDriver, ActivityDriver, Protocol):
 
 class ResultsQueueDriver(QueueDriver, ResultsDriver, Protocol):
     """Jobs can be waited for."""
+
+
+class FlowQueueDriver(QueueDriver, FlowDriver, Protocol):
+    """Jobs can wait for others."""
 
 
 class SchedulingQueueDriver(QueueDriver, SchedulingDriver, Protocol):

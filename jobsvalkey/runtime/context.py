@@ -3,20 +3,31 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self, TypeVar, cast, overload
 from uuid import UUID
 
-from jobsvalkey.contract import AnyServiceJob, Claim, DriverConfiguration, JobID, aware, new_job_id
+from jobsvalkey.contract import (
+    AnyServiceJob,
+    BatchCounts,
+    Claim,
+    DriverConfiguration,
+    Input,
+    JobID,
+    JobStatus,
+    aware,
+    new_job_id,
+)
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.codec import Request, from_reference_date, to_reference_date
+from jobsvalkey.runtime.inputs import JobInput
 from jobsvalkey.runtime.job_run import JobRun
 from jobsvalkey.runtime.outbox import KeptOutbox
 from jobsvalkey.runtime.progress import Progress
 from jobsvalkey.runtime.reports import Reports, ReportSettings
-from jobsvalkey.runtime.result_values import UNDECLARED
+from jobsvalkey.runtime.result_values import UNDECLARED, ResultCodec
 from jobsvalkey.runtime.retry import ExponentialJitter, RetryStrategy
 from jobsvalkey.runtime.state import State
 from jobsvalkey.runtime.step import BlockingStep, Step
@@ -84,6 +95,8 @@ class JobContext:
         aborted: bool = False,
         saved: object = None,
         steps: Mapping[str, object] | None = None,
+        inputs: Sequence[object] = (),
+        members: BatchCounts | None = None,
     ) -> Self:
         """Make a context for a test that calls a handler by itself, without a queue.
 
@@ -102,6 +115,8 @@ class JobContext:
             aborted: whether somebody has asked for the end of the job, which cancels it too.
             saved: the value that an earlier run has saved; `None` is none.
             steps: the values of the steps that earlier runs have finished, by their names.
+            inputs: the return values of the jobs that it has come after, all of which have completed.
+            members: what has become of the members of its batch.
 
         What the handler saves and reports is kept in the context: look at `saved` and `last_progress`.
 
@@ -135,7 +150,11 @@ class JobContext:
         settings = ReportSettings("plain", DriverConfiguration().max_payload, True, "")
         context = cls(cast("JobID", run.job_id), name, attempt, request, strategy, run, State(state), settings)
         now = aware(queued_at, "queued_at")
-        run.claim, run.outbox = Claim(cast("JobID", run.job_id), b"", None, now, now), KeptOutbox()
+        told = tuple(
+            Input(new_job_id(), JobStatus.COMPLETED, ResultCodec(UNDECLARED, "plain").write(value)) for value in inputs
+        )
+        run.claim = Claim(cast("JobID", run.job_id), b"", None, now, now, inputs=told, members=members)
+        run.outbox = KeptOutbox()
         if saved is not None:
             context._reports.save(saved)
         for step, value in (steps or {}).items():
@@ -208,6 +227,19 @@ class JobContext:
             ConfigurationError: there is none, or several fields are.
         """
         return self._state.find(kind)
+
+    @property
+    def inputs(self) -> "tuple[JobInput, ...]":
+        """The jobs that this one has come after, in the order of `after`, with how they ended and what they returned.
+
+        Of one that was resumed while it waited, those that had ended by then.
+        """
+        return tuple(JobInput(told, self._reporting.values) for told in self._run.claim.inputs)
+
+    @property
+    def members(self) -> BatchCounts | None:
+        """How many members of the batch have completed, failed, and were cancelled, if this is its callback."""
+        return self._run.claim.members
 
     # Reports.
 

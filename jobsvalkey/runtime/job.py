@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
@@ -39,7 +39,7 @@ class JobOptions:
 
     Raises:
         ValueError: both delays are given, or both expiries, one is out of its bounds, the datetime is naive, the job
-            would expire before it may run, the id is not a UUID, or the priority or the lane is none that there can be.
+            would expire before it may run, an id is not a UUID, or the priority or the lane is none that there can be.
     """
 
     delay: timedelta | None = None
@@ -67,6 +67,12 @@ class JobOptions:
     lane: str | None = None
     """Names the lane that the job waits in: lanes of one priority take turns, one job each. 1 to 256 bytes in UTF-8,
     without `*`."""
+    after: Sequence[JobID | UUID | str] = ()
+    """The ids of jobs that have to end before this one may run: up to 1,000 that are stored, and kept when they end."""
+    if_failed: Literal["cancel", "run"] = "cancel"
+    """The fate of the job if one of those does not complete: it is cancelled at once, or runs when all have ended."""
+    batch: JobID | UUID | str | None = None
+    """The batch that the job belongs to: what `open_batch` has returned."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -82,6 +88,15 @@ class JobOptions:
             check_lane(self.lane)
         if self.job_id is not None:
             object.__setattr__(self, "job_id", JobID.parse(self.job_id))
+        if self.after:
+            object.__setattr__(self, "after", parse_parents(self.after))
+        if self.batch is not None:
+            object.__setattr__(self, "batch", JobID.parse(self.batch))
+
+    def with_parents(self, parents: Iterable[JobID]) -> "JobOptions":
+        """Return the same, for a job that comes after these as its parents. For flows."""
+        after = tuple(parents)
+        return self if after == self.after else replace(self, after=after)
 
     @property
     def due(self) -> Due:
@@ -103,6 +118,18 @@ class JobOptions:
         for due, expires in (delayed, expiring):
             if due is not None and expires is not None and expires <= due:  # pyright: ignore[reportOperatorIssue]
                 raise ValueError(f"the job could never run: it expires ({expires}) before it is due ({due})")
+
+
+def parse_parents(parents: Iterable[JobID | UUID | str]) -> tuple[JobID, ...]:
+    """Return the ids that a job comes after.
+
+    Raises:
+        TypeError: it is no list.
+        ValueError: one is no id.
+    """
+    if isinstance(parents, str | bytes):
+        raise TypeError(f"after is a list of ids, such as [{parents!r}], not {parents!r}")
+    return tuple(map(JobID.parse, parents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +252,22 @@ def options_for(job: object, options: JobOptions) -> JobOptions:
         keep_for = cast("NamedParameters[Any]", job).keep_for
         return options if keep_for is None else replace(options, keep_for=keep_for)
     return options
+
+
+def with_parameters(job: Any, parameters: tuple[Any, ...]) -> Any:
+    """Return one value for what is pushed as a `JobName` and its parameters.
+
+    Raises:
+        InvalidParameters: there are parameters, and `job` is no such name.
+    """
+    if not parameters:
+        return job
+    if not isinstance(job, JobName):
+        raise InvalidParameters(
+            f"only a JobName is pushed together with parameters, not {job!r}: write "
+            "JobName(NAME, TYPE), or push what TASK.with_parameters(...) returns"
+        )
+    return cast("JobName[Any]", job).with_parameters(*parameters)
 
 
 def unpack_job(job: object) -> tuple[str, Any, Any]:

@@ -20,10 +20,12 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.arguments import check_jobs
+from jobsvalkey.runtime.flow import Flow
 from jobsvalkey.runtime.job import JobOptions, Push
 from jobsvalkey.runtime.multi_queue import MultiQueueProcessor
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.partitions import ids_of, partition_of
+from jobsvalkey.runtime.producer import check_divided
 from jobsvalkey.runtime.queue import JobQueue
 from jobsvalkey.runtime.record import JobRecord
 from jobsvalkey.runtime.registration import JobRegistration
@@ -39,7 +41,8 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 class PartitionedQueue(JobRegistration):
     """Several queues that are used as one, such as `{mail-0}` to `{mail-7}` of a cluster.
 
-    A job goes to the part that follows from its unique name, else from an id of your own, else to each part in turn.
+    A job goes to the part of its parents and its batch, to the one that follows from its unique name, else from an id
+    of your own, else to each part in turn. A flow is at one part.
     Its id says which part that is, so that later calls ask that one first; others are asked if it is not there. Workers
     serve all parts alike, each with a lock of its own: a part that is away stops no other.
 
@@ -109,13 +112,10 @@ class PartitionedQueue(JobRegistration):
         items = list(jobs)
         fixed = [self._fixed(item.options if isinstance(item, Push) else options) for item in items]
         if atomic:
-            places = list(dict.fromkeys(queue for queue in fixed if queue is not None)) or [self._next()]
-            if len(places) > 1:
-                raise ValueError(
-                    f"these jobs belong to {len(places)} parts, and one step is at one of them: push with "
-                    "atomic=False, or without ids and unique names of your own"
-                )
-            return await places[0].push_many(items, options=options, atomic=True)
+            return await self._one_of(fixed, "push with atomic=False, or ").push_many(
+                items, options=options, atomic=True
+            )
+        check_divided(item.options if isinstance(item, Push) else options for item in items)
         share = -(-len(items) // len(self.partitions))  # what has no place is dealt in blocks, so that steps are few
         first = next(self._turn)
         groups: dict[JobQueue[Any], list[int]] = {}
@@ -131,10 +131,29 @@ class PartitionedQueue(JobRegistration):
         )
         return _in_order(len(items), list(groups.values()), answers)
 
+    async def push_flow(self, flow: Flow, /) -> list[JobID]:
+        """Do as `JobQueue.push_flow` does, at one part: that of its ids, names, parents and batches, else the next one.
+
+        Raises:
+            ValueError: they belong to several parts.
+            JobsError: as `JobQueue.push_flow` raises it.
+        """
+        check_option("flow", flow, Flow)
+        fixed = [self._fixed(push.options) for push, _ in flow.jobs]
+        return await self._one_of(fixed, "").push_flow(flow)
+
+    async def open_batch(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> JobID:
+        """Do as `JobQueue.open_batch` does. All members go to the part of the batch, which its id says."""
+        return await (self._fixed(options) or self._next()).open_batch(job, *parameters, options=options)
+
+    async def close_batch(self, batch: JobID | UUID | str) -> bool:
+        """Let the callback of a batch run when its members have ended."""
+        return await self._ask(batch, lambda queue: queue.close_batch(batch), bool)
+
     # Jobs by id.
 
     async def cancel(self, job_id: JobID | UUID | str) -> bool:
-        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
+        """Cancel a job that is pending, paused or waiting; `False` if it is none of these, and nothing changes."""
         return await self._ask(job_id, lambda queue: queue.cancel(job_id), bool)
 
     async def abort(self, job_id: JobID | UUID | str) -> AbortOutcome:
@@ -146,7 +165,7 @@ class PartitionedQueue(JobRegistration):
         return await self._ask(job_id, lambda queue: queue.pause(job_id), bool)
 
     async def resume(self, job_id: JobID | UUID | str) -> bool:
-        """Put a paused job back; `False` if it is not paused."""
+        """Put a paused job back, or run a waiting one; `False` if it is neither."""
         return await self._ask(job_id, lambda queue: queue.resume(job_id), bool)
 
     async def rerun(self, job_id: JobID | UUID | str) -> bool:
@@ -256,9 +275,28 @@ class PartitionedQueue(JobRegistration):
 
     def _fixed(self, options: JobOptions) -> JobQueue[Any] | None:
         check_option("options", options, JobOptions)
+        others = [*options.after, *(() if options.batch is None else (options.batch,))]
+        places = dict.fromkeys(self.partition_of(job_id=other) for other in others)
         if options.unique is not None:
-            return self.partition_of(unique=options.unique.key)
-        return None if options.job_id is None else self.partition_of(job_id=options.job_id)
+            places[self.partition_of(unique=options.unique.key)] = None
+        elif options.job_id is not None:
+            places[self.partition_of(job_id=options.job_id)] = None
+        if len(places) > 1:
+            raise ValueError(
+                "a job is at the part of its parents and its batch, and these belong to several, or to another one "
+                "than its id or its unique name: push what belongs together as a flow, without ids of your own"
+            )
+        return next(iter(places), None)
+
+    def _one_of(self, fixed: Iterable[JobQueue[Any] | None], advice: str) -> JobQueue[Any]:
+        """The part where one step is done."""
+        places = list(dict.fromkeys(queue for queue in fixed if queue is not None)) or [self._next()]
+        if len(places) > 1:
+            raise ValueError(
+                f"these jobs belong to {len(places)} parts, and one step is at one of them: {advice}"
+                "push without ids and unique names of your own"
+            )
+        return places[0]
 
     def _next(self) -> JobQueue[Any]:
         return self.partitions[next(self._turn) % len(self.partitions)]

@@ -1,8 +1,9 @@
 """From parameters to a stored job."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, cast
 
 from jobsvalkey.contract import (
     Capability,
@@ -27,6 +28,9 @@ from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.job import JobOptions
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 
+_KEPT_FOR_OTHERS: Final = timedelta(minutes=5)
+"""How long a job of a flow is kept that others of the flow wait for: so its result is stored."""
+
 _REFUSED = {RefusalKind.UNKNOWN_PARENT: UnknownParent, RefusalKind.UNSUPPORTED: UnsupportedOperation}
 
 
@@ -38,6 +42,12 @@ def check_refusal(pushed: Pushed) -> None:
     """
     if pushed.reason is not None:
         raise _REFUSED.get(pushed.reason.kind, ConfigurationError)(pushed.reason.message)
+
+
+def check_divided(options: Iterable[JobOptions]) -> None:
+    """Refuse jobs that come after others if they are not pushed in one step, by a `ValueError`."""
+    if any(each.after for each in options):
+        raise ValueError("jobs that come after others are pushed in one step: leave out atomic=False")
 
 
 class Producer:
@@ -64,10 +74,16 @@ class Producer:
         return self._make_id() if given is None else given
 
     async def prepare(
-        self, name: str, parameters: Any, kind: Any, options: JobOptions, next_scheduled_at: datetime | None = None
+        self,
+        name: str,
+        parameters: Any,
+        kind: Any,
+        options: JobOptions,
+        next_scheduled_at: datetime | None = None,
+        job_id: JobID | None = None,
     ) -> tuple[NewJob, PushedJob | None]:
         """Return the job to store, and what the middleware is told of it, if there is any."""
-        job_id = self._id_of(options)
+        job_id = job_id or self._id_of(options)
         if not self._chain.at_push:
             now = self._driver.clock.now()
             return self._new(job_id, name, parameters, kind, options, now, None, next_scheduled_at), None
@@ -108,6 +124,8 @@ class Producer:
         return self._item(job_id, name, request, options)
 
     def _item(self, job_id: JobID, name: str, request: bytes, options: JobOptions) -> NewJob:
+        if options.if_failed != "cancel" and not options.after:
+            raise ValueError("if_failed says what becomes of a job whose parents do not complete: give after as well")
         if options.durability is not None and not self._can_promise:
             raise UnsupportedOperation(
                 f"{type(self._driver).__name__} lacks the capability {Capability.DURABILITY.value!r}: leave out "
@@ -115,7 +133,7 @@ class Producer:
             )
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
         is_plain = keep_for is options.unique is options.expires_in is options.expires_at is options.lane is None
-        if is_plain and options.priority == 0:
+        if is_plain and options.priority == 0 and not options.after and options.batch is None:
             return NewJob(job_id, request, options.due, options.job_id is not None, durability=options.durability)
         if keep_for is not None and not self._can_keep:
             raise UnsupportedOperation(
@@ -130,6 +148,9 @@ class Producer:
             unique=options.unique,
             priority=options.priority,
             lane=options.lane,
+            after=cast("tuple[JobID, ...]", options.after),  # `JobOptions` has made these of them
+            if_failed=options.if_failed,
+            batch=cast("JobID | None", options.batch),
         )
         for refused in refusals((item,), self._driver.capabilities):
             check_refusal(refused)
@@ -143,15 +164,44 @@ class Producer:
             (done,) = await self._driver.push((item,))
             check_refusal(done)
             return done
-        item, pushed = await self.prepare(name, parameters, kind, options)
+        return await self._push_one(await self.prepare(name, parameters, kind, options))
+
+    async def _push_one(self, prepared: tuple[NewJob, PushedJob | None]) -> Pushed:
+        item, pushed = prepared
         (done,) = await self._driver.push((item,))
         check_refusal(done)
         if pushed is not None:
             await self._chain.pushed(pushed, done.outcome is StoreOutcome.STORED)
         return done
 
+    async def open_batch(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> JobID:
+        """Store the callback of a batch; the id of the job that stands."""
+        job_id = self._id_of(options)
+        options = replace(options, batch=job_id)
+        return (await self._push_one(await self.prepare(name, parameters, kind, options, job_id=job_id))).job_id
+
+    async def push_flow(
+        self, jobs: Sequence[tuple[str, Any, Any, JobOptions]], parents: Sequence[Sequence[int]]
+    ) -> list[JobID]:
+        """Store jobs in one step, each of which comes after those of them that `parents` has; their ids."""
+        ids = [self._id_of(options) for *_, options in jobs]
+        awaited = {number for numbers in parents for number in numbers}
+        is_kept = not self._can_keep or self._driver.configuration.retention_policy.completed_jobs.keeps
+        prepared: list[tuple[NewJob, PushedJob | None]] = []
+        for number, (name, parameters, kind, options) in enumerate(jobs):
+            after = dict.fromkeys([*cast("tuple[JobID, ...]", options.after), *(ids[each] for each in parents[number])])
+            options = options.with_parents(after)
+            if number in awaited and options.keep_for is None and name not in self._kept and not is_kept:
+                options = replace(options, keep_for=_KEPT_FOR_OTHERS)
+            prepared.append(await self.prepare(name, parameters, kind, options, job_id=ids[number]))
+        answer = await self._push([item for item, _ in prepared])
+        await self._tell(prepared, answer)
+        return [pushed.job_id for pushed in answer]
+
     async def push_many(self, jobs: Sequence[tuple[str, Any, Any, JobOptions]], *, atomic: bool) -> list[JobID]:
         """Store many jobs, in one step or in chunks; their ids."""
+        if not atomic:
+            check_divided(options for *_, options in jobs)
         prepared: list[tuple[NewJob, PushedJob | None]] = []
         if self._chain.at_push:
             prepared = [await self.prepare(*job) for job in jobs]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 from jobsvalkey.contract import (
@@ -11,7 +11,6 @@ from jobsvalkey.contract import (
     Capability,
     CleanupDriver,
     ConfigurationError,
-    InvalidParameters,
     JobID,
     JobName,
     JobParameters,
@@ -36,8 +35,9 @@ from jobsvalkey.runtime.capabilities import (
 )
 from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import service_handler
+from jobsvalkey.runtime.flows import JobFlows
 from jobsvalkey.runtime.inspection import JobInspection
-from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, options_for, unpack_job
+from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, options_for, unpack_job, with_parameters
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
@@ -62,7 +62,7 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 
 
-class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
+class JobQueue(JobInspection[D_co], JobFlows[D_co], JobRegistration, Generic[D_co]):
     """A queue of jobs on a driver.
 
     The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors if its type
@@ -147,6 +147,7 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         Raises:
             InvalidParameters: the parameters cannot be encoded; nothing is stored.
             PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
+            UnknownParent: it is to run `after` a job, or to join a `batch`, that is not there; nothing is stored.
             StoreUnavailable: the store did not answer in time; its `outcome` says whether the job may be there.
         """
         return (await self.push_unless_held(job, *parameters, options=options)).job_id
@@ -170,13 +171,7 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
             As `push` does.
         """
         _check_options(options)
-        if parameters:
-            if not isinstance(job, JobName):
-                raise InvalidParameters(
-                    f"only a JobName is pushed together with parameters, not {job!r}: write "
-                    "JobName(NAME, TYPE), or push what TASK.with_parameters(...) returns"
-                )
-            job = cast("JobName[Any]", job).with_parameters(*parameters)
+        job = with_parameters(job, parameters)
         return await self._producer.push(*unpack_job(job), options_for(job, options))
 
     async def push_many(
@@ -202,7 +197,8 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
             PushTooLarge: too many jobs, or bytes, for one step; nothing is stored.
             PushIncomplete: with `atomic=False`, the store failed; the error carries the ids that are stored.
             StoreUnavailable: the store did not answer in time.
-            ValueError: `options` give an id or a unique name, which only one job can have.
+            ValueError: `options` give an id or a unique name, which only one job can have; or a job comes `after`
+                others, and it is not one step.
         """
         _check_options(options)
         if options.job_id is not None:
@@ -254,7 +250,7 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
     # Jobs that have not run, or have ended.
 
     async def cancel(self: "JobQueue[CancellableQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
+        """Cancel a job that is pending, paused or waiting; `False` if it is none of these, and nothing changes."""
         require(self._driver, self._capabilities, Capability.CANCEL)
         return await self._driver.cancel(JobID.parse(job_id))
 
@@ -277,7 +273,10 @@ class JobQueue(JobInspection[D_co], JobRegistration, Generic[D_co]):
         return await self._driver.pause(JobID.parse(job_id))
 
     async def resume(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Put a paused job back, with the due time it had; `False` if it is not paused."""
+        """Put a paused job back, with the due time it had, or run one that waits for others without the rest of them.
+
+        `False` if it is neither.
+        """
         require(self._driver, self._capabilities, Capability.RESUME)
         return await self._driver.resume(JobID.parse(job_id))
 

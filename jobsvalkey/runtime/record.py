@@ -1,10 +1,12 @@
 """The record that a look at one job shows."""
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
-from jobsvalkey.contract import InvalidParameters, JobID, JobStatus, StoredJob, Unique, WorkerID
+from jobsvalkey.contract import BatchCounts, InvalidParameters, JobID, JobStatus, StoredJob, Unique, WorkerID
 from jobsvalkey.runtime.codec import from_reference_date, read_request
 from jobsvalkey.runtime.failure import JobError, decode_error
 from jobsvalkey.runtime.progress import Progress, decode_progress
@@ -70,6 +72,16 @@ class JobRecord:
     """From -100 to 100; higher goes first."""
     lane: str | None = None
     """The lane that it waits in; `None` if it was pushed without one."""
+    after: tuple[JobID, ...] = ()
+    """The jobs that it waits, or has waited, for."""
+    if_failed: Literal["cancel", "run"] = "cancel"
+    """The fate of the job if one of those does not complete."""
+    ended_parents: Mapping[JobID, JobStatus | None] = field(default_factory=dict[JobID, JobStatus | None])
+    """How those of them ended that had when it was let go; `None`: that one was removed before it ended."""
+    batch: JobID | None = None
+    """The batch that it belongs to; of the callback of one its own id."""
+    members: BatchCounts | None = None
+    """Of a callback: how many members of its batch have completed, failed, and were cancelled."""
     runs: tuple[RunRecord, ...] = ()
     """The last eight runs that failed, or whose worker died, the latest first; also of a job that was rerun since."""
 
@@ -105,6 +117,11 @@ class JobRecord:
             expires=job.expires,
             priority=job.priority,
             lane=job.lane,
+            after=job.after,
+            if_failed=job.if_failed,
+            ended_parents={each.job_id: each.status for each in job.inputs},
+            batch=job.batch,
+            members=job.members,
             progress=None if job.progress is None else decode_progress(job.progress),
             runs=tuple(
                 RunRecord(

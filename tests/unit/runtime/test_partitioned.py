@@ -12,6 +12,7 @@ import pytest
 from jobsvalkey import (
     AbortOutcome,
     ConfigurationError,
+    Flow,
     JobContext,
     JobOptions,
     JobQueue,
@@ -230,3 +231,43 @@ async def test_moving_to_another_number_of_parts() -> None:
     await old.processor(BURST).run()
     await new.processor(BURST).run()
     assert sorted(ran) == list(range(20))
+
+
+async def test_a_flow_and_a_batch_live_at_one_part() -> None:
+    queue = make(4)
+    flow = Flow()
+    flow.add(Work(3), after=[flow.add(Work(1)), flow.add(Work(2))])
+    pushed = [await queue.push_flow(flow) for _ in range(4)]
+    for ids in pushed:
+        assert len({queue.partition_of(job_id=each) for each in ids}) == 1
+    assert await sizes(queue) == [3] * 4
+    parent = pushed[0][0]
+    child = await queue.push(Work(4), options=JobOptions(after=[parent]))
+    assert queue.partition_of(job_id=child) is queue.partition_of(job_id=parent)
+    batch = await queue.open_batch(Work(5))
+    for number in range(8):
+        member = await queue.push(Work(number), options=JobOptions(batch=batch))
+        assert queue.partition_of(job_id=member) is queue.partition_of(job_id=batch)
+    await queue.push_many([Work(number) for number in range(8)], options=JobOptions(batch=batch), atomic=False)
+    assert await queue.close_batch(batch)
+    assert not await queue.close_batch(batch)
+    assert (await queue.counts())[JobStatus.WAITING] == 6
+
+
+async def test_what_belongs_to_several_parts_is_no_flow() -> None:
+    queue = make(4)
+    first, second = [await queue.push(Work(number)) for number in range(2)]
+    before = await sizes(queue)
+    with pytest.raises(ValueError, match="a job is at the part of its parents and its batch"):
+        await queue.push(Work(), options=JobOptions(after=[first, second]))
+    own = next(each for each in iter(new_job_id, None) if queue.partition_of(job_id=each) is not queue.partitions[0])
+    with pytest.raises(ValueError, match="a job is at the part of its parents and its batch"):
+        await queue.push(Work(), options=JobOptions(after=[first], job_id=own))
+    flow = Flow()
+    flow.add(Work(), after=[first])
+    flow.add(Work(), after=[second])
+    with pytest.raises(ValueError, match="belong to 2 parts, and one step is at one of them: push without ids"):
+        await queue.push_flow(flow)
+    with pytest.raises(ValueError, match="are pushed in one step"):
+        await queue.push_many([Work(), Push(Work(), JobOptions(after=[first]))], atomic=False)
+    assert await sizes(queue) == before
