@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
 class WithinProcess:
     """A connection of the client's to a server that is a part of this process, as fakeredis is."""
 
-    moving_until = -math.inf
+    moving_until: float = -math.inf
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -36,11 +36,14 @@ async def full(queue: JobQueue[ValkeyJobQueue]) -> JobQueue[ValkeyJobQueue]:
     for job_id in await queue.push_many([NAME.with_parameters(number) for number in range(2)]):
         await queue.cancel(job_id)
     await queue.push_many([NAME.with_parameters(number) for number in range(2)])
+    for number in range(2):
+        await queue.open_batch(NAME, number)
     assert set((await queue.counts()).values()) == {2}
     return queue
 
 
-@pytest.mark.parametrize("status", JobStatus)
+# A cleanup leaves jobs that wait for others to those.
+@pytest.mark.parametrize("status", [each for each in JobStatus if each is not JobStatus.WAITING])
 async def test_removes_the_jobs_of_one_state(shell: Shell, full: JobQueue[ValkeyJobQueue], status: JobStatus) -> None:
     done = await shell("cleanup", f"--{status}", "remove", "--json")
     assert (done.code, done.json) == (0, {"recovered": 0, status.value: 2})
