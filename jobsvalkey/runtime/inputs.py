@@ -1,4 +1,4 @@
-"""What a handler is told of the jobs that its job has waited for."""
+"""The jobs that a job has waited for, as its handler is told of them."""
 
 from typing import Any, TypeVar
 
