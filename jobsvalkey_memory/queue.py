@@ -262,7 +262,7 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Activit
         """Processing, the lock gone → pending, one more recovery unless the worker was leaving."""
         now, recovered = self.now(), 0
         asker = self.state.workers.get(worker or "")
-        if asker is not None and asker.expires <= now < asker.expires + WORKER_MEMORY:
+        if worker is not None and (asker is None or asker.expires <= now):
             return 0  # it was stalled, or the store was, and others may be as well: locks are renewed first
         self._end_overdue(now)
         self._trim_kept(now)

@@ -205,7 +205,7 @@ class SQLiteJobQueue:
         """Release what workers hold whose lock has run out."""
         with self._transaction() as now:
             own = self._one("SELECT ? - expires FROM workers WHERE id = ?", now, worker)
-            if own and 0 <= own[0] < WORKER_MEMORY:
+            if worker is not None and (own is None or own[0] >= 0):
                 return 0  # it was stalled itself, and others may be as well: locks are renewed first
             held = "SELECT NOT leaving, jobs.id FROM workers w JOIN jobs ON worker = w.id WHERE expires <= ? LIMIT ?"
             for row in (recovered := self._all(held, now, max(max_jobs, 0))):

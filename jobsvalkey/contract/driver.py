@@ -154,8 +154,8 @@ class QueueDriver(Protocol):
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; return how many.
 
         Each is due when it was due before, with `recoveries` one higher. A live worker's job is never touched. `worker`
-        is the one that asks, if one does. If its own lock has run out, nothing is done: it was stalled, or the store
-        was, and others may be as well. Locks are renewed first.
+        is the one that asks, if one does. If its own lock has run out, or it is not known any more, nothing is done: it
+        was stalled, or the store was, and others may be as well. Locks are renewed first.
         """
         ...
 

@@ -120,6 +120,24 @@ class RecoveryByTheStalled(Twin):
             asker.expires = expires
 
 
+@mutant("test_worker_recovery_is_not_for_one_whose_lock_ran_out_long_ago")
+class RecoveryByTheForgotten(Twin):
+    """A worker that was stalled for longer than a day is a stranger, and recovers what all the others have."""
+
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        asker = self.state.workers.get(worker or "")
+        is_forgotten = asker is not None and asker.expires + WORKER_MEMORY <= self.clock.now()
+        return await super().recover(max_jobs, worker=None if is_forgotten else worker)
+
+
+@mutant("test_worker_recovery_is_not_for_a_worker_that_is_not_known")
+class RecoveryByAnybody(Twin):
+    """A worker that is not known recovers as if nobody had asked in its name."""
+
+    async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
+        return await super().recover(max_jobs, worker=worker if worker in self.state.workers else None)
+
+
 @mutant("test_worker_recovery_takes_the_claims_not_the_worker", found_by=[Search.MACHINE])
 class RecoveryForgetsWorker(Twin):
     """Recovery forgets the worker with its claims: one that stalled cannot go on."""

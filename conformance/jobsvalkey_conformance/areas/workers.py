@@ -193,8 +193,35 @@ class WorkerTests(Suite):
         assert await driver.recover(worker=worker.id) == 1
         assert await driver.recover(worker=worker.id) == 0
         await kit.advance(kit.unit)
-        assert await driver.recover(worker="another") == 1
+        another = await kit.worker(driver)
+        assert await driver.recover(worker=another.id) == 1
         assert await worker.settle(Finish(claim.job_id, claim.token)) == [SettleOutcome.CLAIM_LOST]
+
+    @conformance_test()
+    async def test_worker_recovery_is_not_for_a_worker_that_is_not_known(self, kit: SuiteContext) -> None:
+        """recover(worker=…): a worker that was closed, or never opened, takes nothing: it has no lock."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        dead, closed = await kit.worker(driver, kit.unit), await kit.worker(driver)
+        await dead.claim_one()
+        await driver.close_worker(closed.id)
+        await kit.advance(kit.unit)
+        assert await driver.recover(worker="another") == 0
+        assert await driver.recover(worker=closed.id) == 0
+        assert await driver.recover() == 1
+
+    @conformance_test(driven_clock=True)
+    async def test_worker_recovery_is_not_for_one_whose_lock_ran_out_long_ago(self, kit: SuiteContext) -> None:
+        """recover(worker=…): a worker that slept for longer than it is known for takes nothing, nor its own jobs."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 2)
+        asker, other = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
+        await asker.claim_one()
+        await other.claim_one()
+        for _ in range(3):
+            await kit.advance(timedelta(hours=23))
+            assert await driver.recover(worker=asker.id) == 0
+        assert await driver.recover() == 2
 
     @conformance_test()
     async def test_worker_recovery_takes_the_claims_not_the_worker(self, kit: SuiteContext) -> None:

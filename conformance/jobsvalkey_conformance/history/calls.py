@@ -229,12 +229,29 @@ class _UpTo(Call[int]):
 class Recover(_UpTo):
     """`recover`."""
 
+    worker: WorkerID | None = None
+
     async def on(self, driver: AnyDriver) -> int:
         """Ask it."""
-        return await driver.recover(self.max_jobs)
+        return await driver.recover(self.max_jobs, worker=self.worker)
+
+    def part(
+        self, job_ids: frozenset[JobID], answer: int | Unanswered, tokens: Tokens
+    ) -> tuple[Call[int], int | Unanswered] | None:
+        """In its own name: it may also have done nothing, which depends on a lock that no job of these shows."""
+        return (self if self.worker is None else _RecoverInANameOfItsOwn(self.max_jobs, self.worker)), answer
 
     def agrees(self, twin: int, seen: int) -> bool:
         """Always: it has no number, so that an answer may be that of a repeat, which finds nothing left to do."""
+        return True
+
+
+@dataclass(frozen=True)
+class _RecoverInANameOfItsOwn(Recover):
+    async def on(self, driver: AnyDriver) -> int:
+        return await driver.recover(self.max_jobs)
+
+    def may_pass_over(self, seen: int) -> bool:
         return True
 
 

@@ -32,6 +32,7 @@ from jobsvalkey_conformance.history.calls import (
     OpenWorker,
     PauseQueue,
     Push,
+    Recover,
     Renew,
 )
 from jobsvalkey_conformance.history.linearizability import Step, linearizable, shortest_explanation
@@ -238,6 +239,22 @@ def unasked(history: History) -> Iterator[str]:
                 yield f"the claim {token!r} has ended, and its end is still asked for: {event}"
 
 
+def recovered_by_the_stalled(history: History) -> Iterator[str]:
+    """A worker whose own lock has run out, or which has none, recovers nothing in its name."""
+    for event, recover in history.answered(Recover):
+        if recover.worker is None or event.answer == 0:
+            continue
+        locks = [
+            one.times[-1] + one.call.hold_for
+            for one in history.events
+            if isinstance(one.call, OpenWorker | Renew)
+            and one.call.worker == recover.worker
+            and one.began < (event.answered or 0)
+        ]
+        if max(locks, default=event.times[0]) <= event.times[0]:
+            yield f"a worker whose lock had run out has recovered jobs: {event}"
+
+
 def torn_batches(history: History) -> Iterator[str]:
     """Of a push that was not answered, all is there, or nothing."""
     if _may_be_cleaned_unseen(history):
@@ -310,6 +327,7 @@ CHECKS: tuple[Check, ...] = (
     overtaken,
     out_of_turn,
     unasked,
+    recovered_by_the_stalled,
     torn_batches,
     not_linearizable,
 )

@@ -204,6 +204,8 @@ class WorkerClient(Client):
                 break
             if self.random.random() < 0.2:
                 await self.ask(Renew(worker, self._hold_for(), leaving=self.random.random() < 0.1))
+            if self.random.random() < 0.05:
+                await self.shared.recorder.ask(self.name, self.driver, Recover(1000, worker))
             settled = [claim for claim in held if self.random.random() < 0.6]
             settlements = tuple(self._settlement(claim, aborts) for claim in settled)
             limit = self.random.choice((0, 1, 1, 2, 3))

@@ -9,7 +9,7 @@ local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
 -- If its own lock has run out, it was stalled, or this server was, and others may be as well: locks are renewed first.
 local expires = tonumber(redis.call('HGET', worker_of(asker), 'expires'))
-if expires and expires <= now and now < expires + WORKER_MEMORY then return 0 end
+if asker ~= '' and (not expires or expires <= now) then return 0 end
 local wrong = has_wrong_type('zset', WORKERS, PENDING, UNOWNED, IDS, ENDED.cancelled.key) or has_wrong_type('list', PROCESSING)
   or has_wrong_type('hash', CLAIMED) or fielded_wrong_type()
 if wrong then return wrong end

@@ -21,6 +21,7 @@ from jobsvalkey_conformance.history.checks import (
     not_linearizable,
     out_of_order,
     overtaken,
+    recovered_by_the_stalled,
     settled_twice,
     torn_batches,
     used_twice,
@@ -347,3 +348,25 @@ async def test_steps_on_several_jobs_are_taken_apart() -> None:
     [found] = not_linearizable(history(OPEN, both, claims, settle))
     assert f"job {B}" in found
     assert f"{A}" not in found
+
+
+# -- recoveries
+
+
+@pytest.mark.parametrize(
+    ("calls", "recovered", "is_wrong"),
+    [
+        ([OPEN], 1, False),
+        ([(OpenWorker("w", timedelta(0)), None)], 1, True),
+        ([(OpenWorker("w", timedelta(0)), None)], 0, False),
+        ([(OpenWorker("w", timedelta(0)), None), OPEN], 1, False),
+        ([], 1, True),
+    ],
+    ids=["lock", "run out", "nothing done", "renewed", "not known"],
+)
+def test_a_worker_without_a_lock_recovers_nothing_in_its_name(
+    calls: list[tuple[AnyCall, Any]], recovered: int, is_wrong: bool
+) -> None:
+    found = list(recovered_by_the_stalled(history(*calls, (Recover(10, "w"), recovered))))
+    assert len(found) == is_wrong
+    assert list(recovered_by_the_stalled(history(*calls, (Recover(10), recovered)))) == []
