@@ -50,13 +50,13 @@ class Doings:
     @property
     def plots(self) -> Iterator[Plot]:
         """Three plots: jobs completed, jobs failed, and how long those that were started had waited."""
-        each = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
+        each = "a minute" if self.minutes == 1 else f"in {self.minutes} minutes"
         for kind in ("completed", "failed"):
             values = [float(getattr(step, kind)) for step in self.steps]
-            text = f"{sum(values):,.0f} in all, {max(values):,.0f} in {each} at most"
+            text = f"{sum(values):,.0f}, up to {max(values):,.0f} {each}"
             yield self._plot(kind.capitalize(), kind, text, values)
         waits = [step.waited / step.started / timedelta(seconds=1) if step.started else 0.0 for step in self.steps]
-        yield self._plot("Mean wait", "pending", f"{max(waits):,.2f} s over {each} at most", waits)
+        yield self._plot("Mean wait", "pending", f"up to {max(waits):,.2f} s", waits)
 
     def _plot(self, title: str, kind: str, text: str, values: Sequence[float]) -> Plot:
         most = max(values) or 1.0

@@ -1,5 +1,6 @@
 """Chromium, and a dashboard with jobs in every state for it to look at."""
 
+import math
 import os
 import uuid
 from collections.abc import AsyncIterator
@@ -47,7 +48,7 @@ async def queue(queue_key: str, valkey_client: Any) -> AsyncIterator[Queue]:
 
 
 @pytest.fixture
-async def jobs(queue: Queue) -> Queue:
+async def jobs(queue: Queue, valkey_client: Any) -> Queue:
     """A queue with jobs in every state, and a worker."""
 
     @queue.job(MAIL, retry_strategy=NoRetry())
@@ -72,7 +73,20 @@ async def jobs(queue: Queue) -> Queue:
     parent, child = JobID.parse(uuid.uuid4()), JobID.parse(uuid.uuid4())
     await queue.driver.push([NewJob(parent, b'{"Fetch":{}}', None)])
     await queue.driver.push([NewJob(child, b'{"Render":{}}', None, after=(parent,), lane="<i>lane</i>", priority=5)])
+    if os.environ.get("JOBSVALKEY_PICTURES"):
+        await draw_a_day(valkey_client, queue)
     return queue
+
+
+async def draw_a_day(client: Any, queue: Queue) -> None:
+    """Stand in for a day of work, which no test waits for: pictures alone show it."""
+    this = int(queue.driver.clock.now().timestamp()) // 60
+    for minute in range(this - 1439, this):
+        wave = 1 + math.sin(minute / 9) / 3 + math.sin(minute / 230) / 2
+        done, failed = int(90 * wave), max(0, minute * 7919 % 23 - 17)
+        waited = int((done + failed) * 250_000 * wave**3)
+        counted = f"{minute} {done + failed} {done} {failed} 0 0 {waited}"
+        await client.hset(f"{queue.driver.configuration.queue_key}.metadata._activity", str(minute % 1440), counted)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ async def visit(browser: Any, user: str = "ada", **options: Any) -> AsyncGenerat
 
 async def accessible(page: Page) -> None:
     """Check a page for what keeps people out."""
+    await page.wait_for_load_state()  # with its style sheet: without one its colours are the browser's
     axe: Any = Axe()
     found = await axe.run(page)
     assert found.violations_count == 0, found.generate_report()

@@ -57,9 +57,9 @@ def test_minutes_of_a_step_are_summed() -> None:
     expected = counted(NOON + 5 * MINUTE, started=3, waited=9, completed=5, failed=1, retried=2, cancelled=1)
     assert done.steps[-2:] == [expected, minutes[-1]]
     completed, failed, waits = done.plots
-    assert completed.text == "14 in all, 9 in 5 minutes at most"
-    assert failed.text == "1 in all, 1 in 5 minutes at most"
-    assert waits.text == "3.00 s over 5 minutes at most"
+    assert completed.text == "14, up to 9 in 5 minutes"
+    assert failed.text == "1, up to 1 in 5 minutes"
+    assert waits.text == "up to 3.00 s"
 
 
 def test_the_highest_bar_fills_the_plot_and_the_lowest_is_seen() -> None:
@@ -67,7 +67,7 @@ def test_the_highest_bar_fills_the_plot_and_the_lowest_is_seen() -> None:
     completed, failed, waits = done.plots
     assert [(bar.x, bar.y, bar.height) for bar in completed.bars] == [(58, 98.0, 2.0), (59, 0.0, 100.0)]
     assert failed.bars == waits.bars == []
-    assert failed.text == "0 in all, 0 in a minute at most"
+    assert failed.text == "0, up to 0 a minute"
 
 
 def test_a_store_whose_clock_is_ahead_is_shown() -> None:
@@ -98,15 +98,15 @@ async def test_the_page_shows_what_was_done() -> None:
         overview = (await http.get("/")).text
         day = (await http.get("/queue/q/activity?hours=24")).text
     for shown in (page, overview):
-        assert 'aria-label="Completed, over time: 2 in all, 1 in a minute at most"' in shown
-        assert 'aria-label="Failed, over time: 1 in all, 1 in a minute at most"' in shown
-        assert 'aria-label="Mean wait, over time: 60.00 s over a minute at most"' in shown
+        assert 'aria-label="Completed, over time: 2, up to 1 a minute"' in shown
+        assert 'aria-label="Failed, over time: 1, up to 1 a minute"' in shown
+        assert 'aria-label="Mean wait, over time: up to 60.00 s"' in shown
         assert len(re.findall('<rect class="completed"[^>]*height="100', shown)) == 2
         assert "<span>11:04</span><span>12:03 UTC</span>" in shown
     rows = re.findall(r'<th scope="row">([^<]*)</th>', page)
     assert rows == ["2025-01-01 12:03", "2025-01-01 12:02", "2025-01-01 12:01"]
     assert page.count('data-label="Mean wait">1 min<') == 3
-    assert 'aria-label="Completed, over time: 2 in all, 2 in 15 minutes at most"' in day
+    assert 'aria-label="Completed, over time: 2, up to 2 in 15 minutes"' in day
     assert 'href="?hours=24" aria-current="page">last 24 hours<' in day
 
 
