@@ -14,7 +14,7 @@ from jobsvalkey.cli.errors import WrongUsage
 from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, Url
 from jobsvalkey.cli.output import console
 from jobsvalkey.cli.terminal import shown
-from jobsvalkey.contract import JobStatus, Load, StoreUnavailable
+from jobsvalkey.contract import Activity, JobStatus, Load, StoreUnavailable
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 
@@ -39,6 +39,7 @@ class Look(NamedTuple):
 
     counts: Mapping[JobStatus, int]
     load: Load
+    last_hour: Sequence[Activity] = ()
 
 
 def top(
@@ -49,6 +50,8 @@ def top(
     every: Annotated[str, typer.Option(help="How often to look, such as 500ms or 5s.")] = "1s",
 ) -> None:
     """Watch queues: how many jobs are in each state, how many are due and for how long, and how many workers live.
+
+    If activity is counted, also how many jobs have completed and failed in the last hour.
 
     Ctrl-C ends it. Into a pipe or a file it prints what there is now, once.
     """
@@ -80,7 +83,14 @@ async def _watch(url: str, keys: Sequence[str], pause: float) -> None:
 
 
 async def _look(queues: Mapping[str, JobQueue[ValkeyJobQueue]]) -> dict[str, Look]:
-    return {key: Look(await queue.counts(), await queue.load()) for key, queue in queues.items()}
+    return {
+        key: Look(
+            await queue.counts(),
+            await queue.load(),
+            await queue.activity(since=queue.driver.clock.now() - timedelta(hours=1)),
+        )
+        for key, queue in queues.items()
+    }
 
 
 def picture(looks: Mapping[str, Look], *, is_away: bool = False, with_bars: bool = True) -> "RenderableType":
@@ -93,10 +103,13 @@ def picture(looks: Mapping[str, Look], *, is_away: bool = False, with_bars: bool
     parts: list[RenderableType] = []
     if is_away:
         parts.append(Text("the server does not answer; these numbers are old", style="bold red"))
-    for key, (counts, load) in looks.items():
+    for key, (counts, load, last_hour) in looks.items():
         parts.append(Text.assemble((shown(key), "bold"), ("  paused" if load.is_paused else "", "yellow")))
         waits = "-" if load.oldest_due is None else f"{load.oldest_due.total_seconds():.1f} s"
         parts.append(Text(f"due {load.due:,}  delayed {load.delayed:,}  first waits {waits}  workers {load.workers:,}"))
+        if last_hour:
+            done, failed = (sum(each.completed for each in last_hour), sum(each.failed for each in last_hour))
+            parts.append(Text(f"last hour: completed {done:,}  failed {failed:,}"))
         table = Table(box=None, pad_edge=False, show_header=False, expand=with_bars)
         table.add_column(min_width=10)
         table.add_column(justify="right", min_width=10)
