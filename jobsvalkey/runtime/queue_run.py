@@ -159,7 +159,7 @@ class QueueRun:
 
     async def _exchange(self, limit: int) -> Exchanged | None:
         """Report, settle what has ended, and start what is claimed; `None` if the worker has to start anew."""
-        worker, ended = self.worker, self._slots.ended
+        worker, ended = self._lease.worker, self._slots.ended
         settlements, letters, limit = self._asked = self._asked or (*self.jobs.take(self._budget), limit)
         self._rest.look(claims=limit > 0)
         self._share.ask(limit)
@@ -201,7 +201,8 @@ class QueueRun:
         that are given up should this worker die, one runs without another, and nothing is claimed meanwhile. The
         others are released before it begins.
         """
-        suspects = [claim for claim in exchanged.claims if claim.recoveries == self._options.max_recoveries != 0]
+        most = self._options.max_recoveries
+        suspects = [claim for claim in exchanged.claims if claim.recoveries == most] if most else []
         given_back = suspects if suspects and self._slots.has_suspect else suspects[1:]
         for claim in given_back:
             self.jobs.give_back(claim)
@@ -210,25 +211,29 @@ class QueueRun:
                 while self.jobs.finished:
                     if await self._exchange(0) is None:
                         return False
-        room = self._slots.room
+        handlers, slots, aborts = self._handlers, self._slots, exchanged.aborts
+        room = slots.room
         for claim in exchanged.claims:
             if given_back and claim in given_back:
                 continue
-            if claim.token in exchanged.aborts:
+            if aborts and claim.token in aborts:
                 self.jobs.cancel(claim)
-            elif self._handlers is None or room <= 0 or self._slots.is_closed:
+            elif handlers is None or room <= 0 or slots.is_closed:
                 self.jobs.give_back(claim)
             else:
-                self._handlers.start(claim, worker.id)
+                handlers.start(claim, worker.id)
                 room -= 1
         return True
 
     def _ended(self) -> None:
-        self._slots.ended += 1
-        self._rest.wake()
-        if self._slots.is_shared:
-            self._slots.changed()
-        self._on_change()
+        slots = self._slots
+        slots.ended += 1
+        if self._rest.sleeps:
+            self._rest.wake()
+        if slots.is_shared:
+            slots.changed()
+        if slots.ends_count or slots.is_closed:
+            self._on_change()
 
     def _new_worker(self) -> Worker:
         hold_for = self._options.worker_active_lock.hold_for

@@ -29,6 +29,8 @@ class Rest:
         self._on_news = on_news
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.Future[None] | None = None
+        self.sleeps: bool = False
+        """Whether there is a sleep that can be ended."""
         self._listener: asyncio.Task[None] | None = None
         self._listens_until = 0.0
         self._look_at = math.inf
@@ -48,6 +50,7 @@ class Rest:
 
     def wake(self) -> None:
         """End the sleep, if there is one."""
+        self.sleeps = False
         if self._alarm is not None and not self._alarm.done():
             self._alarm.set_result(None)
 
@@ -64,7 +67,7 @@ class Rest:
 
     async def sleep(self, group: asyncio.TaskGroup, *, work: bool) -> None:
         """Return when woken, and if it is `work` that is waited for, also at a hint, or when it is time to look."""
-        self._alarm = alarm = self._loop.create_future()
+        self._alarm, self.sleeps = self._loop.create_future(), True
         timer = None
         if self._listener is None or self._listener.done() or self.listens_for_work != work:
             self.end()
@@ -76,9 +79,9 @@ class Rest:
             timer = self._loop.call_at(self._look_at, self.wake)
         self.is_deaf = self.is_deaf or not work
         try:
-            await alarm
+            await self._alarm
         finally:
-            self._alarm = None
+            self._alarm, self.sleeps = None, False
             if timer is not None:
                 timer.cancel()
 

@@ -25,10 +25,13 @@ class Slots:
     Args:
         number: how many jobs may run.
         weights: one for each queue; `None` is a strict order.
+        ends_count: whether the end of a run may be what the processor stops at.
     """
 
-    def __init__(self, number: int, weights: Sequence[float] | None = None) -> None:
+    def __init__(self, number: int, weights: Sequence[float] | None = None, *, ends_count: bool = False) -> None:
         self.number: int = number
+        self.ends_count: bool = ends_count
+        """Whether the end of a run may be what the processor stops at."""
         self.weights: Sequence[float] | None = weights
         self.is_closed: bool = False
         """Whether nothing is claimed any more."""
@@ -73,7 +76,9 @@ class Slots:
         """How many slots nobody has, and no exchange keeps."""
         room = self.number
         for share in self._shares:
-            room -= share.jobs.running + share.kept
+            room -= share.jobs.running
+            if share.asked:
+                room -= share.kept
         return room
 
     @property
@@ -85,7 +90,9 @@ class Slots:
         for share in self._shares:
             if share.jobs.has_suspect:
                 return 0
-            free -= share.jobs.running + share.kept
+            free -= share.jobs.running
+            if share.asked:
+                free -= share.kept
         return free if free > 0 else 0
 
     def changed(self) -> None:
@@ -146,7 +153,8 @@ class Share:
         self.has_more: bool = False
         """Whether the last look has shown that there is more."""
         self._loop = asyncio.get_running_loop()
-        self._asked = 0
+        self.asked: int = 0
+        """Slots that its exchange was given."""
         self._began: float | None = None
         """When the exchange began that is under way, if another queue may want its slots."""
         self._patience = LEAST_PATIENCE
@@ -174,7 +182,7 @@ class Share:
     @property
     def kept(self) -> int:
         """Slots that its exchange keeps."""
-        return 0 if not self._asked or self._is_slow else self._asked
+        return 0 if self._is_slow else self.asked
 
     @property
     def _is_slow(self) -> bool:
@@ -186,7 +194,7 @@ class Share:
 
     def ask(self, limit: int) -> None:
         """Keep so many slots for an exchange that begins."""
-        self._asked = limit
+        self.asked = limit
         if self._slots.is_shared:
             self._began = self._loop.time()
             self._alarm = self._loop.call_later(self._patience + EARLY, self._slots.changed)
@@ -195,11 +203,11 @@ class Share:
         """Note that the exchange is over, and how many jobs it has claimed."""
         if self._began is not None and self._alarm is not None:
             self._alarm.cancel()
-            if self._asked:
+            if self.asked:
                 passed = self._slots.passed(self)
                 self._slots.served(passed)
                 self._passed = passed + max(claimed, 1) / self.weight
             self._was_idle = self._is_slow or not has_more
             took = self._loop.time() - self._began
             self._patience = min(max(2 * took, LEAST_PATIENCE), LONGEST_PATIENCE)
-        self._asked, self._began, self.has_more = 0, None, has_more
+        self.asked, self._began, self.has_more = 0, None, has_more

@@ -26,7 +26,8 @@ class WorkerRun:
         self._options = options
         self._burst = options.burst
         self._recycle_after = options.recycle_after
-        self._slots = Slots(options.num_workers, weights)
+        ends_count = options.burst or options.recycle_after is not None
+        self._slots = Slots(options.num_workers, weights, ends_count=ends_count)
         self.queues: list[QueueRun] = [QueueRun(queue, self._slots, self._changed) for queue in queues]
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self.recycled: bool = False
