@@ -7,8 +7,12 @@ answered stays open to the end: it may take effect at any later time, or never.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+MOST: Final = 50_000
+"""Configurations that one search looks at, unless it is told otherwise: of right drivers they are 2,000 at most."""
 
 State = TypeVar("State", bound=Hashable)
 Action = TypeVar("Action")
@@ -26,21 +30,38 @@ class Step(Generic[Action]):
     """Whether its answer has to be explained. If not, it may have had its effect within its time, or none."""
 
 
+class UndecidedError(Exception):
+    """A search has looked at as many configurations as it may, and found neither an order nor that there is none."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"not decided within {limit:,} states")
+
+
 Transition = Callable[[State, Action, bool], Iterable[State]]
 """The states that an action can lead to from a state with the answer it had, none if that answer is wrong.
 The flag says whether the answer counts: it does not if there was none, or if the step is not binding."""
 
 
-def linearizable(steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]) -> bool:
-    """Whether some order of `steps` explains every answer."""
-    return first_unexplained(steps, initial, transition) is None
+def linearizable(
+    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action], limit: int = MOST
+) -> bool:
+    """Whether some order of `steps` explains every answer.
+
+    Raises:
+        UndecidedError: after `limit` configurations that is not known.
+    """
+    return first_unexplained(steps, initial, transition, limit) is None
 
 
 def first_unexplained(
-    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]
+    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action], limit: int = MOST
 ) -> Step[Action] | None:
-    """The first step, by the time of its answer, that no order of `steps` explains; `None` if one explains all."""
-    search = _Search(steps, transition)
+    """The first step, by the time of its answer, that no order of `steps` explains; `None` if one explains all.
+
+    Raises:
+        UndecidedError: after `limit` configurations that is not known.
+    """
+    search = _Search(steps, transition, limit)
     configurations = {(initial, 0)}
     for time, index in sorted(_events(steps)):
         step, bit = steps[index], 1 << index
@@ -58,17 +79,18 @@ def first_unexplained(
 
 
 def shortest_explanation(
-    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action]
+    steps: Sequence[Step[Action]], initial: State, transition: Transition[State, Action], limit: int = MOST
 ) -> list[Step[Action]]:
     """The few of `steps` that cannot be explained together, whatever the others did; all are needed for that.
 
     An operation is not just left out, since a claim without its push proves nothing: its effect stays possible,
-    but its answer no longer counts.
+    but its answer no longer counts. One stays if a tenth of `limit` does not tell whether it is needed.
 
     Raises:
         ValueError: `steps` are linearizable.
+        UndecidedError: after `limit` configurations that is not known.
     """
-    broken = first_unexplained(steps, initial, transition)
+    broken = first_unexplained(steps, initial, transition, limit)
     if broken is None:
         raise ValueError("this history is linearizable: there is nothing to explain")
     end = broken.answered
@@ -83,8 +105,9 @@ def shortest_explanation(
         if step.answered is None:
             continue
         without = [*kept[:index], replace(step, binding=False), *kept[index + 1 :]]
-        if not linearizable(without, initial, transition):
-            kept = without
+        with suppress(UndecidedError):
+            if not linearizable(without, initial, transition, limit // 10):
+                kept = without
     return [step for step in kept if step.binding and step.answered is not None]
 
 
@@ -98,7 +121,8 @@ def _events(steps: Sequence[Step[Action]]) -> Iterable[tuple[int, int]]:
 class _Search(Generic[State, Action]):
     """Takes configurations on by one answer. Sets of steps are bits of a number."""
 
-    def __init__(self, steps: Sequence[Step[Action]], transition: Transition[State, Action]) -> None:
+    def __init__(self, steps: Sequence[Step[Action]], transition: Transition[State, Action], limit: int) -> None:
+        self._limit = self._left = limit
         self._steps = steps
         self._transition = transition
         self._results: dict[tuple[State, int], list[State]] = {}
@@ -111,6 +135,9 @@ class _Search(Generic[State, Action]):
         to_do = list(configurations)
         while to_do:
             state, done = to_do.pop()
+            self._left -= 1
+            if self._left < 0:
+                raise UndecidedError(self._limit)
             if done >> index & 1:
                 reached.add((state, done))
                 continue

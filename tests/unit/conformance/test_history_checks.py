@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from jobsvalkey_conformance.context import ConformanceWarning
 from jobsvalkey_conformance.history.calls import (
     UNANSWERED,
     AnyCall,
@@ -370,3 +371,12 @@ def test_a_worker_without_a_lock_recovers_nothing_in_its_name(
     found = list(recovered_by_the_stalled(history(*calls, (Recover(10, "w"), recovered))))
     assert len(found) == is_wrong
     assert list(recovered_by_the_stalled(history(*calls, (Recover(10), recovered)))) == []
+
+
+# -- searches that end without a verdict
+
+
+async def test_a_history_that_is_not_decided_is_a_warning() -> None:
+    with pytest.warns(ConformanceWarning, match="^1 of 1 histories of jobs were not decided within 1 states$"):
+        assert list(not_linearizable(history(OPEN, PUSH_A, CLAIM_A, FINISH_A), 1)) == []
+    assert list(not_linearizable(history(OPEN, PUSH_A, CLAIM_A, FINISH_A), 100)) == []

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from jobsvalkey_conformance.history.linearizability import Step, first_unexplained, linearizable, shortest_explanation
+from jobsvalkey_conformance.history.linearizability import (
+    Step,
+    UndecidedError,
+    first_unexplained,
+    linearizable,
+    shortest_explanation,
+)
 
 Action = tuple[str, int]
 
@@ -87,3 +93,20 @@ def test_the_explanation_does_not_leave_out_what_would_explain() -> None:
 def test_there_is_nothing_to_explain_where_all_is_well() -> None:
     with pytest.raises(ValueError, match="nothing to explain"):
         shortest_explanation([step("read", 0, 0, 1)], 0, register)
+
+
+def test_a_search_ends_undecided_after_so_many_states() -> None:
+    """Thirty writes at once, of which any set may have come before the read: without a limit it would take for ever."""
+    writes = [step("write", number, 0, 99) for number in range(30)]
+    wrong = step("read", 31, 1, 98)
+    with pytest.raises(UndecidedError, match=r"^not decided within 1,000 states$"):
+        linearizable([*writes, wrong], 0, register, 1000)
+    with pytest.raises(UndecidedError):
+        shortest_explanation([*writes, wrong], 0, register, 1000)
+
+
+def test_what_is_not_known_to_be_needless_stays_in_the_explanation() -> None:
+    writes = [step("write", number, 0, 97) for number in range(1, 5)]
+    wrong = step("read", 31, 1, 98)
+    assert shortest_explanation([*writes, wrong], 0, register, 10_000) == [wrong]
+    assert shortest_explanation([*writes, wrong], 0, register, 100) == [*writes, wrong]
