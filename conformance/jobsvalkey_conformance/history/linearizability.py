@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-MOST: Final = 50_000
+MOST: Final = 200_000
 """Configurations that one search looks at, unless it is told otherwise: of right drivers they are 2,000 at most."""
 
 State = TypeVar("State", bound=Hashable)
