@@ -1,6 +1,6 @@
 """Fixtures of the tests of the command line."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from jobsvalkey.cli.options import URL_VARIABLE
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from tests.support.servers import Server
+from tests.unit.cli.forks import Forks, serve_forks
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.workers import Workers
 
@@ -33,7 +34,14 @@ async def queue(valkey_client: Valkey, queue_key: str) -> AsyncIterator[JobQueue
         yield JobQueue(driver)
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts processes of the command line."""
+    with serve_forks() as forks:
+        yield forks
+
+
 @pytest.fixture
-def workers(shell: Shell, tmp_path: Path, queue: JobQueue[ValkeyJobQueue]) -> Workers:
+def workers(shell: Shell, tmp_path: Path, queue: JobQueue[ValkeyJobQueue], forks: Forks) -> Workers:
     """Workers of the shell's queue."""
-    return Workers(tmp_path, queue.driver.configuration.queue_key)
+    return Workers(tmp_path, queue.driver.configuration.queue_key, forks)

@@ -6,12 +6,15 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 
 from jobsvalkey.contract import JobName
+from tests.unit.cli.forks import Forked, Forks
 from tests.unit.cli.shell import Result
+
+Process: TypeAlias = asyncio.subprocess.Process | Forked
 
 MODULE = """
 import asyncio, contextlib, logging, multiprocessing, os, pathlib, time
@@ -123,7 +126,7 @@ def written(file: Path) -> bool:
     return file.exists() and bool(file.read_text())
 
 
-async def ended(process: asyncio.subprocess.Process) -> Result:
+async def ended(process: Process) -> Result:
     """Wait for its end; one that does not end is killed, and shows what it said."""
     async with asyncio.TaskGroup() as group:
         said = group.create_task(process.communicate())
@@ -135,7 +138,7 @@ async def ended(process: asyncio.subprocess.Process) -> Result:
     return Result(process.returncode, out.decode(), err.decode())
 
 
-def family(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+def family(process: Process) -> list[psutil.Process]:
     """The process and its children."""
     parent = psutil.Process(process.pid)
     return [parent, *parent.children()]
@@ -144,15 +147,27 @@ def family(process: asyncio.subprocess.Process) -> list[psutil.Process]:
 class Workers:
     """Starts `jobsvalkey worker` in a folder with the module `app`."""
 
-    def __init__(self, folder: Path, queue_key: str) -> None:
+    def __init__(self, folder: Path, queue_key: str, forks: Forks) -> None:
         (folder / "app.py").write_text(MODULE)
         self.folder = folder
         self.before: Callable[[], Any] | None = None
-        """Runs in the process before the command."""
+        """Runs in the process before the command, which is no forked one then."""
         self.environment = {**os.environ, "QUEUE": queue_key}
+        self._forks = forks
 
     @asynccontextmanager
-    async def start(self, *arguments: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    async def start(self, *arguments: str) -> AsyncGenerator[Process]:
+        """Start one, forked from a process that has imported the command line."""
+        if self.before is None:
+            async with self._forks.start(["worker", *arguments], self.folder, self.environment) as process:
+                yield process
+        else:
+            async with self.start_program(*arguments) as process:
+                yield process
+
+    @asynccontextmanager
+    async def start_program(self, *arguments: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        """Start one as a shell does."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jobsvalkey.cli", "worker", *arguments),
             cwd=self.folder,
