@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from jobsvalkey.contract import Activity, Capability, JobID, JobStatus, StoredJob, StoreUnavailable, SystemClock
+from jobsvalkey.contract import Activity, Capability, JobID, JobStatus, StoreUnavailable, SystemClock
 from jobsvalkey.dashboard.activity import SPANS, Doings, doings
 from jobsvalkey.dashboard.queues import AnyQueue
 from jobsvalkey.dashboard.site import Site, actions_on, as_json, job_id_in, status_in
@@ -84,14 +83,13 @@ class Pages:
 
     async def job(self, request: Request) -> Response:
         """One job."""
-        name, queue, stored, record = await self._found(request)
+        name, queue, record = await self._found(request)
         return self._site.render(
             request,
             "job.html",
             name=name,
             job=record,
-            stored=stored,
-            parents=await _parents(queue, stored),
+            parents=await _parents(queue, record),
             now=queue.driver.clock.now(),
             actions=actions_on(queue, record.status),
             notice=request.query_params.get("notice", ""),
@@ -99,7 +97,7 @@ class Pages:
 
     async def job_json(self, request: Request) -> Response:
         """One job, for programs."""
-        _, _, _, record = await self._found(request)
+        _, _, record = await self._found(request)
         return JSONResponse(as_json(record, self._site.shown))
 
     async def schedules(self, request: Request) -> Response:
@@ -127,12 +125,12 @@ class Pages:
         done = await _doings(queue, hours)
         return self._site.render(request, "activity.html", name=name, hours=hours, done=done)
 
-    async def _found(self, request: Request) -> tuple[str, AnyQueue, StoredJob, JobRecord]:
+    async def _found(self, request: Request) -> tuple[str, AnyQueue, JobRecord]:
         name, queue = self._site.queue(request)
-        stored: StoredJob | None = await queue.driver.get(job_id_in(request.path_params["job_id"]))
-        if stored is None:
+        record = await queue.get(job_id_in(request.path_params["job_id"]))
+        if record is None:
             raise HTTPException(404, "There is no such job. It has ended and was not kept, or it was removed.")
-        return name, queue, stored, JobRecord.from_stored(stored, queue.driver.clock.now())
+        return name, queue, record
 
 
 async def _doings(queue: AnyQueue, hours: int) -> Doings | None:
@@ -144,10 +142,11 @@ async def _doings(queue: AnyQueue, hours: int) -> Doings | None:
     return doings(minutes, now, hours) if minutes else None
 
 
-async def _parents(queue: AnyQueue, job: StoredJob) -> dict[JobID, JobStatus | None]:
-    """The states of the first of those that a job waits, or has waited, for."""
-    first = list(islice(job.after, _PARENTS))
-    return dict(zip(first, await asyncio.gather(*map(queue.status, first)), strict=True))
+async def _parents(queue: AnyQueue, job: JobRecord) -> dict[JobID, JobStatus | None]:
+    """The states of the first of those that a job waits, or has waited, for; of one that is gone, how it ended."""
+    first = job.after[:_PARENTS]
+    states = await asyncio.gather(*map(queue.status, first))
+    return {each: state or job.ended_parents.get(each) for each, state in zip(first, states, strict=True)}
 
 
 async def _look(queue: AnyQueue) -> dict[str, Any]:

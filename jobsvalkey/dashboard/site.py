@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import quote
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from msgspec import to_builtins
@@ -131,12 +132,12 @@ def as_json(record: JobRecord, shown: Shown) -> dict[str, Any]:
     error = record.error
     fields: dict[str, Any] = {name: getattr(record, name) for name in JobRecord.__slots__}
     fields |= {
-        "id": str(record.id),
         "parameters": _decoded(shown.parameters(record)),
         "result": _decoded(shown.result(record)),
         "error": error and {name: getattr(error, name) for name in ("type", "message", "traceback", "attempt")},
     }
-    return _plain(to_builtins(fields, builtin_types=(datetime, timedelta)))  # parts of a record become dictionaries
+    # Parts of a record become dictionaries; ids and times are written here, ids in upper case.
+    return _plain(to_builtins(fields, builtin_types=(UUID, datetime, timedelta)))
 
 
 def _decoded(document: str | None) -> Any:
@@ -152,7 +153,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in cast("dict[str, Any]", value).items()}
+        return {str(name): _plain(part) for name, part in cast("dict[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in cast("Sequence[Any]", value)]
-    return value
+    return str(value) if isinstance(value, UUID) else value

@@ -2,7 +2,6 @@
 
 import math
 import os
-import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 
 from jobsvalkey import (
     JobContext,
-    JobID,
     JobName,
     JobOptions,
     JobQueue,
@@ -20,7 +18,6 @@ from jobsvalkey import (
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
-from jobsvalkey.contract import NewJob
 from tests.support.dashboards import CHROMIUM, served
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import Server
@@ -70,9 +67,8 @@ async def jobs(queue: Queue, valkey_client: Any) -> Queue:
     await queue.push(REPORT, 2030, options=JobOptions(delay=timedelta(days=1)))
     await queue.pause(await queue.push(REPORT, 2026))
     await queue.cancel(await queue.push(REPORT, 2027))
-    parent, child = JobID.parse(uuid.uuid4()), JobID.parse(uuid.uuid4())
-    await queue.driver.push([NewJob(parent, b'{"Fetch":{}}', None)])
-    await queue.driver.push([NewJob(child, b'{"Render":{}}', None, after=(parent,), lane="<i>lane</i>", priority=5)])
+    parent = await queue.push(MAIL, {"to": "barbara@example.com"})
+    await queue.push(REPORT, 2028, options=JobOptions(after=[parent], lane="<i>lane</i>", priority=5))
     if os.environ.get("JOBSVALKEY_PICTURES"):
         await draw_a_day(valkey_client, queue)
     return queue

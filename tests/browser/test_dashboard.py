@@ -49,7 +49,7 @@ async def pages(page: Page, address: str, queue_key: str) -> AsyncIterator[str]:
     await page.goto(f"{address}queue/{queue_key}/jobs/pending?contains=nothing")
     yield "none"
     await page.goto(f"{address}queue/{queue_key}/jobs/waiting")
-    await page.get_by_role("link", name="(unreadable)").click()
+    await page.get_by_role("link", name="Report").click()
     await expect(page.get_by_text("<i>lane</i>")).to_be_visible()
     await expect(page.get_by_role("heading", name="Runs after")).to_be_visible()
     yield "child"

@@ -123,6 +123,8 @@ async def test_a_job_shows_those_that_it_waits_for(browser: Open, queue: Queue, 
         page = (await http.get(f"/queue/{queue_key}/job/{child}")).text
         waiting = (await http.get(f"/queue/{queue_key}/jobs/waiting")).text
         assert (await http.get(f"/queue/{queue_key}/job/{parents[0]}")).text.count("Runs after") == 0
+        raw = (await http.get(f"/queue/{queue_key}/job/{child}.json")).json()
+    assert (raw["id"], raw["after"][0], raw["if_failed"]) == (str(child), str(parents[0]), "run")
     assert str(child) in waiting
     assert page.count('<span class="badge pending">pending</span>') == 49
     assert page.count("(gone)") == 1
@@ -142,3 +144,16 @@ async def test_a_member_of_a_batch_and_its_callback_show_it(browser: Open, queue
     assert "0 completed, 0 failed, 1 cancelled" in page
     assert "in the batch of" not in page
     assert f'<dt>in the batch of</dt><dd><a href="/queue/{queue_key}/job/{callback}">' in member
+
+
+async def test_a_job_shows_how_those_ended_that_are_gone(browser: Open, queue: Queue, queue_key: str) -> None:
+    parent = await queue.push(TEXT, "x")
+    child = await queue.push(TEXT, "y", options=JobOptions(after=[parent]))
+    await queue.processor(BURST).run()
+    await queue.remove(parent)
+    async with browser() as http:
+        page = (await http.get(f"/queue/{queue_key}/job/{child}")).text
+        raw = (await http.get(f"/queue/{queue_key}/job/{child}.json")).json()
+    assert f'<code>{parent}</code></a> <span class="badge completed">completed</span>' in page
+    assert "this job is cancelled" in page
+    assert raw["ended_parents"] == {str(parent): "completed"}
