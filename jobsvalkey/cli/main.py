@@ -15,6 +15,7 @@ from jobsvalkey.cli.commands import (
     cleanup,
     dashboard,
     demo,
+    flow,
     info,
     jobs,
     push,
@@ -47,6 +48,7 @@ app.command()(info.info)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
 app.add_typer(workers.app, name="workers")
+app.add_typer(flow.app, name="flow")
 app.command()(cleanup.cleanup)
 app.command()(validate.validate)
 app.add_typer(schedule.app, name="schedule")

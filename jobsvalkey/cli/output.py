@@ -83,6 +83,9 @@ def as_json(record: JobRecord) -> dict[str, Any]:
     """Return a job for `print_json`."""
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
     fields["id"] = str(record.id)
+    fields["after"] = [str(parent) for parent in record.after]
+    fields["ended_parents"] = {str(parent): status for parent, status in record.ended_parents.items()}
+    fields["batch"] = None if record.batch is None else str(record.batch)
     if record.parameters is not None:
         fields["parameters"] = msgspec.Raw(record.parameters.encode())
     if record.result is not None:

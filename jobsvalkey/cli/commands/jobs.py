@@ -45,7 +45,7 @@ def list_jobs(
 @app.command()
 def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
     """Show one job: its parameters, its times, its progress or result, its bad runs, its last error with traceback."""
-    record = asyncio.run(_get(url, queue, _parse(job_id)))
+    record = asyncio.run(_get(url, queue, parse_id(job_id)))
     if record is None:
         raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")
     if json:
@@ -54,7 +54,17 @@ def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, js
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("error", "runs")}
     if record.unique is not None:
         fields["unique"] = f"{record.unique.key} (until {record.unique.until}, else {record.unique.otherwise})"
-    print_fields([(name.replace("_", " "), value) for name, value in fields.items() if value is not None])
+    if record.after:
+        fields["after"] = " ".join(map(str, record.after))
+        fields["ended_parents"] = " ".join(
+            f"{each} ({status or 'removed'})" for each, status in record.ended_parents.items()
+        )
+        fields["ended_parents"] = fields["ended_parents"] or None
+    else:
+        del fields["if_failed"], fields["ended_parents"]
+    print_fields(
+        [(name.replace("_", " "), value) for name, value in fields.items() if value is not None and value != ()]
+    )
     if record.runs:
         print_lines("\n")
         say("runs that failed, or whose worker died, the latest first:")
@@ -76,7 +86,7 @@ def cancel(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json:
 @app.command()
 def abort(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
     """Cancel jobs that have not run, and ask for the end of those that run: they do not run again."""
-    outcomes = asyncio.run(_abort_all(url, queue, [_parse(each) for each in ids]))
+    outcomes = asyncio.run(_abort_all(url, queue, [parse_id(each) for each in ids]))
     if json:
         print_json([{"job_id": str(job_id), "outcome": outcome.value} for job_id, outcome in outcomes])
     else:
@@ -115,7 +125,7 @@ def remove(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json:
 
 
 def _change(done: str, wanted: str, change: Change, ids: list[str], url: str, queue_key: str, json: bool) -> None:
-    outcomes = asyncio.run(_change_all(url, queue_key, change, [_parse(each) for each in ids]))
+    outcomes = asyncio.run(_change_all(url, queue_key, change, [parse_id(each) for each in ids]))
     if json:
         print_json([{"job_id": str(job_id), "done": status is None} for job_id, status in outcomes])
     else:
@@ -159,7 +169,8 @@ def _row(record: JobRecord) -> tuple[object, ...]:
     return record.id, name, record.status, record.attempt, time, record.progress, error
 
 
-def _parse(job_id: str) -> JobID:
+def parse_id(job_id: str) -> JobID:
+    """Return the id that a user has written."""
     try:
         return JobID.parse(job_id)
     except ValueError as error:
