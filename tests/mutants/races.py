@@ -119,24 +119,39 @@ class IdsRememberedTooLate(Twin):
 class LatePush(Twin):
     """A push that was given up on its way arrives after a later one, and is done."""
 
+    late: tuple[NewJob, ...] = ()
+
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(0.005, self.arrive, list(items))
+            self.late += tuple(items)
             raise
         return await super().push(items, operation=operation)
 
-    def arrive(self, items: Sequence[NewJob]) -> None:
-        """Do it, whatever its number was."""
-        for item in items:
-            self._push(item, self.now())
+    async def exchange(
+        self,
+        worker: WorkerID,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        """Let it arrive, whatever its number was, when somebody has claimed the later one."""
+        done = await super().exchange(worker, sequence, settlements, limit, reports=reports)
+        if done.claims:
+            late, self.late = self.late, ()
+            for item in late:
+                self._push(item, self.now())
+        return done
 
 
-class LateExchanges(Twin):
-    """Exchanges that were given up on their way arrive later."""
+@mutant("test_race_an_exchange_that_was_given_up_claims_nothing_late")
+class LateClaim(Twin):
+    """An exchange that was given up, and answered with nothing when it was asked for again, arrives and claims."""
 
-    late: set[asyncio.Task[None]]
+    late: tuple[tuple[WorkerID, int, Sequence[Settlement], int], ...] = ()
 
     async def exchange(
         self,
@@ -150,18 +165,15 @@ class LateExchanges(Twin):
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            self.late = {task for task in getattr(self, "late", ()) if not task.done()}
-            self.late.add(asyncio.ensure_future(self.arrive(worker, sequence, settlements, limit)))
+            self.late += ((worker, sequence, settlements, limit),)
             raise
-        return await super().exchange(worker, sequence, settlements, limit)
+        return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
-    async def arrive(self, worker: WorkerID, sequence: int, settlements: Sequence[Settlement], limit: int) -> None:
-        """Do it, if nothing was recorded since."""
-        await asyncio.sleep(0.005)
-        with suppress(OperationRefused, WorkerClosed):
-            await super().exchange(worker, sequence, settlements, limit)
-
-
-@mutant("test_race_an_exchange_that_was_given_up_claims_nothing_late")
-class LateClaim(LateExchanges):
-    """An exchange that was given up, and answered with nothing when it was asked for again, arrives and claims."""
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        """Let it arrive, if nothing was recorded since, when there is a job to claim."""
+        pushed = await super().push(items, operation=operation)
+        late, self.late = self.late, ()
+        for call in late:
+            with suppress(OperationRefused, WorkerClosed):
+                await super().exchange(*call)
+        return pushed
