@@ -72,9 +72,9 @@ class InconsistencyKind(StrEnum):
     SEVERAL_STATES = "several_states"
     """An id is on more than one list."""
     WRONG_STATUS = "wrong_status"
-    """The recorded status is not that of the list."""
+    """The recorded status is not that of the list, or a job that does not wait is among those that expire."""
     WRONG_TYPE = "wrong_type"
-    """A key of the job holds something that is not ours."""
+    """A key of the job, or that of its lane or its priority, holds something that is not ours."""
     NO_ID = "no_id"
     """An entry of a list is no job id, a UUID in upper case: somebody else wrote it."""
 

@@ -17,6 +17,7 @@ _LISTS = (
         ".metadata._paused",
         ".metadata._waiting",
         ".metadata._laned",
+        ".metadata._ends_at",
         ".metadata._kept_completed",
         ".metadata._kept_cancelled",
     ),

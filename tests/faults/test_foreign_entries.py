@@ -112,6 +112,38 @@ async def test_no_look_and_no_cleanup_stops_at_an_entry_that_is_no_id(
     assert await direct.validate() == []
 
 
+async def test_an_expiry_that_nothing_waits_for_is_found(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    """Of a job that is absent, runs or has ended, and of what is none; of one that waits it is right."""
+    jobs = [NewJob(new_job_id(), b"{}", expires=HOUR, keep_for=HOUR) for _ in range(3)]
+    await direct.push(jobs)
+    ended, runs = await claims_of(direct, 2)
+    await direct.exchange("worker", 2, [Finish(ended.job_id, ended.token)])
+    assert await direct.validate() == []
+    absent = new_job_id()
+    strays = [str(absent), str(runs.job_id), str(ended.job_id), "garbage"]
+    await valkey_client.zadd(f"{queue_key}.metadata._ends_at", dict.fromkeys(strays, 1.0))
+    assert set(await direct.validate()) == {
+        *(Inconsistency(InconsistencyKind.WRONG_STATUS, job_id) for job_id in (absent, runs.job_id, ended.job_id)),
+        Inconsistency(InconsistencyKind.NO_ID, "garbage"),
+    }
+    await direct.recover()  # which meets them when their time is over
+    assert await direct.validate() == []
+
+
+@pytest.mark.parametrize("key", ["_line.5.a", "_offers.5"])
+async def test_a_lane_or_priority_whose_key_is_anothers_is_found(
+    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    job, other = NewJob(new_job_id(), b"{}", priority=5, lane="a"), NewJob(new_job_id(), b"{}", lane="b")
+    await direct.push([job, other])
+    assert await direct.validate() == []
+    await valkey_client.delete(f"{queue_key}.metadata.{key}")
+    await valkey_client.set(f"{queue_key}.metadata.{key}", "not ours")
+    assert await direct.validate() == [Inconsistency(InconsistencyKind.WRONG_TYPE, job.job_id)]
+
+
 async def test_swifts_list_may_hold_what_is_no_id(direct: ValkeyJobQueue, valkey_client: Any, queue_key: str) -> None:
     await valkey_client.rpush(f"{queue_key}.processing", "garbage")
     await valkey_client.hset(f"{queue_key}/garbage.metadata", mapping={"workerID": b"\xff", "processingStarted": "x"})

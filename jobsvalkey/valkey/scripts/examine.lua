@@ -18,7 +18,14 @@ for _, id in each_id do
   if redis.call('ZSCORE', KEPT, id) then states[#states + 1] = 'failed' end
   if has_fielded() then
     if redis.call('ZSCORE', FIELDED, id) then states[#states + 1] = 'pending' end
-    if has_lines() and redis.call('ZSCORE', LANED, id) then states[#states + 1] = 'pending' end
+    if has_lines() and redis.call('ZSCORE', LANED, id) then
+      states[#states + 1] = 'pending'
+      -- A job waits in vain if what its line, or the offers of its priority, hold is not ours.
+      local priority, lane = line_named(id)
+      if priority and (is_broken(line_of(priority, lane), 'zset') or is_broken(offers_of(priority), 'zset')) then
+        found[#found + 1] = 'wrong_type'
+      end
+    end
     if redis.call('ZSCORE', FIELDED_PAUSED, id) then states[#states + 1] = 'paused' end
     if has_flows() and redis.call('ZSCORE', WAITING, id) then states[#states + 1] = 'waiting' end
     for _, state in ipairs({ 'completed', 'cancelled' }) do
@@ -47,6 +54,9 @@ for _, id in each_id do
     if payload == 'none' and states[1] ~= 'failed' then found[#found + 1] = 'missing_payload' end
     if (status or states[1] == 'claimed by nobody') and status ~= states[1] then found[#found + 1] = 'wrong_status' end
   end
+  -- What ends when it expires, or since it is doomed, is what nobody has.
+  local waits = #states > 1 or states[1] == 'pending' or states[1] == 'paused' or states[1] == 'waiting'
+  if not waits and #found == 0 and has_expiry() and redis.call('ZSCORE', ENDS_AT, id) then found = { 'wrong_status' } end
   result[#result + 1] = found
 end
 return result
