@@ -105,5 +105,5 @@ async def test_what_is_kept_of_a_job_is_what_python_needs(
     ]
     await driver.exchange("worker", 2, settlements)
     assert await fields(finished.job_id) == {b"status", b"stored"}
-    assert await fields(failed.job_id) == {b"status", b"stored", b"error", b"ended"}
-    assert await fields(retried.job_id) == {b"stored", b"error", b"ended"}
+    assert await fields(failed.job_id) == {b"status", b"stored", b"error", b"ended", b"runs"}
+    assert await fields(retried.job_id) == {b"stored", b"error", b"ended", b"runs"}
