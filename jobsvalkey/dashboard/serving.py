@@ -24,6 +24,8 @@ async def serve(app: ASGIApp, host: str, port: int, started: Callable[[str], Non
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=128) as listener:
+        # An answer is several writes. asyncio itself sees to this only for sockets that it has made.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = listener.getsockname()[1]
         started(f"http://{f'[{host}]' if ':' in host else host}:{bound}/")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_STOP_WITHIN, proxy_headers=False)
