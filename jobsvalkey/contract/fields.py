@@ -1,6 +1,6 @@
 """Fields of a job that not every driver supports: which capability each needs, and the refusal of a push without it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from jobsvalkey.contract.claims import NewJob, Pushed, Refusal, RefusalKind, StoreOutcome
 from jobsvalkey.contract.driver import Capability
@@ -17,25 +17,21 @@ _NEEDED = {
     "batch": Capability.FLOWS,
     "durability": Capability.DURABILITY,
 }
+_ALL_NEEDED = frozenset(_NEEDED.values())
 _PLAIN = NewJob(JobID(int=0), b"")
 
 
-def refusals(items: Sequence[NewJob], capabilities: Collection[Capability]) -> list[Pushed]:
+def refusals(items: Sequence[NewJob], capabilities: frozenset[Capability]) -> list[Pushed]:
     """Answer a push if a job of it has a field that needs a capability which is not there; else return nothing.
 
     A driver that returns these before it asks its store has stored nothing.
     """
+    if capabilities >= _ALL_NEEDED:
+        return []  # so it is with most drivers, and a step may have a thousand jobs
+    missing = {name: capability for name, capability in _NEEDED.items() if capability not in capabilities}
     for item in items:
-        # Nearly all jobs are plain, and a step may have a thousand, so that is asked in the quickest way.
-        if (
-            item.keep_for is item.expires is item.lane is item.unique is item.batch is item.durability is None
-            and not item.priority
-            and not item.after
-            and item.if_failed == "cancel"
-        ):
-            continue
-        for name, capability in _NEEDED.items():
-            if getattr(item, name) != getattr(_PLAIN, name) and capability not in capabilities:
+        for name, capability in missing.items():
+            if getattr(item, name) != getattr(_PLAIN, name):
                 message = (
                     f"job {item.job_id} has {name}, which needs the capability {capability.value!r}: "
                     "leave it out, or use a driver that supports it"
