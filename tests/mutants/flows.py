@@ -54,8 +54,9 @@ script_mutant(
     "ScriptInputsAreOverwritten",
     "`holds.lua`: the result of a second run takes the place of the first one's.",
     "test_flow_each_child_has_the_result_of_its_run",
-    "input_of(id, whole(number))",
-    "input_of(id, '0')",
+    "local number = ended\n    while true do\n      local key = input_of(id, whole(number))\n"
+    "      local there = redis.pcall('HGET', key, 'result')\n      if not there or there == result then",
+    "local number = 0\n    while true do\n      local key = input_of(id, whole(number))\n      do",
     chapter=__name__,
 )
 script_mutant(
