@@ -145,6 +145,14 @@ class OnlyTheFirstLook(Twin):
 
 
 @mutant("test_ended_returns_at_its_timeout", only_the_killer=True)
+class NoTimeAtAll(Twin):
+    """Who waits for less than a second does not wait."""
+
+    async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
+        return await super().ended(job_ids, max(timeout - timedelta(seconds=1), timedelta(0)))
+
+
+@mutant("test_ended_returns_at_its_timeout", only_the_killer=True)
 class TimeoutIgnored(Twin):
     """Who waits does so until the end, whatever the timeout."""
 
