@@ -81,6 +81,10 @@ class Bench:
             return await self.finished()
         if status is JobStatus.FAILED:
             return await self.failed()
+        if status is JobStatus.WAITING:
+            callback = new_job_id()
+            assert outcomes(await self.queue.push([NewJob(callback, b"request", batch=callback)])) == [STORED]
+            return callback
         job_id = await self.push()
         if status is JobStatus.PAUSED:
             assert await self.queue.pause(job_id)
