@@ -84,6 +84,17 @@ EQUIVALENT: dict[str, str] = {
     "eece3a405d88": "whether nothing can be there under any of the ids is looked at once more, id by id",
     "ec20ace4b1f5": "the driver looks at each job of a page once more, and passes over what is absent",
     "40ba0e018ddb": "nobody can see what is told about a worker: the example does not show workers",
+    "73bd0f9e4f7f": "the words come in pairs",
+    "eb0422acd77b": "the script makes a parent a fielded job when its child is stored, if the push has not",
+    "be725f14d2fa": "a name",
+    "53f6ca16c285": "what a log says",
+    "2717a7b93fdf": "what a log says",
+    "7aecd6a99a47": "the text of an error",
+    "f80beb458bbf": "an end that no hint tells of is seen within a poll time",
+    "ce817f83e021": "an end that no hint tells of is seen within a poll time",
+    "257d994acd26": "an end that no hint tells of is seen within a poll time",
+    "f86ae2c99df9": "an age that is no number is none",
+    "a21ac36db435": "how many looks share a round trip",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""
 
