@@ -164,8 +164,10 @@ async def test_cleanup_goes_over_all_states(bench: Bench) -> None:
         JobStatus.FAILED: JobStatus.FAILED,
         JobStatus.CANCELLED: None,
         JobStatus.PAUSED: JobStatus.PAUSED,
+        JobStatus.WAITING: JobStatus.WAITING,
     }
-    assert [status for status, count in cleaned.items() if count == 0] == [JobStatus.PAUSED, JobStatus.FAILED]
+    untouched = [JobStatus.PAUSED, JobStatus.WAITING, JobStatus.FAILED]
+    assert [status for status, count in cleaned.items() if count == 0] == untouched
 
 
 async def test_the_service_jobs_clean_and_recover(bench: Bench) -> None:

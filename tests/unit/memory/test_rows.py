@@ -18,6 +18,7 @@ from jobsvalkey.contract import (
     Retry,
     SettleOutcome,
     StoredJob,
+    StoredRun,
     StoreOutcome,
     WorkerClosed,
     new_job_id,
@@ -137,6 +138,7 @@ async def test_retry_puts_the_job_back_with_its_new_request(bench: Bench) -> Non
         stored_at=bench.now,
         due=bench.now + 3 * SECOND,
         error=b"error",
+        runs=(StoredRun(bench.now, WORKER, b"error"),),
     )
 
 
@@ -199,7 +201,7 @@ async def test_a_claim_is_settled_once(bench: Bench) -> None:
 async def test_cancel_is_for_jobs_that_have_not_run(bench: Bench, status: JobStatus) -> None:
     job_id = await bench.in_state(status)
     before = await bench.queue.get(job_id)
-    if status in (JobStatus.PENDING, JobStatus.PAUSED):
+    if status in (JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING):
         assert await bench.queue.cancel(job_id)
         job = await bench.queue.get(job_id)
         assert job is not None
@@ -225,10 +227,11 @@ async def test_pause_is_for_pending_jobs(bench: Bench, status: JobStatus) -> Non
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
-async def test_resume_is_for_paused_jobs(bench: Bench, status: JobStatus) -> None:
+async def test_resume_is_for_paused_and_waiting_jobs(bench: Bench, status: JobStatus) -> None:
     job_id = await bench.in_state(status)
-    assert await bench.queue.resume(job_id) == (status is JobStatus.PAUSED)
-    assert await bench.status(job_id) is (JobStatus.PENDING if status is JobStatus.PAUSED else status)
+    is_resumed = status in (JobStatus.PAUSED, JobStatus.WAITING)
+    assert await bench.queue.resume(job_id) == is_resumed
+    assert await bench.status(job_id) is (JobStatus.PENDING if is_resumed else status)
 
 
 async def test_resume_keeps_the_due_time(bench: Bench) -> None:
@@ -256,6 +259,7 @@ async def test_rerun_is_for_finished_jobs(bench: Bench, status: JobStatus) -> No
             stored_at=stored_at,
             due=bench.now,
             reset_attempt=True,
+            runs=(StoredRun(stored_at, WORKER, b"error"),) if status is JobStatus.FAILED else (),
         )
     else:
         assert await bench.status(job_id) is status

@@ -16,6 +16,10 @@ WAYS = {
     "_end_job": ["self.state.ended.append(job)"],
     "_vanish": ["self.state.take(job.job_id)"],
 }
+HELPERS = {
+    "_find_job": ["_is_known"],  # a push asks for what is beyond its retention, too
+    "_vanish": ["_cut"],  # what waits is taken out of its wait by all the ways that it may go
+}
 ELSEWHERE = ("claims.clear(", "del holder.claims", "del claims", ".claims = ")
 
 
@@ -30,7 +34,8 @@ def functions() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("way", WAYS)
 def test_one_function_does_the_work_of(way: str) -> None:
     for work in WAYS[way]:
-        assert [name for name, code in functions() if work in code] == [way], work
+        found = sorted(name for name, code in functions() if work in code)
+        assert found == sorted([way, *HELPERS.get(way, [])]), work
 
 
 @pytest.mark.parametrize("work", ELSEWHERE)
