@@ -115,9 +115,11 @@ def test_what_is_left_out_has_a_reason_and_is_there() -> None:
 def test_the_kit_meets_a_change() -> None:
     run.warm_up()
     program = PROGRAMS["twin"]
-    (point,) = [point for point in program.points() if point.line.startswith("if due <= now <") and point.new == ">"][
-        :1
-    ]
+    point = next(
+        point
+        for point in program.points()
+        if "expires <= now" in point.line and point.new == ">" and "is_expired" in point.line
+    )
     assert Path(ROOT, point.path).exists()
     killer = run.in_child(program, point, "test_claim_ or test_order_")
     assert killer.startswith(("test_claim_", "test_order_"))
