@@ -42,6 +42,7 @@ QUEUE_KEYS = (
     *(".metadata._locks", ".metadata._layout", ".metadata._producer.*"),
     *(".metadata._pending", ".metadata._paused", ".metadata._ended", ".metadata._ends_at"),
     *(".metadata._kept_completed", ".metadata._kept_cancelled"),
+    ".metadata._waiting",
     *(".metadata._laned", ".metadata._priorities", ".metadata._turns"),
     *(".metadata._lasts_completed", ".metadata._lasts_failed", ".metadata._lasts_cancelled"),
 )

@@ -51,6 +51,7 @@ from tests.support.asking import (
     statuses,
 )
 from tests.support.drivers import HOUR
+from tests.support.flow_steps import FLOW_STEPS
 from tests.support.pushes import STORED
 from tests.support.scenes import (
     JOBS,
@@ -282,4 +283,5 @@ STEPS = {
         statuses,
         [CANCELLED, PENDING, PROCESSING],
     ),
+    **FLOW_STEPS,
 }

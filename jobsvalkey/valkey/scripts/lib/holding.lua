@@ -92,7 +92,7 @@ local function hold(id, score, look)
     if ended then
       local result = select(7, envelope(name, ended, at))
       told[#told + 1] = 'p.' .. name
-      told[#told + 1] = result and ended .. ' ' .. waits.keep_input(name, micro(at), result, 1) or ended
+      told[#told + 1] = result and ended .. waits.keep_input(name, micro(at), result, 1) or ended
       is_over = is_over or ended ~= 'completed' and look.if_failed ~= 'run'
     else
       holds = holds + 1

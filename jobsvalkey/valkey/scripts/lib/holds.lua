@@ -29,19 +29,19 @@ function holds()
   local function children_of(id) return META .. '_children.' .. id end -- set: the waiting jobs that a parent holds
   local function members_of(id) return META .. '_members.' .. id end -- hash: member, the state in which it has ended, or `-`
 
-  -- Keep the result of a parent for a number of its children, once for all; the number that it has.
+  -- Keep the result of a parent for a number of its children, once for all; the number that it has, after a space, or
+  -- nothing if it cannot be kept: what is in the way is not ours.
   local function keep_input(id, ended, result, children)
-    local number = ended
-    while true do
+    for number = ended, ended + 99 do -- the next one for another run in the same microsecond
       local key = input_of(id, whole(number))
       local there = redis.pcall('HGET', key, 'result')
       if not there or there == result then
         redis.call('HSET', key, 'result', result)
         redis.call('HINCRBY', key, 'references', children)
-        return whole(number)
+        return ' ' .. whole(number)
       end
-      number = number + 1 -- of another run in the same microsecond
     end
+    return ''
   end
 
   -- Drop the results that only this job was to be told of: it is going to be absent.
@@ -101,7 +101,7 @@ function holds()
     local children = redis.pcall('SMEMBERS', children_of(id))
     if children.err or #children == 0 then return end
     redis.call('DEL', children_of(id))
-    local told = result and state .. ' ' .. keep_input(id, now, result, #children) or state
+    local told = result and state .. keep_input(id, now, result, #children) or state
     for _, child in ipairs(children) do
       redis.pcall('HSET', fields_of(child), 'p.' .. id, told)
       if state ~= 'completed' and redis.pcall('HGET', fields_of(child), 'if_failed') ~= 'run' then
