@@ -133,13 +133,14 @@ async def test_a_password_that_is_not_encoded_is_told_how_to(shell: Shell, chara
 
 
 @pytest.mark.parametrize("rest", NOT_ENCODED)
-def test_a_traceback_that_is_asked_for_has_no_piece_of_a_password(rest: str) -> None:
-    url = f"valkey://{rest.replace('{}', '#')}:x"
-    environment = {**os.environ, "JOBSVALKEY_DEBUG": "1", "JOBSVALKEY_URL": url}
-    module = [sys.executable, "-m", "jobsvalkey.cli", "info"]
-    ended = subprocess.run(module, env=environment, capture_output=True, text=True, check=False)
-    assert "Traceback" in ended.stderr
-    assert not PIECES.search(ended.stderr), ended.stderr
+async def test_a_traceback_that_is_asked_for_has_no_piece_of_a_password(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    monkeypatch.setenv("JOBSVALKEY_DEBUG", "1")
+    monkeypatch.setenv("JOBSVALKEY_URL", f"valkey://{rest.replace('{}', '#')}:x")
+    found = await shell("info", queue=False)
+    assert "Traceback" in found.err
+    assert not PIECES.search(found.err), found.err
 
 
 def run_closed(redirection: str, *words: str) -> tuple[int, str, str]:

@@ -69,6 +69,7 @@ def test_what_works_but_is_not_stated_is_a_warning() -> None:
     expected = {
         "CANCEL",
         "ABORT",
+        "ACTIVITY",
         "RESUME",
         "RESULTS",
         "PAUSE_QUEUE",
