@@ -11,6 +11,7 @@ from jobsvalkey.contract import (
     Finish,
     JobID,
     JobStatus,
+    Report,
     Settlement,
     SettleOutcome,
     StoreOutcome,
@@ -102,6 +103,19 @@ def settling(settle: Callable[[Claim], Settlement]) -> Ask:
         return exchanged.outcomes
 
     return ask
+
+
+async def reporting(driver: ValkeyJobQueue, scene: Scene) -> list[SettleOutcome]:
+    """An exchange that reports of the first claim, and of the second by a token that never was."""
+    first, second = scene.claims[:2]
+    reports = [Report(first.job_id, first.token, b"half", b"page 5"), Report(second.job_id, b"0.0", b"half")]
+    return (await driver.exchange("worker", 2, reports=reports)).reported
+
+
+async def progress(driver: ValkeyJobQueue, scene: Scene) -> list[bytes | None]:
+    """How far each has come."""
+    jobs = [await driver.get(job_id) for job_id in scene.ids]
+    return [job and job.progress for job in jobs]
 
 
 async def claiming(driver: ValkeyJobQueue, scene: Scene) -> list[JobID]:
