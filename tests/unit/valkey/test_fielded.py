@@ -229,7 +229,7 @@ RECORDED = {
     "retry": 15,
     "pause": 9,
     "resume": 10,
-    "get": 4,
+    "get": 5,  # of a job with an envelope it reads the runs, too
     "counts": 11,
     "cancel": 12,
     "recover": 14,
