@@ -54,9 +54,10 @@ script_mutant(
     "ScriptInputsAreOverwritten",
     "`holds.lua`: the result of a second run takes the place of the first one's.",
     "test_flow_each_child_has_the_result_of_its_run",
-    "local number = ended\n    while true do\n      local key = input_of(id, whole(number))\n"
-    "      local there = redis.pcall('HGET', key, 'result')\n      if not there or there == result then",
-    "local number = 0\n    while true do\n      local key = input_of(id, whole(number))\n      do",
+    "for number = ended, ended + 99 do -- the next one for another run in the same microsecond\n"
+    "      local key = input_of(id, whole(number))\n      local there = redis.pcall('HGET', key, 'result')\n"
+    "      if not there or there == result then",
+    "for number = 0, 0 do\n      local key = input_of(id, whole(number))\n      do",
     chapter=__name__,
 )
 script_mutant(
