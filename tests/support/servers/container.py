@@ -1,6 +1,7 @@
 """A server in a container, by testcontainers."""
 
 import gc
+import os
 import sys
 import warnings
 from contextlib import suppress
@@ -16,15 +17,26 @@ from tests.support.servers.server import Server, ServerError
 
 IMAGE = "valkey/valkey:9"
 PORT = 6379
+ANSWERS = "JOBSVALKEY_TEST_ENGINE_ANSWERS"
 
 
 def engine_answers() -> bool:
-    """Whether there is a container engine."""
+    """Whether there is a container engine.
+
+    The first process that asks tells those that it starts: on a busy machine the engine may answer one of them too
+    late, and then they would not collect the same tests.
+    """
+    if ANSWERS not in os.environ:
+        os.environ[ANSWERS] = "yes" if _asked() else "no"
+    return os.environ[ANSWERS] == "yes"
+
+
+def _asked() -> bool:
     with warnings.catch_warnings():
         # The library leaves its socket open where nobody answers; that is not the tests' fault.
         warnings.simplefilter("ignore", ResourceWarning)
         with suppress(DockerException, OSError):
-            client = docker.from_env(timeout=5)
+            client = docker.from_env(timeout=30)
             try:
                 return bool(cast(Any, client).ping())
             finally:

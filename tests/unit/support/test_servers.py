@@ -12,7 +12,16 @@ from valkey.exceptions import ConnectionError as NotConnected
 from valkey.exceptions import TimeoutError as NoAnswer
 
 from tests.support.ports import HOST
-from tests.support.servers import Server, ServerError, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
+from tests.support.servers import (
+    Server,
+    ServerError,
+    ServerKind,
+    ServerOptions,
+    container,
+    default_kind,
+    found_kinds,
+    local_kind,
+)
 from tests.support.servers.group import port_of
 from tests.support.waiting import PATIENCE
 
@@ -31,6 +40,15 @@ def test_a_server_of_each_kind_answers(server: Server) -> None:
 
 def test_the_default_server_is_the_default_kind(default_server: Server) -> None:
     assert default_server.kind == default_kind().id
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_all_processes_of_a_run_have_the_same_servers(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    """Whatever the engine says to the second one that asks."""
+    monkeypatch.delenv(container.ANSWERS)
+    said = iter([answers, not answers])
+    monkeypatch.setattr(container, "_asked", lambda: next(said))
+    assert [container.engine_answers(), container.engine_answers()] == [answers, answers]
 
 
 CONTROLLED = [kind for kind in found_kinds() if kind.id != "url"]
