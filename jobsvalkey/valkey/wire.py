@@ -230,7 +230,7 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     arguments: list[Argument] = []
     for settlement in settlements:
         if type(settlement) is Finish and settlement.result is None:
-            arguments += ("finish", str(settlement.job_id), settlement.token)
+            arguments += ("ok", str(settlement.job_id), settlement.token)
             continue
         identity = str(settlement.job_id), settlement.token
         if isinstance(settlement, Finish):

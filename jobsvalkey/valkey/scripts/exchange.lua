@@ -6,9 +6,9 @@
 -- for a single one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
 -- `is_repeat` is `1` if it is sent again. A call that is sent again and does nothing leaves its name behind. Its first
 -- sending, or an earlier call, may still be on the way. If it arrives, it must not claim jobs that nobody waits for.
--- each settlement: report id token given progress state | finish id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
--- Reports come first; `given` names what they have, `progress`, `state` or both. `complete` is the finish of a job that has
--- a result.
+-- each settlement: report id token given progress state | ok id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
+-- Reports come first; `given` names what they have, `progress`, `state` or both. `ok` is the finish of a job without a
+-- result, the word that is sent most, and `complete` that of one that has a result.
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement, and, if there are reports, `/` and one for each of them; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
@@ -154,7 +154,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
       end
     end
   end
-  wrong = (checks.finish or checks.complete) and has_wrong_type('zset', ENDED.completed.key, IDS)
+  wrong = (checks.ok or checks.complete) and has_wrong_type('zset', ENDED.completed.key, IDS)
     or checks.fail and has_wrong_type('zset', ENDED.failed.key, KEPT, IDS)
     or (checks.cancel or checks.abort) and has_wrong_type('zset', ENDED.cancelled.key, IDS)
   if wrong then return wrong end
@@ -178,7 +178,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   for n, outcome in ipairs(outcomes) do
     if outcome == SETTLED then
       local kind, id, at = kinds[n], ids[n], places[n]
-      if kind == 'finish' then
+      if kind == 'ok' then
         completed = completed + 1
         if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end
       elseif kind == 'complete' then
@@ -304,7 +304,7 @@ end
 local function count()
   -- uses: activity
   local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = settled.overdue or 0 }, 0, {}
-  local names = { finish = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
+  local names = { ok = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
   for n, outcome in ipairs(outcomes) do
     local name = outcome == SETTLED and names[kinds[n]]
     if name then done[name] = done[name] + 1 end

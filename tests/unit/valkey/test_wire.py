@@ -68,7 +68,7 @@ def test_retention() -> None:
 def test_settlements() -> None:
     text = str(ID)
     assert wire.settlement_arguments([Finish(ID, b"1.0"), Release(ID, b"1.1")]) == [
-        *("finish", text, b"1.0"),
+        *("ok", text, b"1.0"),
         *("release", text, b"1.1"),
     ]
     assert wire.settlement_arguments([Fail(ID, b"1.0", b"why"), Fail(ID, b"1.0", b"why", keep=True)]) == [
