@@ -104,6 +104,7 @@ def test_what_the_harness_has_not_is_not_run() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_without_the_stores_own_clock_says_so() -> None:
     done = kit(f"{HARNESSES}:ClockedHarness", "-k", "test_clock_ or push_an_empty")
     assert done.returncode == 0
@@ -120,6 +121,7 @@ def test_a_harness_that_does_not_work_fails_everything() -> None:
     assert "no store" in told["results"][0]["reason"]
 
 
+@pytest.mark.slow
 def test_a_store_may_count_roughly_what_it_retains_if_it_says_so() -> None:
     code, told = report("RoughHarness", "-k", "test_retention or stateful")
     assert code == 0, [result for result in told["results"] if result["outcome"] == "failed"]
@@ -145,7 +147,14 @@ def test_the_names_of_all_failures_come_first() -> None:
     assert lines[: len(names)] == names
 
 
-@pytest.mark.parametrize("harness", ["HangingHarness", "BlockingHarness", "StubbornHarness"])
+@pytest.mark.parametrize(
+    "harness",
+    [
+        "HangingHarness",
+        pytest.param("BlockingHarness", marks=pytest.mark.slow),
+        pytest.param("StubbornHarness", marks=pytest.mark.slow),
+    ],
+)
 def test_a_driver_that_hangs_does_not_hang_the_suite(harness: str) -> None:
     quick = {"JOBSVALKEY_TEST_SECONDS": "0.5"}
     done = kit(
@@ -176,6 +185,7 @@ class TestMine(DriverConformance):
     assert "assert False is True" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_the_environment_says_to_pytest_is_for_other_runs() -> None:
     for ours in ({"PYTEST_ADDOPTS": "-v --color=yes"}, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}):
         done = kit(f"{HARNESSES}:TwinHarness", "-k", "cancel_a_cancelled_job_is_not", environment=ours)
@@ -270,6 +280,7 @@ print("imported", {"jobsvalkey", "valkey", "msgspec", "opentelemetry", "hypothes
     assert "imported set()" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_process_can_run_it_for_one_harness_after_the_other() -> None:
     program = f"""
 from jobsvalkey_conformance.run import run
