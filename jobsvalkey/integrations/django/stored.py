@@ -55,7 +55,7 @@ def as_json(value: Any) -> Any:
 def history_in(record: bytes | None) -> History | None:
     """Return the history that the record of a failure holds."""
     try:
-        return None if record is None else msgspec.json.decode(record, type=_Failure).history
+        return None if record is None else msgspec.json.decode(_split(record)[1], type=_Failure).history
     except (msgspec.DecodeError, ValueError):
         return None  # of another library
 
@@ -71,8 +71,15 @@ def with_history(settlement: Settlement, history: History) -> Settlement:
     """Put the history into the record of the failure that a settlement has, if it has one."""
     if not isinstance(settlement, Fail | Retry) or settlement.error is None:
         return settlement
-    record = msgspec.json.decode(settlement.error)
-    return msgspec.structs.replace(settlement, error=msgspec.json.encode({**record, "history": history}))
+    line, document = _split(settlement.error)
+    record = msgspec.json.decode(document)
+    return msgspec.structs.replace(settlement, error=line + msgspec.json.encode({**record, "history": history}))
+
+
+def _split(record: bytes) -> tuple[bytes, bytes]:
+    """The line that the record of a failure begins with, if it has one, and its JSON."""
+    start = record.find(b"\n") + 1
+    return record[:start], record[start:]
 
 
 def to_django(time: datetime | None) -> datetime | None:
