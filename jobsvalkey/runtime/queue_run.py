@@ -119,8 +119,12 @@ class QueueRun:
         return self._work(group)
 
     async def _work(self, group: asyncio.TaskGroup) -> bool:
+        # It may have jobs: if it comes first, so does its claim, unless its store is slow.
+        self._share.has_more = True
+        self._share.ask(0)
         await self.worker.open()
-        self._is_known = self._share.has_more = True
+        self._is_known = True
+        self._share.answered(has_more=True)
         loops = (self._lock, self._recovery)
         background = [group.create_task(loop.run(), context=contextvars.Context()) for loop in loops]
         try:

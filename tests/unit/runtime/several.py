@@ -80,6 +80,15 @@ class Frozen(Driver):  # type: ignore[misc, valid-type]
         self.thawed.set()
         self.asked: list[int] = []
         """The limits of exchanges."""
+        self.turns: int | None = 0
+        """How many turns of the event loop a worker takes to open; `None` is for ever."""
+
+    async def open_worker(self, worker: str, hold_for: timedelta, *, about: bytes = b"") -> None:
+        if self.turns is None:
+            await asyncio.Event().wait()
+        for _ in range(self.turns or 0):
+            await asyncio.sleep(0)
+        await super().open_worker(worker, hold_for, about=about)
 
     async def exchange(
         self,

@@ -24,6 +24,28 @@ async def test_a_strict_order_serves_a_queue_only_if_those_before_it_have_nothin
     assert several.most == num_workers
 
 
+async def test_in_a_strict_order_the_first_slot_is_kept_for_a_queue_that_opens_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slots, "LEAST_PATIENCE", 60.0)  # however busy the machine is
+    late = Frozen()
+    late.turns = 50
+    several = Several(2, drivers=[late, make_driver(poll_time=HOUR)])
+    await several.push(2, 3)
+    await several.burst(num_workers=1)
+    assert several.started == [0] * 2 + [1] * 3
+
+
+@pytest.mark.parametrize("weights", [None, [1, 1]])
+async def test_a_queue_that_does_not_open_keeps_slots_for_a_while_only(weights: list[float] | None) -> None:
+    late = Frozen()
+    late.turns = None
+    several = Several(2, drivers=[late, make_driver(poll_time=HOUR)])
+    await several.push(1, 3)
+    async with run_in_background(several.processor(weights=weights, num_workers=1)):
+        await until(lambda: several.started == [1] * 3)
+
+
 async def test_in_a_strict_order_the_next_slot_is_for_what_has_come_meanwhile() -> None:
     several = Several(3, holds=True)
     await several.push(0, 0, 20)
