@@ -14,8 +14,16 @@ script_mutant(
     "ScriptFirstParentLetsGo",
     "`holds.lua`: a job is let go by the first of its parents.",
     "test_flow_a_job_waits_for_its_parents",
-    "if redis.pcall('HINCRBY', fields_of(id), 'holds', -1) == 0 and due then",
-    "if due then",
+    "if redis.pcall('HINCRBY', fields_of(id), 'holds', -1) == 0 and due and not is_doomed(id) then",
+    "if due and not is_doomed(id) then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptDoomedJobIsLetGo",
+    "`holds.lua`: a doomed job is pending when its other parents have completed.",
+    "test_flow_a_doomed_job_is_not_let_go",
+    "and due and not is_doomed(id) then",
+    "and due then",
     chapter=__name__,
 )
 script_mutant(

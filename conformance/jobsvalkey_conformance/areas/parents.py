@@ -5,10 +5,14 @@ import pytest
 from jobsvalkey.contract import (
     MOST_CHILDREN,
     MOST_PARENTS,
+    PARENT_FAILED,
     Capability,
+    Fail,
+    Finish,
     Input,
     JobStatus,
     RefusalKind,
+    SettleOutcome,
     StoreOutcome,
     Unique,
     new_job_id,
@@ -72,6 +76,22 @@ class ParentTests(Suite):
         assert await driver.status(child.job_id) is WAITING
         assert await kit.claimed(driver) == [final.job_id]
         assert await driver.status(child.job_id) is CANCELLED
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_a_doomed_job_is_not_let_go(self, kit: SuiteContext) -> None:
+        """A job that one parent has doomed ends for that reason, though all the others complete."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        failed, other = await kit.push_many(driver, 2)
+        worker = await kit.worker(driver)
+        first, second = await worker.claim(2)
+        assert await worker.settle(Fail(failed, first.token, b"error")) == [SettleOutcome.SETTLED]
+        child = kit.job(after=[failed, other])
+        await driver.push([child])
+        assert await driver.status(child.job_id) is WAITING
+        assert await worker.settle(Finish(other, second.token)) == [SettleOutcome.SETTLED]
+        job = await driver.get(child.job_id)
+        assert job is not None
+        assert (job.status, job.error) == (CANCELLED, PARENT_FAILED)
 
     @conformance_test(Capability.FLOWS, Capability.INSPECTION)
     async def test_flow_parents_that_cannot_be(self, kit: SuiteContext) -> None:

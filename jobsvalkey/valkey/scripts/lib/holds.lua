@@ -61,10 +61,12 @@ function holds()
     redis.call('DEL', members_of(id))
   end
 
-  -- Take a hold from a job. Without the last one it is pending, due as it was pushed.
+  local function is_doomed(id) return redis.pcall('HGET', fields_of(id), 'doomed') == '1' end
+
+  -- Take a hold from a job. Without the last one it is pending, due as it was pushed, unless it is doomed.
   local function take_hold(id)
     local due = redis.call('ZSCORE', WAITING, id)
-    if redis.pcall('HINCRBY', fields_of(id), 'holds', -1) == 0 and due then
+    if redis.pcall('HINCRBY', fields_of(id), 'holds', -1) == 0 and due and not is_doomed(id) then
       enter_one(id, due, true)
       leave_waiting(id)
     end
@@ -77,8 +79,6 @@ function holds()
     if not (ends and tonumber(ends) <= now) then redis.call('ZADD', ENDS_AT, whole(now), id) end
     wake()
   end
-
-  local function is_doomed(id) return redis.pcall('HGET', fields_of(id), 'doomed') == '1' end
 
   -- Tell a batch that is not decided of a member: the state in which it has ended, or `-` if it is run anew.
   local function tell_batch(id, state)
