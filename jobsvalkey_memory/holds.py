@@ -55,36 +55,36 @@ class Holds:
     def _enter(self, job: StoredJob) -> None:
         raise NotImplementedError
 
-    def _parents(self, items: Sequence[NewJob], now: datetime) -> tuple[Sequence[Pushed], Sequence[tuple[JobID, ...]]]:
-        """The refusal of a push, if it is refused; and the parents of each job, each once, as they stand."""
+    def _held(self, items: Sequence[NewJob], now: datetime) -> tuple[Sequence[Pushed], Sequence[NewJob]]:
+        """The refusal of a push, if it is refused; and its jobs, with what holds them as it stands, each once."""
         if not any(item.after or item.batch for item in items):
-            return [], [()] * len(items)
-        plan, parents = _Plan(), list[tuple[JobID, ...]]()
+            return [], items
+        plan, held = _Plan(), list[NewJob]()
         for item in items:
             after = tuple(dict.fromkeys(plan.standing.get(parent, parent) for parent in item.after))
-            parents.append(after)
-            holder = item.job_id
-            is_new = holder not in plan.new and not self._is_known(holder, now)
-            if is_new and item.unique:
-                holder = plan.names.get(item.unique.key) or self.state.holder_of(item.unique, now) or holder
-                is_new = holder == item.job_id
-            plan.standing[item.job_id] = holder
-            if not is_new:
+            batch = item.batch and plan.standing.get(item.batch, item.batch)
+            held.append(replace(item, after=after, batch=batch))
+            holder = None
+            if item.job_id in plan.new or self._is_known(item.job_id, now):
+                holder = item.job_id
+            elif item.unique:
+                holder = plan.names.get(item.unique.key) or self.state.holder_of(item.unique, now)
+            plan.standing[item.job_id] = holder or item.job_id
+            if holder:
                 continue
             checks: list[tuple[JobID, HoldProblem | None]] = [
                 (parent, self._parent_problem(parent, plan, now)) for parent in after
             ]
-            if item.batch and item.batch != item.job_id:
-                batch = plan.standing.get(item.batch, item.batch)
+            if batch and batch != item.job_id:
                 checks.append((batch, self._batch_problem(batch, plan, now)))
             for other, problem in checks:
                 if problem:
                     reason = hold_refusal(problem, item.job_id, other)
                     return [Pushed(StoreOutcome.REFUSED, each.job_id, reason) for each in items], []
-            plan.new[holder] = item
+            plan.new[item.job_id] = item
             if item.unique:
-                plan.names[item.unique.key] = holder
-        return [], parents
+                plan.names[item.unique.key] = item.job_id
+        return [], held
 
     def _parent_problem(self, parent: JobID, plan: _Plan, now: datetime) -> HoldProblem | None:
         if parent not in plan.new:

@@ -63,8 +63,8 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Activit
         now = self.now()
         if refused := refusals(items, self.capabilities):
             return refused
-        refused, parents = self._parents(items, now)
-        return [*refused, *(self._push(item, now, after) for item, after in zip(items, parents, strict=False))]
+        refused, held = self._held(items, now)
+        return [*refused, *(self._push(item, now) for item in held)]
 
     @numbered
     async def push_if(
@@ -77,11 +77,11 @@ class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], Activit
             return PushedIf(refused.outcome, item.job_id, refused.reason)
         if self._plain(key, now) != expected:
             return PushedIf(StoreOutcome.UNEXPECTED, item.job_id)
-        refusal, parents = self._parents([item], now)
+        refusal, held = self._held([item], now)
         for refused in refusal:
             return PushedIf(refused.outcome, item.job_id, refused.reason)
         self.state.metadata[key] = Value(value, None)
-        pushed = self._push(item, now, *parents)
+        (pushed,) = (self._push(each, now) for each in held)
         return PushedIf(pushed.outcome, pushed.job_id)
 
     @numbered

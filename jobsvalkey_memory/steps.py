@@ -224,7 +224,7 @@ class Steps(Holds, Generic[ClockT_co]):
             self._vanish(there, now)
         return job_id in self.state.jobs or self.state.remembered.get(job_id, now) > now
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         if self._is_known(item.job_id, now):
             return Pushed(StoreOutcome.DUPLICATE, item.job_id)
         if item.unique and (holder := self.state.holder_of(item.unique, now)):
@@ -237,10 +237,10 @@ class Steps(Holds, Generic[ClockT_co]):
         job = StoredJob(
             job_id=item.job_id, status=status, request=item.request, stored_at=now, due=due, **_fields(item, now)
         )
-        job = replace(job, after=after, if_failed=item.if_failed if after else "cancel", batch=item.batch)
+        job = replace(job, after=item.after, if_failed=item.if_failed if item.after else "cancel", batch=item.batch)
         self.state.pushed.append(job)
         self.state.take_name(job, now)
-        if after or item.batch:
+        if item.after or item.batch:
             self._arrive(job, now)
         else:
             self._enter(job)

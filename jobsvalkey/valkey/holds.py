@@ -1,12 +1,10 @@
 """How jobs that wait for others cross between Python and the scripts: what holds them, and what they are told."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TypedDict, cast
 
 from jobsvalkey.contract import BatchCounts, HoldProblem, Input, JobID, JobStatus, NewJob, Refusal, hold_refusal
-from jobsvalkey.valkey.arguments import Argument
 
-_ID_LENGTH = 36
 _STATUSES = {str(status).encode(): status for status in JobStatus}
 
 
@@ -18,16 +16,6 @@ def fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
             yield "if_failed", item.if_failed
     if item.batch is not None:
         yield "batch", item.batch
-
-
-def with_parents(arguments: Sequence[Argument], parents: Collection[JobID]) -> list[Argument]:
-    """The words of a push, in which jobs that are parents of others say so: else they would be plain."""
-    names, marked = set(map(str, parents)), list(arguments)
-    for at in range(0, len(marked), 2):
-        head = str(marked[at])
-        if head[:_ID_LENGTH] in names:
-            marked[at] = f"{head}{'' if len(head) > _ID_LENGTH else ' now -'} parent:1"
-    return marked
 
 
 def refusal(answer: bytes) -> Refusal:

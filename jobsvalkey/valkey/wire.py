@@ -77,10 +77,7 @@ def due_argument(due: Due) -> str:
 def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
     """Jobs, two words each, as `push` takes them: an id, with what is special about the job, and the request."""
     arguments: list[Argument] = []
-    parents = set[JobID]()
     for item in items:
-        if item.after:
-            parents.update(item.after)
         if (
             item.due is None
             and not item.remember
@@ -92,7 +89,7 @@ def push_arguments(items: Iterable[NewJob]) -> list[Argument]:
             due = "now" if item.due is None else due_argument(item.due)
             fields = "".join(f" {name}:{value}" for name, value in _fields_of(item))
             arguments += (f"{item.job_id} {due} {'remember' if item.remember else '-'}{fields}", item.request)
-    return holds.with_parents(arguments, parents) if parents else arguments
+    return arguments
 
 
 def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:

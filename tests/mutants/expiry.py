@@ -212,8 +212,8 @@ class ExpiredIsRemoved(Twin):
 class DuplicateMovesExpiry(Twin):
     """A push of an id that is there gives its job the expiry of the push."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        pushed = super()._push(item, now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        pushed = super()._push(item, now)
         job = self.state.jobs.get(item.job_id)
         if pushed.outcome is StoreOutcome.DUPLICATE and job is not None and isinstance(item.expires, timedelta):
             self.state.put(replace(job, expires=now + item.expires))
@@ -241,9 +241,9 @@ class ClaimHidesExpiry(Twin):
 class PastIsRefused(Twin):
     """A job whose expiry has passed is not stored, and its push says that it was."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         is_past = item.expires == timedelta(0) or (isinstance(item.expires, datetime) and item.expires <= now)
-        return Pushed(StoreOutcome.STORED, item.job_id) if is_past else super()._push(item, now, after)
+        return Pushed(StoreOutcome.STORED, item.job_id) if is_past else super()._push(item, now)
 
 
 @mutant("test_expiry_takes_no_turn")

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import JobID, NewJob, Pushed, StoredJob
+from jobsvalkey.contract import NewJob, Pushed, StoredJob
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.mutants.scripts import script_mutant
 
@@ -15,16 +15,16 @@ BOTH = [Search.MACHINE, Search.HISTORIES]
 class PriorityForgotten(Twin):
     """A job has no priority."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return super()._push(replace(item, priority=0), now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return super()._push(replace(item, priority=0), now)
 
 
 @mutant("test_lanes_that_wait_take_turns", found_by=[Search.MACHINE])
 class LaneForgotten(Twin):
     """A job has no lane."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return super()._push(replace(item, lane=None), now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return super()._push(replace(item, lane=None), now)
 
 
 @mutant("test_laned_back_to_its_line", found_by=[Search.MACHINE])

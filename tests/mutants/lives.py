@@ -87,9 +87,9 @@ class SecondDeathIsTheFirst(Twin):
 class LeftoverRecoveries(Twin):
     """The recoveries of a job are left when it is gone: the next one of its id begins with them."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         old = next((job for job in self.state.ended if job.job_id == item.job_id), None)
-        outcome = super()._push(item, now, after)
+        outcome = super()._push(item, now)
         if old and outcome.outcome is StoreOutcome.STORED:
             self.state.put(replace(self.state.jobs[item.job_id], error=old.error))
         return outcome
@@ -105,8 +105,8 @@ class LeftoverOfARemoval(Twin):
 
     left: StoredJob | None = None
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        outcome = super()._push(item, now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        outcome = super()._push(item, now)
         if self.left and self.left.job_id == item.job_id and outcome.outcome is StoreOutcome.STORED:
             self.state.put(replace(self.state.jobs[item.job_id], stored_at=self.left.stored_at))
         return outcome
@@ -116,10 +116,10 @@ class LeftoverOfARemoval(Twin):
 class DuplicateNamesTheId(Twin):
     """A duplicate that is to be remembered makes the id of the job that is there the user's."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         if item.remember and item.job_id in self.state.jobs:
             self.state.named.add(item.job_id)
-        return super()._push(item, now, after)
+        return super()._push(item, now)
 
 
 @mutant("test_life_an_id_is_remembered_once", only_the_killer=True)

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     Exchanged,
-    JobID,
     NewJob,
     Pushed,
     Report,
@@ -83,20 +82,20 @@ class LatestDueFirst(ChoosesWrongly):
 class PastIsNow(Twin):
     """A due time in the past becomes now: such a job waits behind those that were there."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         past = isinstance(item.due, datetime) and item.due < now
-        return super()._push(replace(item, due=None) if past else item, now, after)
+        return super()._push(replace(item, due=None) if past else item, now)
 
 
 @mutant("test_order_order_to_the_smallest_step_of_time")
 class TimesInMilliseconds(Twin):
     """Due times are cut to milliseconds: within one, the ids decide."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         due = item.due
         if isinstance(due, datetime):
             due = due.replace(microsecond=due.microsecond // 1000 * 1000)
-        return super()._push(replace(item, due=due), now, after)
+        return super()._push(replace(item, due=due), now)
 
 
 @mutant("test_order_due_jobs_do_not_wait_behind_delayed_ones", weakness=12)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import MOST_RUNS, JobID, NewJob, Pushed, Retry, Settlement, SettleOutcome, StoredJob, StoredRun
+from jobsvalkey.contract import MOST_RUNS, NewJob, Pushed, Retry, Settlement, SettleOutcome, StoredJob, StoredRun
 from jobsvalkey_memory.store import Worker
 from tests.mutants.mutant import Search, Twin, mutant
 from tests.mutants.scripts import script_mutant
@@ -78,9 +78,9 @@ class RerunForgetsRuns(Twin):
 class ReplacementHasRuns(Twin):
     """A job that replaces another has its runs."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         before = {job_id: job.runs for job_id, job in self.state.jobs.items()}
-        answer = super()._push(item, now, after)
+        answer = super()._push(item, now)
         if answer.job_id in before:
             self.state.put(replace(self.state.jobs[answer.job_id], runs=before[answer.job_id]))
         return answer

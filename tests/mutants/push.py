@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     Capability,
-    JobID,
     JobStatus,
     NewJob,
     Operation,
@@ -29,16 +28,16 @@ mutant("test_push_a_thousand_jobs_are_one_push", chapter=__name__)(LostPush)
 class PayloadCut(Twin):
     """A payload loses what is beyond 64 KiB."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return super()._push(replace(item, request=item.request[:65_536]), now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return super()._push(replace(item, request=item.request[:65_536]), now)
 
 
 @mutant("test_push_a_request_is_opaque_bytes")
 class PayloadAsText(Twin):
     """A payload is taken for text: bytes that are no UTF-8 are replaced."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return super()._push(replace(item, request=item.request.decode("utf-8", "replace").encode()), now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return super()._push(replace(item, request=item.request.decode("utf-8", "replace").encode()), now)
 
 
 @mutant("test_push_a_large_payload_is_refused_with_its_push", weakness=1)
@@ -58,11 +57,11 @@ class BatchHalfDone(Twin):
 class DuplicateOverwrites(Twin):
     """A duplicate is reported, and its request stored all the same."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         there = self.state.jobs.get(item.job_id)
         if there is not None and there.status is PENDING:
             self.state.put(replace(there, request=item.request))
-        return super()._push(item, now, after)
+        return super()._push(item, now)
 
 
 @mutant("test_push_duplicates_leave_the_other_items_alone")
@@ -139,8 +138,8 @@ class WindowFromThePush(Twin):
 class AllIdsRemembered(Twin):
     """Every id is remembered, the library's too: the store grows by each job that ever ran."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return super()._push(replace(item, remember=True), now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return super()._push(replace(item, remember=True), now)
 
 
 @mutant("test_push_a_due_time_that_says_nothing_is_refused")

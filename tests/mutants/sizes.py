@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     Exchanged,
     JobCleanup,
-    JobID,
     JobStatus,
     NewJob,
     Operation,
@@ -170,20 +169,20 @@ class ListsFromAPlace(Twin):
 class TrimsAPage(Twin):
     """Jobs beyond the count are still there until they are trimmed, a hundred with each end."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         beyond = [job.job_id for job in self.state.ended][100 : len(self.state.ended) - 101]
         is_there = item.job_id in beyond
-        return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now, after)
+        return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now)
 
 
 @mutant("test_size_what_grows_too_old[1001]", only_the_killer=True)
 class AgesAPage(Twin):
     """Of the jobs that have grown too old a thousand are absent, and the rest when somebody looks again."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         late = [job.job_id for job in self.state.ended][1000:]
         is_there = item.job_id in late
-        return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now, after)
+        return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now)
 
 
 @mutant("test_size_what_was_kept_for_a_time[1001]", only_the_killer=True)

@@ -32,24 +32,24 @@ def key_of(job: StoredJob) -> str:
 class NameForgotten(Twin):
     """A push does not ask who holds its name."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return super()._push(replace(item, unique=None), now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return super()._push(replace(item, unique=None), now)
 
 
 @mutant("test_unique_a_held_name_is_a_duplicate")
 class OwnIDForTheHolders(Twin):
     """A push that finds its name held is answered with its own id."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        return Pushed(super()._push(item, now, after).outcome, item.job_id)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        return Pushed(super()._push(item, now).outcome, item.job_id)
 
 
 @mutant("test_unique_a_held_name_is_a_duplicate")
 class IDOfTheRefusedRemembered(Twin):
     """The id of a push that stored nothing is remembered."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
-        done = super()._push(item, now, after)
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        done = super()._push(item, now)
         if done.job_id != item.job_id and item.remember:
             self.state.remembered[item.job_id] = now + self.configuration.idempotency_window
         return done
@@ -59,12 +59,12 @@ class IDOfTheRefusedRemembered(Twin):
 class NameBeforeTheID(Twin):
     """The name is looked at first: a push of a known id replaces the holder."""
 
-    def _push(self, item: NewJob, now: datetime, after: tuple[JobID, ...] = ()) -> Pushed:
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
         if item.unique and (holder := self.state.holder_of(item.unique, now)):
             if item.unique.otherwise == "replace" and self._replace(holder, item, item.unique.key, now):
                 return Pushed(StoreOutcome.REPLACED, holder)
             return Pushed(StoreOutcome.DUPLICATE, holder)
-        return super()._push(item, now, after)
+        return super()._push(item, now)
 
 
 @mutant("test_holding_every_end_frees_it", found_by=BOTH)

@@ -14,11 +14,12 @@ from jobsvalkey.contract import (
     RefusalKind,
     Release,
     StoreOutcome,
+    Unique,
     new_job_id,
 )
 from jobsvalkey_conformance.areas.flows import CANCELLED, LONG, PENDING, WAITING, claim_of, finish
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
 
 
@@ -179,6 +180,32 @@ class BatchTests(Suite):
         assert await driver.status(second.job_id) is CANCELLED
         assert await members_of(driver, callback.job_id) == BatchCounts(failed=1, cancelled=1)
         assert await driver.status(callback.job_id) is PENDING
+
+    @conformance_test(Capability.FLOWS, Capability.UNIQUE, Capability.INSPECTION)
+    async def test_batch_a_duplicate_stands_for_its_holder(self, kit: SuiteContext) -> None:
+        """A callback that is not stored, since its name is held, stands for the one that holds it."""
+        driver = await kit.driver()
+        holder, twice = (replace(_callback(kit), unique=Unique("name")) for _ in range(2))
+        await driver.push([holder])
+        member = kit.job(batch=twice.job_id)
+        assert outcomes(await driver.push([twice, member])) == [DUPLICATE, STORED]
+        stored = await driver.get(member.job_id)
+        assert stored is not None
+        assert stored.batch == holder.job_id
+        assert await driver.close_batch(holder.job_id)
+        await finish(kit, driver, member.job_id)
+        assert await members_of(driver, holder.job_id) == BatchCounts(completed=1)
+        assert await kit.claimed(driver) == [holder.job_id]
+
+    @conformance_test(Capability.FLOWS, Capability.UNIQUE, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_batch_nobody_asks_for_that_of_a_duplicate(self, kit: SuiteContext) -> None:
+        """A job that is a duplicate joins nothing, even if it held the name itself before it was removed."""
+        driver = await kit.driver()
+        job = kit.job(unique=Unique("name", until=LONG))
+        await driver.push([job])
+        assert await driver.remove(job.job_id)
+        assert outcomes(await driver.push([replace(job, batch=new_job_id())])) == [DUPLICATE]
+        assert await driver.status(job.job_id) is None
 
     @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CANCEL, Capability.RESUME)
     async def test_batch_a_callback_that_waits_no_more(self, kit: SuiteContext) -> None:

@@ -194,8 +194,12 @@ class FaultTests(Suite):
                 done.extend(claim.job_id for claim in claims)
 
         async def break_connections() -> None:
-            for _ in range(6):
-                await asyncio.sleep(0.01)
+            for ended in range(0, 96, 16):
+
+                async def have_ended(number: int = ended) -> bool:
+                    return len(done) >= number
+
+                assert await kit.repeated_within(PATIENCE, have_ended)
                 await kit.harness.kill_connections()
 
         async with asyncio.timeout(PATIENCE * 3), asyncio.TaskGroup() as group:
