@@ -46,8 +46,9 @@ def test_found_without_a_test_for_it(mutant: Mutant, how: Search, jury: Jury, re
     record_property(KILLED, f"{mutant.name:<28} the {how}: {found.splitlines()[0][:80]}")
 
 
-# All runs of the tests hold the Valkey driver against the whole kit as well, with more patience.
-@pytest.mark.parametrize("harness", ["MemoryHarness", pytest.param("ValkeyHarness", marks=pytest.mark.slow)])
+# All runs of the tests hold both against the whole kit as well, with more patience.
+@pytest.mark.slow
+@pytest.mark.parametrize("harness", ["MemoryHarness", "ValkeyHarness"])
 def test_a_driver_without_a_bug_lives(harness: str, jury: Jury) -> None:
     asked = sorted({mutant.selection for mutant in MUTANTS.values()})
     verdict = jury.judge(f"tests.support.harnesses:{harness}", " or ".join(asked)).result()

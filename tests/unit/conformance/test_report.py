@@ -55,6 +55,7 @@ def test_what_is_not_stated_is_not_run() -> None:
     assert told["capabilities"]["cancel"]["passed"] == 0
 
 
+@pytest.mark.slow
 def test_the_base_alone_can_be_held_against_the_suite() -> None:
     code, told = report("BareHarness", "-k", "not histories and not stateful and not size")
     assert code == 0, [result for result in told["results"] if result["outcome"] == "failed"]
@@ -139,6 +140,7 @@ def test_damage_that_a_store_cannot_have_is_not_run() -> None:
     assert reasons == {"the store cannot have a wrong_type"}
 
 
+@pytest.mark.slow
 def test_the_names_of_all_failures_come_first() -> None:
     done = kit(f"{HARNESSES}:BrokenHarness", "-k", "metadata")
     lines = [line for line in done.stdout.splitlines()[1:] if line]
