@@ -75,6 +75,7 @@ class InspectionRows(Steps[ClockT_co]):
         return Load(
             due=due,
             delayed=delayed,
+            waiting=len(self.state.lines[JobStatus.WAITING]),
             processing=len(self.state.lines[JobStatus.PROCESSING]),
             oldest_due=now - min(place[0] for line in pending for place in islice(line, 1)) if due else None,
             workers=sum(holder.expires > now for holder in self.state.workers.values()),

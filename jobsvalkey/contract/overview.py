@@ -17,6 +17,8 @@ class Load:
     """Pending jobs whose time has come: more workers would run them now."""
     delayed: int
     """Pending jobs whose time has not come."""
+    waiting: int = 0
+    """Jobs that others hold: a parent, or the members of their batch. Of a driver without `FLOWS` always 0."""
     processing: int
     """Jobs that run."""
     oldest_due: timedelta | None

@@ -208,6 +208,7 @@ def _values(load: Load) -> list[tuple[str, float, str]]:
     return [
         ("due", load.due, "Pending jobs whose time has come."),
         ("delayed", load.delayed, "Pending jobs whose time has not come."),
+        ("waiting", load.waiting, "Jobs that wait for others."),
         ("processing", load.processing, "Jobs that run."),
         (
             "oldest_due_seconds",

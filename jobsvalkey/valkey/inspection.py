@@ -35,11 +35,12 @@ class ValkeyInspection(ValkeyBase):
     async def load(self) -> Load:
         """Return how much there is to do, as it was at one moment."""
         reply: list[int] = await self._read(LOAD, [])
-        due, delayed, processing, oldest, workers, paused = map(int, reply)
+        due, delayed, waiting, processing, oldest, workers, paused = map(int, reply)
         waits = timedelta(microseconds=oldest) if due > 0 else None
         return Load(
             due=due,
             delayed=delayed,
+            waiting=waiting,
             processing=processing,
             oldest_due=waits,
             workers=workers,

@@ -1,7 +1,29 @@
 """Bugs of jobs that wait for others."""
 
+from dataclasses import replace
+
+from jobsvalkey.contract import Load
+from tests.mutants.mutant import Search, Twin, mutant
 from tests.mutants.scripts import script_mutant
 
+
+@mutant("test_flow_the_load_counts_those_that_wait", found_by=[Search.MACHINE])
+class LoadTakesThoseThatWaitForDelayed(Twin):
+    """`load` counts jobs that wait for others as such whose time has not come."""
+
+    async def load(self) -> Load:
+        load = await super().load()
+        return replace(load, delayed=load.delayed + load.waiting, waiting=0)
+
+
+script_mutant(
+    "ScriptLoadHidesThoseThatWait",
+    "`load.lua`: does not count the jobs that wait for others.",
+    "test_flow_the_load_counts_those_that_wait",
+    "has_flows() and redis.call('ZCARD', WAITING) or 0,\n  redis.call('HLEN', CLAIMED)",
+    "0,\n  redis.call('HLEN', CLAIMED)",
+    chapter=__name__,
+)
 script_mutant(
     "ScriptChildrenHearNothing",
     "`ending.lua`: the end of a job tells nobody of it.",

@@ -207,6 +207,25 @@ class ParentTests(Suite):
         assert stored.outcome is STORED
         assert await driver.status(stored.job_id) is WAITING
 
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_the_load_counts_those_that_wait(self, kit: SuiteContext) -> None:
+        """`load` counts the jobs that wait for others apart from those that are due, doomed ones included."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        parent, other = kit.job(), kit.job(due=LONG)
+        children = [kit.job(after=[parent.job_id]), kit.job(after=[parent.job_id, other.job_id]), kit.job(due=LONG)]
+        await driver.push([parent, other, *children])
+        load = await driver.load()
+        assert (load.due, load.delayed, load.waiting, load.processing) == (1, 2, 2, 0)
+        await finish(kit, driver, parent.job_id)
+        load = await driver.load()
+        assert (load.due, load.delayed, load.waiting, load.processing) == (1, 2, 1, 0)
+        kit.needs(Capability.CANCEL)
+        assert await driver.cancel(other.job_id)
+        load = await driver.load()
+        assert (load.due, load.delayed, load.waiting) == (1, 1, 1)
+        await (await kit.worker(driver)).exchange()
+        assert (await driver.load()).waiting == 0
+
     @conformance_test(Capability.FLOWS)
     async def test_flow_how_many_parents_and_children(self, kit: SuiteContext) -> None:
         """A job has up to 1,000 parents, and a parent up to 1,000 jobs that wait for it."""

@@ -31,7 +31,7 @@ def resume(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE) -> None:
 
 @app.command()
 def load(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Show how much there is to do: due, delayed and running jobs, and live workers. For autoscalers and alarms."""
+    """Show how much there is to do: due, delayed, waiting and running jobs, and workers. For autoscalers and alarms."""
     fields = asdict(asyncio.run(_load(url, queue)))
     oldest = fields["oldest_due"]
     fields["oldest_due"] = None if oldest is None else round(oldest.total_seconds(), 3)

@@ -81,7 +81,7 @@ async def test_a_paused_queue_is_shown_and_resumed(shell: Shell, queue: JobQueue
 
 
 async def test_the_load_of_a_queue_is_shown(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
-    idle = {"due": 0, "delayed": 0, "processing": 0, "oldest_due": None, "workers": 0, "is_paused": False}
+    idle = {"due": 0, "delayed": 0, "waiting": 0, "processing": 0, "oldest_due": None, "workers": 0, "is_paused": False}
     assert (await shell("queue", "load", "--json")).json == idle
     await queue.push(NAME, 1)
     await queue.push(NAME, 3, options=JobOptions(delay=timedelta(hours=1)))

@@ -20,7 +20,7 @@ from jobsvalkey.service.probes import Look, Probes
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
-LOAD = Load(due=3, delayed=2, processing=1, oldest_due=timedelta(seconds=1.5), workers=4, is_paused=True)
+LOAD = Load(due=3, delayed=2, waiting=5, processing=1, oldest_due=timedelta(seconds=1.5), workers=4, is_paused=True)
 IDLE = Load(due=0, delayed=0, processing=0, oldest_due=None, workers=0, is_paused=False)
 
 
@@ -91,6 +91,7 @@ async def test_the_load_as_json_and_for_prometheus() -> None:
         assert json.loads((await get(probes, "/load")).text)["mail"] == {
             "due": 3,
             "delayed": 2,
+            "waiting": 5,
             "processing": 1,
             "oldest_due_seconds": 1.5,
             "workers": 4,
@@ -104,7 +105,7 @@ async def test_the_load_as_json_and_for_prometheus() -> None:
     assert found["jobsvalkey_queue_oldest_due_seconds", "mail"] == 1.5
     assert found["jobsvalkey_queue_paused", 'a "quote"\n\\'] == 0
     assert {each.type for each in families} == {"gauge"}
-    assert len(found) == 12
+    assert len(found) == 14
 
 
 async def test_a_load_that_cannot_be_had_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
