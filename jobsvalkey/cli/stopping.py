@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -22,6 +24,8 @@ GRACEFULLY, AT_ONCE = b"s", b"h"
 """The words: let the running jobs end; do not wait for them."""
 _LEAVE_WITHIN = 12.0
 """Seconds that a worker may take to leave, beside the time that its jobs get."""
+_AGAIN_AFTER = 0.05
+"""Seconds after which a signal that was swallowed is sent again."""
 
 
 def time_to_stop(options: ProcessorOptions, *, at_once: bool = False) -> float:
@@ -46,6 +50,8 @@ class Stopping:
         self._stop: Callable[[], None] | None = None
         self._options = ProcessorOptions()
         self._held = False
+        self._raised: BaseException | None = None
+        sys.unraisablehook = partial(self._on_unraisable, sys.unraisablehook)
         # The supervisor's word comes in a thread, and a signal may come while its own thread is at it.
         self._lock = threading.RLock()
         before = {number: signal.signal(number, self._on_signal) for number in signals_to_handle()}
@@ -103,9 +109,20 @@ class Stopping:
         self._request(1 if self.is_supervised else self._stops + 1 if self._stops < 2 else 2)
         if self._stop is None and not self._held:
             # Nothing runs yet. If the module that is being loaded swallows this, `attach` stops what begins.
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
-            raise SystemExit(0)
+            self._raised = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(0)
+            raise self._raised
+
+    def _on_unraisable(
+        self, hook: "Callable[[sys.UnraisableHookArgs], object]", unraisable: "sys.UnraisableHookArgs"
+    ) -> None:
+        if unraisable.exc_value is None or unraisable.exc_value is not self._raised:
+            hook(unraisable)
+            return
+        # Raised in a `__del__`, or a callback of a weak reference, from which Python lets nothing out.
+        again = threading.Timer(_AGAIN_AFTER, os.kill, [os.getpid(), signal.SIGTERM])
+        again.daemon = True
+        with suppress(RuntimeError):  # the interpreter ends
+            again.start()
 
     def _listen(self) -> None:
         # Not by way of sys.stdin, whose lock would be held when the process ends.

@@ -127,6 +127,8 @@ def wait_undisturbed():
         "wait_undisturbed()",
         "try:\n    wait()\nexcept Exception:\n    pass",
         "try:\n    wait()\nexcept:\n    pass",
+        # Where Python swallows whatever is raised, and only says so.
+        "class Going:\n    def __del__(self):\n        wait()\n\nGoing()\nwait()",
         "def make():\n    wait()",
         "async def make():\n    wait()",
     ],
