@@ -106,10 +106,18 @@ def is_local(connection: HTTPConnection) -> bool:
 
     The name in the address is looked at as well: a page of somebody else may have its own name lead here.
     """
-    host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    host = _host_of(f"//{connection.headers.get('host', '')}")
     here = connection.client is not None and _is_loopback(connection.client.host)
     is_forwarded = any(name in connection.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
     return here and not is_forwarded and (host == "localhost" or _is_loopback(host))
+
+
+def _host_of(url: str) -> str:
+    """The host that a URL names; empty if it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:
@@ -128,7 +136,7 @@ def may_post(request: Request, token: str) -> bool:
     """Whether a form comes from a page of the dashboard: by the browser's word, and by the token of its cookie."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    is_own = origin is None or origin.partition("://")[2] == request.headers.get("host")
     cookie = request.cookies.get(TOKEN_COOKIE, "")
     return site == "same-origin" and is_own and cookie != "" and hmac.compare_digest(cookie.encode(), token.encode())
 

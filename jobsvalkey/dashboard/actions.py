@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import MultiDict
 from starlette.exceptions import HTTPException
@@ -11,12 +11,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from jobsvalkey.contract import AbortOutcome, Capability, JobID, JobStatus
 from jobsvalkey.dashboard.access import TOKEN_HEADER, Role, may_post
+from jobsvalkey.dashboard.notices import notice_query
 from jobsvalkey.dashboard.pages import filters_of, page_of
 from jobsvalkey.dashboard.queues import AnyQueue
 from jobsvalkey.dashboard.site import Site, actions_on, job_id_in, logger, status_in, url_of, user_of
 
 MOST_AT_ONCE: Final = 1000
 """Jobs that one request acts on."""
+STEP: Final = 100
+"""Jobs that one of many steps acts on."""
 _LONGEST_FORM: Final = 200_000
 """Bytes: more than a thousand ids."""
 
@@ -36,8 +39,11 @@ class Actions:
         found, has_more = len(ids), False
         if matches := form.get("of") == "all":
             ids = []
-            page = await page_of(queue, status, None, MOST_AT_ONCE, filters)
-            found, has_more = len(page.records), page.cursor is not None
+            if filters:
+                page = await page_of(queue, status, None, MOST_AT_ONCE, filters)
+                found, has_more = len(page.records), page.cursor is not None
+            else:
+                found = (await queue.counts())[status]
         return self._site.render(
             request,
             "confirm.html",
@@ -59,19 +65,18 @@ class Actions:
         if len(ids) > MOST_AT_ONCE:
             raise HTTPException(400, f"These are more than {MOST_AT_ONCE:,} jobs: select fewer, or all that match.")
         done = await self._act_on(request, name, queue, action, ids)
-        notice = f"{action}: {done} of {len(ids)}" + ("" if done == len(ids) else "; the others are in another state")
         if len(ids) == 1 and await queue.status(ids[0]) is not None:
             back = url_of(request, "job", queue=name, job_id=str(ids[0]))
         else:
             back = url_of(request, "jobs", queue=name, status=form["status"])
-        return RedirectResponse(f"{back}?{urlencode({'notice': notice})}", 303)
+        return RedirectResponse(f"{back}?{notice_query(action, done, len(ids))}", 303)
 
     async def act_on_matching(self, request: Request) -> Response:
         """Do it to some of all that match, and say where to go on. The page repeats this, and may stop."""
         name, queue, form = await self._posted(request)
         status, action = _asked(queue, form)
         filters = filters_of(form, can_search=self._site.shown.can_search)
-        page = await page_of(queue, status, form.get("cursor"), 250, filters)
+        page = await page_of(queue, status, form.get("cursor"), STEP, filters)
         done = await self._act_on(request, name, queue, action, [record.id for record in page.records])
         return JSONResponse({"done": done, "found": len(page.records), "cursor": page.cursor})
 

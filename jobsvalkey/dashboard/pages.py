@@ -9,21 +9,23 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from jobsvalkey.contract import Activity, Capability, JobID, JobStatus, StoreUnavailable, SystemClock
+from jobsvalkey.contract import Activity, Capability, JobStatus, StoreUnavailable, SystemClock
 from jobsvalkey.dashboard.activity import SPANS, Doings, doings
+from jobsvalkey.dashboard.notices import notice_in
 from jobsvalkey.dashboard.queues import AnyQueue
-from jobsvalkey.dashboard.site import Site, actions_on, as_json, job_id_in, status_in
+from jobsvalkey.dashboard.site import Site, actions_on, as_json, job_id_in, status_in, url_of
 from jobsvalkey.runtime import JobRecord
+from jobsvalkey.runtime.flow_tree import lines_of, look_at_flow
 from jobsvalkey.scheduling import ScheduledJob
 from jobsvalkey.service import JobService
 
 PAGE_SIZE: Final = 50
 LIVE_EVERY: Final = 2.0
 """Seconds between two looks that a page shows live."""
-_PARENTS: Final = 50
-"""Parents of a job that its page names."""
+_FLOW: Final = 100
+"""Jobs of a flow that the page of one of them shows."""
 
 
 class Pages:
@@ -63,6 +65,8 @@ class Pages:
         """Some of the jobs in a state."""
         name, queue = self._site.queue(request)
         status = status_in(request.path_params["status"])
+        if wanted := request.query_params.get("id", "").strip():
+            return RedirectResponse(url_of(request, "job", queue=name, job_id=str(job_id_in(wanted))), 303)
         filters = filters_of(request.query_params, can_search=self._site.shown.can_search)
         page = await page_of(queue, status, request.query_params.get("cursor"), PAGE_SIZE, filters)
         following = {**filters, "cursor": page.cursor} if page.cursor else None
@@ -75,30 +79,33 @@ class Pages:
             page=page,
             now=queue.driver.clock.now(),
             filters=filters,
+            has_lanes=Capability.LANES in queue.driver.capabilities,
             is_first="cursor" not in request.query_params,
             following=following and urlencode(following),
             actions=actions_on(queue, status),
-            notice=request.query_params.get("notice", ""),
+            notice=notice_in(request),
         )
 
     async def job(self, request: Request) -> Response:
         """One job."""
         name, queue, record = await self._found(request)
+        flow = await look_at_flow(queue, record.id, _FLOW) if record.after else {}
         return self._site.render(
             request,
             "job.html",
             name=name,
             job=record,
-            parents=await _parents(queue, record),
+            flow=list(lines_of(record.id, flow)) if flow.get(record.id) else [],
+            has_more=any(parent not in flow for each in flow.values() if each for parent in each.after),
             now=queue.driver.clock.now(),
             actions=actions_on(queue, record.status),
-            notice=request.query_params.get("notice", ""),
+            notice=notice_in(request),
         )
 
     async def job_json(self, request: Request) -> Response:
         """One job, for programs."""
         _, _, record = await self._found(request)
-        return JSONResponse(as_json(record, self._site.shown))
+        return Response(as_json(record, self._site.shown), media_type="application/json")
 
     async def schedules(self, request: Request) -> Response:
         """The scheduled jobs of a service, with what fires next."""
@@ -142,13 +149,6 @@ async def _doings(queue: AnyQueue, hours: int) -> Doings | None:
     return doings(minutes, now, hours) if minutes else None
 
 
-async def _parents(queue: AnyQueue, job: JobRecord) -> dict[JobID, JobStatus | None]:
-    """The states of the first of those that a job waits, or has waited, for; of one that is gone, how it ended."""
-    first = job.after[:_PARENTS]
-    states = await asyncio.gather(*map(queue.status, first))
-    return {each: state or job.ended_parents.get(each) for each, state in zip(first, states, strict=True)}
-
-
 async def _look(queue: AnyQueue) -> dict[str, Any]:
     counts, load = await asyncio.gather(queue.counts(), queue.load())
     waits = load.oldest_due or timedelta(0)
@@ -165,8 +165,8 @@ async def _look(queue: AnyQueue) -> dict[str, Any]:
 
 
 def filters_of(given: Any, *, can_search: bool) -> dict[str, str]:
-    """The name and the text by which jobs are chosen, as far as they are given."""
-    wanted = ("name", "contains") if can_search else ("name",)
+    """The name, the lane and the text by which jobs are chosen, as far as they are given."""
+    wanted = ("name", "lane", "contains") if can_search else ("name", "lane")
     return {name: given[name] for name in wanted if given.get(name)}
 
 

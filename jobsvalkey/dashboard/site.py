@@ -1,6 +1,5 @@
 """The parts that all pages share: the queues, the templates, and who asks."""
 
-import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,7 +9,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from msgspec import to_builtins
+from msgspec import MsgspecError, Raw, to_builtins
+from msgspec.json import decode, encode
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -23,6 +23,15 @@ from jobsvalkey.dashboard.queues import AnyQueue, Shown
 from jobsvalkey.runtime import JobRecord
 
 logger: Final = logging.getLogger("jobsvalkey.dashboard")
+ACTIONS: Final = {
+    "cancel": Capability.CANCEL,
+    "pause": Capability.RESUME,
+    "resume": Capability.RESUME,
+    "abort": Capability.ABORT,
+    "rerun": Capability.CLEANUP,
+    "remove": Capability.CLEANUP,
+}
+"""All that can be done to jobs, with what a driver needs for it."""
 
 
 class Site:
@@ -115,45 +124,45 @@ def actions_on(queue: AnyQueue, status: JobStatus) -> list[str]:
         JobStatus.WAITING: ("resume", "cancel", "remove"),
         JobStatus.PROCESSING: ("abort",),
     }
-    needed = {
-        "cancel": Capability.CANCEL,
-        "pause": Capability.RESUME,
-        "resume": Capability.RESUME,
-        "abort": Capability.ABORT,
-        "rerun": Capability.CLEANUP,
-        "remove": Capability.CLEANUP,
-    }
     names = by_state.get(status, ("rerun", "remove"))
-    return [name for name in names if needed[name] in queue.driver.capabilities]
+    return [name for name in names if ACTIONS[name] in queue.driver.capabilities]
 
 
-def as_json(record: JobRecord, shown: Shown) -> dict[str, Any]:
+def as_json(record: JobRecord, shown: Shown) -> bytes:
     """A job as it is shown, for programs."""
     error = record.error
     fields: dict[str, Any] = {name: getattr(record, name) for name in JobRecord.__slots__}
     fields |= {
-        "parameters": _decoded(shown.parameters(record)),
-        "result": _decoded(shown.result(record)),
         "error": error and {name: getattr(error, name) for name in ("type", "message", "traceback", "attempt")},
+        "parameters": _document(shown.parameters(record)),
+        "result": _document(shown.result(record)),
     }
-    # Parts of a record become dictionaries; ids and times are written here, ids in upper case.
-    return _plain(to_builtins(fields, builtin_types=(UUID, datetime, timedelta)))
+    return encode(_plain(fields))
 
 
-def _decoded(document: str | None) -> Any:
+def _document(text: str | None) -> Raw | str | None:
+    """JSON as it is; a text that is none as a text."""
+    if text is None:
+        return None
     try:
-        return None if document is None else json.loads(document)
-    except ValueError:
-        return document
+        decode(text)
+    except (MsgspecError, RecursionError, ValueError):
+        return text.encode("utf-8", "replace").decode()
+    return Raw(text.encode())
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {str(name): _plain(part) for name, part in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in cast("Sequence[Any]", value)]
-    return str(value) if isinstance(value, UUID) else value
+    """Ids in upper case, spans in seconds, and names of fields in place of places."""
+    match value:
+        case timedelta():
+            return value.total_seconds()
+        case UUID():
+            return str(value)
+        case dict():
+            return {_plain(name): _plain(part) for name, part in cast("dict[Any, Any]", value).items()}
+        case list() | tuple() if not hasattr(value, "_fields"):
+            return [_plain(part) for part in cast("Sequence[Any]", value)]
+        case Raw() | str() | bool() | int() | float() | datetime() | None:
+            return value
+        case _:
+            return _plain(to_builtins(value, builtin_types=(UUID, datetime, timedelta)))

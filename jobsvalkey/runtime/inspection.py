@@ -1,6 +1,7 @@
 """The methods of a queue that look at its jobs."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -17,7 +18,11 @@ D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 
 _LOOKED_AT: Final = 1000
 """Jobs that one page of a filter looks at, at most."""
+_LOOKS_FOR: Final = 0.1
+"""Seconds for which such a page looks on, at most; what it has asked for by then, it takes."""
 _AT_ONCE: Final = 250
+_FIRST: Final = 50
+"""Jobs that it asks for first: it may be that each of them is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class JobInspection(Generic[D_co]):
         cursor: str | None = None,
         limit: int = 50,
         name: str | None = None,
+        lane: str | None = None,
         contains: str | None = None,
     ) -> RecordPage:
         """Return some of the jobs in a state, in the order of `jobs`, and where to go on.
@@ -84,9 +90,11 @@ class JobInspection(Generic[D_co]):
             cursor: of the page before; `None` for the first page.
             limit: how many jobs, at most, from 1 to 1,000.
             name: only jobs of this name.
+            lane: only jobs of this lane.
             contains: only jobs with this text in their parameters, in upper or lower case.
 
-        A page of some jobs only looks at 1,000 of them at most. So it may be short, even empty, and have a cursor.
+        A page of some jobs only looks at 1,000 of them at most, and for a tenth of a second. So it may be short, even
+        empty, and have a cursor.
 
         Raises:
             ValueError: `limit` is out of range, or the cursor is not one of a page of this state.
@@ -96,28 +104,47 @@ class JobInspection(Generic[D_co]):
         check_option("cursor", cursor, str | None)
         check_option("limit", limit, int)
         check_option("name", name, str | None)
+        check_option("lane", lane, str | None)
         check_option("contains", contains, str | None)
         if not 1 <= limit <= _LOOKED_AT:
             raise ValueError(f"limit is a number of jobs from 1 to {_LOOKED_AT:,}, not {limit}")
-        is_filtered = name is not None or contains is not None
-        at_once, steps = (_AT_ONCE, _LOOKED_AT // _AT_ONCE) if is_filtered else (limit, 1)
-        wanted, now = (contains or "").casefold(), self._driver.clock.now()
-        records = list[JobRecord]()
-        looked_at = 0
-        for _ in range(steps):
-            page = await self._driver.page(status, cursor, limit=at_once)
+        if name is None and lane is None and contains is None:
+            page = await self._driver.page(status, cursor, limit=limit)
+            now = self._driver.clock.now()
+            return RecordPage([JobRecord.from_stored(each, now) for each in page.jobs], page.cursor, len(page.jobs))
+        wanted = (contains or "").casefold()
+
+        def matches(record: JobRecord) -> bool:
+            is_named = (name is None or record.name == name) and (lane is None or record.lane == lane)
+            return is_named and wanted in (record.parameters or "").casefold()
+
+        return await self._page_of_some(status, cursor, limit, matches)
+
+    async def _page_of_some(
+        self: "JobInspection[InspectionQueueDriver]",
+        status: JobStatus,
+        cursor: str | None,
+        limit: int,
+        matches: Callable[[JobRecord], bool],
+    ) -> RecordPage:
+        records, looked_at, at_once = list[JobRecord](), 0, _FIRST
+        until, now = time.monotonic() + _LOOKS_FOR, self._driver.clock.now()
+        while True:
+            asked = time.monotonic()
+            page = await self._driver.page(status, cursor, limit=min(at_once, _LOOKED_AT - looked_at))
             for stored, behind in zip(page.jobs, page.cursors, strict=True):
                 record = JobRecord.from_stored(stored, now)
                 looked_at += 1
-                if (name is None or record.name == name) and wanted in (record.parameters or "").casefold():
+                if matches(record):
                     records.append(record)
                     if len(records) == limit:
                         is_last = page.cursor is None and behind == page.cursors[-1]
                         return RecordPage(records, None if is_last else behind, looked_at)
-            cursor = page.cursor
-            if cursor is None:
-                break
-        return RecordPage(records, cursor, looked_at)
+            cursor, ended = page.cursor, time.monotonic()
+            if cursor is None or looked_at >= _LOOKED_AT or ended >= until:
+                return RecordPage(records, cursor, looked_at)
+            if ended - asked < _LOOKS_FOR / 4:
+                at_once = min(2 * at_once, _AT_ONCE)
 
     async def workers(self: "JobInspection[InspectionQueueDriver]") -> list[WorkerRecord]:
         """Return the workers of this queue that live, and the dead ones whose jobs are not recovered yet.

@@ -99,7 +99,7 @@ class JobRecord:
             name=name,
             status=job.status,
             attempt=None if request is None else 1 if job.reset_attempt else request.attempt,
-            parameters=None if request is None else bytes(request.parameters).decode(),
+            parameters=None if request is None else bytes(request.parameters).decode(errors="replace"),
             error=None if job.error is None else decode_error(job.error),
             queued_at=queued_at,
             # A job that Swift has pushed for later has no envelope, and seems to be stored when it is due.

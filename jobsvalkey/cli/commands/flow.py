@@ -1,7 +1,6 @@
 """`jobsvalkey flow`: jobs that wait for others."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from jobsvalkey.cli.options import DEFAULT_QUEUE, DEFAULT_URL, AsJson, Queue, Ur
 from jobsvalkey.cli.output import print_json, say
 from jobsvalkey.contract import JobID
 from jobsvalkey.runtime import JobRecord
+from jobsvalkey.runtime.flow_tree import TreeLine, lines_of, look_at_flow
 
 app: typer.Typer = typer.Typer(help="Look at jobs that wait for others.", rich_markup_mode=None)
 
@@ -32,55 +32,27 @@ def show(
     """Show a job, and all that it waits or has waited for, as a tree with their states."""
     first = parse_id(job_id)
     found = asyncio.run(_look(url, queue, first))
-    if first not in found:
+    if found[first] is None:
         raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")
     if json:
-        print_json([_as_json(record) for record in found.values()])
+        print_json([_as_json(record) for record in found.values() if record is not None])
         return
-    for line in _lines(first, found):
-        say(line)
+    for line in lines_of(first, found):
+        say(f"{line.branch}{_text(line)}{' (as above)' if line.is_repeated else ''}")
 
 
-async def _look(url: str, queue_key: str, first: JobID) -> dict[JobID, JobRecord]:
-    """The jobs that are there, each once, those that are closest first."""
-    found, seen, wanted = dict[JobID, JobRecord](), {first}, [first]
+async def _look(url: str, queue_key: str, first: JobID) -> dict[JobID, JobRecord | None]:
     async with open_queue(url, queue_key) as queue:
-        for job_id in wanted:
-            record = await queue.get(job_id)
-            if record is None:
-                continue
-            found[job_id] = record
-            for parent in record.after:
-                if parent not in seen:
-                    seen.add(parent)
-                    wanted.append(parent)
-    return found
+        return await look_at_flow(queue, first)
 
 
-def _lines(first: JobID, found: Mapping[JobID, JobRecord]) -> Iterator[str]:
-    """The tree, a line for each job. One that several others come after has its parents where it is shown first."""
-    shown = set[JobID]()
-    left: list[tuple[JobID, str, str, JobRecord | None]] = [(first, "", "", None)]
-    while left:
-        job_id, beginning, below, child = left.pop()
-        record = found.get(job_id)
-        yield f"{beginning}{_text(job_id, record, child)}{' (as above)' if job_id in shown else ''}"
-        if record is None or job_id in shown:
-            continue
-        shown.add(job_id)
-        for place, parent in reversed(list(enumerate(record.after, 1))):
-            is_last = place == len(record.after)
-            left.append((parent, below + ("└─ " if is_last else "├─ "), below + ("   " if is_last else "│  "), record))
-
-
-def _text(job_id: JobID, record: JobRecord | None, child: JobRecord | None) -> str:
-    if record is None:
-        is_told = child is not None and job_id in child.ended_parents
-        status = f" {child.ended_parents[job_id] or 'removed'}" if child is not None and is_told else ""
-        return f"{job_id}{status} (not there any more)"
-    text = f"{job_id} {record.name or '(unreadable)'} {record.status}"
-    if record.members is not None:
-        counts = record.members
+def _text(line: TreeLine) -> str:
+    if line.record is None:
+        status = " removed" if line.is_removed else "" if line.ended is None else f" {line.ended}"
+        return f"{line.job_id}{status} (not there any more)"
+    text = f"{line.job_id} {line.record.name or '(unreadable)'} {line.record.status}"
+    if line.record.members is not None:
+        counts = line.record.members
         text += f" (members: {counts.completed} completed, {counts.failed} failed, {counts.cancelled} cancelled)"
     return text
 

@@ -28,6 +28,7 @@ from jobsvalkey.dashboard.formats import ago, duration
 from jobsvalkey_memory import MemoryJobQueue
 from tests.conftest import StartServer
 from tests.unit.dashboard.conftest import FAILING, TEXT, Open
+from tests.unit.dashboard.forms import post
 
 Queue = JobQueue[ValkeyJobQueue]
 BURST = ProcessorOptions(burst=True)
@@ -124,6 +125,29 @@ async def test_lists_are_filtered_by_name_and_by_text(browser: Open, queue: Queu
     assert "Found 1 among 3 jobs looked at" in found
     assert "There are none that match." in none
     assert "<i>" not in none
+
+
+async def test_lists_are_filtered_by_lane(browser: Open, queue: Queue, queue_key: str) -> None:
+    for lane in ("ada", "grace", "<i>"):
+        await queue.push(TEXT, f"of {lane}", options=JobOptions(lane=lane))
+    async with browser() as http:
+        page = (await http.get(f"/queue/{queue_key}/jobs/pending", params={"lane": "<i>"})).text
+        asked = await post(
+            http, f"/queue/{queue_key}/confirm", {"status": "pending", "action": "cancel", "of": "all", "lane": "<i>"}
+        )
+    assert "Found 1 among 3 jobs looked at" in page
+    assert ("of ada" in page, "of &lt;i&gt;" in page, "<i>" in page) == (False, True, False)
+    assert "of the lane <b><bdi>&lt;i&gt;</bdi></b>" in asked.text
+    assert "Cancel 1 job?" in asked.text
+
+
+async def test_a_job_is_found_by_its_id(browser: Open, queue: Queue, queue_key: str) -> None:
+    job_id = await queue.push(TEXT, "x")
+    async with browser() as http:
+        for text in (f" {job_id} ", str(job_id).lower()):
+            found = await http.get(f"/queue/{queue_key}/jobs/failed", params={"id": text})
+            assert (found.status_code, found.headers["location"]) == (303, f"/queue/{queue_key}/job/{job_id}")
+        assert (await http.get(f"/queue/{queue_key}/jobs/failed", params={"id": "x"})).status_code == 404
 
 
 @pytest.mark.parametrize(

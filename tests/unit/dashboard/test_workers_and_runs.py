@@ -1,5 +1,6 @@
 """The page of the workers, and what the page of a job tells of its runs, its place and those that it waits for."""
 
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -17,12 +18,16 @@ from tests.unit.dashboard.conftest import FAILING, TEXT, Open
 Queue = JobQueue[ValkeyJobQueue]
 BURST = ProcessorOptions(burst=True)
 HOSTILE = "<img src=x onerror=alert(1)>"
+ITEM = re.compile(r"<[^>]*>|\b(pending|waiting)\b")
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;"
 
 
 async def push(queue: JobQueue[Any], *names: str, **options: Any) -> list[JobID]:
     """Push jobs with fields that a driver takes."""
-    items = [NewJob(JobID.parse(uuid.uuid4()), b'{"%b":{}}' % name.encode(), None, **options) for name in names]
+    items = [
+        NewJob(JobID.parse(uuid.uuid4()), b'{"%b":{"p":1,"q":1,"a":1}}' % name.encode(), None, **options)
+        for name in names
+    ]
     pushed = await queue.driver.push(items)
     assert {each.outcome for each in pushed} == {StoreOutcome.STORED}
     return [item.job_id for item in items]
@@ -116,21 +121,44 @@ async def test_a_running_job_shows_its_progress(browser: Open, queue: Queue, que
 
 
 async def test_a_job_shows_those_that_it_waits_for(browser: Open, queue: Queue, queue_key: str) -> None:
-    parents = await push(queue, *(f"P{number}" for number in range(60)))
+    first = await push(queue, *(f"P{number}" for number in range(60)))
+    parents = [
+        *await push(queue, HOSTILE, after=tuple(first[:2])),
+        *await push(queue, "Q", after=(first[0],)),
+        *first[3:],
+    ]
     (child,) = await push(queue, "C", after=tuple(parents), if_failed="run")
-    await queue.remove(parents[1])
+    await queue.remove(first[1])
     async with browser() as http:
         page = (await http.get(f"/queue/{queue_key}/job/{child}")).text
         waiting = (await http.get(f"/queue/{queue_key}/jobs/waiting")).text
-        assert (await http.get(f"/queue/{queue_key}/job/{parents[0]}")).text.count("Runs after") == 0
+        assert (await http.get(f"/queue/{queue_key}/job/{first[0]}")).text.count("Runs after") == 0
         raw = (await http.get(f"/queue/{queue_key}/job/{child}.json")).json()
     assert (raw["id"], raw["after"][0], raw["if_failed"]) == (str(child), str(parents[0]), "run")
     assert str(child) in waiting
-    assert page.count('<span class="badge pending">pending</span>') == 49
-    assert page.count("(gone)") == 1
+    tree = page.partition('<ul class="tree"')[2].partition("</ul>")[0]
+    assert [ITEM.sub(" ", line).split() for line in tree.splitlines() if line.startswith("<li>")][:6] == [
+        ["this", "job"],
+        ["├─", *ESCAPED.split()],
+        ["│", "├─", "P0"],
+        ["│", "└─", str(first[1])],
+        ["├─", "Q"],
+        ["│", "└─", "P0"],
+    ]
+    assert (tree.count("(as above)"), tree.count("(removed)"), tree.count("(gone)")) == (1, 1, 0)
     assert f'href="/queue/{queue_key}/job/{parents[0]}"' in page
-    assert "And 10 more." in page
+    assert "There are more" not in page
     assert "this job runs all the same" in page
+
+
+async def test_of_a_large_flow_the_closest_are_shown(browser: Open, queue: Queue, queue_key: str) -> None:
+    below = await push(queue, *(f"P{number}" for number in range(150)))
+    (parent,) = await push(queue, "Q", after=tuple(below))
+    (child,) = await push(queue, "C", after=(parent,))
+    async with browser() as http:
+        page = (await http.get(f"/queue/{queue_key}/job/{child}")).text
+    assert (page.count('badge pending">pending'), page.count('badge waiting">waiting')) == (98, 3)
+    assert "There are more, which are not shown here." in page
 
 
 async def test_a_member_of_a_batch_and_its_callback_show_it(browser: Open, queue: Queue, queue_key: str) -> None:
@@ -154,6 +182,6 @@ async def test_a_job_shows_how_those_ended_that_are_gone(browser: Open, queue: Q
     async with browser() as http:
         page = (await http.get(f"/queue/{queue_key}/job/{child}")).text
         raw = (await http.get(f"/queue/{queue_key}/job/{child}.json")).json()
-    assert f'<code>{parent}</code></a> <span class="badge completed">completed</span>' in page
+    assert f'>{parent}</a> <span class="badge completed">completed</span> (gone)' in " ".join(page.split())
     assert "this job is cancelled" in page
     assert raw["ended_parents"] == {str(parent): "completed"}

@@ -1,10 +1,15 @@
 """Pages of jobs, by name and by text; the load of a queue."""
 
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from jobsvalkey import JobName, JobOptions, JobStatus, Load, RecordPage
+from jobsvalkey import JobName, JobOptions, JobQueue, JobStatus, Load, RecordPage
+from jobsvalkey.contract import JobPage
+from jobsvalkey.runtime import inspection
+from jobsvalkey_memory import MemoryJobQueue
 from tests.support.drivers import record_of
 from tests.support.work import Work
 from tests.unit.runtime.support import Queue, make_queue
@@ -52,7 +57,42 @@ async def test_a_page_of_one_text_in_upper_or_lower_case(queue: Queue) -> None:
     assert await numbers(queue, contains="ada", name="Work") == []
 
 
-async def test_a_page_of_some_looks_at_a_thousand_jobs_at_most(queue: Queue) -> None:
+async def test_a_page_of_one_lane(queue: Queue) -> None:
+    for number in range(8):
+        await queue.push(Work(number), options=JobOptions(lane="ada" if number % 2 else "grace"))
+        await queue.push(Work(100 + number))
+    assert await numbers(queue, lane="ada") == [f'{{"number":{number}}}' for number in (1, 3, 5, 7)]
+    assert await numbers(queue, lane="ad") == []
+
+
+class Slow(MemoryJobQueue[Any]):
+    """Each page takes its time, as on a server that is busy, or of jobs that are large."""
+
+    asked = 0
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        self.asked += 1
+        until = time.monotonic() + 0.06
+        while time.monotonic() < until:
+            pass
+        return await super().page(status, cursor, limit=limit)
+
+
+async def test_a_page_of_some_does_not_look_for_long() -> None:
+    queue = JobQueue(Slow())
+    await queue.push_many([*(Work(number) for number in range(150)), TEXT.with_parameters("last")])
+    first = await queue.page(JobStatus.PENDING, name="Print String")
+    assert queue.driver.asked <= 2
+    assert (first.records, first.looked_at) == ([], 50 * queue.driver.asked)
+    found, cursor, pages = first.records, first.cursor, 1
+    while cursor is not None:
+        page = await queue.page(JobStatus.PENDING, name="Print String", cursor=cursor)
+        found, cursor, pages = found + page.records, page.cursor, pages + 1
+    assert ([record.parameters for record in found], pages >= 2) == (['"last"'], True)
+
+
+async def test_a_page_of_some_looks_at_a_thousand_jobs_at_most(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "_LOOKS_FOR", 300)
     await queue.push_many([Work(number) for number in range(2500)], atomic=False)
     last = await queue.push(TEXT, "last")
     first = await queue.page(JobStatus.PENDING, name="Print String")
