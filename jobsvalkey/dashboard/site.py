@@ -160,7 +160,7 @@ def _plain(value: Any) -> Any:
             return str(value)
         case dict():
             return {_plain(name): _plain(part) for name, part in cast("dict[Any, Any]", value).items()}
-        case list() | tuple() if not hasattr(value, "_fields"):
+        case list() | tuple() if not hasattr(cast("Any", value), "_fields"):
             return [_plain(part) for part in cast("Sequence[Any]", value)]
         case Raw() | str() | bool() | int() | float() | datetime() | None:
             return value

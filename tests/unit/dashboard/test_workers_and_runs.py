@@ -141,7 +141,7 @@ async def test_a_job_shows_those_that_it_waits_for(browser: Open, queue: Queue, 
         ["this", "job"],
         ["├─", *ESCAPED.split()],
         ["│", "├─", "P0"],
-        ["│", "└─", str(first[1])],
+        ["│", "└─", str(first[1]), "(removed)"],
         ["├─", "Q"],
         ["│", "└─", "P0"],
     ]
