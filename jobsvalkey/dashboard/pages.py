@@ -65,7 +65,7 @@ class Pages:
         """Some of the jobs in a state."""
         name, queue = self._site.queue(request)
         status = status_in(request.path_params["status"])
-        if wanted := request.query_params.get("id", "").strip():
+        if wanted := request.query_params.get("job", "").strip():
             return RedirectResponse(url_of(request, "job", queue=name, job_id=str(job_id_in(wanted))), 303)
         filters = filters_of(request.query_params, can_search=self._site.shown.can_search)
         page = await page_of(queue, status, request.query_params.get("cursor"), PAGE_SIZE, filters)

@@ -5,15 +5,9 @@ ends when all have been made and the outbox is empty, and prints how often it ha
 """
 
 import asyncio
-import os
-import random
-import signal
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, func, insert, select
@@ -23,6 +17,7 @@ from valkey.asyncio import Valkey
 
 from jobsvalkey import JobQueue, ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.integrations.outbox import Outbox
+from tests.integrations.killing import run_and_kill, wait_to_be_killed
 
 METADATA = MetaData()
 ORDERS = Table("orders", METADATA, Column("number", Integer, primary_key=True))
@@ -45,15 +40,6 @@ def open_outbox(url: str, key: str, database: str) -> tuple[Outbox, Engine]:
     # Processes are killed here, not machines: what the system has been given is there.
     listen(engine, "connect", lose_nothing_but_machines)
     return Outbox(queue, METADATA), engine
-
-
-def wait_to_be_killed(database: str, number: int) -> None:
-    """Stand still in the middle of a transaction, the first time that it is made: so that something is killed."""
-    try:
-        Path(f"{database}.{number}").touch(exist_ok=False)
-    except FileExistsError:
-        return
-    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def write(outbox: Outbox, engine: Engine, transactions: int, database: str) -> None:
@@ -83,37 +69,15 @@ async def relay_all(outbox: Outbox, engine: Engine) -> None:
             pass
 
 
-def fork(work: Callable[[], None]) -> int:
-    child = os.fork()
-    if child == 0:
-        work()
-        os._exit(0)
-    return child
-
-
 def main(url: str, key: str, database: str, transactions: str, seed: str) -> None:
-    chance, kills = random.Random(int(seed)), 0
     outbox, engine = open_outbox(url, key, database)
     METADATA.create_all(engine)
     engine.dispose()
-    works = {
-        "write": lambda: write(*open_outbox(url, key, database), int(transactions), database),
-        "relay": lambda: relay(*open_outbox(url, key, database)),
-    }
-    running = {name: fork(work) for name, work in works.items()}
-    while True:
-        time.sleep(chance.uniform(0.01, 0.25))
-        name = chance.choice(list(works))
-        ended, status = os.waitpid(running["write"], os.WNOHANG)
-        if ended:
-            assert status == 0, "the writer has failed"
-            break
-        os.kill(running[name], signal.SIGKILL)
-        os.waitpid(running[name], 0)
-        kills += 1
-        running[name] = fork(works[name])
-    os.kill(running["relay"], signal.SIGKILL)
-    os.waitpid(running["relay"], 0)
+    kills = run_and_kill(
+        lambda: write(*open_outbox(url, key, database), int(transactions), database),
+        lambda: relay(*open_outbox(url, key, database)),
+        int(seed),
+    )
     asyncio.run(relay_all(outbox, engine))
     print(kills)  # noqa: T201 - its test reads it
 

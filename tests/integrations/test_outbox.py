@@ -32,7 +32,7 @@ from jobsvalkey import (
 )
 from jobsvalkey.contract import DriverConfiguration, NewJob, Pushed, Unique
 from jobsvalkey.integrations.outbox import Outbox
-from jobsvalkey.integrations.outbox.entries import Entry, job_of, new_entry
+from jobsvalkey.integrations.relaying.entries import Entry, job_of, new_entry
 from jobsvalkey_memory import ManualClock, MemoryJobQueue, run_until_idle
 from tests.support.drivers import driver_at
 from tests.support.servers import Server

@@ -1,19 +1,21 @@
 """The backend for `TASKS`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.tasks import TaskResultStatus
 from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued
 
-from jobsvalkey.contract import JobID, JobName, JobsError, SystemClock
+from jobsvalkey.contract import JobID, JobName, JobsError, StoredJob, SystemClock
 from jobsvalkey.integrations.django.options import BackendOptions, read_options
-from jobsvalkey.integrations.django.queues import BlockingTaskQueue, blocking_queue
+from jobsvalkey.integrations.django.queues import BlockingTaskQueue, blocking_queue, make_outbox
 from jobsvalkey.integrations.django.results import SEPARATOR, AnyTask, AnyTaskResult, new_result, read_result
 from jobsvalkey.integrations.django.running import Place
 from jobsvalkey.integrations.django.stored import TaskCall, as_json, from_django
@@ -24,13 +26,13 @@ class JobsValkeyBackend(BaseTaskBackend):
     """Keeps tasks on a Valkey server until `manage.py jobsvalkey_worker` runs them, and their results for a day.
 
     Each name in `QUEUES` is a queue of its own. `OPTIONS` has the `url` of the server, and may have `queue_key`,
-    `keep_result`, `retry_strategy`, `processor`, `configuration` and `middleware`.
+    `keep_result`, `retry_strategy`, `processor`, `configuration`, `middleware` and `outbox`.
     """
 
     supports_defer = True
     supports_async_task = True
     supports_get_result = True
-    supports_priority = False
+    supports_priority = True
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
@@ -71,7 +73,7 @@ class JobsValkeyBackend(BaseTaskBackend):
 
     async def aenqueue(self, task: Any, args: Any, kwargs: Any) -> AnyTaskResult:
         """Store a task as `enqueue` does; other requests go on meanwhile."""
-        result = await sync_to_async(self._push, thread_sensitive=False)(task, args, kwargs)
+        result = await sync_to_async(self._push, thread_sensitive=self._uses_database)(task, args, kwargs)
         await task_enqueued.asend(type(self), task_result=result)
         return result
 
@@ -89,7 +91,7 @@ class JobsValkeyBackend(BaseTaskBackend):
             raise TaskResultDoesNotExist(result_id) from None
         if not queue or (self.queues and queue not in self.queues):
             raise TaskResultDoesNotExist(result_id)
-        job = self._queue(queue).stored(job_id)
+        job = self._stored(queue, job_id)
         if job is None:
             raise TaskResultDoesNotExist(result_id)
         try:
@@ -99,7 +101,7 @@ class JobsValkeyBackend(BaseTaskBackend):
 
     async def aget_result(self, result_id: str) -> AnyTaskResult:
         """Return a task as `get_result` does; other requests go on meanwhile."""
-        return await sync_to_async(self.get_result, thread_sensitive=False)(result_id)
+        return await sync_to_async(self.get_result, thread_sensitive=self._uses_database)(result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Look at the settings, for `manage.py check`. Asks no server."""
@@ -108,6 +110,8 @@ class JobsValkeyBackend(BaseTaskBackend):
             _ = self.read_options
         except ImproperlyConfigured as error:
             found.append(checks.Error(str(error), id="jobsvalkey.E001"))
+        else:
+            found.extend(self._check_outbox())
         if not apps.is_installed("jobsvalkey.integrations.django"):
             found.append(
                 checks.Warning(
@@ -124,12 +128,35 @@ class JobsValkeyBackend(BaseTaskBackend):
         run_after = from_django(task.run_after)
         wanted = TaskCall(args=as_json(list(args)), kwargs=as_json(dict(kwargs)), run_after=run_after)
         enqueued_at = SystemClock().now()
-        job_id = self._queue(task.queue_name).push(
-            JobName(task.module_path, TaskCall),
-            wanted,
-            options=JobOptions(delay_until=run_after, keep_for=options.keep_result),
-        )
+        job = JobName(task.module_path, TaskCall).with_parameters(wanted)
+        of_job = JobOptions(delay_until=run_after, keep_for=options.keep_result, priority=task.priority)
+        outbox = make_outbox(options, self.place(task.queue_name))
+        if outbox is not None:
+            job_id = outbox.add(job, options=of_job)
+        else:
+            job_id = self._queue(task.queue_name).push(job, options=of_job)
         return new_result(task, job_id, wanted, status=TaskResultStatus.READY, enqueued_at=enqueued_at)
+
+    @property
+    def _uses_database(self) -> bool:
+        """Whether a call uses the caller's connection to a database, which is that of its thread."""
+        return self.read_options.outbox is not None
+
+    def _check_outbox(self) -> Iterator[checks.CheckMessage]:
+        alias, app = self.read_options.outbox, "jobsvalkey.integrations.django.outbox"
+        name = f"TASKS[{self.alias!r}]['OPTIONS']['outbox']"
+        if alias is not None and alias not in connections:
+            yield checks.Error(f"{name}: there is no database {alias!r} in DATABASES", id="jobsvalkey.E002")
+        if alias is not None and not apps.is_installed(app):
+            yield checks.Error(f"{name} needs the app {app!r} in INSTALLED_APPS", id="jobsvalkey.E003")
+
+    def _stored(self, queue: str, job_id: JobID) -> StoredJob | None:
+        stored = self._queue(queue).stored(job_id)
+        outbox = make_outbox(self.read_options, self.place(queue))
+        if stored is not None or outbox is None:
+            return stored
+        # It may be pushed just now: a row that has gone is in the queue.
+        return outbox.waiting(job_id) or self._queue(queue).stored(job_id)
 
     def _queue(self, name: str) -> BlockingTaskQueue:
         return blocking_queue(self.read_options, self.place(name))

@@ -37,6 +37,8 @@ class BackendOptions:
     """The driver's settings, but for the queue's key."""
     middleware: Sequence[Middleware] = ()
     """Runs beside each task, the first one outermost."""
+    outbox: str | None = None
+    """The alias of a database in whose transactions tasks are enqueued; `None`: they are sent to the server at once."""
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -7,6 +7,7 @@ from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.blocking.process import call
 from jobsvalkey.contract import JobID, StoredJob
 from jobsvalkey.integrations.django.options import BackendOptions
+from jobsvalkey.integrations.django.outbox import Outbox
 from jobsvalkey.integrations.django.running import Place, TaskQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.clients import client_from_url
@@ -24,6 +25,7 @@ class BlockingTaskQueue(BlockingJobQueue[ValkeyJobQueue]):
 
 _QUEUES: Final = dict[_Key, BlockingTaskQueue]()
 """For the whole process: Django makes a backend for each thread."""
+_OUTBOXES: Final = dict[tuple[str, *_Key], Outbox]()
 
 
 def make_queue(options: BackendOptions, place: Place) -> TaskQueue:
@@ -32,9 +34,23 @@ def make_queue(options: BackendOptions, place: Place) -> TaskQueue:
     return TaskQueue(driver, place, options.retry_strategy, tuple(options.middleware))
 
 
+def make_outbox(options: BackendOptions, place: Place) -> Outbox | None:
+    """Return what tasks are enqueued with in a transaction, if the options say so."""
+    if options.outbox is None:
+        return None
+    key = (options.outbox, *_key_of(options, place))
+    if key not in _OUTBOXES:
+        _OUTBOXES.setdefault(key, Outbox(make_queue(options, place), using=options.outbox))
+    return _OUTBOXES[key]
+
+
 def blocking_queue(options: BackendOptions, place: Place) -> BlockingTaskQueue:
     """Return a queue for any thread."""
-    key = (options.url, options.configuration_of(place.queue), tuple(map(id, options.middleware)))
+    key = _key_of(options, place)
     if key not in _QUEUES:
         _QUEUES.setdefault(key, BlockingTaskQueue(partial(make_queue, options, place)))
     return _QUEUES[key]
+
+
+def _key_of(options: BackendOptions, place: Place) -> _Key:
+    return options.url, options.configuration_of(place.queue), tuple(map(id, options.middleware))

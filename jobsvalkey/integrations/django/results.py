@@ -60,7 +60,9 @@ def read_result(job: StoredJob, *, backend: str, queue: str) -> AnyTaskResult:
     except (InvalidParameters, msgspec.DecodeError, ValueError) as error:
         raise LookupError(f"job {job.job_id} is not a task: {error}") from error
     try:
-        task = find_task(name).using(backend=backend, queue_name=queue, run_after=to_django(call.run_after))
+        task = find_task(name).using(
+            backend=backend, queue_name=queue, run_after=to_django(call.run_after), priority=job.priority
+        )
     except (InvalidTask, ImproperlyConfigured) as error:
         raise LookupError(f"{name} is not a task of backend {backend!r}: {error}") from error
     returned = None if job.result is None else msgspec.json.decode(job.result, type=TaskReturn)

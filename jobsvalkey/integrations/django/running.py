@@ -145,7 +145,12 @@ class _Run:
         self._history = history = _HISTORY.get()
         claim = claim_of(context)
         self.result = new_result(
-            task.using(backend=place.backend, queue_name=place.queue, run_after=to_django(call.run_after)),
+            task.using(
+                backend=place.backend,
+                queue_name=place.queue,
+                run_after=to_django(call.run_after),
+                priority=claim.priority,
+            ),
             context.job_id,
             call,
             status=TaskResultStatus.RUNNING,

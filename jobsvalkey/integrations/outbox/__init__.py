@@ -4,6 +4,6 @@ Needs SQLAlchemy 2: `pip install 'jobsvalkey[sqlalchemy]'`.
 """
 
 from jobsvalkey.integrations.outbox.outbox import Outbox
-from jobsvalkey.integrations.outbox.relay import OutboxRelay
+from jobsvalkey.integrations.relaying.relay import OutboxRelay
 
 __all__ = ["Outbox", "OutboxRelay"]

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from jobsvalkey.contract import JobID
-from jobsvalkey.integrations.outbox.entries import new_entry
-from jobsvalkey.integrations.outbox.relay import OutboxRelay
 from jobsvalkey.integrations.outbox.rows import Rows
+from jobsvalkey.integrations.relaying.entries import new_entry
+from jobsvalkey.integrations.relaying.relay import OutboxRelay
 from jobsvalkey.runtime import JobOptions, JobQueue
 
 _DEFAULT_OPTIONS = JobOptions()

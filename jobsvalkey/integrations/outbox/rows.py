@@ -8,7 +8,7 @@ from sqlalchemy import Delete, Table, delete, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from jobsvalkey.integrations.outbox.entries import Entry
+from jobsvalkey.integrations.relaying.entries import Entry
 
 
 class Rows:

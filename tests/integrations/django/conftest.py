@@ -17,7 +17,11 @@ QUEUES = ["default", "mail"]
 
 if not settings.configured:
     settings.configure(
-        INSTALLED_APPS=["jobsvalkey.integrations.django"],
+        INSTALLED_APPS=[
+            "jobsvalkey.integrations.django",
+            "jobsvalkey.integrations.django.outbox",
+            "tests.integrations.django.shop",
+        ],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         TASKS={"default": {"BACKEND": BACKEND, "QUEUES": QUEUES, "OPTIONS": {"url": "valkey://localhost:1"}}},
         USE_TZ=True,

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from django.tasks import TaskResultStatus
 
@@ -11,11 +12,15 @@ from jobsvalkey.integrations.django.queues import make_queue
 READY, RUNNING, FAILED, SUCCESSFUL = TaskResultStatus
 
 
-async def run(backend: JobsValkeyBackend, queue: str = "default") -> None:
+async def run(backend: JobsValkeyBackend, queue: str = "default", **options: Any) -> None:
     """Run whatever is due."""
     jobs = make_queue(backend.read_options, backend.place(queue))
     async with jobs.driver:
-        await jobs.processor(replace(backend.read_options.processor, burst=True)).run()
+        await jobs.processor(replace(backend.read_options.processor, burst=True, **options)).run()
+
+
+def run_one_by_one(backend: JobsValkeyBackend) -> None:
+    asyncio.run(run(backend, num_workers=1))
 
 
 def run_all(backend: JobsValkeyBackend) -> None:

@@ -81,5 +81,14 @@ async def ask_the_database_slowly() -> int:
     return await sync_to_async(_ask)()
 
 
+NOTED = list[Any]()
+
+
+@task(takes_context=True)
+def note(context: "TaskContext[Any, Any]", value: int) -> int:
+    NOTED.append(value)
+    return context.task_result.task.priority
+
+
 def no_task(a: int) -> int:
     raise AssertionError("it must not run")

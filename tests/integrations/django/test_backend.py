@@ -20,7 +20,7 @@ from jobsvalkey.integrations.django import JobsValkeyBackend
 from jobsvalkey.integrations.django.queues import blocking_queue, make_queue
 from tests.integrations.django import tasks
 from tests.integrations.django.conftest import Configure
-from tests.integrations.django.running import FAILED, READY, RUNNING, SUCCESSFUL, run, run_all
+from tests.integrations.django.running import FAILED, READY, RUNNING, SUCCESSFUL, run, run_all, run_one_by_one
 
 ANY = "tests.integrations.django.tasks"
 
@@ -149,6 +149,17 @@ def test_a_task_waits_for_its_time(backend: JobsValkeyBackend) -> None:
     assert tasks.add.get_result(past.id).status is SUCCESSFUL
     stored = tasks.add.get_result(later.id)
     assert (stored.status, stored.task.run_after) == (READY, moment)
+
+
+def test_tasks_of_a_higher_priority_run_first(backend: JobsValkeyBackend) -> None:
+    low, first, second, high = (tasks.note.using(priority=given).enqueue(given) for given in (-100, 0, 0, 100))
+    assert (tasks.note.get_result(high.id).task.priority, high.task.priority) == (100, 100)
+    tasks.NOTED.clear()
+    run_one_by_one(backend)
+    assert tasks.NOTED == [100, 0, 0, -100]
+    for result, priority in ((low, -100), (first, 0), (second, 0), (high, 100)):
+        result.refresh()
+        assert (result.status, result.task.priority, result.return_value) == (SUCCESSFUL, priority, priority)
 
 
 def test_times_are_naive_if_the_project_has_them_so(configure: Configure) -> None:
@@ -295,7 +306,7 @@ def test_a_cancelled_task_has_failed(backend: JobsValkeyBackend) -> None:
 
 def test_what_the_backend_does_not_do_is_refused(backend: JobsValkeyBackend) -> None:
     with pytest.raises(InvalidTask, match="priority"):
-        tasks.add.using(priority=1)
+        tasks.add.using(priority=101)
     with pytest.raises(InvalidTask, match="Queue 'other'"):
         tasks.add.using(queue_name="other")
     with pytest.raises(InvalidTask, match="aware"):

@@ -53,7 +53,7 @@ def test_django_finds_nothing_wrong(backend: JobsValkeyBackend) -> None:
     assert backend.check() == []
     call_command("check", fail_level="WARNING")
     assert (backend.supports_defer, backend.supports_async_task, backend.supports_get_result) == (True, True, True)
-    assert not backend.supports_priority
+    assert backend.supports_priority
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,9 @@ async def test_a_job_is_found_by_its_id(browser: Open, queue: Queue, queue_key: 
     job_id = await queue.push(TEXT, "x")
     async with browser() as http:
         for text in (f" {job_id} ", str(job_id).lower()):
-            found = await http.get(f"/queue/{queue_key}/jobs/failed", params={"id": text})
+            found = await http.get(f"/queue/{queue_key}/jobs/failed", params={"job": text})
             assert (found.status_code, found.headers["location"]) == (303, f"/queue/{queue_key}/job/{job_id}")
-        assert (await http.get(f"/queue/{queue_key}/jobs/failed", params={"id": "x"})).status_code == 404
+        assert (await http.get(f"/queue/{queue_key}/jobs/failed", params={"job": "x"})).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ async def test_a_job_shows_those_that_it_waits_for(browser: Open, queue: Queue, 
         ["│", "├─", "P0"],
         ["│", "└─", str(first[1]), "(removed)"],
         ["├─", "Q"],
-        ["│", "└─", "P0"],
+        ["│", "└─", "P0", "(as", "above)"],
     ]
     assert (tree.count("(as above)"), tree.count("(removed)"), tree.count("(gone)")) == (1, 1, 0)
     assert f'href="/queue/{queue_key}/job/{parents[0]}"' in page

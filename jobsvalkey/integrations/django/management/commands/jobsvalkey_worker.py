@@ -12,6 +12,7 @@ from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, task_backends
 from django.tasks.exceptions import InvalidTaskBackend
 
 from jobsvalkey.integrations.django.backend import JobsValkeyBackend
+from jobsvalkey.integrations.django.outbox import Outbox
 from jobsvalkey.integrations.django.queues import make_queue
 from jobsvalkey.runtime import MultiQueueProcessor, ProcessorOptions
 from jobsvalkey.runtime.signals import stop_signals
@@ -59,7 +60,20 @@ class Command(BaseCommand):
             stack.enter_context(stop_signals(processor.stop))
             listed = ", ".join(map(repr, queues))
             self.stdout.write(f"runs tasks of {listed} of {opened[0].driver.address}, {options.num_workers} at a time")
-            await processor.run()
+            aliases = [] if backend.read_options.outbox is None else [backend.read_options.outbox]
+            relays = [Outbox(queue, using=alias).relay() for alias in aliases for queue in opened]
+            if options.burst:
+                for relay in relays:
+                    while await relay.run_once():
+                        pass
+                relays = []
+            beside = [asyncio.create_task(relay.run()) for relay in relays]
+            try:
+                await processor.run()
+            finally:
+                for relay in relays:
+                    relay.stop()
+                await asyncio.gather(*beside)
 
 
 def _find_backend(alias: str) -> JobsValkeyBackend:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from jobsvalkey.contract import JobsError, NotDurable, QueueDriver, StoreUnavailable
 from jobsvalkey.contract.option_types import check_option
-from jobsvalkey.integrations.outbox.entries import Entry, job_of
+from jobsvalkey.integrations.relaying.entries import Entry, job_of
 from jobsvalkey.runtime.producer import check_refusal
 
 _LOGGER = logging.getLogger("jobsvalkey.outbox")

@@ -1,0 +1,1 @@
+"""What all outboxes share, whatever their database: jobs as they wait in it, and what pushes them."""

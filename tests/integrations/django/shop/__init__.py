@@ -1,0 +1,1 @@
+"""An app with orders, for the tests of the outbox."""
