@@ -15,7 +15,7 @@ from valkey.asyncio import Valkey
 
 from jobsvalkey import JobQueue, ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.integrations.django.outbox import Outbox
-from tests.integrations.killing import run_and_kill, wait_to_be_killed
+from tests.support.killing import run_and_kill, wait_to_be_killed
 
 
 @dataclass(frozen=True)
