@@ -1,4 +1,4 @@
-"""What a page says after an action: made of numbers, so that a link of somebody else cannot say what it likes."""
+"""The notice on a page after an action: made of numbers, so that a link of somebody else cannot say what it likes."""
 
 from urllib.parse import urlencode
 

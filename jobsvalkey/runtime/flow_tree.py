@@ -1,4 +1,4 @@
-"""What a job waits, or has waited, for, and what that waited for: a tree, for whoever looks at a flow."""
+"""A job, the jobs that it waits or has waited for, and theirs: a tree, for whoever looks at a flow."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ class TreeLine:
 
     job_id: JobID
     branch: str
-    """What stands before it: `│  └─ `."""
+    """The signs before it: `│  └─ `."""
     record: JobRecord | None
     """The job; `None` if it is not there any more, or was not looked at."""
     ended: JobStatus | None

@@ -1,1 +1,1 @@
-"""What all outboxes share, whatever their database: jobs as they wait in it, and what pushes them."""
+"""The parts that all outboxes share, whatever their database: jobs as they wait in it, and the relay."""
