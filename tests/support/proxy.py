@@ -63,7 +63,7 @@ def script(*digests: str) -> Matches:
 class Fault:
     """Something that the proxy is to do to the `nth` command that matches, and to `times` - 1 further ones."""
 
-    action: Literal["swallow", "drop", "delay", "hold", "refuse"]
+    action: Literal["swallow", "shorten", "drop", "delay", "hold", "refuse"]
     matches: Matches
     nth: int = 1
     times: int = 1
@@ -178,6 +178,10 @@ class Proxy:
     ) -> Fault:
         """The server carries the command out, and the client never gets the reply."""
         return self._add(Fault("swallow", matches, nth, times, after))
+
+    def shorten_reply(self, matches: Matches = any_command, *, nth: int = 1, times: int = 1) -> Fault:
+        """The server carries the command out, and the client gets half of the reply before the connection is cut."""
+        return self._add(Fault("shorten", matches, nth, times))
 
     def drop_request(
         self, matches: Matches = any_command, *, nth: int = 1, times: int = 1, after: After = "cut"
@@ -297,7 +301,7 @@ class Proxy:
             await self._running.wait()
             taker = refused = None
             for fault in [fault for fault in self.faults if fault.takes(command)]:
-                if fault.action == "swallow":
+                if fault.action in {"swallow", "shorten"}:
                     taker = fault
                     continue
                 fault.done(command)
@@ -335,6 +339,8 @@ class Proxy:
                 if taker is not None and taker.action == "hold":
                     taker.answered.set()
                 elif taker is not None:
+                    if taker.action == "shorten":
+                        connection.client.write(raw[: len(raw) // 2])  # has left before the cut: nothing else waits
                     connection.lose(taker.after)
                     taker.done(command)
             if not connection.hangs:

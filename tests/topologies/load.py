@@ -10,19 +10,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Literal, TypeAlias
 
-from valkey.exceptions import ValkeyError
-
 from jobsvalkey import Durability, JobContext, JobID, JobQueue, JobsError, JobStatus, ValkeyJobQueue
 from tests.support.processors import run_in_background
 from tests.support.servers import Cluster
-from tests.support.servers.group import ask
+from tests.support.servers.failing_over import fail_over
 from tests.support.waiting import until
 from tests.support.work import Work
 from tests.topologies.drivers import Servers, driver_of, worker_options
 
 PRODUCERS = 40
-CUT = 0.5
-"""Seconds for which the replicas get nothing before their primary is killed: else it loses nothing worth the name."""
 ON_A_REPLICA = Durability(replicas=1, timeout=timedelta(seconds=1))
 Event: TypeAlias = Literal["failover", "resharding"]
 
@@ -135,27 +131,8 @@ async def run(servers: Servers, queue_key: str, event: Event, seed: int, *, dura
 
 
 async def _fail_over(servers: Servers, queue_key: str) -> float:
-    """Cut the replicas off, kill the primary, and wait for the promotion; when it was."""
-    victim = servers.primary_of(queue_key)
-    replicas = servers.replicas_of(victim)
-    for replica in replicas:
-        ask(replica, "CONFIG", "SET", "masterauth", "wrong")
-    ask(victim, "CLIENT", "KILL", "TYPE", "replica")
-    await asyncio.sleep(CUT)
-    await asyncio.to_thread(victim.kill)
-    for replica in replicas:
-        ask(replica, "CONFIG", "SET", "masterauth", "")
-
-    def has_promoted() -> bool:
-        try:
-            return any(ask(replica, "ROLE")[0] == b"master" for replica in replicas)
-        except (ValkeyError, OSError):
-            return False  # Sentinels end a server's connections when they give it another role
-
-    async def is_promoted() -> bool:
-        return await asyncio.to_thread(has_promoted)
-
-    await until(is_promoted, within=60)
+    """Fail over; when the promotion was."""
+    victim = await fail_over(servers, queue_key)
     promoted = time.monotonic()
     if isinstance(servers, Cluster):
         # As whatever watches over processes does; without a replica, no demand for one is met.
