@@ -1,8 +1,4 @@
-"""The scripts: one file an operation, put together with the libraries that it uses, called by the digest of the text.
-
-A line `-- uses: NAME …` of a script, or of a library, is replaced by the libraries of these names, with what they use,
-but for those that stand before it. Inside of a block it is for that block alone: what a frequent case does not need
-costs it nothing.
+"""The scripts: one file an operation, linked with what it uses of the libraries, called by the digest of the text.
 
 The header names the words that a script is called with; each becomes a local of the script's. They come in this order:
 those that every script gets (`CONTEXT`), those that its libraries ask for (`-- args: WORD …`), its own (the same), and
@@ -21,10 +17,11 @@ from importlib.resources.abc import Traversable
 from itertools import takewhile
 from typing import Final
 
+from jobsvalkey.valkey.linking import Libraries
+
 CONTEXT: Final = ("clock", "retention", "window")
 """The words that every script is called with first: the time, if a clock is injected, and the queue's settings."""
 
-_USES = re.compile(r"^( *)-- uses: (.*)\n", re.M)
 _ARGS = re.compile(r"^-- args: (.*)\n", re.M)
 _EACH = re.compile(r"^-- each (\w+): (.*)\n", re.M)
 _COMMANDS = re.compile(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\(batch, )'(\w+)'")
@@ -59,13 +56,19 @@ class Script:
         return self._whole[2]
 
     @property
+    def sources(self) -> list[str]:
+        """Its own source, after those of the libraries that it uses."""
+        source = _SCRIPTS[self.name]
+        return [*(_LIBRARIES.sources[library] for library in _LIBRARIES.used_by(source)), source]
+
+    @property
     def commands(self) -> frozenset[str]:
         """The commands that it may call, in lower case."""
         return _commands_of(self.text)
 
     @cached_property
     def _whole(self) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
-        return _put_together(self.name)
+        return _put_together(self.sources)
 
 
 @cache  # each new connection asks
@@ -80,27 +83,7 @@ def _read(folder: Traversable) -> dict[str, str]:
 
 # All at once, for an installation may be replaced while it runs: no script may be of another version than this code.
 _SCRIPTS: Final = _read(files("jobsvalkey.valkey") / "scripts")
-_LIBRARIES: Final = _read(files("jobsvalkey.valkey") / "scripts" / "lib")
-
-
-def _with_libraries(text: str, present: set[str], parameters: list[str]) -> str:
-    """The text with its libraries; notes in `present` which are there, and in `parameters` the words they ask for."""
-
-    def put_in(match: re.Match[str]) -> str:
-        indentation, names = match.groups()
-        there = present if not indentation else set(present)
-        return "".join(_library(name, there, parameters) for name in names.split() if name not in there)
-
-    return _USES.sub(put_in, text)
-
-
-def _library(name: str, present: set[str], parameters: list[str]) -> str:
-    present.add(name)
-    source = _LIBRARIES[name]
-    text = _with_libraries(source, present, parameters)
-    for asked in _ARGS.findall(source):
-        parameters += asked.split()
-    return text
+_LIBRARIES: Final = Libraries(_read(files("jobsvalkey.valkey") / "scripts" / "lib"))
 
 
 def _each(script: str) -> tuple[str, dict[str, tuple[str, ...]]]:
@@ -137,13 +120,11 @@ def _words(base: str, numbers: Iterable[int]) -> str:
     return ", ".join(f"ARGV[{base} + {number}]" for number in numbers)
 
 
-def _put_together(name: str) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+def _put_together(sources: list[str]) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
     """The text of a script, the words after `CONTEXT`, and those of what there is any number of."""
-    source = _SCRIPTS[name]
-    parameters: list[str] = []
-    body = _with_libraries(source, set(), parameters)
-    for asked in _ARGS.findall(source):
-        parameters += asked.split()
+    source = sources[-1]
+    parameters = [word for text in sources for asked in _ARGS.findall(text) for word in asked.split()]
+    body = _LIBRARIES.link(source)
     name_of_each, each = _each(source)
 
     def words(match: re.Match[str]) -> str:

@@ -366,8 +366,8 @@ script_mutant(
     "ScriptExchangeShowsNoAborts",
     "`exchange.lua`: an exchange does not say that a claim is to end.",
     "test_abort_its_worker_is_told_until_the_claim_ends",
-    "local aborts = listed and aborts_of(worker, listed) or nil",
-    "local aborts",
+    "aborts = aborts_of(worker, listed)",
+    "aborts = nil",
     chapter=__name__,
 )
 script_mutant(

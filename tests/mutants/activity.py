@@ -127,8 +127,8 @@ script_mutant(
     "ScriptForgetsOverdue",
     "`exchange.lua`: jobs that have expired are not counted.",
     "test_activity_of_jobs_that_expire",
-    "if has_expiry() then settled.overdue = end_overdue() end",
-    "if has_expiry() then end_overdue() end",
+    "overdue = end_overdue()",
+    "end_overdue()",
     chapter=__name__,
 )
 script_mutant(

@@ -300,7 +300,7 @@ for _name, _bug, _killer, _line, _replaced in (
         "ScriptReportsWithoutLetter",
         "`exchange.lua`: a queue whose first jobs with fields are those that report does not know that it has some.",
         "test_saved_state_comes_back",
-        "if #noted > 0 then begin_to_use(REPORTS) end",
+        "begin_to_use(REPORTS)",
         "",
     ),
     (
@@ -342,7 +342,7 @@ for _name, _bug, _killer, _line, _replaced in (
         "ScriptStatesWeighNothing",
         "`exchange.lua`: states are not counted for the size of an answer.",
         "test_saved_states_count_for_the_size_of_an_answer",
-        "#(request or '') + (held and state_size(held) or 0)",
+        "#(request or '') + size",
         "#(request or '')",
     ),
 ):

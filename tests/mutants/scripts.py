@@ -1,6 +1,7 @@
 """Bugs of the Valkey driver's scripts: one line of one of them is replaced, on a real server."""
 
 import hashlib
+import re
 from typing import Any, ClassVar
 
 from jobsvalkey.valkey import scripting
@@ -23,7 +24,7 @@ class ScriptHarness(ValkeyHarness):
         self._before = [(script, script.text, script.digest) for script in scripts_with(self.line, self.only)]
         assert self._before, f"no script has the line {self.line!r}"
         for script, text, _ in self._before:
-            text = text.replace(self.line, self.replaced)
+            text = pattern(self.line).sub(lambda _: self.replaced, text)
             _set(script, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
     async def stop(self) -> None:
@@ -37,7 +38,12 @@ def scripts_with(line: str, only: str | None = None) -> list[Script]:
     """The scripts that have a line, or the one of them that is named."""
     named = {name: each for name, each in vars(scripting).items() if isinstance(each, Script)}
     scripts = list(named.values()) if only is None else [named[only]]
-    return [script for script in scripts if line in script.text]
+    return [script for script in scripts if pattern(line).search(script.text)]
+
+
+def pattern(line: str) -> re.Pattern[str]:
+    """What finds a line, or several: these are further to the right in a script that uses them in an inner block."""
+    return re.compile(re.escape(line).replace("\\\n", "\n *"))
 
 
 def _set(script: Script, text: str, digest: str) -> None:

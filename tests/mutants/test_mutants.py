@@ -10,7 +10,7 @@ from jobsvalkey_conformance.machine.area import run_machine
 from tests.mutants.catalogue import PAGE, page_with, tables
 from tests.mutants.conftest import KILLED, Jury
 from tests.mutants.mutant import MUTANTS, Mutant, Search
-from tests.mutants.scripts import ScriptHarness, scripts_with
+from tests.mutants.scripts import ScriptHarness, pattern, scripts_with
 from tests.support.harnesses import MemoryHarness
 
 LATER = {Search.HISTORIES: pytest.mark.slow, Search.MACHINE: pytest.mark.night}
@@ -83,7 +83,7 @@ def test_each_line_that_is_replaced_is_there_once() -> None:
     for mutant in MUTANTS.values():
         if issubclass(mutant.harness_type, ScriptHarness):
             counts = [
-                script.text.count(mutant.harness_type.line)
+                sum(len(pattern(mutant.harness_type.line).findall(source)) for source in script.sources)
                 for script in scripts_with(mutant.harness_type.line, mutant.harness_type.only)
             ]
             assert counts, mutant.name

@@ -1,6 +1,6 @@
 -- Note what is reported of a worker's claims, settle some, end jobs that have expired, and claim jobs that are due, in one
 -- step.
--- uses: layout types claims pending envelopes swift aborting fieldtypes runs holds
+-- uses: layout types claims pending
 -- args: worker sequence limit max_bytes call is_repeat
 -- `limit` is how many to claim at most, `max_bytes` how many bytes their requests and states have together at most, but
 -- for a single one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
@@ -33,12 +33,12 @@ end
 
 local claims, exceptions, dropped = {}, {}, {}
 
--- Add a claim to the reply.
-local function tell(id, token, request, score, extras, stored, recoveries, reset, error)
+-- Add a claim to the reply; `held` are the fields of a fielded job, and the rest is what its envelope says, if it has one.
+local function tell(id, token, request, score, held, stored, recoveries, reset, error)
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
-  if stored or recoveries or reset or error or extras then
-    local exception = { at / 4, stored or '', recoveries or '0', reset or '', error or false, unpack(extras or {}) }
+  if stored or recoveries or reset or error or held then
+    local exception = { at / 4, stored or '', recoveries or '0', reset or '', error or false, unpack(held or {}) }
     exceptions[#exceptions + 1] = exception
   end
 end
@@ -50,17 +50,16 @@ local function until_next()
   return next_time and whole(math.max(math.min(next_time, expiry or next_time) - now, 0)) or false
 end
 local function answer(outcomes, next_due)
-  local aborts = listed and aborts_of(worker, listed) or nil
+  local aborts
+  if listed then
+    -- uses: aborting
+    aborts = aborts_of(worker, listed)
+  end
   return { outcomes, next_due, claims, exceptions, dropped, aborts }
 end
 
--- The fields of a job that is claimed.
-local held_of = fields_held
-if has_flows() then
-  held_of = function(id) return holds().with_inputs(fields_held(id)) end
-end
-
 if last and tonumber(sequence) == tonumber(last) then
+  -- uses: claims envelopes told types
   local prefix, numbers, by_number = sequence .. '.', {}, {}
   local ids, held = claims_held(worker)
   for n, id in ipairs(ids) do
@@ -78,7 +77,7 @@ if last and tonumber(sequence) == tonumber(last) then
     -- A job whose envelope is not ours has no request that could be trusted.
     if is_broken(envelope_of(id), 'hash') then request = false end
     local stored, recoveries, reset, error = envelope(id, 'processing')
-    tell(id, token, request, score, fielded and held_of(id), stored, recoveries, reset, error)
+    tell(id, token, request, score, fielded and (told_of(id)), stored, recoveries, reset, error)
   end
   return answer(recorded, until_next())
 end
@@ -101,13 +100,17 @@ end
 local is_claiming = tonumber(limit) > 0 and expires > now and not is_paused
 local wrong = has_wrong_type('zset', PENDING) or is_claiming and (has_wrong_type('hash', CLAIMED)
   or has_wrong_type('zset', WORKERS) or has_wrong_type('set', claims_of(worker)))
-  or fielded_wrong_type(#reports > 0)
+if has_fielded() or #reports > 0 then
+  -- uses: fieldtypes
+  wrong = wrong or fielded_wrong_type(#reports > 0)
+end
 if wrong then return wrong end
 count_hints()
 
 -- Read: which reports are of claims that are held, and which of their jobs become fielded by them.
 local reported, noted, made_fielded = {}, {}, {}
 if #reports > 0 then
+  -- uses: claims envelopes fielded
   local reported_ids = {}
   for n, report in ipairs(reports) do reported_ids[n] = report.id end
   local held = gather('HMGET', CLAIMED, reported_ids)
@@ -125,9 +128,9 @@ if #reports > 0 then
   end
 end
 
-local outcomes, settled = {}, {}
+local outcomes, settled, overdue = {}, {}, 0
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
-  -- uses: expiring
+  -- uses: claims pending ending runs
   -- Read: what each settlement will do.
   local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
   for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
@@ -161,14 +164,17 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
 
   -- Write. A full server refuses a script whose first write adds.
   if #settled > 0 or #noted > 0 then redis.call('HDEL', record_key, '') end
-  if #noted > 0 then begin_to_use(REPORTS) end
-  for _, report in ipairs(noted) do
-    local id, at, values = report.id, report.at, {}
-    -- words: report
-    if given:find('progress', 1, true) then values[1], values[2] = 'progress', progress end
-    if given:find('state', 1, true) then values[#values + 1], values[#values + 2] = 'state', state end
-    redis.call('HSET', fields_of(id), unpack(values))
-    if made_fielded[id] then redis.call('HSET', CLAIMED, id, with_note(made_fielded[id], 'fielded')) end
+  if #noted > 0 then
+    -- uses: layout claims fielded
+    begin_to_use(REPORTS)
+    for _, report in ipairs(noted) do
+      local id, at, values = report.id, report.at, {}
+      -- words: report
+      if given:find('progress', 1, true) then values[1], values[2] = 'progress', progress end
+      if given:find('state', 1, true) then values[#values + 1], values[#values + 2] = 'state', state end
+      redis.call('HSET', fields_of(id), unpack(values))
+      if made_fielded[id] then redis.call('HSET', CLAIMED, id, with_note(made_fielded[id], 'fielded')) end
+    end
   end
   local entries, others, gone, completed, failed, cancelled = {}, {}, {}, 0, 0, 0
   local function go_back(id, due)
@@ -223,12 +229,19 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   if failed > 0 then trim('failed', 2 * failed + 100) end
   if cancelled > 0 then trim('cancelled', 2 * cancelled + 100) end
   if listed then
+    -- uses: aborting
     local _, left = aborts_of(worker, listed)
     listed = #left > 0 and table.concat(left, ' ')
     if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
   end
-  if has_expiry() then settled.overdue = end_overdue() end
-  trim_kept(100)
+  if has_expiry() then
+    -- uses: expiring
+    overdue = end_overdue()
+  end
+  if has_fielded() then
+    -- uses: ending
+    trim_kept(100)
+  end
 end
 
 -- Claim: as many of the due jobs as fit.
@@ -237,12 +250,13 @@ if is_claiming then
   local function due_of(list, more)
     return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit + (more or 0))
   end
-  local due, kinds, fielded_taken, serve = due_of(PENDING), {}, {}, nil
+  local due, kinds, fielded_taken, told, serve = due_of(PENDING), {}, {}, nil, nil
   if has_fielded() then
-    -- uses: merging
+    -- uses: merging told
     while bring_home(due) do due = due_of(PENDING) end
     local has_more_overdue = (first_expiry() or now + 1) <= now
     due, kinds = merged(due, has_more_overdue and unexpired(due_of(FIELDED, LOOKS)) or due_of(FIELDED))
+    told = told_of
     if has_lines() then
       -- uses: turning
       due, kinds, serve = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
@@ -255,40 +269,52 @@ if is_claiming then
     local before, found = taken, redis.call('MGET', unpack(keys, taken + 1, math.min(taken + CHUNK, #keys)))
     for n = 1, math.min(CHUNK, #keys - before) do
       local id, request = due[2 * taken + 1], found[n]
-      if not id:find(ID) or not request and has_ended_in_swift(id) then
-        dropped[#dropped + 1] = id
-      else
-        local held = kinds[id] and held_of(id)
-        bytes = bytes + #(request or '') + (held and state_size(held) or 0)
+      local is_job = id:find(ID)
+      if is_job and not request then
+        -- uses: swift
+        is_job = not has_ended_in_swift(id)
+      end
+      if is_job then
+        local held, size = nil, 0
+        if kinds[id] then held, size = told(id) end
+        bytes = bytes + #(request or '') + size
         is_full = claimed > 0 and bytes > budget
         if is_full then break end
         claimed = claimed + 1
         ids[claimed], scores[claimed], requests[claimed], extras[claimed] = id, due[2 * taken + 2], request, held
         envelopes[claimed] = keys[taken + 1] .. '.metadata'
+      else
+        dropped[#dropped + 1] = id
       end
       taken = taken + 1
       if kinds[id] then fielded_taken[#fielded_taken + 1] = id end
     end
   end
-  local made, made_at, has_envelopes = {}, ' ' .. whole(now) .. ' ', count_existing(envelopes) > 0
-  for n, id in ipairs(ids) do
-    local token, score, request, remember = sequence .. '.' .. n - 1, scores[n], requests[n], nil
-    if has_envelopes then
-      local stored, recoveries, reset, error, remember_field, void = envelope(id, 'pending', score)
+  local remembered = {}
+  if count_existing(envelopes) > 0 then
+    -- uses: envelopes types
+    for n, id in ipairs(ids) do
+      local stored, recoveries, reset, error, remember, void = envelope(id, 'pending', scores[n])
       if void[1] then unmark(id, unpack(void)) end
       -- A job whose envelope is not ours has no request that could be trusted.
-      if is_broken(envelopes[n], 'hash') then request = false end
-      remember = remember_field
-      tell(id, token, request, score, extras[n], stored, recoveries, reset, error)
-    else
-      tell(id, token, request, score, extras[n])
+      local request = not is_broken(envelopes[n], 'hash') and requests[n]
+      remembered[n] = remember
+      tell(id, sequence .. '.' .. n - 1, request, scores[n], extras[n], stored, recoveries, reset, error)
     end
+  else
+    for n, id in ipairs(ids) do tell(id, sequence .. '.' .. n - 1, requests[n], scores[n], extras[n]) end
+  end
+  local made, made_at = {}, ' ' .. whole(now) .. ' '
+  for n, id in ipairs(ids) do
     made[2 * n - 1] = id
-    made[2 * n] = token .. made_at .. score .. ' ' .. notes_of(remember, kinds[id]) .. ' ' .. worker
+    made[2 * n] = claims[4 * n - 2] .. made_at .. scores[n] .. ' ' .. notes_of(remembered[n], kinds[id]) .. ' ' .. worker
   end
   if taken > 0 then redis.call('HDEL', record_key, '') end -- a removal first, for a full server
-  for n, id in ipairs(ids) do
-    if extras[n] then free_at_start(id, extras[n]) end
+  if has_fielded() then
+    -- uses: names
+    for n, id in ipairs(ids) do
+      if extras[n] then free_at_start(id, extras[n]) end
+    end
   end
   -- Recovery has dropped a worker whose lock had run out; if the server's clock has stepped back since, it has not.
   if claimed > 0 then redis.call('ZADD', WORKERS, whole(expires), worker) end
@@ -300,10 +326,9 @@ if is_claiming then
   if serve and taken > 0 then serve(taken) end
   if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
 end
--- A function has room for locals of its own.
-local function count()
+if features:find('a', 1, true) then
   -- uses: activity
-  local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = settled.overdue or 0 }, 0, {}
+  local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = overdue }, 0, {}
   local names = { ok = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
   for n, outcome in ipairs(outcomes) do
     local name = outcome == SETTLED and names[kinds[n]]
@@ -317,7 +342,6 @@ local function count()
     count_activity({ claimed, done.finish, done.fail, done.retry, done.cancel, waited })
   end
 end
-if features:find('a', 1, true) then count() end
 local next_due = until_next()
 if next_due == '0' and claimed > 0 then wake() end
 

@@ -10,9 +10,9 @@ local features = '' -- the letters of this queue, from when `refused` has looked
 local function refused(layout)
   if not layout or layout == VERSION then return nil end
   local version, letters = layout:match('^(%d+)(%a*)$')
-  local is_known = version == VERSION
-  for letter in (letters or ''):gmatch('.') do is_known = is_known and FEATURES:find(letter, 1, true) end
-  if not is_known then return fault('LAYOUT', layout) end
+  local is_ours = version == VERSION
+  for letter in (letters or ''):gmatch('.') do is_ours = is_ours and FEATURES:find(letter, 1, true) end
+  if not is_ours then return fault('LAYOUT', layout) end
   features = letters
 end
 
