@@ -42,7 +42,7 @@ def scripts_with(line: str, only: str | None = None) -> list[Script]:
 
 
 def pattern(line: str) -> re.Pattern[str]:
-    """What finds a line, or several: these are further to the right in a script that uses them in an inner block."""
+    """Find a line, or several: these are further to the right in a script that uses them in an inner block."""
     return re.compile(re.escape(line).replace("\\\n", "\n *"))
 
 
