@@ -43,7 +43,7 @@ class _Text:
 
     @cached_property
     def _end(self) -> int:
-        """Where the block of that line ends."""
+        """Find the end of the block of that line."""
         if not self._line:
             return len(self.text)
         end = self.indentation and re.compile(rf"^(?!{self.indentation}|\n)", re.M).search(self.text, self._line.end())
@@ -55,12 +55,12 @@ class _Text:
 
     @cached_property
     def block(self) -> "_Text":
-        """What follows the line in its block."""
+        """Return what follows the line in its block."""
         return _Text(self.text[self._line.end() : self._end] if self._line else "")
 
     @cached_property
     def rest(self) -> "_Text":
-        """What follows the block."""
+        """Return what follows the block."""
         return _Text(self.text[self._end :])
 
     @cached_property
@@ -158,7 +158,7 @@ class _Linker:
         return frozenset(each for each in needed if each.library in used and each not in self._variables)
 
     def _needed(self, block: _Text) -> frozenset[_Definition]:
-        """What a block refers to, and what that uses, but for what inner blocks put in themselves."""
+        """Find what a block refers to, and what that uses, but for what inner blocks put in themselves."""
         found = set[_Definition]()
         asked = [block]
         while asked:
