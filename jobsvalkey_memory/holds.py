@@ -29,7 +29,7 @@ from jobsvalkey_memory.store import QueueState
 
 
 @dataclass(slots=True)
-class _Plan:
+class PushPlan:
     """The jobs of a push that were looked at, and what it is going to do with them."""
 
     new: dict[JobID, NewJob] = field(default_factory=dict[JobID, NewJob])
@@ -59,7 +59,7 @@ class Holds:
         """The refusal of a push, if it is refused; and its jobs, with what holds them as it stands, each once."""
         if not any(item.after or item.batch for item in items):
             return [], items
-        plan, held = _Plan(), list[NewJob]()
+        plan, held = PushPlan(), list[NewJob]()
         for item in items:
             after = tuple(dict.fromkeys(plan.standing.get(parent, parent) for parent in item.after))
             batch = item.batch and plan.standing.get(item.batch, item.batch)
@@ -86,7 +86,7 @@ class Holds:
                 plan.names[item.unique.key] = item.job_id
         return [], held
 
-    def _parent_problem(self, parent: JobID, plan: _Plan, now: datetime) -> HoldProblem | None:
+    def _parent_problem(self, parent: JobID, plan: PushPlan, now: datetime) -> HoldProblem | None:
         if parent not in plan.new:
             job, policy = self._find_job(parent, now), self.configuration.retention_policy
             if job is None:
@@ -98,7 +98,7 @@ class Holds:
         plan.waiting[parent] = plan.waiting.get(parent, len(self.state.children.get(parent, ()))) + 1
         return "crowded" if plan.waiting[parent] > MOST_CHILDREN else None
 
-    def _batch_problem(self, callback: JobID, plan: _Plan, now: datetime) -> HoldProblem | None:
+    def _batch_problem(self, callback: JobID, plan: PushPlan, now: datetime) -> HoldProblem | None:
         if callback in plan.new:
             return None if plan.new[callback].batch == callback else "no_batch"
         job = self._find_job(callback, now)

@@ -50,6 +50,7 @@ CHAPTERS = (
         "expiry",
         "lanes",
         "flows",
+        "batches",
         "reports",
         "activity",
         "capabilities",

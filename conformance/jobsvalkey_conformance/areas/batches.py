@@ -17,7 +17,7 @@ from jobsvalkey.contract import (
     Unique,
     new_job_id,
 )
-from jobsvalkey_conformance.areas.flows import CANCELLED, LONG, PENDING, WAITING, claim_of, finish
+from jobsvalkey_conformance.areas.flows import CANCELLED, COMPLETED, LONG, PENDING, WAITING, claim_of, finish
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
@@ -125,7 +125,11 @@ class BatchTests(Suite):
         assert await driver.status(batch) is PENDING
         assert await driver.rerun(job.job_id)
         assert await driver.status(batch) is PENDING
-        await worker.finish(*[claim for claim in await worker.claim(9) if claim.job_id == job.job_id])
+        await worker.finish(*await worker.claim(9))
+        assert await driver.rerun(job.job_id)
+        await worker.finish(await worker.claim_one())
+        assert await worker.claim() == []
+        assert await driver.status(batch) is COMPLETED
         assert await members_of(driver, batch) == BatchCounts(completed=2)
 
     @conformance_test(Capability.FLOWS, Capability.INSPECTION)

@@ -14,6 +14,7 @@ from jobsvalkey_conformance.context import SuiteContext, open_context
 from jobsvalkey_conformance.harness import DriverHarness, Hook
 from jobsvalkey_conformance.history.checks import violations
 from jobsvalkey_conformance.history.clients import Shared, clients, drain
+from jobsvalkey_conformance.history.flows import Flows
 from jobsvalkey_conformance.history.record import History, Recorder
 from jobsvalkey_conformance.marks import not_run
 from jobsvalkey_conformance.settings import CALLS, HISTORIES, SEED
@@ -34,9 +35,11 @@ async def record_history(kit: SuiteContext, seed: int, calls: int) -> History:
     drivers = [await kit.driver(retention_policy=policy) for _ in range(DRIVERS)]
     recorder = Recorder(History(drivers[0].configuration), kit.clock, random)
     shared = Shared(recorder, frozenset(drivers[0].capabilities), calls)
-    shared.has_names = Capability.UNIQUE in shared.capabilities and seed % 3 == 0
-    # Jobs of one name are looked at alone, where the turns of their lanes would be others.
-    shared.has_lanes = Capability.LANES in shared.capabilities and seed % 3 == 1
+    # Jobs that are tied are looked at alone, where the turns of their lanes would be others.
+    shared.has_names = Capability.UNIQUE in shared.capabilities and seed % 5 == 0
+    shared.has_lanes = Capability.LANES in shared.capabilities and seed % 5 == 1
+    if Capability.FLOWS in shared.capabilities and seed % 5 in (2, 4):
+        shared.flows = Flows(shared.capabilities)
     async with asyncio.TaskGroup() as group:
         group.create_task(_faults(kit, shared, random))
         for client in clients(shared, drivers, seed):

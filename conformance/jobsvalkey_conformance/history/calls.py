@@ -2,7 +2,7 @@
 
 A step that touches several jobs is, to the history of one of them, the same step with the others left out. Each
 call says what is left of it, and of its answer, for one job, or for those that are tied to each other by a unique
-name; and whether an answer is the one that the twin gives.
+name or a flow; and whether an answer is the one that the twin gives.
 """
 
 from abc import abstractmethod
@@ -322,6 +322,17 @@ class Abort(_OfOneJob[AbortOutcome]):
     async def on(self, driver: AnyDriver) -> AbortOutcome:
         """Ask it."""
         return await driver.abort(self.job_id, operation=self.operation)
+
+
+@dataclass(frozen=True)
+class CloseBatch(_OfOneJob[bool]):
+    """`close_batch`."""
+
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> bool:
+        """Ask it."""
+        return await driver.close_batch(self.job_id, operation=self.operation)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ from jobsvalkey_conformance.history.linearizability import (
     shortest_explanation,
 )
 from jobsvalkey_conformance.history.parts import HistoryParts, Part
-from jobsvalkey_conformance.history.record import Event, History
+from jobsvalkey_conformance.history.record import DRAIN, Event, History
 from jobsvalkey_conformance.history.twin import TwinTransition
 
 Check = Callable[[History], Iterator[str]]
@@ -95,9 +95,18 @@ def lost_or_unexpected(history: History) -> Iterator[str]:
     for event, push in history.answered(Push):
         for item, pushed_now in zip(push.items, event.answer, strict=True):
             expires = any(one.expires is not None for _, one in pushed[item.job_id])
-            may_go = cleaned or expires or item.job_id in claimed | taken_out
+            doomed = any(one.after for _, one in pushed[item.job_id])
+            may_go = cleaned or expires or doomed or item.job_id in claimed | taken_out
             if pushed_now.outcome is StoreOutcome.STORED and not may_go:
                 yield f"job {item.job_id} is lost: it was acknowledged, and never claimed: {event}"
+
+
+def left_over(history: History) -> Iterator[str]:
+    """When all that may run has run, nothing waits: what is still there has ended."""
+    last = {get.job_id: (event, event.answer) for event, get in history.answered(Get) if event.client == DRAIN}
+    for event, job in last.values():
+        if job is not None and job.status not in FINISHED:
+            yield f"job {job.job_id} is {job.status} for ever: {event}"
 
 
 def settled_twice(history: History) -> Iterator[str]:
@@ -272,7 +281,9 @@ def torn_batches(history: History) -> Iterator[str]:
     repeated = {push for _, push in history.answered(Push)}
     for event, push in history.of(Push):
         own = {
-            item.job_id for item in push.items if ids[item.job_id] == 1 and item.expires is None and item.unique is None
+            item.job_id
+            for item in push.items
+            if ids[item.job_id] == 1 and item.expires is None and item.unique is None and not item.after
         }
         if event.answered is None and push not in repeated and own & evidence and own - evidence:
             yield f"a push was done in part, without {sorted(own - evidence)}: {event}"
@@ -339,6 +350,7 @@ def _seen(history: History) -> set[JobID]:
 CHECKS: tuple[Check, ...] = (
     used_twice,
     lost_or_unexpected,
+    left_over,
     settled_twice,
     out_of_order,
     overtaken,

@@ -19,10 +19,12 @@ from jobsvalkey.contract import (
     JobStatus,
     NewJob,
     Operation,
+    Pushed,
     Release,
     Report,
     Retry,
     Settlement,
+    StoreOutcome,
     Unique,
 )
 from jobsvalkey_conformance.changes import CHANGES, ChangeName
@@ -33,6 +35,7 @@ from jobsvalkey_conformance.history.calls import (
     Call,
     Change,
     Clean,
+    CloseBatch,
     CloseWorker,
     Exchange,
     Get,
@@ -42,7 +45,8 @@ from jobsvalkey_conformance.history.calls import (
     Recover,
     Renew,
 )
-from jobsvalkey_conformance.history.record import Recorder
+from jobsvalkey_conformance.history.flows import Flows
+from jobsvalkey_conformance.history.record import DRAIN, Recorder
 
 R = TypeVar("R")
 
@@ -61,13 +65,19 @@ class Shared:
         self.calls_left: int = calls
         self.job_ids: list[JobID] = []
         self.has_names: bool = False
+        """Whether some jobs have unique names that they share."""
         self.has_lanes: bool = False
-        """Whether some jobs have unique names. Then a step that takes several jobs takes all: which, of several that
-        are tied, it would not tell."""
+        self.flows: Flows | None = None
+        """The flows and batches, if some jobs are of one."""
         self.names: dict[JobID, str] = {}
         """The names of jobs; few jobs have one and the same, since they are looked at together."""
         self._waiting: list[tuple[int, asyncio.Event]] = []
         self.changes: list[ChangeName] = [what for what, capability in CHANGES.items() if capability in capabilities]
+
+    @property
+    def has_ties(self) -> bool:
+        """Whether some jobs are tied. Then a step that takes several takes all: which of them, it would not tell."""
+        return self.has_names or self.flows is not None
 
     def more(self) -> bool:
         """Whether there is anything left to do; counts what is done."""
@@ -126,12 +136,11 @@ class ProducerClient(Client):
         """Go on until there is nothing left to do."""
         while self.shared.more():
             known = self.shared.job_ids
-            if not known or self.random.random() < 0.5:
+            if self.shared.flows is not None and self.random.random() < 0.5:
+                await self._go_on_with(self.shared.flows)
+            elif not known or self.random.random() < 0.5:
                 push = Push(tuple(self._new_job() for _ in range(self.random.randint(1, 4))), self.operation())
-                if self.random.random() < 0.95:
-                    await self.ask(push)
-                else:  # Given up, and never asked about again.
-                    await self.shared.recorder.ask(self.name, self.driver, push, patience=0)
+                await self._push(push)
             elif Capability.INSPECTION in self.shared.capabilities and self.random.random() < 0.4:
                 await self.ask(Get(self.random.choice(known)))
             elif Capability.ABORT in self.shared.capabilities and self.random.random() < 0.3:
@@ -139,6 +148,24 @@ class ProducerClient(Client):
             elif self.shared.changes:
                 what = self.random.choice(self.shared.changes)
                 await self.ask(Change(self.random.choice(known[-12:]), what, self.operation()))
+
+    async def _push(self, push: Push) -> list[Pushed]:
+        if self.random.random() < 0.95:
+            return await self.ask(push)
+        # Given up, and never asked about again.
+        await self.shared.recorder.ask(self.name, self.driver, push, patience=0)
+        return []
+
+    async def _go_on_with(self, flows: Flows) -> None:
+        """Push jobs of a flow, or close a batch."""
+        if flows.callbacks and self.random.random() < 0.25:
+            await self.ask(CloseBatch(self.random.choice(flows.callbacks[-4:]), self.operation()))
+            return
+        operation = self.operation()
+        items = flows.items(self.random, f"{self.name} {operation.sequence}")
+        self.shared.job_ids += [item.job_id for item in items if item.job_id not in self.shared.job_ids]
+        answer = await self._push(Push(tuple(items), operation))
+        flows.there.update(each.job_id for each in answer if each.outcome is not StoreOutcome.REFUSED)
 
     def _new_job(self) -> NewJob:
         known = self.shared.job_ids
@@ -244,7 +271,7 @@ class WorkerClient(Client):
                 return Release(claim.job_id, claim.token)
             case 4:
                 return Finish(claim.job_id, b"no such token")
-            case 5 if Capability.RESULTS in self.shared.capabilities:
+            case 5 | 6 if Capability.RESULTS in self.shared.capabilities:
                 return Finish(claim.job_id, claim.token, f"result {self.random.getrandbits(16)}".encode())
             case _:
                 return Finish(claim.job_id, claim.token)
@@ -264,7 +291,7 @@ class Housekeeper(Client):
                 await self.ask(self._cleanup())
             elif kind == 1:
                 # Recovery is repeated by nature: a lost answer is not asked for again.
-                recover = Recover(1000 if self.shared.has_names else self.random.choice((1, 2, 1000)))
+                recover = Recover(1000 if self.shared.has_ties else self.random.choice((1, 2, 1000)))
                 await self.shared.recorder.ask(self.name, self.driver, recover)
             elif Capability.PAUSE_QUEUE in self.shared.capabilities and self.random.random() < 0.2:
                 await self.ask(PauseQueue(True, self.operation()))
@@ -287,7 +314,7 @@ class Housekeeper(Client):
         # might then have claimed any job, and nothing definite could be said.
         only_orphans = status is JobStatus.PROCESSING or self.random.random() < 0.5
         return Clean(
-            250 if self.shared.has_names else self.random.choice((1, 2, 250)),
+            250 if self.shared.has_ties else self.random.choice((1, 2, 250)),
             status,
             JobCleanup("rerun" if rerun else "remove", age),
             only_orphans,
@@ -300,7 +327,7 @@ class Housekeeper(Client):
 
 async def drain(shared: Shared, driver: AnyDriver) -> None:
     """Bring everything to an end that can still run, and look at what is left."""
-    client = Client(shared, driver, "drain", 0)
+    client, worker = Client(shared, driver, DRAIN, 0), f"{DRAIN}.1"
     await shared.recorder.advance(timedelta(hours=1))
     while await client.ask(Recover(1000), faults=False) != 0:
         pass
@@ -309,12 +336,16 @@ async def drain(shared: Shared, driver: AnyDriver) -> None:
             if Capability.INSPECTION in shared.capabilities and await driver.status(job_id) is not JobStatus.PAUSED:
                 continue
             await client.ask(Change(job_id, "resume", client.operation()), faults=False)
-    await client.ask(OpenWorker("drain.1", timedelta(hours=1)), faults=False)
-    sequence, claims = 0, list[Claim]()
-    while sequence == 0 or claims:
-        sequence += 1
+    for callback in shared.flows.callbacks if shared.flows is not None else ():
+        await client.ask(CloseBatch(callback, client.operation()), faults=False)
+    await client.ask(OpenWorker(worker, timedelta(hours=1)), faults=False)
+    claims = list[Claim]()
+    for sequence in range(1, 2 * len(shared.job_ids) + 10):
         settlements = tuple(Finish(claim.job_id, claim.token) for claim in claims)
-        claims = (await client.ask(Exchange("drain.1", sequence, settlements, 50), faults=False)).claims
+        answer = await client.ask(Exchange(worker, sequence, settlements, 50), faults=False)
+        claims = answer.claims
+        if not claims and answer.until_next != 0:  # what is doomed ends step by step
+            break
     if Capability.INSPECTION in shared.capabilities:
         for job_id in shared.job_ids:
             await client.ask(Get(job_id), faults=False)

@@ -61,21 +61,7 @@ def first_unexplained(
     Raises:
         UndecidedError: after `limit` configurations that is not known.
     """
-    search = _Search(steps, transition, limit)
-    configurations = {(initial, 0)}
-    for time, index in sorted(_events(steps)):
-        step, bit = steps[index], 1 << index
-        if time == step.began:
-            search.open |= bit
-            continue
-        reached = search.through(configurations, index)
-        if not step.binding:
-            reached |= configurations
-        if not reached:
-            return step
-        search.open &= ~bit
-        configurations = {(state, done & ~bit) for state, done in reached}
-    return None
+    return _Search(steps, transition, limit).first_unexplained(initial)
 
 
 def shortest_explanation(
@@ -84,7 +70,8 @@ def shortest_explanation(
     """The few of `steps` that cannot be explained together, whatever the others did; all are needed for that.
 
     An operation is not just left out, since a claim without its push proves nothing: its effect stays possible,
-    but its answer no longer counts. One stays if a tenth of `limit` does not tell whether it is needed.
+    but its answer no longer counts. One stays if a fiftieth of `limit` does not tell whether it is needed, and all do
+    that are left when `limit` configurations were looked at for this.
 
     Raises:
         ValueError: `steps` are linearizable.
@@ -101,13 +88,16 @@ def shortest_explanation(
         for step in steps
         if step.began < end
     ]
+    left = limit
     for index, step in enumerate(kept):
-        if step.answered is None:
+        if step.answered is None or left <= 0:
             continue
         without = [*kept[:index], replace(step, binding=False), *kept[index + 1 :]]
+        search = _Search(without, transition, limit // 50)
         with suppress(UndecidedError):
-            if not linearizable(without, initial, transition, limit // 10):
+            if search.first_unexplained(initial) is not None:
                 kept = without
+        left -= search.looked_at
     return [step for step in kept if step.binding and step.answered is not None]
 
 
@@ -126,9 +116,31 @@ class _Search(Generic[State, Action]):
         self._steps = steps
         self._transition = transition
         self._results: dict[tuple[State, int], list[State]] = {}
-        self.open = 0
+        self._open = 0
 
-    def through(self, configurations: set[tuple[State, int]], index: int) -> set[tuple[State, int]]:
+    @property
+    def looked_at(self) -> int:
+        """How many configurations were looked at."""
+        return self._limit - self._left
+
+    def first_unexplained(self, initial: State) -> Step[Action] | None:
+        """The first step that no order explains."""
+        configurations = {(initial, 0)}
+        for time, index in sorted(_events(self._steps)):
+            step, bit = self._steps[index], 1 << index
+            if time == step.began:
+                self._open |= bit
+                continue
+            reached = self._through(configurations, index)
+            if not step.binding:
+                reached |= configurations
+            if not reached:
+                return step
+            self._open &= ~bit
+            configurations = {(state, done & ~bit) for state, done in reached}
+        return None
+
+    def _through(self, configurations: set[tuple[State, int]], index: int) -> set[tuple[State, int]]:
         """All that is reached by putting open steps in order until step `index` is among them."""
         reached: set[tuple[State, int]] = set()
         seen = set(configurations)
@@ -141,7 +153,7 @@ class _Search(Generic[State, Action]):
             if done >> index & 1:
                 reached.add((state, done))
                 continue
-            for other in self._bits(self.open & ~done):
+            for other in self._bits(self._open & ~done):
                 for after in self._after(state, other):
                     if after == state and not self._counts(other):
                         continue  # The same as to leave it out.

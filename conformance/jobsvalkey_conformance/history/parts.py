@@ -24,7 +24,7 @@ from jobsvalkey_conformance.history.calls import (
     Sweep,
 )
 from jobsvalkey_conformance.history.linearizability import Step
-from jobsvalkey_conformance.history.record import Event, History
+from jobsvalkey_conformance.history.record import Event, History, is_held
 
 CLAIMED = FINISHED - {JobStatus.CANCELLED} | {JobStatus.PROCESSING}
 """The states that only a claimed job can come into."""
@@ -87,14 +87,15 @@ class HistoryParts:
         return parts
 
     def _expiry(self, *job_ids: JobID) -> datetime | None:
-        """When the first of the jobs expires at the earliest, if one does."""
-        ends = [
-            item.expires if isinstance(item.expires, datetime) else event.times[0] + item.expires
-            for event in self._events
-            if isinstance(event.call, Push)
-            for item in event.call.items
-            if item.job_id in job_ids and item.expires is not None
-        ]
+        """When the first of the jobs expires, or is doomed, at the earliest, if one may be."""
+        ends = list[datetime]()
+        for event in self._events:
+            for item in event.call.items if isinstance(event.call, Push) else ():
+                if item.job_id in job_ids and item.after:
+                    ends.append(event.times[0])
+                elif item.job_id in job_ids and item.expires is not None:
+                    expires = item.expires
+                    ends.append(expires if isinstance(expires, datetime) else event.times[0] + expires)
         return min(ends, default=None)
 
     def _step(self, part: Part) -> Step[Part]:
@@ -176,6 +177,8 @@ class _Life:
         self._renewed: dict[WorkerID, Event] = {}
         for part in parts:
             match part.call:
+                case Push(items=items) if any(is_held(item) for item in items):
+                    self._states.add(JobStatus.WAITING)
                 case Change(what="pause"):
                     self._states.add(JobStatus.PAUSED)
                 case Change(what="cancel"):

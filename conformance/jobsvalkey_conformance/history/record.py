@@ -9,12 +9,15 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from jobsvalkey.contract import DriverConfiguration, JobID, StoreUnavailable, WorkerID
+from jobsvalkey.contract import DriverConfiguration, JobID, NewJob, StoreUnavailable, WorkerID
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.history.calls import UNANSWERED, AnyCall, Call, Exchange, Push, Tokens, Unanswered
 from jobsvalkey_memory import ManualClock
 
 R = TypeVar("R")
+
+DRAIN = "drain"
+"""The client that brings a history to its end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +37,11 @@ class Event:
         until = "never answered" if self.answered is None else f"to {self.answered}"
         answer = "" if self.answered is None else f" -> {self.answer}"
         return f"[{self.began} {until}] {self.client}: {self.call}{answer}"
+
+
+def is_held(item: NewJob) -> bool:
+    """Whether other jobs have to do with when a job runs, or it with when one runs."""
+    return bool(item.after) or item.batch is not None
 
 
 def token_of(sequence: int, job_id: JobID) -> bytes:
@@ -65,15 +73,24 @@ class History:
 
     @property
     def components(self) -> list[frozenset[JobID]]:
-        """The jobs, those together that are tied by a unique name."""
+        """The jobs, those together that are tied by a name, by what holds them, or by a push that may be refused.
+
+        A push with jobs that others hold is refused as a whole, so its jobs belong together, too.
+        """
         together: dict[JobID, set[JobID]] = {job_id: {job_id} for job_id in self.job_ids}
         of_name: dict[str, JobID] = {}
+
+        def tie(*job_ids: JobID) -> None:
+            tied = set[JobID]().union(*(together.get(job_id, ()) for job_id in job_ids))
+            together.update(dict.fromkeys(tied, tied))
+
         for _, push in self.of(Push):
+            if any(is_held(item) for item in push.items):
+                for item in push.items:
+                    tie(push.items[0].job_id, item.job_id, *item.after, item.batch or item.job_id)
             for item in push.items:
                 if item.unique is not None:
-                    first = of_name.setdefault(item.unique.key, item.job_id)
-                    tied = together[first] | together[item.job_id]
-                    together |= dict.fromkeys(tied, tied)
+                    tie(of_name.setdefault(item.unique.key, item.job_id), item.job_id)
         return list(dict.fromkeys(map(frozenset, together.values())))
 
     @property

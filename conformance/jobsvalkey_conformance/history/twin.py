@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
-from jobsvalkey.contract import DriverConfiguration, Exchanged, JobsError, Pushed
+from jobsvalkey.contract import DriverConfiguration, Exchanged, JobID, JobsError, Pushed
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.history.calls import UNANSWERED, Number
 from jobsvalkey_conformance.history.parts import Part
@@ -62,13 +62,14 @@ class TwinTransition:
 
     def _freeze(self, queue: QueueState) -> int:
         content: tuple[Any, ...] = (
-            tuple(queue.jobs.values()),
+            frozenset(queue.jobs.values()),
             frozenset(queue.named),
             frozenset(queue.kept),
             frozenset(queue.until.items()),
             frozenset(queue.saved.items()),
             frozenset(queue.remembered.items()),
             frozenset(queue.names.items()),
+            _frozen_holds(queue),
             queue.is_paused,
             frozenset(
                 (
@@ -99,13 +100,14 @@ class TwinTransition:
         return worker.sequence, tuple(worker.outcomes), tuple(worker.reported)
 
     def _thaw(self, state: int, now: datetime) -> QueueState:
-        jobs, named, kept, until, saved, remembered, names, is_paused, workers, producers = self._contents[state]
+        jobs, named, kept, until, saved, remembered, names, holds, is_paused, workers, producers = self._contents[state]
         queue = QueueState()
         queue.named.update(named)
         queue.kept.update(kept)
         queue.remembered.update(remembered)
         queue.names.update(names)
         queue.is_paused = is_paused
+        _thaw_holds(queue, *holds)
         for job in jobs:
             queue.put(job)
         queue.until.update(until)
@@ -120,6 +122,32 @@ class TwinTransition:
             listed = list(cast(tuple[Pushed, ...], answer)) if isinstance(answer, tuple) else answer
             queue.producers[name] = Answer(sequence, digest, listed, now)
         return queue
+
+
+def _frozen_holds(queue: QueueState) -> tuple[Any, ...]:
+    """The holds of the jobs that wait, and what they are told."""
+    return (
+        frozenset(queue.doomed.items()),
+        frozenset((parent, frozenset(children)) for parent, children in queue.children.items() if children),
+        frozenset(queue.inputs.items()),
+        frozenset((callback, frozenset(members.items())) for callback, members in queue.members.items()),
+        frozenset(queue.open_batches),
+    )
+
+
+def _thaw_holds(
+    queue: QueueState,
+    doomed: frozenset[Any],
+    children: frozenset[Any],
+    inputs: frozenset[Any],
+    members: frozenset[Any],
+    open_batches: frozenset[JobID],
+) -> None:
+    queue.doomed.update(doomed)
+    queue.children.update((parent, set(each)) for parent, each in children)
+    queue.inputs.update(inputs)
+    queue.members.update((callback, dict(each)) for callback, each in members)
+    queue.open_batches.update(open_batches)
 
 
 def _by_jobs(queue: QueueState, answer: Any) -> Any:
