@@ -19,12 +19,14 @@ from jobsvalkey_conformance.areas.expired import ExpiredTests
 from jobsvalkey_conformance.areas.expiry import ExpiryTests
 from jobsvalkey_conformance.areas.faults import FaultTests
 from jobsvalkey_conformance.areas.flows import FlowTests
+from jobsvalkey_conformance.areas.halves import HalfTests
 from jobsvalkey_conformance.areas.holding import HoldingTests
 from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.laned import LanedTests
 from jobsvalkey_conformance.areas.lanes import LaneTests
 from jobsvalkey_conformance.areas.late import LateTests
 from jobsvalkey_conformance.areas.lives import LifeTests
+from jobsvalkey_conformance.areas.meeting import MeetingTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
 from jobsvalkey_conformance.areas.parents import ParentTests
@@ -57,6 +59,8 @@ class DriverConformance(
     HistoryArea,
     StatefulArea,
     SizeTests,
+    HalfTests,
+    MeetingTests,
     ThreadTests,
     ClockTests,
     LanedTests,

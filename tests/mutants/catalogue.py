@@ -29,6 +29,7 @@ CHAPTERS = (
         "exact",
         "sizes",
         "threads",
+        "halves",
         "precision",
         "faults",
         "behind",

@@ -6,10 +6,10 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 from jobsvalkey_conformance import DriverHarness
-from jobsvalkey_conformance.areas.threads import THREADS
+from jobsvalkey_conformance.beside import THREADS
 
 from docs.drivers.sqlite_driver import EPOCH, MICROSECOND, SQLiteJobQueue
 from jobsvalkey.contract import Clock, DriverConfiguration, Operation, QueueDriver, SystemClock, WorkerID
@@ -40,22 +40,34 @@ class WithoutTransactions(SQLiteJobQueue):
         return found
 
 
-class WithoutTransactionsHarness(DriverHarness):
-    """Keeps the files of that driver."""
+class SQLiteHarness(DriverHarness):
+    """Keeps the files of such drivers."""
 
     has_hints = False
 
     async def start(self) -> None:
         self._directory = TemporaryDirectory()
-        self._meeting = threading.Barrier(THREADS)
 
     async def stop(self) -> None:
         self._directory.cleanup()
 
+    @property
+    def directory(self) -> Path:
+        """Where the files are."""
+        return Path(self._directory.name)
+
+
+class WithoutTransactionsHarness(SQLiteHarness):
+    """Lets the threads of that driver meet."""
+
+    async def start(self) -> None:
+        await super().start()
+        self._meeting = threading.Barrier(THREADS)
+
     def make_driver(
         self, configuration: DriverConfiguration, clock: Clock | None
     ) -> AbstractAsyncContextManager[QueueDriver]:
-        return WithoutTransactions(Path(self._directory.name), configuration, clock, self._meeting)
+        return WithoutTransactions(self.directory, configuration, clock, self._meeting)
 
 
 enter(
@@ -66,6 +78,87 @@ enter(
         harness_type=WithoutTransactionsHarness,
         chapter=__name__,
     )
+)
+
+
+class InTwoTransactions(SQLiteJobQueue):
+    """The worked example, with one step of it in two transactions: it ends the first one after a certain statement."""
+
+    after: ClassVar[str]
+    """What is in that statement."""
+
+    def _all(self, query: str, *values: object) -> list[Any]:
+        return self._between(query, super()._all(query, *values))
+
+    def _one(self, query: str, *values: object) -> Any:
+        return self._between(query, super()._one(query, *values))
+
+    def _do(self, statement: str, *values: object) -> int:
+        return self._between(statement, super()._do(statement, *values))
+
+    def _between(self, statement: str, done: Any) -> Any:
+        if self.after in statement:
+            self._connection().execute("COMMIT")
+            self._connection().execute("BEGIN IMMEDIATE")
+        return done
+
+
+def in_two(name: str, after: str, killer: str, bug: str) -> None:
+    """Enter one of these."""
+    driver_type = type(name, (InTwoTransactions,), {"after": after, "__module__": __name__})
+
+    def make_driver(
+        self: SQLiteHarness, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        return driver_type(self.directory, configuration, clock)
+
+    harness_type = type(name, (SQLiteHarness,), {"make_driver": make_driver})
+    enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=__name__, only_the_killer=True))
+
+
+in_two(
+    *(
+        "SQLiteClaimInTwo",
+        "SELECT id, length(request) FROM jobs",
+        "test_thread_two_steps_meet[claim beside the claim of another]",
+    ),
+    "The worked example chooses what to claim in one transaction, and takes it in the next.",
+)
+in_two(
+    *("SQLiteRecoveryInTwo", "SELECT NOT leaving", "test_thread_two_steps_meet[recovery beside renewal]"),
+    "The worked example looks for jobs of dead workers in one transaction, and puts them back in the next.",
+)
+in_two(
+    *(
+        "SQLiteRecoveryInHalves",
+        "SET recoveries = recoveries + ?",
+        "test_thread_two_steps_meet[recovery beside settlement]",
+    ),
+    "The worked example recovers job by job, each in transactions of its own.",
+)
+in_two(
+    *("SQLiteClosingInTwo", "WHERE worker = ?", "test_thread_two_steps_meet[claim beside closing]"),
+    "The worked example releases what a worker holds in one transaction, and forgets the worker in the next.",
+)
+in_two(
+    *("SQLiteRowNotLocked", "FROM workers WHERE id = ?", "test_thread_two_steps_meet[claim beside the same claim]"),
+    "The worked example reads a worker's row in one transaction, and goes by that in the next.",
+)
+in_two(
+    *(
+        "SQLiteIdsRace",
+        "SELECT id FROM jobs WHERE id = ? UNION",
+        "test_thread_two_steps_meet[push beside the same push]",
+    ),
+    "The worked example looks in one transaction whether an id is known, and stores its job in the next.",
+)
+in_two(
+    *("SQLiteCancelInTwo", "state IN ('pending', 'paused')", "test_thread_two_steps_meet[claim beside cancellation]"),
+    "The worked example looks in one transaction whether a job waits, and cancels it in the next.",
+)
+in_two(
+    *("SQLiteProducersRace", "FROM producers WHERE id = ?", "test_thread_two_steps_meet[push beside its repeat]"),
+    "The worked example reads a producer's last number in one transaction, and goes by that in the next.",
 )
 
 

@@ -1,25 +1,20 @@
 """Drivers in several threads, each with an event loop of its own, on one store: steps that truly run at once."""
 
-import asyncio
 import secrets
-import sys
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import Capability, ConfigurationError, JobID, JobStatus, NewJob, Operation
+from jobsvalkey.contract import Capability, JobID, JobStatus, NewJob, Operation
+from jobsvalkey_conformance.beside import THREADS, in_threads
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.marks import ONE_LOOP, not_run
 
-T = TypeVar("T")
-THREADS = 4
 ROUNDS = 30
 """How often a race is run: each time in another order."""
 HOUR = timedelta(hours=1)
@@ -138,44 +133,3 @@ class ThreadTests(Suite):
         halves = [look for looks in found for look in looks if any(count % 10 for count in look.values())]
         assert halves == [], "a step was seen while it was half done"
         assert (await driver.counts())[JobStatus.COMPLETED] == 10 * ROUNDS
-
-
-async def in_threads(
-    kit: SuiteContext, part: Callable[[AnyDriver, int], Coroutine[Any, Any, T]], count: int = THREADS, **changes: Any
-) -> list[T]:
-    """Return the result of each of some threads, which all have a driver and an event loop of their own."""
-    began = threading.Barrier(count)
-
-    async def with_driver(thread: int) -> T:
-        async with kit.make(replace(kit.configuration, **changes)) as driver:
-            began.wait(30)
-            return await part(driver, thread)
-
-    # A number of threads of its own: those of the loop may be fewer, and one that waits for another would hang.
-    results: list[asyncio.Future[T]] = []
-    loop = asyncio.get_running_loop()
-    for number in range(count):
-        result: asyncio.Future[T] = loop.create_future()
-        results.append(result)
-        threading.Thread(target=_run, args=(loop, result, with_driver(number)), daemon=True).start()
-    # Threads take turns after each few lines, in place of two hundred times a second: steps are so short.
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        return await asyncio.gather(*results)
-    except ConfigurationError as error:
-        if "event loop" not in str(error):
-            raise
-        not_run(ONE_LOOP)  # as the driver itself says
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def _run(loop: asyncio.AbstractEventLoop, result: "asyncio.Future[T]", part: Coroutine[Any, Any, T]) -> None:
-    def tell(set_it: Callable[[Any], None], what: object) -> None:
-        loop.call_soon_threadsafe(lambda: None if result.done() else set_it(what))
-
-    try:
-        tell(result.set_result, asyncio.run(part))
-    except BaseException as error:
-        tell(result.set_exception, error)
