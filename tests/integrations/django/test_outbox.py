@@ -3,12 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from django.core.management import call_command
@@ -28,6 +28,8 @@ from tests.integrations.django.running import READY, SUCCESSFUL
 from tests.integrations.django.shop.models import Order
 from tests.support.waiting import until
 
+R = TypeVar("R")
+
 
 @dataclass(frozen=True)
 class Ship:
@@ -43,6 +45,18 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     call_command("migrate", verbosity=0, run_syncdb=True)
     yield
     connections.close_all()
+
+
+async def in_a_thread(work: Callable[[], R]) -> R:
+    """Use the database of this test: a thread that outlives a test, as that of asgiref does, has the last one's."""
+
+    def run() -> R:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)
 
 
 async def orders(queue: JobQueue[Any]) -> list[str | None]:
@@ -96,7 +110,6 @@ def test_a_relay_waits_for_a_database_and_has_one_connection(monkeypatch: pytest
     outbox.add(Ship(1))
 
     async def relay() -> None:
-        rows = OutboxEntry.objects.all()
         name = connections.settings["default"]["NAME"]
         monkeypatch.setitem(connections.settings["default"], "NAME", "/nowhere/shop.db")
         worker = outbox.relay(poll_time=timedelta(milliseconds=1))
@@ -106,7 +119,7 @@ def test_a_relay_waits_for_a_database_and_has_one_connection(monkeypatch: pytest
         monkeypatch.setitem(connections.settings["default"], "NAME", name)
 
         async def is_pushed() -> bool:
-            return await orders(queue) != [] and not await rows.acount()
+            return await orders(queue) != [] and not await in_a_thread(OutboxEntry.objects.count)
 
         await until(is_pushed)
         worker.stop()
@@ -163,15 +176,15 @@ def test_tasks_are_enqueued_with_the_connection_of_the_caller(configure: Configu
 
 async def test_a_worker_that_goes_on_relays(configure: Configure) -> None:
     backend = configure(outbox="default")
-    result = await tasks.add.aenqueue(40, 2)
+    result = await in_a_thread(lambda: tasks.add.enqueue(40, 2))
     command, options = Command(stdout=StringIO()), replace(backend.read_options.processor, handle_signals=False)
     worker = asyncio.create_task(command._run(backend, ["default"], options))  # pyright: ignore[reportPrivateUsage]
 
     async def has_run() -> bool:
-        return (await tasks.add.aget_result(result.id)).status is SUCCESSFUL
+        return (await in_a_thread(lambda: tasks.add.get_result(result.id))).status is SUCCESSFUL
 
     await until(has_run)
-    assert await OutboxEntry.objects.acount() == 0
+    assert await in_a_thread(OutboxEntry.objects.count) == 0
     os.kill(os.getpid(), signal.SIGTERM)
     async with asyncio.timeout(30):
         await worker
