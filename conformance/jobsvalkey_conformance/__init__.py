@@ -12,9 +12,11 @@ if TYPE_CHECKING:
         DriverHarness,
         Hook,
         Observation,
+        ObservedInput,
         ObservedJob,
         ObservedLine,
         ObservedName,
+        ObservedWait,
     )
     from jobsvalkey_conformance.suite import DriverConformance
 
@@ -27,9 +29,11 @@ __all__ = [
     "DriverHarness",
     "Hook",
     "Observation",
+    "ObservedInput",
     "ObservedJob",
     "ObservedLine",
     "ObservedName",
+    "ObservedWait",
 ]
 
 _MODULES = {"ConformanceWarning": "context", "DriverConformance": "suite"}

@@ -1,7 +1,7 @@
 """The harness that the author of a driver writes: how to make the driver and, if possible, hurt its store."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -108,6 +108,34 @@ class ObservedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedWait:
+    """The holds of a job that waits for others, as they lie in the store."""
+
+    parents: frozenset[JobID] = frozenset()
+    """The jobs that are going to tell it of their end."""
+    is_doomed: bool = False
+    """Whether it only waits for its own end."""
+    is_open: bool = False
+    """Whether it is held as the callback of a batch that is not closed."""
+    members: Mapping[JobID, JobStatus | None] = field(default_factory=dict[JobID, JobStatus | None])
+    """The members of its batch, each with the state in which it has ended."""
+    holds: int | None = None
+    """How many of all these hold it, if the store keeps that number."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedInput:
+    """A result that waits for those jobs that are told of it."""
+
+    parent: JobID
+    result: bytes
+    children: frozenset[JobID]
+    """The jobs that refer to it."""
+    references: int
+    """How many these are, as the store has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The contents of the store, seen without the driver. Jobs beyond their retention may still be there."""
 
@@ -121,6 +149,12 @@ class Observation:
     lines: Mapping[tuple[int, str], ObservedLine] | None = None
     """The lines of pending jobs by priority and lane (empty for none), but for that of the jobs without either, if the
     store has such lines with turns."""
+    waits: Mapping[JobID, ObservedWait] | None = None
+    """The holds of all jobs that have any; `None` if the harness does not tell."""
+    inputs: Sequence[ObservedInput] | None = None
+    """The results of parents that are kept for their children, those of nobody included; `None` if it does not tell."""
+    leftovers: frozenset[str] = frozenset()
+    """The names of what lies there of jobs that are in no state: nothing may be left of those."""
 
 
 class DriverHarness(ABC):

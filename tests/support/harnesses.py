@@ -5,7 +5,6 @@ import dataclasses
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from typing import Any, ClassVar, cast
 
 import fakeredis
@@ -15,18 +14,15 @@ from jobsvalkey_conformance import (
     DriverHarness,
     Hook,
     Observation,
-    ObservedJob,
-    ObservedLine,
-    ObservedName,
 )
 from valkey.asyncio import Valkey, ValkeyCluster
 
-from jobsvalkey.contract import Clock, DriverConfiguration, JobID, JobStatus, Operation, QueueDriver, SystemClock
+from jobsvalkey.contract import Clock, DriverConfiguration, JobID, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.lost_replies import LostReplies
-from tests.support.observing import EPOCH, observed_lines, observed_names
+from tests.support.observing import observed_keys, observed_store
 from tests.support.proxy import Command, Proxy
 from tests.support.servers import Cluster, SentinelGroup, Server
 from tests.support.servers.group import port_of
@@ -84,28 +80,8 @@ class MemoryHarness(DriverHarness):
         return AskingTwice(configuration, clock or SystemClock(), self.store, self.replies)
 
     async def observe(self, configuration: DriverConfiguration) -> Observation:
-        """The lines, the jobs and the workers' claims."""
-        state = self.store.queues[configuration.queue_key]
-        kinds = (
-            *state.lines.items(),
-            *state.kept_lines.items(),
-            *((JobStatus.PENDING, line) for line in state.pending),
-        )
-        lines = {job_id: status for status, line in kinds for _, job_id in line}
-        return Observation(
-            {
-                job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)
-                for job_id, status in lines.items()
-            },
-            {worker: frozenset(each.claims.values()) for worker, each in state.workers.items()},
-            {key: ObservedName(*name) for key, name in state.names.items()},
-            {job_id: time for time, job_id in state.ends_at},
-            {
-                name: ObservedLine(frozenset(job_id for _, job_id in line), state.lanes.turns[name])
-                for name, line in state.lanes.lines.items()
-                if line
-            },
-        )
+        """The contents of the store."""
+        return observed_store(self.store.queues[configuration.queue_key])
 
     async def fingerprint(self, configuration: DriverConfiguration) -> object:
         """Jobs, claims, producers and metadata; not what only serves to wake workers."""
@@ -138,17 +114,6 @@ class MemoryHarness(DriverHarness):
 
 
 READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS)}
-STATES = ("pending", "paused", "completed", "failed", "cancelled")
-FIELDED = {
-    "_pending": JobStatus.PENDING,
-    "_laned": JobStatus.PENDING,
-    "_paused": JobStatus.PAUSED,
-    "_waiting": JobStatus.WAITING,
-    "_kept": JobStatus.FAILED,
-    "_kept_completed": JobStatus.COMPLETED,
-    "_kept_cancelled": JobStatus.CANCELLED,
-}
-"""The lists that Swift does not know."""
 
 
 def writes(command: Command) -> bool:
@@ -187,33 +152,8 @@ class KeysHarness(DriverHarness):
                     await self.client.unlink(*keys)
 
     async def observe(self, configuration: DriverConfiguration) -> Observation:
-        """The lists, the claims and the payloads."""
-        queue_key, client = configuration.queue_key, self.client
-        states: dict[JobID, set[JobStatus]] = {}
-        claims: dict[str, frozenset[JobID]] = {}
-        for state in STATES:
-            for job_id in await client.zrange(f"{queue_key}.{state}", 0, -1):
-                states.setdefault(JobID.parse(job_id), set()).add(JobStatus(state))
-        for name, status in FIELDED.items():
-            for job_id in await client.zrange(f"{queue_key}.metadata.{name}", 0, -1):
-                states.setdefault(JobID.parse(job_id), set()).add(status)
-        prefix = f"{queue_key}.metadata._claims."
-        async for key in client.scan_iter(match=f"{prefix}*", count=1000):
-            held = frozenset(JobID.parse(job_id) for job_id in await client.smembers(key))
-            claims[key.decode().removeprefix(prefix)] = held
-        for job_id in await client.hkeys(f"{queue_key}.metadata._claimed"):
-            states.setdefault(JobID.parse(job_id), set()).add(JobStatus.PROCESSING)
-        async for key in client.scan_iter(match=f"{queue_key}/*", count=1000, _type="string"):
-            # One that is on no list has no state.
-            states.setdefault(JobID.parse(key.decode().rpartition("/")[2]), set())
-        jobs: dict[JobID, ObservedJob] = {}
-        for job_id, found in states.items():
-            has_request = await client.type(f"{queue_key}/{job_id}") == b"string"
-            jobs[job_id] = ObservedJob(frozenset(found), has_request)
-        ends = await client.zrange(f"{queue_key}.metadata._ends_at", 0, -1, withscores=True)
-        expiring = {JobID.parse(job_id): EPOCH + timedelta(microseconds=score) for job_id, score in ends}
-        lines = await observed_lines(client, f"{queue_key}.metadata")
-        return Observation(jobs, claims, await observed_names(client, f"{queue_key}.metadata"), expiring, lines)
+        """The contents of the keys."""
+        return await observed_keys(self.client, configuration.queue_key)
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
         """Spoil the payload's key."""

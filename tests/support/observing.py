@@ -1,18 +1,178 @@
-"""What lies in the Valkey driver's keys, seen without it."""
+"""What lies in the stores of our drivers, seen without them."""
 
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from jobsvalkey_conformance import ObservedLine, ObservedName
+from jobsvalkey_conformance import (
+    Observation,
+    ObservedInput,
+    ObservedJob,
+    ObservedLine,
+    ObservedName,
+    ObservedWait,
+)
 
-from jobsvalkey.contract import JobID
+from jobsvalkey.contract import JobID, JobStatus
 from jobsvalkey.valkey.wire import from_microseconds
+from jobsvalkey_memory.store import QueueState
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STATES = ("pending", "paused", "completed", "failed", "cancelled")
+FIELDED = {
+    "_pending": JobStatus.PENDING,
+    "_laned": JobStatus.PENDING,
+    "_paused": JobStatus.PAUSED,
+    "_waiting": JobStatus.WAITING,
+    "_kept": JobStatus.FAILED,
+    "_kept_completed": JobStatus.COMPLETED,
+    "_kept_cancelled": JobStatus.CANCELLED,
+}
+"""The lists that Swift does not know."""
+OF_A_JOB = re.compile(r"/([0-9A-F-]{36})(?:\.metadata)?|\.metadata\._(?:job|children|members)\.([0-9A-F-]{36})")
+"""The keys that belong to one job, behind the queue's key."""
 
 
-async def observed_lines(client: Any, prefix: str) -> dict[tuple[int, str], ObservedLine]:
+def observed_store(state: QueueState) -> Observation:
+    """The contents of the twin's store."""
+    kinds = (*state.lines.items(), *state.kept_lines.items(), *((JobStatus.PENDING, line) for line in state.pending))
+    lines = {job_id: status for status, line in kinds for _, job_id in line}
+    held_by: dict[JobID, set[JobID]] = {}
+    for parent, children in state.children.items():
+        for child in children:
+            held_by.setdefault(child, set()).add(parent)
+    waiting = {job_id for job_id, status in lines.items() if status is JobStatus.WAITING}
+    held = waiting | held_by.keys() | state.doomed.keys() | state.open_batches | state.members.keys()
+    return Observation(
+        {
+            job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)
+            for job_id, status in lines.items()
+        },
+        {worker: frozenset(each.claims.values()) for worker, each in state.workers.items()},
+        {key: ObservedName(*name) for key, name in state.names.items()},
+        {job_id: time for time, job_id in state.ends_at},
+        {
+            name: ObservedLine(frozenset(job_id for _, job_id in line), state.lanes.turns[name])
+            for name, line in state.lanes.lines.items()
+            if line
+        },
+        {
+            job_id: ObservedWait(
+                frozenset(held_by.get(job_id, ())),
+                job_id in state.doomed,
+                job_id in state.open_batches,
+                dict(state.members.get(job_id, {})),
+            )
+            for job_id in held
+        },
+        [
+            ObservedInput(each.job_id, each.result, frozenset({child}), 1)
+            for child, inputs in state.inputs.items()
+            for each in inputs
+            if each.result is not None
+        ],
+        frozenset(map(str, (state.kept | state.until.keys() | state.saved.keys() | state.broken) - lines.keys())),
+    )
+
+
+async def observed_keys(client: Any, queue_key: str) -> Observation:
+    """The contents of the Valkey driver's keys."""
+    meta = f"{queue_key}.metadata"
+    found = [key.decode() async for key in client.scan_iter(match=f"{queue_key}[./]*", count=1000)]
+    states: dict[JobID, set[JobStatus]] = {}
+    for state in STATES:
+        for job_id in await client.zrange(f"{queue_key}.{state}", 0, -1):
+            states.setdefault(JobID.parse(job_id), set()).add(JobStatus(state))
+    for name, status in FIELDED.items():
+        for job_id in await client.zrange(f"{meta}.{name}", 0, -1):
+            states.setdefault(JobID.parse(job_id), set()).add(status)
+    for job_id in await client.hkeys(f"{meta}._claimed"):
+        states.setdefault(JobID.parse(job_id), set()).add(JobStatus.PROCESSING)
+    claims = {
+        worker: frozenset(JobID.parse(job_id) for job_id in await client.smembers(f"{meta}._claims.{worker}"))
+        for worker in _named(found, f"{meta}._claims.")
+    }
+    owned: dict[JobID, set[str]] = {}
+    for key in found:
+        if match := OF_A_JOB.fullmatch(key, len(queue_key)):
+            owned.setdefault(JobID(match[1] or match[2]), set()).add(key)
+    jobs = {
+        job_id: ObservedJob(frozenset(states.get(job_id, ())), await client.type(f"{queue_key}/{job_id}") == b"string")
+        for job_id in states.keys() | owned.keys()
+    }
+    ends = await client.zrange(f"{meta}._ends_at", 0, -1, withscores=True)
+    fields = {job_id: await client.hgetall(f"{meta}._job.{job_id}") for job_id in _named(found, f"{meta}._job.")}
+    return Observation(
+        jobs,
+        claims,
+        await observed_names(client, meta),
+        {JobID.parse(job_id): EPOCH + timedelta(microseconds=score) for job_id, score in ends},
+        await observed_lines(client, meta, found),
+        await _observed_waits(client, meta, found, fields),
+        await _observed_inputs(client, meta, found, fields),
+        frozenset(key for job_id, keys in owned.items() if not states.get(job_id) for key in keys),
+    )
+
+
+def _named(found: Iterable[str], prefix: str) -> list[str]:
+    return [key.removeprefix(prefix) for key in found if key.startswith(prefix)]
+
+
+Fields = Mapping[str, Mapping[bytes, bytes]]
+
+
+async def _observed_waits(client: Any, meta: str, found: list[str], fields: Fields) -> dict[JobID, ObservedWait]:
+    held_by: dict[str, set[JobID]] = {
+        job_id.decode(): set() for job_id in await client.zrange(f"{meta}._waiting", 0, -1)
+    }
+    for parent in _named(found, f"{meta}._children."):
+        for child in await client.smembers(f"{meta}._children.{parent}"):
+            held_by.setdefault(child.decode(), set()).add(JobID(parent))
+    members = {
+        callback: await client.hgetall(f"{meta}._members.{callback}") for callback in _named(found, f"{meta}._members.")
+    }
+    noted = {job_id for job_id, held in fields.items() if held.keys() & {b"holds", b"doomed", b"open"}}
+    waits: dict[JobID, ObservedWait] = {}
+    for job_id in held_by.keys() | members.keys() | noted:
+        held = fields.get(job_id, {})
+        waits[JobID(job_id)] = ObservedWait(
+            frozenset(held_by.get(job_id, ())),
+            held.get(b"doomed") == b"1",
+            held.get(b"open") == b"1",
+            {
+                JobID.parse(member): None if state == b"-" else JobStatus(state.decode())
+                for member, state in members.get(job_id, {}).items()
+            },
+            int(held.get(b"holds", 0)),
+        )
+    return waits
+
+
+async def _observed_inputs(client: Any, meta: str, found: list[str], fields: Fields) -> list[ObservedInput]:
+    children: dict[str, set[JobID]] = {}
+    for job_id, held in fields.items():
+        for name, value in held.items():
+            if name.startswith(b"p.") and b" " in value:
+                result = f"{name[2:].decode()}.{value.split()[1].decode()}"
+                children.setdefault(result, set()).add(JobID(job_id))
+    inputs: list[ObservedInput] = []
+    for result in _named(found, f"{meta}._input."):
+        kept = await client.hgetall(f"{meta}._input.{result}")
+        inputs.append(
+            ObservedInput(
+                JobID(result.partition(".")[0]),
+                kept[b"result"],
+                frozenset(children.pop(result, ())),
+                int(kept[b"references"]),
+            )
+        )
+    assert not children, f"{children} are told of results that are not there"
+    return inputs
+
+
+async def observed_lines(client: Any, prefix: str, found: list[str]) -> dict[tuple[int, str], ObservedLine]:
     """The lines with their turns; their jobs are those of the list by due time, and have the same scores there."""
     lines: dict[tuple[int, str], ObservedLine] = {}
     laned: dict[bytes, float] = {}
@@ -23,9 +183,9 @@ async def observed_lines(client: Any, prefix: str) -> dict[tuple[int, str], Obse
         assert offers, f"priority {priority} has no offers"
         turns |= {(priority, lane.decode()): EPOCH + timedelta(microseconds=turn) for lane, turn in offers}
     start = f"{prefix}._line."
-    async for key in client.scan_iter(match=f"{start}*", count=1000):
-        priority, _, lane = key.decode().removeprefix(start).partition(".")
-        jobs = dict(await client.zrange(key, 0, -1, withscores=True))
+    for name in _named(found, start):
+        priority, _, lane = name.partition(".")
+        jobs = dict(await client.zrange(f"{start}{name}", 0, -1, withscores=True))
         laned |= jobs
         lines[int(priority), lane] = ObservedLine(
             frozenset(JobID.parse(job_id) for job_id in jobs), turns.pop((int(priority), lane))

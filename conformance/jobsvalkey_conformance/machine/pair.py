@@ -1,7 +1,7 @@
 """The driver under test and the twin, side by side on one clock: both are asked the same, and must answer the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar, cast
@@ -9,7 +9,6 @@ from typing import TypeVar, cast
 from msgspec import structs
 
 from jobsvalkey.contract import (
-    FINISHED,
     Cancel,
     Capability,
     Claim,
@@ -30,7 +29,8 @@ from jobsvalkey.contract import (
     StoredJob,
     WorkerID,
 )
-from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook, ObservedLine, ObservedName
+from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook
+from jobsvalkey_conformance.machine.behind import look_behind, same
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 
 T = TypeVar("T")
@@ -68,11 +68,6 @@ async def answer(call: Call[T], driver: AnyDriver) -> T | Raised:
         return await call(driver)
     except (JobsError, ValueError) as error:
         return Raised(type(error).__name__)
-
-
-def same(what: str, tested: object, twin: object) -> None:
-    """Fail if the driver's answer is not the twin's."""
-    assert tested == twin, f"{what}: the driver says {tested!r}, the twin {twin!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,49 +316,9 @@ class Pair:
         if self.states(Capability.ACTIVITY):
             await self.both("activity()", lambda driver: driver.activity())
         if Hook.OBSERVE in self.harness.hooks:
-            await self._look_behind(job_ids)
-
-    async def _look_behind(self, job_ids: Sequence[JobID]) -> None:
-        observed = await self.harness.observe(self.configuration)
-        claims: dict[WorkerID, set[JobID]] = {}
-        for job_id in job_ids:
-            job, found = await self.twin.get(job_id), observed.jobs.get(job_id)
-            if job is None:
-                left_over = found is None or found.states <= FINISHED
-                assert left_over, f"job {job_id} is absent, but the store holds it as {found}"
-                continue
-            assert found is not None, f"job {job_id} is {job.status}, but it is not in the store"
-            same(f"lists of job {job_id}", found.states, {job.status})
-            same(f"whether the request of job {job_id} is there", found.has_request, job.request is not None)
-            if job.worker is not None:
-                claims.setdefault(job.worker, set()).add(job_id)
-        if observed.names is not None:
-            self._check_names(observed.names, job_ids)
-        if observed.expiring is not None:
-            same("what expires", observed.expiring, {job_id: time for time, job_id in self.twin.state.ends_at})
-        if observed.lines is not None:
-            lanes = self.twin.state.lanes
-            lines = {
-                name: ObservedLine(frozenset(job_id for _, job_id in line), lanes.turns[name])
-                for name, line in lanes.lines.items()
-                if line
-            }
-            same("lines", dict(observed.lines), lines)
-        same("claims by worker", {worker: set(held) for worker, held in observed.claims.items() if held}, claims)
-
-    def _check_names(self, names: Mapping[str, ObservedName], job_ids: Sequence[JobID]) -> None:
-        """Compare who holds the unique names, and what has to hold of them whatever the twin says."""
-        now, state = self.twin.clock.now(), self.store.queues[self.configuration.queue_key]
-        held = {key: name for key, name in names.items() if name.until is None or name.until > now}
-        theirs = {key: ObservedName(*name) for key, name in state.names.items() if not name.until or name.until > now}
-        same("unique names", held, theirs)
-        unended = {job_id: job for job_id in job_ids if (job := state.jobs.get(job_id)) and job.ended_at is None}
-        for key, name in held.items():
-            holder = unended.get(name.holder)
-            assert name.until or (holder and holder.unique and holder.unique.key == key), f"{key!r} is held by nobody"
-        for job_id, job in unended.items():
-            if job.unique and job.unique.until == "end":
-                same(f"holder of {job.unique.key!r}", held.get(job.unique.key), ObservedName(job_id))
+            observed = await self.harness.observe(self.configuration)
+            present = {job_id: job for job_id in job_ids if (job := await self.twin.get(job_id))}
+            look_behind(observed, self.store.queues[self.configuration.queue_key], present, job_ids)
 
 
 def _without_token(claim: Claim) -> Claim:
