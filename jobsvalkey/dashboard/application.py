@@ -49,12 +49,17 @@ def dashboard(
     pages, actions = Pages(site), Actions(site)
 
     def failed(request: Request, error: Exception) -> Response:
-        code, text = 503, "The server of this queue does not answer. This page tries again by itself."
+        code, text = 503, "The server of this queue does not answer."
+        if request.method == "POST":
+            text += " Part of what was asked may have been done: go back, and look."
+        else:
+            text += " This page tries again by itself."
         if isinstance(error, HTTPException):
             code, text = error.status_code, error.detail
         elif isinstance(error, ConfigurationError):
             code, text = 500, str(error)
-        return site.render(request, "error.html", status_code=code, code=code, text=text)
+        again = code == 503 and request.method != "POST"
+        return site.render(request, "error.html", status_code=code, code=code, text=text, tries_again=again)
 
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, StoreUnavailable, ConfigurationError), failed)
     post = ["POST"]

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from jobsvalkey.contract import Activity, Capability, JobStatus, StoreUnavailable, SystemClock
+from jobsvalkey.contract import Activity, Capability, JobsError, JobStatus, SystemClock
 from jobsvalkey.dashboard.activity import SPANS, Doings, doings
 from jobsvalkey.dashboard.notices import notice_in
 from jobsvalkey.dashboard.queues import AnyQueue
@@ -54,7 +54,7 @@ class Pages:
                 try:
                     looks = await asyncio.gather(*map(_look, self._site.queues.values()))
                     numbers = dict(zip(self._site.queues, looks, strict=True))
-                except StoreUnavailable:
+                except JobsError:
                     numbers = None
                 yield f"data: {json.dumps(numbers)}\n\n"
                 await asyncio.sleep(LIVE_EVERY)

@@ -21,7 +21,7 @@ _LOOKED_AT: Final = 1000
 _LOOKS_FOR: Final = 0.1
 """Seconds for which such a page looks on, at most; what it has asked for by then, it takes."""
 _AT_ONCE: Final = 250
-_FIRST: Final = 50
+_FIRST: Final = 16
 """Jobs that it asks for first: it may be that each of them is large."""
 
 

@@ -148,6 +148,34 @@ async def test_all_that_match_are_done_with_their_number(address: str, queue_key
     assert not [parameters for parameters in left if "3" in (parameters or "")]
 
 
+async def test_steps_that_get_no_answer_end_with_their_number(address: str, queue_key: str) -> None:
+    async with chromium() as browser, visit(browser) as page:
+        await page.goto(f"{address}queue/{queue_key}/jobs/pending")
+        await page.get_by_role("radio", name="of this state").check()
+        await page.get_by_role("button", name="Cancel…").click()
+        await page.evaluate("void (window.fetch = () => Promise.reject(new TypeError('away')))")
+        await page.get_by_role("button", name="Cancel", exact=True).click()
+        await expect(page.locator("#progress")).to_have_text(
+            "It stopped after 0 jobs, or a few more: the dashboard does not answer."
+        )
+
+
+async def test_a_page_that_nobody_sees_does_not_listen(address: str) -> None:
+    """Each browser has six connections to a server: more pages than that would wait for each other."""
+    see = "document.dispatchEvent(new Event('visibilitychange'))"
+    hide = "Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})"
+    async with chromium() as browser, visit(browser) as page:
+        listening = list[str]()
+        page.on("request", lambda request: listening.append("begins") if request.url.endswith("/live") else None)
+        page.on("requestfailed", lambda request: listening.append("ends") if request.url.endswith("/live") else None)
+        await page.goto(address)
+        await until(lambda: listening == ["begins"])
+        await page.evaluate(f"{hide}; {see}")
+        await until(lambda: listening == ["begins", "ends"])
+        await page.evaluate(f"delete document.visibilityState; {see}")
+        await until(lambda: listening == ["begins", "ends", "begins"])
+
+
 async def test_numbers_are_live_in_two_browsers_at_once(address: str, jobs: Queue) -> None:
     async with chromium() as browser, visit(browser) as one, visit(browser, "bob") as other:
         for page in (one, other):

@@ -32,10 +32,19 @@ function showBar(bar, look) {
 }
 
 function listen(queues) {
-  const source = new EventSource(queues.dataset.live);
-  source.onmessage = (event) => showNumbers(JSON.parse(event.data));
-  source.onerror = () => { document.getElementById("away").hidden = false; };
-  window.addEventListener("pagehide", () => source.close());
+  // A browser has few connections to a server: pages that nobody sees leave theirs to others.
+  let source = null;
+  const follow = () => {
+    if (source) source.close();
+    source = null;
+    if (document.visibilityState === "hidden") return;
+    source = new EventSource(queues.dataset.live);
+    source.onmessage = (event) => showNumbers(JSON.parse(event.data));
+    source.onerror = () => { document.getElementById("away").hidden = false; };
+  };
+  document.addEventListener("visibilitychange", follow);
+  window.addEventListener("pagehide", () => { if (source) source.close(); });
+  follow();
 }
 
 function selectAll(box) {
@@ -57,8 +66,12 @@ async function actOnMatching(form) {
   button.textContent = "Stop";
   button.addEventListener("click", (event) => { event.preventDefault(); isStopped = true; });
   for (;;) {
-    const answer = await fetch(form.dataset.action, { method: "POST", body: new URLSearchParams(fields) });
-    if (!answer.ok) { progress.textContent = `It stopped after ${number.format(done)} jobs: the server says ${answer.status}.`; break; }
+    const answer = await fetch(form.dataset.action, { method: "POST", body: new URLSearchParams(fields) }).catch(() => null);
+    if (!answer || !answer.ok) {
+      const why = answer ? `the server says ${answer.status}` : "the dashboard does not answer";
+      progress.textContent = `It stopped after ${number.format(done)} jobs, or a few more: ${why}.`;
+      break;
+    }
     const step = await answer.json();
     done += step.done;
     found += step.found;

@@ -22,7 +22,7 @@ from jobsvalkey import (
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
-from jobsvalkey.contract import DriverConfiguration
+from jobsvalkey.contract import DriverConfiguration, new_job_id
 from jobsvalkey.dashboard import dashboard
 from jobsvalkey.dashboard.formats import ago, duration
 from jobsvalkey_memory import MemoryJobQueue
@@ -234,6 +234,11 @@ async def test_a_server_that_is_away_is_said_so(start_server: StartServer) -> No
                 page = await http.get(path)
                 assert page.status_code == 503
                 assert 'http-equiv="refresh"' in page.text
+            # A page that is the answer to a form cannot be loaded again.
+            fields = {"status": "failed", "action": "rerun", "id": str(new_job_id())}
+            page = await post(http, "/queue/jobQueue/act", fields)
+            assert (page.status_code, "may have been done" in page.text) == (503, True)
+            assert "refresh" not in page.text
 
 
 @pytest.mark.parametrize("queues", [[], {}])

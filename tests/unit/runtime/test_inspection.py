@@ -83,7 +83,7 @@ async def test_a_page_of_some_does_not_look_for_long() -> None:
     await queue.push_many([*(Work(number) for number in range(150)), TEXT.with_parameters("last")])
     first = await queue.page(JobStatus.PENDING, name="Print String")
     assert queue.driver.asked <= 2
-    assert (first.records, first.looked_at) == ([], 50 * queue.driver.asked)
+    assert (first.records, first.looked_at) == ([], 16 * queue.driver.asked)
     found, cursor, pages = first.records, first.cursor, 1
     while cursor is not None:
         page = await queue.page(JobStatus.PENDING, name="Print String", cursor=cursor)
