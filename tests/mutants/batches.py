@@ -157,7 +157,7 @@ script_mutant(
     "ScriptBatchFiresOpen",
     "`holding.lua`: a batch does not hold its callback until it is closed.",
     "test_batch_the_callback_runs_last",
-    "  if look.batch == id then\n    holds = holds + 1\n",
+    "  if look.batch == id then\n    held_by = held_by + 1\n",
     "  if look.batch == id then\n",
     chapter=__name__,
 )

@@ -335,7 +335,7 @@ for _name, _bug, _killer, _line, _replaced in (
         "ScriptReportsOutliveVanishing",
         "`vanishing.lua`: what an absent job has reported stays in the store.",
         "test_saved_nothing_is_left_of_an_absent_job",
-        "if has_fielded() then keys[#keys + 1] = fields_of(id) end",
+        "if have_fields then keys[#keys + 1] = fields_of(id) end",
         "",
     ),
     (

@@ -43,7 +43,7 @@ def scripts_with(line: str, only: str | None = None) -> list[Script]:
 
 def pattern(line: str) -> re.Pattern[str]:
     """Find a line, or several: these are further to the right in a script that uses them in an inner block."""
-    return re.compile(re.escape(line).replace("\\\n", "\n *"))
+    return re.compile(re.sub(r"\\\n(?:\\ )*", "\n *", re.escape(line)))
 
 
 def _set(script: Script, text: str, digest: str) -> None:
@@ -84,16 +84,16 @@ script_mutant(
     "ScriptForgetsWorker",
     "`exchange.lua`: a claim is held against job and token, not against the worker.",
     "test_settle_the_token_of_another_worker",
-    "if holder == worker then",
-    "if holder then",
+    "if token == tokens[n] and holder == worker then",
+    "if token == tokens[n] then",
     weakness=3,
 )
 script_mutant(
     "ScriptForgetsToken",
     "`exchange.lua`: a claim is held against job and worker, not against the token.",
     "test_settle_a_worker_is_fenced_from_its_own_past",
-    "if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then",
-    "if claim and not dues[id] then",
+    "if token == tokens[n] and holder == worker then",
+    "if holder == worker then",
 )
 script_mutant(
     "ScriptDeliversEarly",

@@ -130,17 +130,18 @@ end
 
 local outcomes, settled, overdue = {}, {}, 0
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
-  -- uses: claims pending ending runs
+  -- uses: claims ending
   -- Read: what each settlement will do.
   local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
+  local is_trace_left = ENDED.completed.count ~= 0
   for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
   local held, has_envelopes = gather('HMGET', CLAIMED, ids), count_existing(envelopes) > 0
   for n, id in ipairs(ids) do
     local claim = held[n]
     outcomes[n] = CLAIM_LOST
-    if claim and not dues[id] and claim:sub(1, #tokens[n] + 1) == tokens[n] .. ' ' then
-      local _, _, due, holder, is_remembered, is_aborted, is_fielded_one = parse_claim(claim)
-      if holder == worker then
+    if claim and not dues[id] then
+      local token, _, due, holder, is_remembered, is_aborted, is_fielded_one = parse_claim(claim)
+      if token == tokens[n] and holder == worker then
         if made_fielded[id] then is_fielded_one = true end
         if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end
         local kind, at, is_kept = kinds[n], places[n], false
@@ -150,7 +151,10 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
         end
         if is_kept or not (has_envelopes and is_broken(envelopes[n], 'hash') or is_broken(payload_of(id), 'string')) then
           outcomes[n], settled[#settled + 1] = SETTLED, id
-          dues[id], remember[id], fielded[id], checks[kind] = due, is_remembered, is_fielded_one, true
+          is_trace_left = is_trace_left or kind ~= 'ok' or is_fielded_one
+          dues[id], checks[kind] = due, true
+          if is_remembered then remember[id] = true end
+          if is_fielded_one then fielded[id] = true end
         else
           outcomes[n] = BROKEN
         end
@@ -176,53 +180,58 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
       if made_fielded[id] then redis.call('HSET', CLAIMED, id, with_note(made_fielded[id], 'fielded')) end
     end
   end
-  local entries, others, gone, completed, failed, cancelled = {}, {}, {}, 0, 0, 0
-  local function go_back(id, due)
-    local list = fielded[id] and others or entries
-    list[#list + 1], list[#list + 2] = due, id
-  end
-  for n, outcome in ipairs(outcomes) do
-    if outcome == SETTLED then
-      local kind, id, at = kinds[n], ids[n], places[n]
-      if kind == 'ok' then
-        completed = completed + 1
-        if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end
-      elseif kind == 'complete' then
-        -- words: complete
-        completed = completed + 1
-        if not end_job(id, 'completed', dues[id], fielded[id], false, 'result', result) then gone[#gone + 1] = id end
-      elseif kind == 'fail' then
-        -- words: fail
-        failed = failed + 1
-        if end_job(id, 'failed', dues[id], fielded[id], keep == '1', 'error', error) then
-          note_run(id, worker, error)
+  local gone, completed, failed, cancelled = settled, #settled, 0, 0
+  if is_trace_left then
+    -- uses: pending ending runs
+    local entries, others = {}, {}
+    gone, completed = {}, 0
+    local function go_back(id, due)
+      local list = fielded[id] and others or entries
+      list[#list + 1], list[#list + 2] = due, id
+    end
+    for n, outcome in ipairs(outcomes) do
+      if outcome == SETTLED then
+        local kind, id, at = kinds[n], ids[n], places[n]
+        if kind == 'ok' then
+          completed = completed + 1
+          if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end
+        elseif kind == 'complete' then
+          -- words: complete
+          completed = completed + 1
+          if not end_job(id, 'completed', dues[id], fielded[id], false, 'result', result) then gone[#gone + 1] = id end
+        elseif kind == 'fail' then
+          -- words: fail
+          failed = failed + 1
+          if end_job(id, 'failed', dues[id], fielded[id], keep == '1', 'error', error) then
+            note_run(id, worker, error)
+          else
+            gone[#gone + 1] = id
+          end
+        elseif kind == 'retry' then
+          -- words: retry
+          if request ~= '=' then redis.call('SET', payload_of(id), request) end
+          unmark(id, 'recoveries', 'reset')
+          keep_stored(id, dues[id])
+          if error ~= '' then
+            mark(id, 'error', error, 'ended', '-')
+            note_run(id, worker, error)
+          end
+          go_back(id, seconds(due_at(due)))
+        elseif kind == 'cancel' or kind == 'abort' then
+          cancelled = cancelled + 1
+          if not end_job(id, 'cancelled', dues[id], fielded[id]) then
+            gone[#gone + 1] = id
+          elseif kind == 'cancel' then
+            -- words: cancel
+            if reason ~= '' then mark(id, 'error', reason, 'ended', '-') end
+          end
         else
-          gone[#gone + 1] = id
+          go_back(id, dues[id])
         end
-      elseif kind == 'retry' then
-        -- words: retry
-        if request ~= '=' then redis.call('SET', payload_of(id), request) end
-        unmark(id, 'recoveries', 'reset')
-        keep_stored(id, dues[id])
-        if error ~= '' then
-          mark(id, 'error', error, 'ended', '-')
-          note_run(id, worker, error)
-        end
-        go_back(id, seconds(due_at(due)))
-      elseif kind == 'cancel' or kind == 'abort' then
-        cancelled = cancelled + 1
-        if not end_job(id, 'cancelled', dues[id], fielded[id]) then
-          gone[#gone + 1] = id
-        elseif kind == 'cancel' then
-          -- words: cancel
-          if reason ~= '' then mark(id, 'error', reason, 'ended', '-') end
-        end
-      else
-        go_back(id, dues[id])
       end
     end
+    enter(entries, others)
   end
-  enter(entries, others)
   unclaim(settled, worker)
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
@@ -281,8 +290,9 @@ if is_claiming then
         is_full = claimed > 0 and bytes > budget
         if is_full then break end
         claimed = claimed + 1
-        ids[claimed], scores[claimed], requests[claimed], extras[claimed] = id, due[2 * taken + 2], request, held
+        ids[claimed], scores[claimed], requests[claimed] = id, due[2 * taken + 2], request
         envelopes[claimed] = keys[taken + 1] .. '.metadata'
+        if held then extras[claimed] = held end
       else
         dropped[#dropped + 1] = id
       end
@@ -309,7 +319,8 @@ if is_claiming then
     made[2 * n - 1] = id
     made[2 * n] = claims[4 * n - 2] .. made_at .. scores[n] .. ' ' .. notes_of(remembered[n], kinds[id]) .. ' ' .. worker
   end
-  if taken > 0 then redis.call('HDEL', record_key, '') end -- a removal first, for a full server
+  -- A removal first, for a full server.
+  if taken > 0 and #settled == 0 and #noted == 0 then redis.call('HDEL', record_key, '') end
   if has_fielded() then
     -- uses: names
     for n, id in ipairs(ids) do
@@ -322,9 +333,12 @@ if is_claiming then
   batch('HSET', CLAIMED, made)
   local plain_taken = taken - #fielded_taken
   if plain_taken > 0 then redis.call('ZREMRANGEBYRANK', PENDING, 0, plain_taken - 1) end
-  batch('ZREM', FIELDED, fielded_taken)
-  if serve and taken > 0 then serve(taken) end
-  if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
+  if has_fielded() then
+    -- uses: fielded
+    batch('ZREM', FIELDED, fielded_taken)
+    if serve and taken > 0 then serve(taken) end
+    if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
+  end
 end
 if features:find('a', 1, true) then
   -- uses: activity
@@ -343,7 +357,10 @@ if features:find('a', 1, true) then
   end
 end
 local next_due = until_next()
-if next_due == '0' and claimed > 0 then wake() end
+if next_due == '0' and claimed > 0 then
+  -- uses: pending
+  wake()
+end
 
 local letters = table.concat(outcomes)
 if #reports > 0 then letters = letters .. '/' .. table.concat(reported) end

@@ -16,7 +16,7 @@ local function clear(ids, remains)
   for _, id in ipairs(ids) do
     redis.call('DEL', envelope_of(id))
     if has_fielded() then
-      if has_flows() then holds().forget_inputs(id) end
+      if has_flows() then forget_inputs(id) end
       redis.call('DEL', fields_of(id))
     end
     local ended = remains[id]

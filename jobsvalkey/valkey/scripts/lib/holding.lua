@@ -1,5 +1,5 @@
 -- How new jobs come to wait for others.
--- uses: places types holds
+-- uses: places types holds inputs
 local MOST_CHILDREN = 1000
 local waits = holds()
 
@@ -85,32 +85,32 @@ end
 
 -- Put a new job, which is stored, where it belongs: it waits if something holds it.
 local function hold(id, score, look)
-  local names, told, holds, is_over = {}, {}, 0, false
+  local names, told, held_by, is_over = {}, {}, 0, false
   for n, parent in ipairs(look.parents) do
     local name, ended, at = unpack(parent, 1, 3)
     names[n] = name
     if ended then
       local result = select(7, envelope(name, ended, at))
       told[#told + 1] = 'p.' .. name
-      told[#told + 1] = result and ended .. waits.keep_input(name, micro(at), result, 1) or ended
+      told[#told + 1] = result and ended .. keep_input(name, micro(at), result, 1) or ended
       is_over = is_over or ended ~= 'completed' and look.if_failed ~= 'run'
     else
-      holds = holds + 1
+      held_by = held_by + 1
       redis.call('SADD', waits.children_of(name), id)
       make_fielded(name)
     end
   end
   if #names > 0 then batch('HSET', fields_of(id), { 'after', table.concat(names, ','), unpack(told) }) end
   if look.batch == id then
-    holds = holds + 1
+    held_by = held_by + 1
     redis.call('HSET', fields_of(id), 'open', '1')
   elseif look.batch then
     redis.call('HSET', fields_of(id), 'batch', look.batch)
     redis.call('HSET', waits.members_of(look.batch), id, '-')
     redis.call('HINCRBY', fields_of(look.batch), 'holds', 1)
   end
-  if holds == 0 and not is_over then return enter_one(id, score, true) end
-  redis.call('HSET', fields_of(id), 'holds', holds)
+  if held_by == 0 and not is_over then return enter_one(id, score, true) end
+  redis.call('HSET', fields_of(id), 'holds', held_by)
   redis.call('ZADD', WAITING, score, id)
   note_expiry({ score, id })
   if is_over then waits.doom(id) end

@@ -55,18 +55,20 @@ end
 -- The score of the job that is due first; nothing if none is pending.
 local function first_score()
   local first = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]
-  local function earlier(list)
+  if not has_fielded() then return first end
+  -- uses: fielded lines
+  for _, list in ipairs({ FIELDED, has_lines() and LANED or nil }) do
     local other = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]
-    return (first and not (other and tonumber(other) < tonumber(first))) and first or other
+    if not first or other and tonumber(other) < tonumber(first) then first = other end
   end
-  if has_fielded() then first = earlier(FIELDED) end
-  if has_lines() then first = earlier(LANED) end
   return first
 end
 
 -- When the next job expires that nobody has, in microseconds; nothing if none does.
 local function first_expiry()
-  return has_expiry() and tonumber(redis.call('ZRANGE', ENDS_AT, 0, 0, 'WITHSCORES')[2]) or nil
+  if not has_expiry() then return nil end
+  -- uses: fielded
+  return tonumber(redis.call('ZRANGE', ENDS_AT, 0, 0, 'WITHSCORES')[2])
 end
 
 -- A due time as callers give it: microseconds, `+` microseconds from now, or empty for now.
