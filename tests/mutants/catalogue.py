@@ -55,6 +55,7 @@ CHAPTERS = (
         "reports",
         "activity",
         "capabilities",
+        "unseen",
     ),
     "scripts",
 )

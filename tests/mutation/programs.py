@@ -98,7 +98,7 @@ def _plant_twin(point: Point) -> None:
 
 def _plant_script(point: Point) -> None:
     scripting = importlib.import_module("jobsvalkey.valkey.scripting")
-    texts = vars(scripting)["_LIBRARIES" if "/lib/" in point.path else "_SCRIPTS"]
+    texts = vars(scripting)["_LIBRARIES"].sources if "/lib/" in point.path else vars(scripting)["_SCRIPTS"]
     name = Path(point.path).stem
     texts[name] = point.change(texts[name])
 

@@ -1,10 +1,13 @@
 """What mutation by machine changes, and that the kit meets a change."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from jobsvalkey.valkey.scripting import RECOVER
 from tests.mutation import run
 from tests.mutation.left_out import EQUIVALENT, RULES, is_left_out
 from tests.mutation.lua_points import lua_points
@@ -110,6 +113,22 @@ def test_what_is_left_out_has_a_reason_and_is_there() -> None:
         assert any(is_left_out(point, [rule]) for point in found), rule
     # One whose line has changed since does no harm.
     assert all(EQUIVALENT.values())
+
+
+PLANTS = """
+from tests.mutation.programs import PROGRAMS
+program = PROGRAMS["scripts"]
+program.plant(next(point for point in program.points() if point.path.endswith("/{}")))
+from jobsvalkey.valkey.scripting import RECOVER
+print(RECOVER.digest)
+"""
+
+
+@pytest.mark.parametrize("file", ["recover.lua", "lib/releasing.lua"])
+def test_a_change_of_a_script_is_sent(file: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PLANTS.format(file)], capture_output=True, text=True, cwd=ROOT)
+    assert len(done.stdout.strip()) == 40, done.stderr
+    assert done.stdout.strip() != RECOVER.digest
 
 
 def test_the_kit_meets_a_change() -> None:

@@ -98,8 +98,7 @@ class BatchTests(Suite):
         assert await driver.cancel(jobs[0].job_id)
         assert await driver.remove(jobs[1].job_id)
         await finish(kit, driver, jobs[2].job_id)
-        for job in jobs:
-            await driver.remove(job.job_id)
+        assert [await driver.remove(job.job_id) for job in jobs] == [True, False, True]
         _, claim = await claim_of(kit, driver, batch)
         assert claim.members == BatchCounts(completed=1, cancelled=2)
 
@@ -223,6 +222,7 @@ class BatchTests(Suite):
         worker = await kit.worker(driver)
         callback, *claims = await worker.claim(9)
         assert (callback.job_id, callback.members) == (resumed, BatchCounts())
+        assert [claim.job_id for claim in claims] == [job.job_id for job in jobs]
         await worker.finish(*claims)
         assert await members_of(driver, cancelled) == BatchCounts()
         assert await driver.status(cancelled) is JobStatus.CANCELLED
@@ -237,7 +237,7 @@ class BatchTests(Suite):
         callback = replace(kit.job(job_id=batch), batch=batch)
         assert outcomes(await driver.push([callback])) == [STORED]
         await kit.push(driver, batch=batch, due=LONG)
-        await driver.close_batch(batch)
+        assert await driver.close_batch(batch) is True
         await finish(kit, driver, old)
         assert await members_of(driver, batch) == BatchCounts()
         assert await driver.status(batch) is WAITING

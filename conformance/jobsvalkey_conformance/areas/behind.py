@@ -7,6 +7,7 @@ import pytest
 
 from jobsvalkey.contract import (
     DO_NOT_RETAIN,
+    AbortOutcome,
     Cancel,
     Capability,
     Claim,
@@ -139,11 +140,12 @@ class BehindTests(Suite):
             await driver.push(jobs)
             if way in ("cancel", "abort"):
                 for job in jobs:
-                    await (driver.cancel(job.job_id) if way == "cancel" else driver.abort(job.job_id))
+                    assert await (driver.cancel(job.job_id) if way == "cancel" else driver.abort(job.job_id))
             elif way == "close":
                 leaving = await kit.worker(driver)
-                for claim in await leaving.claim(ends):
-                    await driver.abort(claim.job_id)
+                for claim in (claims := await leaving.claim(ends)):
+                    assert await driver.abort(claim.job_id) is AbortOutcome.REQUESTED
+                assert len(claims) == ends
                 await driver.close_worker(leaving.id)
             elif way == "expire":
                 assert await worker.claim(ends) == []

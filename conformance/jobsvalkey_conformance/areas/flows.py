@@ -327,6 +327,7 @@ class FlowTests(Suite):
         released = kit.job(after=[soon.job_id], expires=kit.unit, due=kit.unit * 3)
         await driver.push([parent, soon, waiting, released])
         await finish(kit, driver, soon.job_id)
+        assert [await driver.status(job.job_id) for job in (waiting, released)] == [JobStatus.WAITING, PENDING]
         await kit.advance(kit.unit)
         await (await kit.worker(driver)).exchange()
         for job in (waiting, released):

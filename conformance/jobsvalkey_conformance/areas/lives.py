@@ -304,7 +304,7 @@ class LifeTests(Suite):
             assert (await driver.exchange(worker.id, sequence + 1, (), 0)).claims == []
         if event == "others":
             other = await kit.worker(driver)
-            await other.finish(*await other.claim(1))
+            await other.finish(await other.claim_one())
         for _ in range(3):
             again = await driver.exchange(worker.id, sequence, settlements, 5)
             assert (again.outcomes, again.claims) == (answer.outcomes, answer.claims)

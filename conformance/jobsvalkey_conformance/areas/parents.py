@@ -42,6 +42,24 @@ class ParentTests(Suite):
         _, claim = await claim_of(kit, driver, child)
         assert claim.inputs == (Input(parent, COMPLETED, b"result"),)
 
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_flow_a_parent_that_is_run_anew_tells_nothing(self, kit: SuiteContext) -> None:
+        """A child that still waits for another goes by how a parent ended the first time: what was told stays told."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        parent, other = kit.job(due=kit.now() - kit.unit), kit.job()
+        child = kit.job(after=[parent.job_id, other.job_id])
+        await driver.push([parent, other, child])
+        await finish(kit, driver, parent.job_id, b"first")
+        assert await driver.rerun(parent.job_id)
+        worker = await kit.worker(driver)
+        again, last = sorted(await worker.claim(9), key=lambda claim: claim.job_id == other.job_id)
+        await worker.settle(Fail(again.job_id, again.token, b"error"))
+        assert await driver.status(parent.job_id) is FAILED
+        assert await driver.status(child.job_id) is WAITING
+        await worker.finish(last)
+        _, claim = await claim_of(kit, driver, child.job_id)
+        assert claim.inputs == (Input(parent.job_id, COMPLETED, b"first"), Input(other.job_id, COMPLETED))
+
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED, JobStatus.PROCESSING])
     @conformance_test(Capability.FLOWS, Capability.INSPECTION)
     async def test_flow_a_parent_that_the_policy_keeps(self, kit: SuiteContext, status: JobStatus) -> None:

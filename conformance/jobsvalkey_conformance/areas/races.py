@@ -150,6 +150,7 @@ class RaceTests(Suite):
             worker = await kit.worker(driver, kit.unit)
             assert len(await worker.claim(3)) == 3
             await kit.advance(kit.unit)
+            assert (await worker.exchange()).lock_expired
             calls: list[Coroutine[Any, Any, Any]] = [other.recover(), driver.renew(worker.id, HOUR)]
             answers = await asyncio.gather(*(calls if turn % 2 else reversed(calls)))
             recovered, renewed = answers if turn % 2 else reversed(answers)
@@ -169,6 +170,7 @@ class RaceTests(Suite):
             worker = await kit.worker(driver, kit.unit)
             claims = await worker.claim(3)
             await kit.advance(kit.unit)
+            assert (await worker.exchange()).lock_expired
             settled, recovered = await asyncio.gather(
                 worker.settle(*(Finish(claim.job_id, claim.token) for claim in claims)), other.recover()
             )

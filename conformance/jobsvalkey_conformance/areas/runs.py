@@ -7,16 +7,19 @@ import pytest
 from jobsvalkey.contract import (
     LONGEST_LINE,
     MOST_RUNS,
+    AbortOutcome,
     Capability,
     Fail,
     JobID,
+    JobStatus,
     Release,
     Retry,
+    SettleOutcome,
     StoredRun,
     Unique,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext, Worker
+from jobsvalkey_conformance.context import REPLACED, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
 
 
@@ -154,8 +157,9 @@ class RunTests(Suite):
         job, worker = kit.job(), await kit.worker(driver)
         await driver.push([job])
         await retry(worker, b"one")
+        assert len(await runs_of(driver, job.job_id)) == 1
         assert await driver.remove(job.job_id)
-        await driver.push([job])
+        assert outcomes(await driver.push([job])) == [STORED]
         assert await runs_of(driver, job.job_id) == ()
 
     @conformance_test(Capability.INSPECTION, Capability.UNIQUE)
@@ -165,7 +169,8 @@ class RunTests(Suite):
         unique = Unique("name", otherwise="replace")
         job_id, worker = await kit.push(driver, unique=unique), await kit.worker(driver)
         await retry(worker, b"one")
-        await driver.push([kit.job(unique=unique)])
+        assert len(await runs_of(driver, job_id)) == 1
+        assert outcomes(await driver.push([kit.job(unique=unique)])) == [REPLACED]
         assert await runs_of(driver, job_id) == ()
 
     @conformance_test(Capability.INSPECTION, Capability.ABORT)
@@ -174,6 +179,7 @@ class RunTests(Suite):
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id, worker = await kit.push(driver), await kit.worker(driver, timedelta(hours=1))
         claim = await worker.claim_one()
-        await driver.abort(job_id)
-        await worker.settle(Retry(job_id, claim.token, error=b"one"))
+        assert await driver.abort(job_id) is AbortOutcome.REQUESTED
+        assert await worker.settle(Retry(job_id, claim.token, error=b"one")) == [SettleOutcome.SETTLED]
+        assert await driver.status(job_id) is JobStatus.CANCELLED
         assert await runs_of(driver, job_id) == ()

@@ -29,7 +29,7 @@ from jobsvalkey_conformance.areas.reports import (
 )
 from jobsvalkey_conformance.areas.retention import every_finished_state, visible
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
+from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
 
 
@@ -251,5 +251,5 @@ class SavedTests(Suite):
         worker, claim = await next_claim(kit, driver)
         assert claim.state == b"a"
         await worker.finish(claim)
-        await driver.push([job])
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
         assert await kit.claimed(driver) == []

@@ -223,6 +223,7 @@ class SettleTests(Suite):
         worker = await kit.worker(driver, kit.unit)
         claim = await worker.claim_one()
         await kit.advance(kit.unit * 2)
+        assert (await worker.exchange()).lock_expired
         assert await worker.settle(settlement(kit, kind, claim)) == [SettleOutcome.SETTLED]
         assert await driver.recover() == 0
 

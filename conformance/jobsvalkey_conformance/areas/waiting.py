@@ -176,6 +176,18 @@ class WaitingTests(Suite):
         async with asyncio.timeout(PATIENCE):
             assert await asyncio.gather(*tasks) == [1, 1, 1]
 
+    @conformance_test(hints=True)
+    async def test_wait_a_full_answer_wakes_the_next(self, kit: SuiteContext) -> None:
+        """A claim that ends since its requests are as many bytes as one exchange takes leaves the rest to the next."""
+        driver, idle_driver = await kit.driver(max_atomic_push_bytes=100), await kit.driver()
+        worker, idle = await kit.worker(driver), await kit.worker(idle_driver)
+        assert await worker.claim() == await idle.claim() == []
+        await kit.push(idle_driver, b"x" * 60)
+        await kit.push(idle_driver, b"x" * 60)
+        async with woken(idle):
+            assert len(await worker.claim(5)) == 1
+        assert len(await idle.claim(5)) == 1
+
     @conformance_test(Capability.QUEUE, Hook.FINGERPRINT)
     async def test_wait_an_idle_worker_writes_nothing(self, kit: SuiteContext) -> None:
         """An idle worker writes nothing but its lock: an idle poll leaves the store as it is."""
