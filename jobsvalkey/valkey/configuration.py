@@ -27,6 +27,9 @@ class ValkeyConfiguration(DriverConfiguration):
     durability: Durability | None = None
     """The demand that is met before a push returns; `None`: the server has the job in its memory. `JobOptions` may have
     another one."""
+    exchange_durability: Durability | None = None
+    """The demand that is met before a worker's step is answered: jobs start, and have ended, when others have it. While
+    it is not met, workers wait. `None`: the server has it in its memory."""
 
     def __post_init__(self) -> None:
         # Not super(): a slotted dataclass is a new class, which the implicit form does not find.

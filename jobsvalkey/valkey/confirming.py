@@ -75,9 +75,20 @@ class Confirmation:
         known = f"{replicas} of {demand.replicas} replicas have it"
         if demand.append_only_file:
             known += ", and the server's disk has it" if synced else ", and the server's disk has it not"
+        return self._unmet(f"{known} after {self.seconds:g} s", replicas, synced)
+
+    def _unmet(self, known: str, replicas: int, synced: bool) -> NotDurable:
+        """The error of a push, which says what is known."""
         return NotDurable(
-            f"it is stored, but {known} after {self.seconds:g} s: push it again under its own id, "
+            f"it is stored, but {known}: push it again under its own id, "
             "which stores nothing twice, or look at the replicas",
             replicas=replicas,
             append_only_file=synced,
         )
+
+
+class Insistence(Confirmation):
+    """The same for steps of workers: one whose demand is not met was not answered, and is sent again."""
+
+    def _unmet(self, known: str, replicas: int, synced: bool) -> NotDurable:
+        raise ConnectionLost(f"it is done, but {known}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.confirming import Confirmation
 from jobsvalkey.valkey.scripting import EXCHANGE
 from jobsvalkey.valkey.words import Exchange
 
@@ -15,9 +16,10 @@ class ExchangeChannel:
     A run that leaves without closing its worker does not say so: the connection rests when the lock has run out.
     """
 
-    def __init__(self, channel: Channel, patience: float) -> None:
+    def __init__(self, channel: Channel, patience: float, confirmation: Confirmation | None = None) -> None:
         self._channel = channel
         self._patience = patience
+        self._confirmation = confirmation
         self._unanswered = False
         """Whether an exchange was given up that may still arrive."""
         self._alarm: asyncio.TimerHandle | None = None
@@ -34,7 +36,9 @@ class ExchangeChannel:
 
         again, self._unanswered = self._unanswered, True
         arguments = repeat() if again else [*words, *settlements]
-        reply = await self._channel.call(EXCHANGE, arguments, patience=self._patience, repeat=repeat)
+        reply = await self._channel.call(
+            EXCHANGE, arguments, patience=self._patience, repeat=repeat, confirmation=self._confirmation
+        )
         self._unanswered = False
         return reply
 

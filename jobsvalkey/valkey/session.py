@@ -16,7 +16,7 @@ from jobsvalkey.contract import Durability, WorkerID
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
-from jobsvalkey.valkey.confirming import Confirmation
+from jobsvalkey.valkey.confirming import Confirmation, Insistence
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.ends import Ends
 from jobsvalkey.valkey.exchanges import ExchangeChannel
@@ -117,7 +117,7 @@ class Session:
         found = self._durable.get(demand)
         if found is None:
             confirmation = Confirmation(demand)
-            channel = Channel(self._route, self._context, partial(self._greet, (PUSH, PUSH_IF), confirmation))
+            channel = self._channel(PUSH, PUSH_IF, confirmation=confirmation)
             patience = self.patience and self.patience + confirmation.seconds
             writer = NumberedWriter(channel, patience, confirmation)
             found = DurablePushes(channel, writer, Pusher(writer, self._tasks, self._configuration, patience))
@@ -133,7 +133,11 @@ class Session:
         """The channel for a worker's exchanges."""
         found = self._exchanges.get(worker)
         if found is None:
-            found = self._exchanges[worker] = ExchangeChannel(self._channel(EXCHANGE), self.patience)
+            demand = self._configuration.exchange_durability
+            confirmation = Insistence(demand) if demand else None
+            patience = self.patience and self.patience + (confirmation.seconds if confirmation else 0)
+            channel = self._channel(EXCHANGE, confirmation=confirmation)
+            found = self._exchanges[worker] = ExchangeChannel(channel, patience, confirmation)
         return found
 
     async def end_exchanges(self, worker: WorkerID) -> None:
@@ -160,8 +164,8 @@ class Session:
         durable = (pushes.channel for pushes in self._durable.values())
         return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news, self._ends, *durable
 
-    def _channel(self, *writing: Script) -> Channel:
-        return Channel(self._route, self._context, partial(self._greet, writing, None))
+    def _channel(self, *writing: Script, confirmation: Confirmation | None = None) -> Channel:
+        return Channel(self._route, self._context, partial(self._greet, writing, confirmation))
 
     async def _greet(self, writing: Sequence[Script], confirmation: Confirmation | None, channel: Channel) -> None:
         """Look at the server before a connection is used, but for what another connection has just seen.

@@ -3,10 +3,10 @@
 import asyncio
 import random
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from jobsvalkey import (
     ActiveLock,
@@ -53,7 +53,6 @@ class Role:
     seed: int
     durable: bool = False
     """Whether each push, and each step of a worker, waits for a replica."""
-    configuration: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class TryAgain(Exception):
@@ -65,13 +64,14 @@ async def play(role: Role) -> None:
     log = Log(role.log)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    settings: dict[str, Any] = {
-        "retention_policy": KEEP_ALL,
-        "poll_time": timedelta(seconds=0.1),
-        "durability": Durability(replicas=1, timeout=timedelta(seconds=1)) if role.durable else None,
-        **role.configuration,
-    }
-    configuration = ValkeyConfiguration(queue_key=role.queue_key, **settings)
+    demand = Durability(replicas=1, timeout=timedelta(seconds=1)) if role.durable else None
+    configuration = ValkeyConfiguration(
+        queue_key=role.queue_key,
+        retention_policy=KEEP_ALL,
+        poll_time=timedelta(seconds=0.1),
+        durability=demand,
+        exchange_durability=demand,
+    )
     async with RecordingQueue(client_from_url(role.url), configuration, log, role.name) as driver:
         queue = JobQueue(driver)
         log.write("ready")

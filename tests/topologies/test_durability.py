@@ -14,22 +14,25 @@ from jobsvalkey import (
     Durability,
     JobOptions,
     JobQueue,
+    JobStatus,
     NotDurable,
     ProcessorOptions,
     Push,
     PushIncomplete,
+    StoreUnavailable,
     ValkeyJobQueue,
     new_job_id,
 )
-from jobsvalkey.contract import NewJob, Operation, StoreOutcome
+from jobsvalkey.contract import Finish, NewJob, Operation, SettleOutcome, StoreOutcome
 from tests.conftest import StartServer
-from tests.support.drivers import all_completed, client_of, driver_at
+from tests.support.drivers import all_completed, client_of, driver_at, open_worker
 from tests.support.pages import blocks
+from tests.support.processors import run_in_background
 from tests.support.proxy import Proxy, named
 from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds
 from tests.support.servers.group import ask, port_of, wait_for
 from tests.support.waiting import until
-from tests.support.work import Work, counting
+from tests.support.work import Handler, Work, counting
 
 ON_A_REPLICA = Durability(replicas=1, timeout=timedelta(milliseconds=300))
 PATIENT = Durability(replicas=1, timeout=timedelta(seconds=30))
@@ -245,3 +248,73 @@ async def test_a_user_may_lack_the_rights(start_server: StartServer, queue_key: 
             with pytest.raises(ConfigurationError, match="check password, user and rights"):
                 await JobQueue(driver).push(Work(1))
             assert sum((await driver.counts()).values()) == 0
+
+
+def _is_held_by(driver: ValkeyJobQueue) -> Any:
+    async def is_held() -> bool:
+        return (await driver.counts())[JobStatus.PROCESSING] == 1
+
+    return is_held
+
+
+async def test_a_job_starts_when_a_replica_has_its_claim_and_has_ended_when_it_has_its_end(
+    pair: Pair, driver: ValkeyJobQueue, queue_key: str
+) -> None:
+    await JobQueue(driver).push(Work(1))
+    pair.cut()
+    async with driver_at(pair.primary.url, queue_key, exchange_durability=ON_A_REPLICA) as insisting:
+        queue = JobQueue(insisting)
+        handler = Handler(queue)
+        async with run_in_background(queue.processor(ProcessorOptions())):
+            await until(_is_held_by(driver))
+            await asyncio.sleep(2 * ON_A_REPLICA.timeout.total_seconds())  # what must not happen has the time for it
+            assert handler.running == []
+            await asyncio.to_thread(pair.join)
+            await until(lambda: handler.running == [1])
+            handler.go_on.set()
+            await until(partial(all_completed, driver, 1))
+    assert handler.running == [1]
+    assert await driver.validate() == []
+
+
+@pytest.mark.parametrize("lost", ["EVALSHA", "WAIT"])
+async def test_an_exchange_that_is_sent_again_is_confirmed_anew(
+    pair: Pair, driver: ValkeyJobQueue, queue_key: str, lost: str
+) -> None:
+    """Over a fresh connection, which has written nothing: the repeat writes."""
+    job_id = await JobQueue(driver).push(Work(1))
+    settings: dict[str, Any] = {"exchange_durability": ON_A_REPLICA, "operation_timeout": timedelta(seconds=1)}
+    async with Proxy(pair.primary.url) as proxy, driver_at(proxy.url, queue_key, **settings) as insisting:
+        await open_worker(insisting)
+        await insisting.exchange("worker", 1, (), 0)
+        pair.replica.freeze()
+        try:
+            fault = proxy.swallow_reply(named(lost))
+            with pytest.raises(StoreUnavailable, match=r"it is done, but 0 of 1 replicas have it after 0\.3 s") as told:
+                await insisting.exchange("worker", 2, (), 1)
+            assert fault.happened.is_set()
+            assert told.value.outcome == "unknown"
+        finally:
+            pair.replica.thaw()
+        (claim,) = (await insisting.exchange("worker", 2, (), 1)).claims
+        assert claim.job_id == job_id
+        settled = await insisting.exchange("worker", 3, [Finish(job_id, claim.token)])
+        assert settled.outcomes == [SettleOutcome.SETTLED]
+
+
+async def test_without_a_demand_no_exchange_waits(pair: Pair, driver: ValkeyJobQueue) -> None:
+    before = await calls_of(pair.primary, "wait")
+    queue = JobQueue(driver)
+    ran = counting(queue)
+    await queue.push(Work(1))
+    await _run(queue)
+    assert ran == [1]
+    assert await calls_of(pair.primary, "wait") == before
+
+
+async def test_a_worker_may_lack_the_right_to_wait(start_server: StartServer, queue_key: str) -> None:
+    server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -wait"}))
+    async with driver_at(server.url_for("me", "secret"), queue_key, exchange_durability=ON_A_REPLICA) as driver:
+        await open_worker(driver)
+        with pytest.raises(ConfigurationError, match="check password, user and rights"):
+            await driver.exchange("worker", 1, (), 1)

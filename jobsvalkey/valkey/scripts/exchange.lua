@@ -79,6 +79,10 @@ if last and tonumber(sequence) == tonumber(last) then
     local stored, recoveries, reset, error = envelope(id, 'processing')
     tell(id, token, request, score, fielded and (told_of(id)), stored, recoveries, reset, error)
   end
+  if is_repeat == '1' then -- `WAIT` speaks of what a connection has written, and this one may be new
+    redis.call('HDEL', record_key, 'sequence') -- a removal first, for a full server
+    redis.call('HSET', record_key, 'sequence', sequence)
+  end
   return answer(recorded, until_next())
 end
 
