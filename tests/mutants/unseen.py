@@ -1,10 +1,25 @@
 """Bugs that were planted without a look at the catalogue, and that nothing of the kit killed then."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from jobsvalkey.contract import Exchanged, JobStatus, Report, Settlement, StoredJob, WorkerID
+from msgspec.structs import replace
+
+from jobsvalkey.contract import (
+    Exchanged,
+    JobID,
+    JobPage,
+    JobStatus,
+    NewJob,
+    Operation,
+    Pushed,
+    Report,
+    Settlement,
+    StoredJob,
+    WorkerID,
+)
 from tests.mutants.mutant import Twin, mutant
+from tests.mutants.scripts import script_mutant
 
 
 @mutant("test_wait_a_full_answer_wakes_the_next", only_the_killer=True)
@@ -39,3 +54,62 @@ class ParentsTellAgain(Twin):
         waiting = {child for child in children if self.state.jobs[child].status is JobStatus.WAITING}
         if waiting:
             self.state.children[job.job_id] = waiting
+
+
+@mutant("test_flow_another_job_of_a_childs_id", only_the_killer=True)
+class InputsOutliveTheirJob(Twin):
+    """A later job of the id of a child that is gone is told of the parents of that."""
+
+    def _vanish(self, job: StoredJob, now: datetime) -> None:
+        inputs = self.state.inputs.get(job.job_id)
+        super()._vanish(job, now)
+        if inputs:
+            self.state.inputs[job.job_id] = inputs
+
+
+@mutant("test_flow_without_parents_nothing_can_fail", only_the_killer=True)
+class IfFailedWithoutParents(Twin):
+    """A job without parents is stored with what was to be done if one failed."""
+
+    def _push(self, item: NewJob, now: datetime) -> Pushed:
+        pushed = super()._push(item, now)
+        if job := self.state.jobs.get(item.job_id):
+            self.state.put(replace(job, if_failed=item.if_failed))
+        return pushed
+
+
+@mutant("test_size_of_a_page_that_says_none", only_the_killer=True)
+class PageOfFiftyOne(Twin):
+    """A page that says no size has one job more than another driver's."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 51) -> JobPage:
+        return await super().page(status, cursor, limit=limit)
+
+
+@mutant("test_holding_a_rerun_while_another_has_it_for_a_time", only_the_killer=True)
+class RerunTakesATimedName(Twin):
+    """A job that is run anew takes its name also from one that has it for a time."""
+
+    async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
+        self.state.names = {key: name for key, name in self.state.names.items() if name.until is None}
+        return await super().rerun(job_id, operation=operation)
+
+
+script_mutant(
+    "ScriptClosesABatchAgain",
+    "`close_batch.lua`: a batch can be closed again, which takes one more hold from its callback: it runs too early.",
+    "test_batch_is_closed_once",
+    "redis.call('HDEL', fields_of(id), 'open')",
+    "",
+    chapter=__name__,
+    only_the_killer=True,
+)
+
+
+@mutant("test_worker_one_that_was_leaving_has_not_died[opened]", only_the_killer=True)
+class OpeningForgetsLeaving(Twin):
+    """A worker that leaves, and is opened again by a call that was under way, has died when its lock runs out."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        await super().open_worker(worker, hold_for, about=about)
+        self.state.workers[worker].leaving = False

@@ -102,6 +102,20 @@ class BatchTests(Suite):
         _, claim = await claim_of(kit, driver, batch)
         assert claim.members == BatchCounts(completed=1, cancelled=2)
 
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_batch_is_closed_once(self, kit: SuiteContext) -> None:
+        """close_batch: `False` if it was closed before, also while members are still to end; those go on holding it."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        batch = await open_batch(kit, driver)
+        member = await kit.push(driver, batch=batch)
+        assert await driver.close_batch(batch) is True
+        for _ in range(2):
+            assert await driver.close_batch(batch) is False
+        assert await driver.status(batch) is WAITING
+        await finish(kit, driver, member)
+        _, claim = await claim_of(kit, driver, batch)
+        assert claim.members == BatchCounts(completed=1)
+
     @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
     async def test_batch_a_rerun_takes_its_count_back(self, kit: SuiteContext) -> None:
         """A member that is rerun while the callback waits holds it again; afterwards it changes nothing."""

@@ -301,6 +301,17 @@ class HoldingTests(Suite):
         third = kit.job(unique=END)
         assert await pushed(driver, third) == [(STORED, third.job_id)]
 
+    @conformance_test(Capability.UNIQUE, Capability.CLEANUP, Capability.INSPECTION)
+    async def test_holding_a_rerun_while_another_has_it_for_a_time(self, kit: SuiteContext) -> None:
+        """rerun: `False` until the time is over for which another job has the name, also if that has ended."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        first = await kit.in_state(driver, JobStatus.FAILED, unique=END)
+        await kit.in_state(driver, JobStatus.COMPLETED, unique=Unique("name", kit.unit))
+        assert await driver.rerun(first) is False
+        await kit.advance(kit.unit)
+        assert await driver.rerun(first) is True
+        assert await pushed(driver, kit.job(unique=END)) == [(DUPLICATE, first)]
+
     @pytest.mark.parametrize("unique", [END, START], ids=["end", "start"])
     @conformance_test(Capability.UNIQUE, Capability.CLEANUP, Capability.INSPECTION)
     async def test_holding_a_running_job_that_is_run_anew(self, kit: SuiteContext, unique: Unique) -> None:

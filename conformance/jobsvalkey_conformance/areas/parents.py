@@ -42,6 +42,34 @@ class ParentTests(Suite):
         _, claim = await claim_of(kit, driver, child)
         assert claim.inputs == (Input(parent, COMPLETED, b"result"),)
 
+    @conformance_test(Capability.FLOWS, Capability.CLEANUP)
+    async def test_flow_another_job_of_a_childs_id(self, kit: SuiteContext) -> None:
+        """A later job of the id of a child is told nothing of the parents of that: its inputs go with it."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        parent = kit.job(due=kit.now() - kit.unit)
+        child = kit.job(after=[parent.job_id])
+        await driver.push([parent, child])
+        await finish(kit, driver, parent.job_id, b"result")
+        worker, claim = await claim_of(kit, driver, child.job_id)
+        assert claim.inputs == (Input(parent.job_id, COMPLETED, b"result"),)
+        await worker.finish(claim)
+        assert await driver.remove(child.job_id)
+        assert outcomes(await driver.push([kit.job(job_id=child.job_id)])) == [STORED]
+        _, claim = await claim_of(kit, driver, child.job_id)
+        assert (claim.after, claim.inputs) == ((), ())
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_without_parents_nothing_can_fail(self, kit: SuiteContext) -> None:
+        """`if_failed` is about parents: a job without any has the default, whatever it was pushed with."""
+        driver = await kit.driver()
+        batch = new_job_id()
+        jobs = [kit.job(job_id=batch, batch=batch, if_failed="run"), kit.job(if_failed="run")]
+        assert outcomes(await driver.push(jobs)) == [STORED] * 2
+        for job in jobs:
+            stored = await driver.get(job.job_id)
+            assert stored is not None
+            assert (stored.after, stored.if_failed) == ((), "cancel")
+
     @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
     async def test_flow_a_parent_that_is_run_anew_tells_nothing(self, kit: SuiteContext) -> None:
         """A child that still waits for another goes by how a parent ended the first time: what was told stays told."""

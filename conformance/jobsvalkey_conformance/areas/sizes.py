@@ -204,6 +204,16 @@ class SizeTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id) for job_id in old])) == [STORED] * 2
         assert len(await kit.claimed(driver, limit=3000)) == len(young) + 2
 
+    @conformance_test(Capability.INSPECTION)
+    async def test_size_of_a_page_that_says_none(self, kit: SuiteContext) -> None:
+        """page: fifty jobs, if nothing else is asked for."""
+        driver = await kit.driver()
+        ids = await push(driver, [kit.job() for _ in range(51)])
+        page = await driver.page(JobStatus.PENDING)
+        assert [job.job_id for job in page.jobs] == ids[:50]
+        assert page.cursor is not None
+        assert [job.job_id for job in (await driver.page(JobStatus.PENDING, page.cursor)).jobs] == ids[50:]
+
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.INSPECTION)
     async def test_size_a_list(self, kit: SuiteContext, status: JobStatus) -> None:

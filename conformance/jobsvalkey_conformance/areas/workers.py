@@ -138,15 +138,18 @@ class WorkerTests(Suite):
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
 
+    @pytest.mark.parametrize("again", ["renewed", "opened"])
     @conformance_test()
-    async def test_worker_one_that_was_leaving_has_not_died(self, kit: SuiteContext) -> None:
-        """renew(leaving=True): what the worker leaves behind is recovered as ever, and `recoveries` stays."""
+    async def test_worker_one_that_was_leaving_has_not_died(self, kit: SuiteContext, again: str) -> None:
+        """renew(leaving=True), for good: what the worker leaves behind is recovered as ever, and `recoveries` stays."""
         driver = await kit.driver()
         await kit.push_many(driver, 3)
         leaving, dead = await kit.worker(driver, kit.unit), await kit.worker(driver, kit.unit)
         before = [*await leaving.claim(2), await dead.claim_one()]
         tokens = {claim.token for claim in before[:2]}
         assert (await driver.renew(leaving.id, kit.unit, leaving=True)).tokens == tokens
+        if again == "opened":
+            await driver.open_worker(leaving.id, kit.unit)
         assert (await driver.renew(leaving.id, kit.unit)).tokens == tokens  # one that was under way, say
         assert await driver.recover() == 0
         await kit.advance(kit.unit)
