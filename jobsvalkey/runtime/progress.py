@@ -30,8 +30,8 @@ class Progress:
     """A word on what is counted, or on what is being done."""
 
     def __str__(self) -> str:
-        total = "" if self.total is None else f"/{self.total:g}"
-        return f"{self.done:g}{total} {self.text}".rstrip()
+        total = "" if self.total is None else f"/{self.total:.15g}"
+        return f"{self.done:.15g}{total} {self.text}".rstrip()
 
 
 def check_progress(done: float, total: float | None, text: str) -> None:

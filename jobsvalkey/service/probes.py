@@ -200,7 +200,7 @@ def _as_metrics(loads: Mapping[str, Load]) -> str:
             metrics.setdefault(name, (text, []))[1].append((queue, value))
     for name, (text, values) in metrics.items():
         lines += [f"# HELP jobsvalkey_queue_{name} {text}", f"# TYPE jobsvalkey_queue_{name} gauge"]
-        lines += [f'jobsvalkey_queue_{name}{{queue="{_escaped(queue)}"}} {value:g}' for queue, value in values]
+        lines += [f'jobsvalkey_queue_{name}{{queue="{_escaped(queue)}"}} {value:.15g}' for queue, value in values]
     return "\n".join(lines) + "\n"
 
 

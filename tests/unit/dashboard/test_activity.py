@@ -70,6 +70,16 @@ def test_the_highest_bar_fills_the_plot_and_the_lowest_is_seen() -> None:
     assert failed.text == "0, up to 0 a minute"
 
 
+async def test_bars_say_their_whole_number() -> None:
+    class Busy(MemoryJobQueue[Any]):
+        async def activity(self, since: datetime | None = None) -> list[Activity]:
+            return [counted(self.now().replace(second=0, microsecond=0), completed=1_234_567)]
+
+    async with looked_at(JobQueue(Busy(DriverConfiguration(activity=True)))) as http:
+        page = (await http.get("/queue/q/activity")).text
+    assert ": 1234567</title>" in page
+
+
 def test_a_store_whose_clock_is_ahead_is_shown() -> None:
     ahead = counted(NOON + 2 * MINUTE, failed=1)
     assert doings([ahead], NOON, 1).steps[-1] == ahead

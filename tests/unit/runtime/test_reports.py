@@ -269,3 +269,15 @@ async def test_a_save_under_a_claim_that_was_taken_away_is_refused(queue: JobQue
     assert len(errors) == 2
     assert str(job_id) in str(errors[0])
     assert await queue.get(job_id) is None
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (Progress(3, 10, "pages"), "3/10 pages"),
+        (Progress(1_234_567, 2_000_000.5), "1234567/2000000.5"),
+        (Progress(0.1, None, "of it"), "0.1 of it"),
+    ],
+)
+def test_a_progress_is_written_with_all_its_digits(progress: Progress, text: str) -> None:
+    assert str(progress) == text

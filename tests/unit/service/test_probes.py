@@ -20,7 +20,9 @@ from jobsvalkey.service.probes import Look, Probes
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
-LOAD = Load(due=3, delayed=2, waiting=5, processing=1, oldest_due=timedelta(seconds=1.5), workers=4, is_paused=True)
+LOAD = Load(
+    due=1_234_567, delayed=2, waiting=5, processing=1, oldest_due=timedelta(seconds=1.5), workers=4, is_paused=True
+)
 IDLE = Load(due=0, delayed=0, processing=0, oldest_due=None, workers=0, is_paused=False)
 
 
@@ -89,7 +91,7 @@ async def test_it_says_that_the_event_loop_is_blocked() -> None:
 async def test_the_load_as_json_and_for_prometheus() -> None:
     async with serve() as probes:
         assert json.loads((await get(probes, "/load")).text)["mail"] == {
-            "due": 3,
+            "due": 1_234_567,
             "delayed": 2,
             "waiting": 5,
             "processing": 1,
@@ -101,7 +103,7 @@ async def test_the_load_as_json_and_for_prometheus() -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = list(text_string_to_metric_families(answer.text))
     found = {(sample.name, sample.labels["queue"]): sample.value for each in families for sample in each.samples}
-    assert found["jobsvalkey_queue_due", "mail"] == 3
+    assert found["jobsvalkey_queue_due", "mail"] == 1_234_567
     assert found["jobsvalkey_queue_oldest_due_seconds", "mail"] == 1.5
     assert found["jobsvalkey_queue_paused", 'a "quote"\n\\'] == 0
     assert {each.type for each in families} == {"gauge"}
