@@ -101,6 +101,8 @@ class Slots:
         for share in self._shares:
             if free > 0 if share.wants else share.rest.listens_for_work == is_full:
                 share.rest.wake()
+            elif is_full and share.rest.has_hint:
+                share.rest.wake()  # what its hint was for is for another worker: it has waited for slots that are taken
 
     def granted(self, share: "Share") -> int:
         """How many jobs a queue may claim now. Those that it leaves slots to are woken."""
