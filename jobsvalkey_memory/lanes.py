@@ -1,5 +1,6 @@
-"""The lines of pending jobs that have a priority or a lane, and whose turn it is."""
+"""The lines of pending jobs that have a priority or a lane, whose turn it is, and what lanes may use."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from itertools import chain, islice, takewhile
 from operator import itemgetter
 from typing import TypeAlias
 
-from jobsvalkey.contract import JobID, StoredJob
+from jobsvalkey.contract import JobID, LaneLimit, StoredJob, limit_of
 from jobsvalkey_memory.line import Line, Place
 
 LineName: TypeAlias = tuple[int, str]
@@ -28,7 +29,8 @@ def line_name(job: StoredJob) -> LineName:
 class Lanes:
     """The lines with a name, and the turn of each: since when it has had a due job, or was last served.
 
-    A line that is still empty when the next step begins is forgotten.
+    A line that is still empty when the next step begins is forgotten. The lines of a lane that is at its limit keep
+    their turns, and offer nothing.
     """
 
     def __init__(self) -> None:
@@ -37,6 +39,8 @@ class Lanes:
         self.emptied: set[LineName] = set()
         self.latest: datetime = BEGINNING  # service of any line
         self.plain: datetime = BEGINNING  # last service of the jobs without a name while others waited
+        self.limits: dict[str, LaneLimit] = {}  # by pattern
+        self.slots: dict[str, set[JobID]] = {}  # the jobs of each lane that run
 
     def line_of(self, job: StoredJob) -> Line:
         """The line of a job that has a priority or a lane."""
@@ -60,6 +64,35 @@ class Lanes:
         elif self.lines[name]:
             self._set_turn(name, self.latest)
 
+    def limit(self, lane: str) -> LaneLimit | None:
+        """Return the limit of a lane; the jobs without one have none."""
+        return limit_of(lane, self.limits) if lane and self.limits else None
+
+    def room(self, lane: str) -> float:
+        """Count how many more jobs of a lane may run."""
+        limit = self.limit(lane)
+        return math.inf if limit is None else limit.concurrency - len(self.slots.get(lane, ()))
+
+    def started(self, job: StoredJob) -> None:
+        """Note that a job runs."""
+        if job.lane:
+            self.slots.setdefault(job.lane, set()).add(job.job_id)
+
+    def stopped(self, job: StoredJob) -> bool:
+        """Note that a job runs no more; whether there is room for another one of its lane now."""
+        if not job.lane:
+            return False
+        slots = self.slots[job.lane]
+        slots.remove(job.job_id)
+        if not slots:
+            del self.slots[job.lane]
+        return self.room(job.lane) == 1
+
+    @property
+    def open(self) -> list[Line]:
+        """The lines of lanes that are not at their limit."""
+        return [line for (_, lane), line in self.lines.items() if self.room(lane) > 0]
+
     def forget(self) -> None:
         """Give up the lines that are empty."""
         for name in self.emptied:
@@ -71,18 +104,20 @@ class Lanes:
     def in_turn(self, plain: Line, now: datetime, may_run: Callable[[JobID], bool]) -> Iterator[JobID]:
         """Iterate over the due jobs as they are claimed: the higher priority first, and of one, the lines in turn."""
         waiting: dict[int, list[tuple[datetime, str, Iterator[Place]]]] = {}
+        room = {lane: self.room(lane) for _, lane in (*self.lines, PLAIN)}
         for name, line in (*self.lines.items(), (PLAIN, plain)):
             jobs = (place for place in takewhile(lambda place: place[0] <= now, line) if may_run(place[1]))
             for first in islice(jobs, 1):
                 turn = max(first[0], self.plain) if name == PLAIN else self.turns[name]
                 waiting.setdefault(name[0], []).append((turn, name[1], chain([first], jobs)))
         for priority in sorted(waiting, reverse=True):
-            lines = deque(jobs for _, _, jobs in sorted(waiting[priority], key=itemgetter(0, 1)))
+            lines = deque((lane, jobs) for _, lane, jobs in sorted(waiting[priority], key=itemgetter(0, 1)))
             while lines:
-                jobs = lines.popleft()
-                for _, job_id in islice(jobs, 1):
+                lane, jobs = lines.popleft()
+                for _, job_id in islice(jobs, room[lane] > 0):
+                    room[lane] -= 1
                     yield job_id
-                    lines.append(jobs)
+                    lines.append((lane, jobs))
 
     def _set_turn(self, name: LineName, since: datetime) -> None:
         first = next(iter(self.lines[name]))

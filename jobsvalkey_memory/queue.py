@@ -40,12 +40,15 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_memory.activity import ActivityRows
 from jobsvalkey_memory.inspection import InspectionRows
+from jobsvalkey_memory.limits import LaneRows
 from jobsvalkey_memory.metadata import MetadataRows
 from jobsvalkey_memory.steps import ClockT_co, claim_of, numbered
 from jobsvalkey_memory.store import UNCLAIMED, WORKER_MEMORY, Value, Worker
 
 
-class MemoryJobQueue(InspectionRows[ClockT_co], MetadataRows[ClockT_co], ActivityRows[ClockT_co], CleanupLoops):
+class MemoryJobQueue(
+    InspectionRows[ClockT_co], MetadataRows[ClockT_co], ActivityRows[ClockT_co], LaneRows[ClockT_co], CleanupLoops
+):
     """A driver that keeps its jobs in memory: for tests, and as the specification of every other driver.
 
     It takes a `configuration`, a `clock` (default: the machine's) and a `store` (default: one of its own); drivers

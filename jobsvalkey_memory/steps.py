@@ -134,7 +134,8 @@ class Steps(Holds, Generic[ClockT_co]):
             loop.call_soon_threadsafe(self.state.hint)
 
     def _until_next(self, now: datetime) -> float | None:
-        lines = [self.state.ends_at, *([] if self.state.is_paused else self.state.pending)]
+        claimable = [] if self.state.is_paused else [self.state.lines[JobStatus.PENDING], *self.state.lanes.open]
+        lines = [self.state.ends_at, *claimable]
         times = [time for line in lines for time, _ in islice(line, 1)]
         return max(0.0, (min(times) - now).total_seconds()) if times else None
 

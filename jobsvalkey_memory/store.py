@@ -140,6 +140,8 @@ class QueueState:
             self.kept.add(job.job_id)
         self.line_of(job).add(place(job))
         self._moved(job)
+        if job.status is JobStatus.PROCESSING:
+            self.lanes.started(job)
         if end := self._end_of(job):
             self.ends_at.add((end, job.job_id))
 
@@ -148,6 +150,8 @@ class QueueState:
         if (job := self.jobs.pop(job_id, None)) is not None:
             self.line_of(job).remove(place(job))
             self._moved(job)
+            if job.status is JobStatus.PROCESSING and self.lanes.stopped(job):
+                self.hint()
             if end := self._end_of(job):
                 self.ends_at.remove((end, job_id))
             self.kept.discard(job_id)

@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     InspectionDriver,
     JobID,
     JobStatus,
+    LaneDriver,
     MetadataDriver,
     PausableDriver,
     QueueDriver,
@@ -44,6 +45,7 @@ class AnyDriver(
     ActivityDriver,
     ResultsDriver,
     FlowDriver,
+    LaneDriver,
     Protocol,
 ):
     """A driver as the suite sees it: a test calls only what the capabilities that it names promise."""
@@ -105,6 +107,8 @@ class ObservedLine:
     jobs: frozenset[JobID]
     turn: datetime
     """Since when it has waited, or will wait."""
+    is_offered: bool = True
+    """Whether its first job is offered to workers: its lane is not at its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ class Observation:
     """The results of parents that are kept for their children, those of nobody included; `None` if it does not tell."""
     leftovers: frozenset[str] = frozenset()
     """The names of what lies there of jobs that are in no state: nothing may be left of those."""
+    slots: Mapping[str, frozenset[JobID]] | None = None
+    """The claims of each lane that has any, if the store notes them, as it has to from the first limit on."""
 
 
 class DriverHarness(ABC):

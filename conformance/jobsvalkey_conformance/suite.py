@@ -25,6 +25,7 @@ from jobsvalkey_conformance.areas.inspection import InspectionTests
 from jobsvalkey_conformance.areas.laned import LanedTests
 from jobsvalkey_conformance.areas.lanes import LaneTests
 from jobsvalkey_conformance.areas.late import LateTests
+from jobsvalkey_conformance.areas.limits import LimitTests
 from jobsvalkey_conformance.areas.lives import LifeTests
 from jobsvalkey_conformance.areas.meeting import MeetingTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
@@ -63,6 +64,7 @@ class DriverConformance(
     MeetingTests,
     ThreadTests,
     ClockTests,
+    LimitTests,
     LanedTests,
     LaneTests,
     BatchTests,

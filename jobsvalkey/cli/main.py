@@ -18,6 +18,7 @@ from jobsvalkey.cli.commands import (
     flow,
     info,
     jobs,
+    lanes,
     push,
     queue,
     schedule,
@@ -47,6 +48,7 @@ app.command()(push.push)
 app.command()(info.info)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
+app.add_typer(lanes.app, name="lanes")
 app.add_typer(workers.app, name="workers")
 app.add_typer(flow.app, name="flow")
 app.command()(cleanup.cleanup)

@@ -83,6 +83,15 @@ from jobsvalkey.contract.flows import MOST_CHILDREN, MOST_PARENTS, PARENT_FAILED
 from jobsvalkey.contract.hints import Hints
 from jobsvalkey.contract.inputs import BatchCounts, Input
 from jobsvalkey.contract.job_id import JobID, JobIDGenerator, new_job_id
+from jobsvalkey.contract.lanes import (
+    MOST_LIMITS,
+    LaneDriver,
+    LaneLimit,
+    LanePage,
+    StoredLane,
+    check_lane_pattern,
+    limit_of,
+)
 from jobsvalkey.contract.names import AnyServiceJob, JobName, JobParameters, NamedParameters, ServiceJob
 from jobsvalkey.contract.numbering import CallNames, Numbering, digest_of
 from jobsvalkey.contract.options import (
@@ -108,6 +117,7 @@ __all__ = [
     "LONGEST_LINE",
     "MOST_CHILDREN",
     "MOST_EXPIRED",
+    "MOST_LIMITS",
     "MOST_PARENTS",
     "MOST_RUNS",
     "PARENT_FAILED",
@@ -155,6 +165,9 @@ __all__ = [
     "JobStatus",
     "JobTimeout",
     "JobsError",
+    "LaneDriver",
+    "LaneLimit",
+    "LanePage",
     "Load",
     "MetadataDriver",
     "NamedParameters",
@@ -189,6 +202,7 @@ __all__ = [
     "StoreOutcome",
     "StoreUnavailable",
     "StoredJob",
+    "StoredLane",
     "StoredRun",
     "StoredWorker",
     "SystemClock",
@@ -203,6 +217,7 @@ __all__ = [
     "check_bytes",
     "check_due",
     "check_expiry",
+    "check_lane_pattern",
     "check_metadata_key",
     "check_push",
     "check_reports",
@@ -212,6 +227,7 @@ __all__ = [
     "digest_of",
     "first_line",
     "hold_refusal",
+    "limit_of",
     "new_job_id",
     "refusals",
     "resolve_due",

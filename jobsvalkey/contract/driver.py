@@ -29,6 +29,7 @@ from jobsvalkey.contract.cleaning import CleanupParameters, JobCleanup
 from jobsvalkey.contract.clock import Clock
 from jobsvalkey.contract.inspection import InspectionDriver
 from jobsvalkey.contract.job_id import JobID
+from jobsvalkey.contract.lanes import LaneDriver
 from jobsvalkey.contract.names import AnyServiceJob, JobName
 from jobsvalkey.contract.options import DriverConfiguration
 from jobsvalkey.contract.records import StoredJob
@@ -377,7 +378,7 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.UNIQUE: QueueDriver,
         Capability.REPORTS: QueueDriver,
         Capability.ACTIVITY: ActivityDriver,
-        Capability.LANES: QueueDriver,
+        Capability.LANES: LaneDriver,
         Capability.FLOWS: FlowDriver,
     }
 )

@@ -1,9 +1,83 @@
-"""Priorities and lanes: what they may be."""
+"""Priorities and lanes: what they may be, and what a lane may use at a time."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+
+from jobsvalkey.contract.claims import Operation
+from jobsvalkey.contract.errors import ConfigurationError
 from jobsvalkey.contract.option_types import check_option
 
 HIGHEST_PRIORITY = 100
 LONGEST_LANE = 256
+MOST_LIMITS = 100
+"""How many patterns of a queue may have a limit."""
+
+
+class LaneLimit(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Says how much each of some lanes may use.
+
+    Raises:
+        TypeError: a value is of another type.
+        ValueError: `concurrency` is below 1.
+    """
+
+    concurrency: int
+    """How many jobs of a lane run at a time, over all workers, at most."""
+
+    def __post_init__(self) -> None:
+        check_option("concurrency", self.concurrency, int)
+        if self.concurrency < 1:
+            raise ValueError(f"the concurrency of a lane is at least 1, not {self.concurrency}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLane:
+    """A lane that has pending jobs, or that has a limit and running ones."""
+
+    name: str
+    pending: int
+    """Its pending jobs, of all priorities, due or not."""
+    running: int | None
+    """Its jobs that run; `None` if it has no limit, since then nobody counts them."""
+    limit: LaneLimit | None
+
+
+class LanePage(NamedTuple):
+    """Some of the lanes of a queue, in an order that stays."""
+
+    lanes: Sequence[StoredLane]
+    cursor: str | None
+    """The cursor that goes on behind the page; `None` if nothing is there. It may be set for a page without lanes."""
+
+
+@runtime_checkable
+class LaneDriver(Protocol):
+    """Jobs have priorities and lanes, which take turns. What a lane may use at a time can be limited."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        """Set the limit of each lane that `pattern` is the name of, or begins the names of if it ends with `*`.
+
+        The longest pattern of a lane counts, and with `None` this one does not any more. No claim that comes later
+        goes beyond the limit. What runs beyond it already is left alone.
+
+        Raises:
+            ValueError: `pattern` is none.
+            ConfigurationError: `MOST_LIMITS` other patterns have a limit.
+        """
+        ...
+
+    async def lane_limits(self) -> dict[str, LaneLimit]:
+        """Return all limits by their patterns, in the order of these."""
+        ...
+
+    async def lanes(self, cursor: str | None = None, *, limit: int = 50) -> LanePage:
+        """Return up to `limit` lanes, from the first or from behind `cursor`."""
+        ...
 
 
 def check_priority(priority: int) -> int:
@@ -37,3 +111,31 @@ def check_lane(lane: str) -> str:
             "use a digest of what is longer"
         )
     return lane
+
+
+def check_lane_pattern(pattern: str) -> str:
+    """Return `pattern`, if it is one: the name of a lane, or the beginning of names and `*`.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is neither.
+    """
+    check_option("pattern", pattern, str)
+    if pattern != "*":
+        check_lane(pattern.removesuffix("*") or pattern)
+    return pattern
+
+
+def limit_of(lane: str, limits: Mapping[str, LaneLimit]) -> LaneLimit | None:
+    """Return the limit of a lane: that of its name, else of the longest beginning that has one."""
+    if lane in limits:
+        return limits[lane]
+    patterns = (f"{lane[:length]}*" for length in range(len(lane), -1, -1))
+    return next((limits[pattern] for pattern in patterns if pattern in limits), None)
+
+
+def too_many_limits() -> ConfigurationError:
+    """Return the error of a pattern that is one too many."""
+    return ConfigurationError(
+        f"{MOST_LIMITS} patterns have a limit, and no more can have one: set one for many lanes, as in 'customer:*'"
+    )

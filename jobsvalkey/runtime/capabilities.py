@@ -10,6 +10,7 @@ from jobsvalkey.contract import (
     CleanupDriver,
     FlowDriver,
     InspectionDriver,
+    LaneDriver,
     PausableDriver,
     QueueDriver,
     ResultsDriver,
@@ -53,6 +54,10 @@ class ResultsQueueDriver(QueueDriver, ResultsDriver, Protocol):
 
 class FlowQueueDriver(QueueDriver, FlowDriver, Protocol):
     """Jobs can wait for others."""
+
+
+class LaneQueueDriver(QueueDriver, LaneDriver, Protocol):
+    """Jobs have lanes, which can be limited."""
 
 
 class SchedulingQueueDriver(QueueDriver, SchedulingDriver, Protocol):

@@ -38,6 +38,7 @@ from jobsvalkey.runtime.context import service_handler
 from jobsvalkey.runtime.flows import JobFlows
 from jobsvalkey.runtime.inspection import JobInspection
 from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, options_for, unpack_job, with_parameters
+from jobsvalkey.runtime.lanes import JobLanes
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
 from jobsvalkey.runtime.processor import Processor
@@ -62,7 +63,7 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 
 
-class JobQueue(JobInspection[D_co], JobFlows[D_co], JobRegistration, Generic[D_co]):
+class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistration, Generic[D_co]):
     """A queue of jobs on a driver.
 
     The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors if its type

@@ -6,6 +6,7 @@ from jobsvalkey.contract import Clock
 from jobsvalkey.valkey.activity import ValkeyActivity
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.durability import ValkeyDurability
+from jobsvalkey.valkey.limits import ValkeyLimits
 from jobsvalkey.valkey.metadata import ValkeyMetadata
 from jobsvalkey.valkey.pausing import ValkeyPausing
 from jobsvalkey.valkey.queueing import ValkeyQueueing
@@ -23,6 +24,7 @@ class ValkeyJobQueue(
     ValkeyValidation,
     ValkeyResults,
     ValkeyActivity,
+    ValkeyLimits,
     ValkeyServiceJobs,
     ValkeyDurability,
 ):

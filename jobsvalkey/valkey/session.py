@@ -41,7 +41,9 @@ from jobsvalkey.valkey.scripting import (
     RENEW,
     RESUME,
     RIGHTS,
+    SET_LANE_LIMIT,
     SET_METADATA,
+    SWEEP_LANES,
     Script,
 )
 from jobsvalkey.valkey.tasks import TaskSet
@@ -49,7 +51,7 @@ from jobsvalkey.valkey.waiting import Waiter, WaitKeys
 
 CONTROL: Final = (
     *(ABORT, ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PAUSE_QUEUE, PUSH, PUSH_IF),
-    *(RECOVER, RELEASE_LOCK, RESUME, SET_METADATA),
+    *(RECOVER, RELEASE_LOCK, RESUME, SET_LANE_LIMIT, SET_METADATA, SWEEP_LANES),
 )
 """The scripts that go over the channel of numbered steps."""
 SEEN_FOR: Final = 1.0

@@ -74,6 +74,14 @@ class GetMetadata(NamedTuple):
     name: str
 
 
+class Lanes(NamedTuple):
+    """The words of `lanes`; `has_cursor` is `1` or empty."""
+
+    has_cursor: str
+    cursor: str
+    size: int
+
+
 class Page(NamedTuple):
     """The words of `page`; `order` is `first` or `last`."""
 
@@ -140,6 +148,13 @@ class Resume(NamedTuple):
     """The words of `resume`."""
 
     id: str
+
+
+class SetLaneLimit(NamedTuple):
+    """The words of `set_lane_limit`; `limit` is empty for none."""
+
+    pattern: str
+    limit: str
 
 
 class SetMetadata(NamedTuple):

@@ -20,11 +20,17 @@ KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
 EACH_KIND = [*KINDS[:1], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
 SCRIPTS = [each for each in vars(scripting).values() if isinstance(each, Script)]
 COMMANDS = sorted(frozenset[str]().union(*(script.commands for script in SCRIPTS)))
-REMOVING = {"cleanup of lines", "remove in a line", "cleanup", *(name for name in STEPS if name.split()[0] == "remove")}
+REMOVING = {
+    "cleanup of lines",
+    "cleanup in full lanes",
+    "remove in a line",
+    "cleanup",
+    *(name for name in STEPS if name.split()[0] == "remove"),
+}
 """Steps that make a job absent."""
 GREETING = {"get", "set"}
 """What a new connection may call, whatever it is for."""
-LOOKS = (scripting.READ, scripting.IS_QUEUE_PAUSED)
+LOOKS = (scripting.READ, scripting.IS_QUEUE_PAUSED, scripting.LANES, scripting.LANE_LIMITS)
 """They write nothing, so nothing is half done: their rights are asked for as they need them."""
 HARMLESS = {InconsistencyKind.SEVERAL_STATES, InconsistencyKind.UNLISTED_PAYLOAD, InconsistencyKind.WRONG_STATUS}
 """Nobody loses a job by these."""

@@ -358,7 +358,7 @@ script_mutant(
     "ScriptForgetsWhoGaveTheId",
     "`claims.lua`: a claim whose end is asked for forgets that a user gave the id.",
     "test_abort_a_cancelled_claim_may_leave_nothing",
-    "(notes == '-' and note or notes .. '+' .. note)",
+    "(notes == '-' and note or note .. '+' .. notes)",
     "note",
     chapter=__name__,
 )

@@ -50,6 +50,7 @@ CHAPTERS = (
         "unique",
         "expiry",
         "lanes",
+        "limits",
         "flows",
         "batches",
         "reports",

@@ -372,8 +372,8 @@ script_mutant(
     "ScriptExpiresInSilence",
     "`exchange.lua`: `until_next` tells of due times only.",
     "test_expiry_counts_for_until_next",
-    "local first, expiry = not is_paused and first_score(), first_expiry()",
-    "local first, expiry = not is_paused and first_score(), nil",
+    "local first, expiry = not is_paused and first_claimable(), first_expiry()",
+    "local first, expiry = not is_paused and first_claimable(), nil",
     chapter=__name__,
 )
 script_mutant(

@@ -152,8 +152,8 @@ script_mutant(
     "ScriptSpinsWhilePaused",
     "`exchange.lua`: the time until the next job counts while the queue is paused.",
     "test_pausing_what_runs_is_settled",
-    "local first, expiry = not is_paused and first_score(), first_expiry()",
-    "local first, expiry = first_score(), first_expiry()",
+    "local first, expiry = not is_paused and first_claimable(), first_expiry()",
+    "local first, expiry = first_claimable(), first_expiry()",
     chapter=__name__,
 )
 script_mutant(

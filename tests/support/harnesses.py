@@ -18,8 +18,7 @@ from jobsvalkey_conformance import (
 from valkey.asyncio import Valkey, ValkeyCluster
 
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, Operation, QueueDriver, SystemClock
-from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
-from jobsvalkey.valkey.scripting import COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue, scripting
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.lost_replies import LostReplies
 from tests.support.observing import observed_keys, observed_store
@@ -29,7 +28,7 @@ from tests.support.servers.group import port_of
 
 NUMBERED = {
     "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
-    "release_lock",
+    "release_lock", "set_lane_limit",
 }  # fmt: skip
 """The steps that an operation numbers."""
 WRITING = NUMBERED | {"exchange", "open_worker", "renew", "close_worker", "recover"}
@@ -95,6 +94,7 @@ class MemoryHarness(DriverHarness):
             workers,
             dict(state.producers),
             dict(state.metadata),
+            dict(state.lanes.limits),
             {minute: dict(tally) for minute, tally in state.activity.items()},
         )
 
@@ -113,7 +113,11 @@ class MemoryHarness(DriverHarness):
             self.replies.armed = False
 
 
-READS = {script.digest for script in (COUNTS, EXAMINE, GET_METADATA, IS_QUEUE_PAUSED, LOAD, PAGE, READ, RIGHTS)}
+READING = (
+    *(scripting.COUNTS, scripting.EXAMINE, scripting.GET_METADATA, scripting.IS_QUEUE_PAUSED, scripting.LANE_LIMITS),
+    *(scripting.LANES, scripting.LOAD, scripting.PAGE, scripting.READ, scripting.RIGHTS),
+)
+READS = {script.digest for script in READING}
 
 
 def writes(command: Command) -> bool:

@@ -54,7 +54,9 @@ def observed_store(state: QueueState) -> Observation:
         {key: ObservedName(*name) for key, name in state.names.items()},
         {job_id: time for time, job_id in state.ends_at},
         {
-            name: ObservedLine(frozenset(job_id for _, job_id in line), state.lanes.turns[name])
+            name: ObservedLine(
+                frozenset(job_id for _, job_id in line), state.lanes.turns[name], state.lanes.room(name[1]) > 0
+            )
             for name, line in state.lanes.lines.items()
             if line
         },
@@ -74,6 +76,7 @@ def observed_store(state: QueueState) -> Observation:
             if each.result is not None
         ],
         frozenset(map(str, (state.kept | state.until.keys() | state.saved.keys() | state.broken) - lines.keys())),
+        {lane: frozenset(slots) for lane, slots in state.lanes.slots.items()},
     )
 
 
@@ -113,6 +116,7 @@ async def observed_keys(client: Any, queue_key: str) -> Observation:
         await _observed_waits(client, meta, found, fields),
         await _observed_inputs(client, meta, found, fields),
         frozenset(key for job_id, keys in owned.items() if not states.get(job_id) for key in keys),
+        await observed_slots(client, meta, found),
     )
 
 
@@ -177,23 +181,42 @@ async def observed_lines(client: Any, prefix: str, found: list[str]) -> dict[tup
     lines: dict[tuple[int, str], ObservedLine] = {}
     laned: dict[bytes, float] = {}
     priorities = {int(priority) for priority in await client.zrange(f"{prefix}._priorities", 0, -1)}
-    turns: dict[tuple[int, str], datetime] = {}
+    turns: dict[tuple[int, str], tuple[datetime, bool]] = {}
     for priority in priorities:
         offers = await client.zrange(f"{prefix}._offers.{priority}", 0, -1, withscores=True)
         assert offers, f"priority {priority} has no offers"
-        turns |= {(priority, lane.decode()): EPOCH + timedelta(microseconds=turn) for lane, turn in offers}
+        turns |= {(priority, lane.decode()): (EPOCH + timedelta(microseconds=turn), True) for lane, turn in offers}
+    start = f"{prefix}._held_back."
+    for lane in _named(found, start):
+        for priority, turn in await client.zrange(f"{start}{lane}", 0, -1, withscores=True):
+            assert (int(priority), lane) not in turns, f"lane {lane} of priority {priority} is offered and held back"
+            turns[int(priority), lane] = EPOCH + timedelta(microseconds=turn), False
     start = f"{prefix}._line."
     for name in _named(found, start):
         priority, _, lane = name.partition(".")
         jobs = dict(await client.zrange(f"{start}{name}", 0, -1, withscores=True))
         laned |= jobs
         lines[int(priority), lane] = ObservedLine(
-            frozenset(JobID.parse(job_id) for job_id in jobs), turns.pop((int(priority), lane))
+            frozenset(JobID.parse(job_id) for job_id in jobs), *turns.pop((int(priority), lane))
         )
     assert not turns, f"{turns} are turns of lines without jobs"
     listed = dict(await client.zrange(f"{prefix}._laned", 0, -1, withscores=True))
     assert listed == laned, f"the lines have {laned}, and the list by due time {listed}"
+    slots = await observed_slots(client, prefix, found) or {}
+    names = {name.decode() for name in await client.zrange(f"{prefix}._lanes", 0, -1)}
+    expected = {f"{lane}*{priority}" for priority, lane in lines if lane} | {f"{lane}*" for lane in slots}
+    assert names == expected, f"the lanes are {expected}, and listed are {names}"
     return lines
+
+
+async def observed_slots(client: Any, prefix: str, found: list[str]) -> dict[str, frozenset[JobID]] | None:
+    """The claims of each lane, once the queue has had a limit."""
+    if b"c" not in (await client.get(f"{prefix}._layout") or b""):
+        return None
+    assert not await client.exists(f"{prefix}._sweeps"), "lines are still to be looked at"
+    start = f"{prefix}._slots."
+    held = {lane: await client.smembers(f"{start}{lane}") for lane in _named(found, start)}
+    return {lane: frozenset(map(JobID.parse, ids)) for lane, ids in held.items()}
 
 
 async def observed_names(client: Any, prefix: str) -> dict[str, ObservedName]:

@@ -54,6 +54,7 @@ from tests.support.asking import (
 )
 from tests.support.drivers import HOUR
 from tests.support.flow_steps import FLOW_STEPS
+from tests.support.limit_steps import LIMIT_STEPS
 from tests.support.pushes import STORED
 from tests.support.scenes import (
     JOBS,
@@ -287,4 +288,5 @@ STEPS = {
         [CANCELLED, PENDING, PROCESSING],
     ),
     **FLOW_STEPS,
+    **LIMIT_STEPS,
 }

@@ -44,6 +44,8 @@ def look_behind(
         same("what expires", observed.expiring, {job_id: time for time, job_id in state.ends_at})
     if observed.lines is not None:
         same("lines", dict(observed.lines), _lines_of(state))
+    if observed.slots is not None:
+        same("slots", dict(observed.slots), {lane: frozenset(ids) for lane, ids in state.lanes.slots.items()})
     if observed.waits is not None:
         _check_waits(observed.waits, state)
     if observed.inputs is not None:
@@ -54,7 +56,7 @@ def look_behind(
 def _lines_of(state: QueueState) -> dict[tuple[int, str], ObservedLine]:
     lanes = state.lanes
     return {
-        name: ObservedLine(frozenset(job_id for _, job_id in line), lanes.turns[name])
+        name: ObservedLine(frozenset(job_id for _, job_id in line), lanes.turns[name], lanes.room(name[1]) > 0)
         for name, line in lanes.lines.items()
         if line
     }

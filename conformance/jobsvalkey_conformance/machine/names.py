@@ -6,7 +6,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from jobsvalkey.contract import Capability, Due, Unique
+from jobsvalkey.contract import Capability, Due, LaneLimit, Unique
 from jobsvalkey_conformance.machine.base import MachineBase
 from jobsvalkey_conformance.machine.steps import step
 
@@ -32,6 +32,9 @@ lines_of_jobs: st.SearchStrategy[list[str]] = st.lists(
     st.sampled_from(["", "", "0 a", "0 b", "5", "5 a", "-5 b"]), min_size=1, max_size=3
 )
 """The lines of jobs that are pushed together, in turn: priority and lane, or none of either."""
+
+
+LIMITS: Mapping[str, LaneLimit | None] = {"none": None, "1": LaneLimit(1), "2": LaneLimit(2)}
 
 
 expiries: st.SearchStrategy[str | None] = st.sampled_from([None, None, None, "earlier", "soon", "later"])
@@ -65,6 +68,22 @@ class NamesMachine(MachineBase):
             return None
         key, until, otherwise = words.split()
         return Unique(key, UNTIL[until], OTHERWISE[otherwise])
+
+    @step(
+        Capability.LANES,
+        queue=queues,
+        pattern=st.sampled_from(["a", "b", "a*", "*"]),
+        limit=st.sampled_from(["none", "1", "1", "1", "2"]),
+        numbered=st.booleans(),
+    )
+    def set_lane_limit(self, queue: int, pattern: str, limit: str, numbered: bool) -> None:
+        """Set, change or remove the limit of lanes."""
+        self.write(
+            queue,
+            f"set_lane_limit({pattern!r}, {limit})",
+            numbered,
+            lambda driver, operation: driver.set_lane_limit(pattern, LIMITS[limit], operation=operation),
+        )
 
     @step(Capability.UNIQUE, queue=queues, just_before=st.booleans())
     def advance_to_end_of_name(self, queue: int, just_before: bool) -> None:

@@ -27,6 +27,7 @@ from jobsvalkey.contract import (
     Retry,
     Settlement,
     StoredJob,
+    StoredLane,
     WorkerID,
 )
 from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, DriverHarness, Hook
@@ -313,6 +314,9 @@ class Pair:
                 same(f"get({job_id})", shown, await self.twin.get(job_id))
                 same(f"status({job_id})", status, shown and shown.status)
             same("validate()", set(await self.tested.validate()), set(await self.twin.validate()))
+        if self.states(Capability.LANES):
+            await self.both("lane_limits()", lambda driver: driver.lane_limits())
+            same("lanes()", await _lanes(self.tested), await _lanes(self.twin))
         if self.states(Capability.ACTIVITY):
             await self.both("activity()", lambda driver: driver.activity())
         if Hook.OBSERVE in self.harness.hooks:
@@ -329,3 +333,12 @@ async def _listed(driver: AnyDriver | MemoryJobQueue[Clock], status: JobStatus) 
     listed = [job async for job in driver.jobs(status)]
     # The order of running jobs is nobody's promise.
     return sorted(listed, key=lambda job: job.job_id.int) if status is JobStatus.PROCESSING else listed
+
+
+async def _lanes(driver: AnyDriver | MemoryJobQueue[Clock]) -> list[StoredLane]:
+    lanes, cursor = list[StoredLane](), None
+    while True:
+        page = await driver.lanes(cursor, limit=1)
+        lanes += page.lanes
+        if (cursor := page.cursor) is None:
+            return sorted(lanes, key=lambda lane: lane.name)  # the order is the driver's choice

@@ -45,8 +45,8 @@ end
 
 local function until_next()
   if expires <= now then return 'expired' end
-  local first, expiry = not is_paused and first_score(), first_expiry()
-  local next_time = first and micro(first) or expiry
+  local first, expiry = not is_paused and first_claimable(), first_expiry()
+  local next_time = first or expiry
   return next_time and whole(math.max(math.min(next_time, expiry or next_time) - now, 0)) or false
 end
 local function answer(outcomes, next_due)
@@ -132,7 +132,7 @@ if #reports > 0 then
   end
 end
 
-local outcomes, settled, overdue = {}, {}, 0
+local outcomes, settled, overdue, has_room = {}, {}, 0, false
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: claims ending
   -- Read: what each settlement will do.
@@ -236,7 +236,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     end
     enter(entries, others)
   end
-  unclaim(settled, worker)
+  has_room = unclaim(settled, worker)
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end
@@ -263,7 +263,7 @@ if is_claiming then
   local function due_of(list, more)
     return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit + (more or 0))
   end
-  local due, kinds, fielded_taken, told, serve = due_of(PENDING), {}, {}, nil, nil
+  local due, kinds, fielded_taken, told, serve, is_late = due_of(PENDING), {}, {}, nil, nil, false
   if has_fielded() then
     -- uses: merging told
     while bring_home(due) do due = due_of(PENDING) end
@@ -272,7 +272,7 @@ if is_claiming then
     told = told_of
     if has_lines() then
       -- uses: turning
-      due, kinds, serve = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
+      due, kinds, serve, is_late = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
     end
   end
   local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
@@ -324,7 +324,7 @@ if is_claiming then
     made[2 * n] = claims[4 * n - 2] .. made_at .. scores[n] .. ' ' .. notes_of(remembered[n], kinds[id]) .. ' ' .. worker
   end
   -- A removal first, for a full server.
-  if taken > 0 and #settled == 0 and #noted == 0 then redis.call('HDEL', record_key, '') end
+  if (taken > 0 or is_late) and #settled == 0 and #noted == 0 then redis.call('HDEL', record_key, '') end
   if has_fielded() then
     -- uses: names
     for n, id in ipairs(ids) do
@@ -340,7 +340,7 @@ if is_claiming then
   if has_fielded() then
     -- uses: fielded
     batch('ZREM', FIELDED, fielded_taken)
-    if serve and taken > 0 then serve(taken) end
+    if serve and (taken > 0 or is_late) then serve(taken, ids) end
     if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
   end
 end
@@ -361,7 +361,7 @@ if features:find('a', 1, true) then
   end
 end
 local next_due = until_next()
-if next_due == '0' and claimed > 0 then
+if next_due == '0' and (claimed > 0 or has_room) then
   -- uses: pending
   wake()
 end

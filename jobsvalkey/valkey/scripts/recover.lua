@@ -16,6 +16,10 @@ if wrong then return wrong end
 count_hints()
 trim_kept(100)
 if has_expiry() then end_overdue() end
+if has_limits() then
+  -- uses: limits
+  sweep(1000)
+end
 local left, done = tonumber(max_jobs), 0
 
 local workers = redis.call('ZRANGEBYSCORE', WORKERS, '-inf', whole(now), 'LIMIT', 0, 10000) -- idle ones, too

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import ConfigurationError, JobCleanup, JobID, JobStatus, NewJob
+from jobsvalkey.contract import ConfigurationError, JobCleanup, JobID, JobStatus, LaneLimit, NewJob
 from jobsvalkey_memory import ManualClock, MemoryJobQueue
 from tests.unit.memory.bench import HOLD, WORKER, Bench
 
@@ -54,6 +54,9 @@ CALLS: dict[str, Callable[[MemoryJobQueue[ManualClock]], Awaitable[Any]]] = {
     "workers": lambda queue: queue.workers(),
     "activity": lambda queue: queue.activity(),
     "close_batch": lambda queue: queue.close_batch(ID),
+    "set_lane_limit": lambda queue: queue.set_lane_limit("*", LaneLimit(1)),
+    "lane_limits": lambda queue: queue.lane_limits(),
+    "lanes": lambda queue: queue.lanes(),
     "load": lambda queue: queue.load(),
     "validate": lambda queue: queue.validate(),
 }

@@ -1,7 +1,7 @@
 -- The claims: one entry in a hash for each, `token started due notes worker`, and a set of ids for each worker. The notes
--- are `remember`, of an id that a user gave, `fielded`, of a job that is, and `abort`, of a claim whose end is asked for;
--- several as `remember+abort`, none as `-`.
--- uses: keys time batches
+-- are `remember`, of an id that a user gave, `fielded`, of a job that is, `abort`, of a claim whose end is asked for, and at
+-- the end `lane=NAME`, if a lane of this queue has ever had a limit; several as `abort+remember`, none as `-`.
+-- uses: keys time batches fielded
 local CLAIMED = META .. '_claimed'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
 local WORKER_MEMORY = 86400000000 -- microseconds for which a worker is known after its lock has run out
@@ -9,33 +9,60 @@ local WORKER_MEMORY = 86400000000 -- microseconds for which a worker is known af
 local function worker_of(worker) return META .. '_worker.' .. worker end -- hash: expires, about, leaving, listener, sequence, outcomes, in vain, aborts
 local function claims_of(worker) return META .. '_claims.' .. worker end
 
--- The notes of a new claim.
-local function notes_of(is_remembered, fielded)
-  if not fielded then return is_remembered and 'remember' or '-' end
-  return is_remembered and 'remember+fielded' or 'fielded'
+-- The notes of a claim with those of its lane.
+local function with_lane(notes, lane)
+  return notes .. '+lane=' .. lane:gsub('[%s%%]', function(letter) return ('%%%02x'):format(letter:byte()) end)
+end
+
+-- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded.
+local function notes_of(is_remembered, line)
+  if not line then return is_remembered and 'remember' or '-' end
+  local notes = is_remembered and 'remember+fielded' or 'fielded'
+  return has_limits() and type(line) == 'table' and line.lane ~= '' and with_lane(notes, line.lane) or notes
 end
 
 -- The claim with one note more.
 local function with_note(claim, note)
   local head, notes, rest = claim:match('^(%S+ %d+ %S+ )(%S+)(.*)$')
-  return head .. (notes == '-' and note or notes .. '+' .. note) .. rest
+  return head .. (notes == '-' and note or note .. '+' .. notes) .. rest
 end
 
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
--- remembered, whether the claim's end is asked for, whether the job is fielded. One that is not ours is nobody's, and as if
--- it were made now.
+-- remembered, whether the claim's end is asked for, whether the job is fielded, and the lane, as it is written there. One
+-- that is not ours is nobody's, and as if it were made now.
 local function parse_claim(claim)
   local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
   if not number(score) then return '', whole(now), seconds(now), '', false, false, false end
   if notes == '-' then return token, started, score, worker, false, false, false end
-  local function has(note) return notes:find(note, 1, true) ~= nil end
-  return token, started, score, worker, has('remember'), has('abort'), has('fielded')
+  local flags, lane = notes:match('^([^=]*)=?(.*)$')
+  local function has(note) return flags:find(note, 1, true) ~= nil end
+  return token, started, score, worker, has('remember'), has('abort'), has('fielded'), lane
 end
 
--- End claims of one worker. If its set is of the wrong type, that is the worker's trouble alone.
+-- The ids of claims by lane.
+local function lanes_of(ids)
+  local lanes = {}
+  for n, claim in ipairs(gather('HMGET', CLAIMED, ids)) do
+    local lane = select(8, parse_claim(claim or ''))
+    if lane and lane ~= '' then
+      lane = lane:gsub('%%(%x%x)', function(hex) return string.char(tonumber(hex, 16)) end)
+      lanes[lane] = lanes[lane] or {}
+      table.insert(lanes[lane], ids[n])
+    end
+  end
+  return lanes
+end
+
+-- End claims of one worker; whether a lane that was full has room now. If its set is of the wrong type, that is the worker's
+-- trouble alone.
 local function unclaim(ids, worker)
+  local lanes = has_limits() and lanes_of(ids)
   batch('HDEL', CLAIMED, ids)
   pcall(batch, 'SREM', claims_of(worker), ids)
+  if lanes and next(lanes) then
+    -- uses: leaving
+    return leave_slots(lanes)
+  end
 end
 
 -- The ids and the claims of a worker, at most `most`, and whether there are more. Its set may name others: those that were

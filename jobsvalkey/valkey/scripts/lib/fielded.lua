@@ -21,6 +21,7 @@ local function has_fielded() return features ~= '' and features:find(FIELDED_LET
 local function has_expiry() return features ~= '' and features:find('[ef]') ~= nil end
 local function has_flows() return features ~= '' and features:find('f', 1, true) ~= nil end
 local function has_lines() return features ~= '' and features:find('l', 1, true) ~= nil end
+local function has_limits() return features ~= '' and features:find('c', 1, true) ~= nil end
 local function is_fielded(id) return has_fielded() and redis.call('EXISTS', fields_of(id)) == 1 end
 
 -- The fields of a job: name, value, name, value, …; none if the key holds something else.

@@ -13,8 +13,8 @@ local function fielded_wrong_type(begins)
     for _, list in ipairs({ ENDS_AT, Q .. '.cancelled', META .. '_ids' }) do lists[#lists + 1] = list end
   end
   if has_lines() then
-    lists[#lists + 1], lists[#lists + 2] = LANED, PRIORITIES
-    local wrong = has_wrong_type('hash', TURNS)
+    lists[#lists + 1], lists[#lists + 2], lists[#lists + 3] = LANED, PRIORITIES, LANES
+    local wrong = has_wrong_type('hash', TURNS) or has_limits() and has_wrong_type('hash', META .. '_limits', META .. '_sweeps')
     if wrong then return wrong end
   end
   return has_wrong_type('zset', unpack(lists)) or has_wrong_type('stream', NEWS) or has_names() and names_wrong_type()

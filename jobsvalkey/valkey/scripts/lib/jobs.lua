@@ -1,5 +1,5 @@
 -- Jobs to store, from their words. Lists that go to commands as they are, since there may be a thousand jobs in a step.
--- uses: keys pending envelopes naming freeing
+-- uses: keys pending envelopes naming freeing slots
 
 -- Jobs from their words. `head` is the id, which is all for a job of ours that
 -- is due at once; else `id due remember NAME:VALUE …`: the due time as `due_at` takes it, `now` for now, `remember` if a
@@ -60,7 +60,8 @@ end
 local function jobs_wrong_type(jobs)
   if #jobs.fields == 0 then return nil end
   return has_wrong_type('zset', FIELDED, (jobs.has_expiry or has_expiry()) and ENDS_AT or nil)
-    or (has_lines() or next(jobs.lines)) and (has_wrong_type('zset', LANED, PRIORITIES) or has_wrong_type('hash', TURNS))
+    or (has_lines() or next(jobs.lines)) and (has_wrong_type('zset', LANED, PRIORITIES, LANES)
+      or has_wrong_type('hash', TURNS, has_limits() and LIMITED or nil))
     or lines_wrong_type(jobs.lines)
     or next(jobs.held) and has_wrong_type('zset', FIELDED_PAUSED, WAITING, ENDS_AT)
     or next(jobs.uniques) and (names_wrong_type() or has_wrong_type('zset', FIELDED_PAUSED))

@@ -4,7 +4,7 @@
 -- uses: keys
 local LAYOUT, VERSION = META .. '_layout', '1'
 local PAUSE = 'p' -- is there while the queue is paused
-local FEATURES = 'rsuelaf' .. PAUSE -- `a`: exchanges count what they do
+local FEATURES = 'rsuelafc' .. PAUSE -- `a`: exchanges count what they do
 local features = '' -- the letters of this queue, from when `refused` has looked at them
 
 local function refused(layout)

@@ -4,9 +4,20 @@
 -- uses: keys time fielded batches
 local LANED = META .. '_laned' -- zset: all these jobs, by due time
 local PRIORITIES = META .. '_priorities' -- zset: the priorities that have offers
+local LANES = META .. '_lanes' -- zset: `LANE*PRIORITY` of each line with a lane, and, if it is limited, `LANE*` of one with claims
 local TURNS = META .. '_turns' -- hash: `latest`, the turn of who was served last, and `plain`, that of jobs without a line
 local function line_of(priority, lane) return META .. '_line.' .. priority .. '.' .. lane end -- zset: id, by due time
 local function offers_of(priority) return META .. '_offers.' .. priority end -- zset: lane, its turn (microseconds)
+local function held_back_of(lane) return META .. '_held_back.' .. lane end -- zset: priority, the turn of a line that is not offered
+
+-- The priorities of a lane's lines.
+local function priorities_of(lane)
+  local found = {}
+  for _, name in ipairs(redis.call('ZRANGEBYLEX', LANES, '[' .. lane .. '*', '(' .. lane .. '+')) do
+    if #name > #lane + 1 then found[#found + 1] = name:sub(#lane + 2) end
+  end
+  return found
+end
 
 -- The priority and the lane of a fielded job; nothing if it has neither.
 local function line_named(id)
@@ -22,18 +33,30 @@ local function offer(priority, lane, served)
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
-  if not first then
-    emptied[line] = turn
+  local is_offered, is_open = turn ~= nil, first
+  if lane ~= '' and has_limits() then
+    -- uses: slots
+    turn = turn or tonumber(redis.pcall('ZSCORE', held_back_of(lane), priority) or nil)
+    is_open = first and room(lane) > 0
+    if is_open or not first then redis.pcall('ZREM', held_back_of(lane), priority) end
+  end
+  if not is_open then
     redis.pcall('ZREM', offers, lane)
     if redis.call('EXISTS', offers) == 0 then redis.call('ZREM', PRIORITIES, priority) end
+  end
+  if not first then
+    emptied[line] = turn
+    if lane ~= '' then redis.call('ZREM', LANES, lane .. '*' .. priority) end
     return
   end
   if not served then
     start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
     served = math.min(turn or emptied[line] or start, start)
   end
-  redis.pcall('ZADD', offers, whole(math.max(micro(first), served)), lane)
-  if not turn then redis.call('ZADD', PRIORITIES, priority, priority) end
+  served = whole(math.max(micro(first), served))
+  if is_open then redis.pcall('ZADD', offers, served, lane) else redis.pcall('ZADD', held_back_of(lane), served, priority) end
+  if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
+  if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
 end
 
 -- Put those of some fielded jobs that have a line into it. Returns the entries of the others, and theirs.

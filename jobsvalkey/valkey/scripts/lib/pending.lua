@@ -52,16 +52,26 @@ local function enter_one(id, score, fielded)
   if fielded then enter({}, entry) else enter(entry) end
 end
 
--- The score of the job that is due first; nothing if none is pending.
-local function first_score()
+-- The score of the job that is due first, or of the first one without a line; nothing if none is pending.
+local function first_score(without_lines)
   local first = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]
   if not has_fielded() then return first end
   -- uses: fielded lines
-  for _, list in ipairs({ FIELDED, has_lines() and LANED or nil }) do
+  for _, list in ipairs({ FIELDED, has_lines() and not without_lines and LANED or nil }) do
     local other = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]
     if not first or other and tonumber(other) < tonumber(first) then first = other end
   end
   return first
+end
+
+-- When the first job can be claimed, as things are, in microseconds; nothing if none can.
+local function first_claimable()
+  local first = first_score(has_limits())
+  first = first and micro(first)
+  if not has_limits() then return first end
+  -- uses: offered
+  local offered = first_offered(100)
+  return offered and not (first and first <= offered) and offered or first
 end
 
 -- When the next job expires that nobody has, in microseconds; nothing if none does.

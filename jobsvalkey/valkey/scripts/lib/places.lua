@@ -60,7 +60,7 @@ local function take(id, state, where)
     end
   elseif where then
     local _, _, _, worker = parse_claim(where)
-    unclaim({ id }, worker)
+    if unclaim({ id }, worker) then wake() end
   else
     take_from_swift(id)
   end

@@ -18,7 +18,7 @@ local function release(ids, claims, worker, note)
     end
   end
   enter(entries, others)
-  unclaim(ids, worker)
+  if unclaim(ids, worker) then wake() end
   vanish(gone, now)
   if cancelled > 0 then trim('cancelled', 2 * cancelled + 100) end
 end

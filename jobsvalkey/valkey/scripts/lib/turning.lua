@@ -1,5 +1,5 @@
 -- Whose turn it is: the due jobs of all lines, in the order in which they are claimed.
--- uses: lines
+-- uses: lines slots
 
 -- Those of one line, one after the other: a function that returns id and score. `size` is how many are read at once.
 local function due_in_line(key, size, is_wanted)
@@ -18,8 +18,9 @@ local function due_in_line(key, size, is_wanted)
   end
 end
 
--- As many due jobs as fit, id, score, id, score, …; by id whether it is fielded, or its line; and a function that
--- takes the first of them. `plain` and `kinds` are these of the jobs without a line. At most `looks` lines and expired jobs are passed over.
+-- As many due jobs as fit, id, score, id, score, …; by id whether it is fielded, or its line; a function that takes the first
+-- of them; and whether that has something to do even if none is taken. `plain` and `kinds` are these of the jobs without a
+-- line. At most `looks` lines and expired jobs are passed over.
 local function in_turn(plain, kinds, most, looks, has_more_overdue)
   local priorities = redis.call('ZRANGE', PRIORITIES, 0, -1)
   if #priorities == 0 then return plain, kinds, nil end
@@ -31,6 +32,20 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     if not expires or expires > now then return true end
     passed = passed + 1
     return false
+  end
+  -- The next due job of a line, if its lane may have one more.
+  local rooms, is_late = {}, false
+  local function next_of(line)
+    local lane = line.lane
+    if not lane or lane == '' or not has_limits() then return line.next() end
+    if not rooms[lane] then
+      rooms[lane] = room(lane)
+      is_late = is_late or rooms[lane] <= 0 -- it has a lower limit since, and was not looked at
+    end
+    if rooms[lane] <= 0 then return nil end
+    local id, score = line.next()
+    if id then rooms[lane] = rooms[lane] - 1 end
+    return id, score
   end
   local at = 1
   while tonumber(priorities[at] or 0) < 0 do at = at + 1 end
@@ -53,17 +68,17 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     if priority == '0' and plain[1] then
       local turn, place, next_plain = math.max(micro(plain[2]), plain_turn), 1, -1
       while lines[place] and lines[place].turn < turn do place = place + 1 end
-      local function next()
+      local function next_of_plain()
         next_plain = next_plain + 2
         return plain[next_plain], plain[next_plain + 1]
       end
-      table.insert(lines, place, { next = next })
+      table.insert(lines, place, { next = next_of_plain })
     end
     while #lines > 0 and #due < 2 * most and passed <= looks do
       local waiting = {}
       for _, line in ipairs(lines) do
         if #due == 2 * most then break end
-        local id, score = line.next()
+        local id, score = next_of(line)
         if id then
           due[#due + 1], due[#due + 2], waiting[#waiting + 1] = id, score, line
           if line.key then kinds[id] = line end
@@ -73,9 +88,10 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
   end
 
-  -- Take the first of these jobs, so many of them, from their lines, which wait anew, behind all that wait now.
-  local function serve(taken)
-    local served, laned, plain = {}, {}, nil
+  -- Take the first of these jobs, so many of them, from their lines, which wait anew, behind all that wait now. `claimed` are
+  -- those of them that were claimed.
+  local function serve(taken, claimed)
+    local served, laned, plain, are_right = {}, {}, nil, {}
     for n = 1, taken do
       local id = due[2 * n - 1]
       local line = kinds[id]
@@ -88,12 +104,31 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       end
     end
     batch('ZREM', LANED, laned)
+    if has_limits() then
+      -- uses: leaving
+      local lanes = {}
+      for _, id in ipairs(claimed) do
+        local lane = type(kinds[id]) == 'table' and kinds[id].lane or ''
+        if lane ~= '' then
+          lanes[lane] = lanes[lane] or {}
+          table.insert(lanes[lane], id)
+        end
+      end
+      take_slots(lanes)
+    end
     for _, line in ipairs(served) do
       batch('ZREM', line.key, line.ids)
       offer(line.priority, line.lane, line.turn)
+      are_right[line.key] = true
     end
+    for lane, left in pairs(rooms) do
+      for _, priority in ipairs(left <= 0 and priorities_of(lane) or {}) do
+        if not are_right[line_of(priority, lane)] then offer(priority, lane) end
+      end
+    end
+    if taken == 0 then return end
     redis.call('HSET', TURNS, 'latest', whole(latest))
     if plain then redis.call('HSET', TURNS, 'plain', plain) end
   end
-  return due, kinds, serve
+  return due, kinds, serve, is_late
 end

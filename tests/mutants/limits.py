@@ -1,0 +1,131 @@
+"""Bugs of limits for lanes."""
+
+from jobsvalkey.contract import LaneLimit, Operation
+from tests.mutants.mutant import Search, Twin, mutant
+from tests.mutants.scripts import script_mutant
+
+
+@mutant("test_limits_no_more_run_than_may", found_by=[Search.MACHINE])
+class OneMoreRuns(Twin):
+    """One job more than the limit runs."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        limit = limit and LaneLimit(limit.concurrency + 1)
+        await super().set_lane_limit(pattern, limit, operation=operation)
+
+
+@mutant("test_limits_what_runs_already_counts", found_by=[Search.MACHINE])
+class LimitOfIdleLanesOnly(Twin):
+    """A limit is not set while jobs of a lane run."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        if not self.state.lanes.slots:
+            await super().set_lane_limit(pattern, limit, operation=operation)
+
+
+def _script_mutant(name: str, bug: str, killer: str, line: str, replaced: str, only: str | None = None) -> None:
+    script_mutant(name, bug, killer, line, replaced, chapter=__name__, only=only)
+
+
+_script_mutant(
+    "ScriptClaimTakesNoSlot",
+    "`leaving.lua`: a claim takes no slot.",
+    "test_limits_no_more_run_than_may",
+    "pcall(batch, 'SADD', slots, ids)",
+    "",
+)
+_script_mutant(
+    "ScriptSlotOutlivesTheClaim",
+    "`leaving.lua`: the end of a claim does not free its slot.",
+    "test_limits_every_end_of_a_claim_makes_room",
+    "pcall(batch, 'SREM', slots, ids)",
+    "",
+)
+_script_mutant(
+    "ScriptLaneStaysHeldBack",
+    "`leaving.lua`: a lane that has room again is not offered.",
+    "test_limits_every_end_of_a_claim_makes_room",
+    "if turns[1] and room(lane) > 0 then",
+    "if false then",
+)
+_script_mutant(
+    "ScriptLaneComesBackLast",
+    "`leaving.lua`: a lane that has room again has lost its turn.",
+    "test_limits_a_lane_keeps_its_turn",
+    "redis.pcall('ZADD', offers_of(turns[n]), turns[n + 1], lane)",
+    "redis.pcall('ZADD', offers_of(turns[n]), whole(now + 9), lane)",
+)
+_script_mutant(
+    "ScriptOtherPrioritiesOffered",
+    "`turning.lua`: the lines of a full lane that were not served stay offered.",
+    "test_limits_a_full_lane_delays_nobody",
+    "ipairs(left <= 0 and priorities_of(lane) or {})",
+    "ipairs({})",
+)
+_script_mutant(
+    "ScriptLimitOfEachPriority",
+    "`turning.lua`: what an exchange claims of one line of a lane does not count for the others.",
+    "test_limits_are_of_all_priorities_together",
+    "if id then rooms[lane] = rooms[lane] - 1 end",
+    "",
+)
+_script_mutant(
+    "ScriptShortestPatternCounts",
+    "`slots.lua`: the shortest pattern counts.",
+    "test_limits_the_longest_pattern_counts",
+    "for n = #patterns, 1, -1 do limit = tonumber(found[n] or nil) or limit end",
+    "for n = 1, #patterns do limit = tonumber(found[n] or nil) or limit end",
+)
+_script_mutant(
+    "ScriptOldClaimsHaveNoSlots",
+    "`limits.lua`: claims that were made before the first limit have no slots.",
+    "test_limits_what_runs_already_counts",
+    "begin_to_use('c')\ntake_slots_of_all()",
+    "begin_to_use('c')",
+)
+_script_mutant(
+    "ScriptNewLimitLooksAtNothing",
+    "`limits.lua`: the lines of lanes whose limit has changed are not looked at.",
+    "test_limits_more_run_at_once_when_they_may",
+    "redis.call('HSET', SWEEPS, pattern, '')",
+    "",
+)
+_script_mutant(
+    "ScriptRequestBehindTheLane",
+    "`claims.lua`: a request for the end of a claim is noted behind its lane, and read as a part of that.",
+    "test_limits_every_end_of_a_claim_makes_room",
+    "(notes == '-' and note or note .. '+' .. notes)",
+    "(notes == '-' and note or notes .. '+' .. note)",
+)
+_script_mutant(
+    "ScriptRoomIsNotTold",
+    "`exchange.lua`: an exchange that makes room wakes nobody.",
+    "test_limits_room_is_told",
+    "(claimed > 0 or has_room)",
+    "(claimed > 0)",
+)
+_script_mutant(
+    "ScriptNewLimitIsNotTold",
+    "`set_lane_limit.lua`: a new limit wakes nobody.",
+    "test_limits_a_new_one_leaves_a_hint",
+    "wake()\nreturn record(has_more and 'more' or 'done')",
+    "return record(has_more and 'more' or 'done')",
+)
+_script_mutant(
+    "ScriptIdleLanesListed",
+    "`leaving.lua`: a lane without jobs stays in the list.",
+    "test_limits_lanes_are_listed",
+    "if redis.call('EXISTS', slots) == 0 then redis.call('ZREM', LANES, lane .. '*') end",
+    "",
+)
+_script_mutant(
+    "ScriptAnyNumberOfLimits",
+    "`set_lane_limit.lua`: any number of patterns has a limit.",
+    "test_limits_what_cannot_be",
+    "> MOST_LIMITS then return 'full' end",
+    "> 1000 then return 'full' end",
+)
