@@ -50,7 +50,7 @@ class JobID(UUID):
         """Return the id of a text that is known to be an upper-case UUID: the quick way for drivers."""
         decoded = text.decode("ascii")
         new = cls.from_int(int(decoded.replace("-", ""), 16))
-        _set(new, "_text", decoded)
+        _set_text(new, decoded)
         return new
 
     @classmethod
@@ -67,7 +67,7 @@ class JobID(UUID):
         except AttributeError:
             digits = f"{self.int:032X}"
             text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-            _set(self, "_text", text)
+            _set_text(self, text)
             return text
 
     def __repr__(self) -> str:
@@ -91,9 +91,10 @@ class JobID(UUID):
 
 
 _UNKNOWN_SAFETY = UUID(int=0).is_safe
-_set = object.__setattr__  # a UUID refuses to be changed; these are being made
+# A UUID refuses to be changed; these are being made.
 _set_int: Callable[[UUID, int], None] = UUID.__dict__["int"].__set__
 _set_safety: Callable[[UUID, Any], None] = UUID.__dict__["is_safe"].__set__
+_set_text: Callable[[JobID, str], None] = JobID.__dict__["_text"].__set__
 
 
 class JobIDGenerator:
@@ -110,6 +111,9 @@ class JobIDGenerator:
         self._counter = 0
         self._random = array("Q")
         self._lock = threading.Lock()
+        self._head = 0
+        self._written = ""
+        """The first half of the last id, and its text: those of one millisecond share it."""
 
     def __call__(self) -> JobID:
         """The next id."""
@@ -128,8 +132,15 @@ class JobIDGenerator:
                     self._counter = 0
             counter = self._counter
             head = self._last << 16 | 0x7000 | counter >> 30
-            value = head << 64 | (0x80000000 | counter & 0x3FFFFFFF) << 32 | self._random.pop() >> 32
-        return JobID.from_int(value)
+            tail = (0x80000000 | counter & 0x3FFFFFFF) << 32 | self._random.pop() >> 32
+            if head != self._head:
+                self._head = head
+                self._written = f"{head >> 32:08X}-{head >> 16 & 0xFFFF:04X}-{head & 0xFFFF:04X}-"
+            written = self._written
+        new = JobID.from_int(head << 64 | tail)
+        digits = f"{tail:016X}"
+        _set_text(new, f"{written}{digits[:4]}-{digits[4:]}")  # it is written at once
+        return new
 
     def forked(self) -> None:
         """Start anew in a child process, which must not go on with its parent's counter and random bits.

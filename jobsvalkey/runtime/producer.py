@@ -68,6 +68,8 @@ class Producer:
         self._encode = encode
         self._chain = chain
         self._make_id = make_id
+        self._plain: JobOptions | None = None
+        """The last options that ask for nothing: a job with them is looked at no further."""
 
     def _id_of(self, options: JobOptions) -> JobID:
         given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
@@ -124,6 +126,8 @@ class Producer:
         return self._item(job_id, name, request, options)
 
     def _item(self, job_id: JobID, name: str, request: bytes, options: JobOptions) -> NewJob:
+        if options is self._plain and name not in self._kept:
+            return NewJob(job_id, request)
         if options.if_failed != "cancel" and not options.after:
             raise ValueError("if_failed says what becomes of a job whose parents do not complete: give after as well")
         if options.durability is not None and not self._can_promise:
@@ -134,6 +138,8 @@ class Producer:
         keep_for = self._kept.get(name) if options.keep_for is None else options.keep_for
         is_plain = keep_for is options.unique is options.expires_in is options.expires_at is options.lane is None
         if is_plain and options.priority == 0 and not options.after and options.batch is None:
+            if options.due is options.job_id is options.durability is None:
+                self._plain = options
             return NewJob(job_id, request, options.due, options.job_id is not None, durability=options.durability)
         if keep_for is not None and not self._can_keep:
             raise UnsupportedOperation(
