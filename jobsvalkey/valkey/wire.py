@@ -212,9 +212,8 @@ def place_of(cursor: str) -> tuple[bytes, bytes]:
 
 
 def retention_argument(policy: RetentionPolicy) -> str:
-    """A retention policy, as the scripts take it."""
-    kept = {"completed": policy.completed_jobs, "failed": policy.failed_jobs, "cancelled": policy.cancelled_jobs}
-    return " ".join(f"{state}:{_limits(retention)}" for state, retention in kept.items())
+    """A retention policy, as the scripts take it: the limits of each state."""
+    return " ".join(map(_limits, (policy.completed_jobs, policy.failed_jobs, policy.cancelled_jobs)))
 
 
 def _limits(retention: Retention) -> str:
@@ -227,7 +226,7 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
     arguments: list[Argument] = []
     for settlement in settlements:
         if type(settlement) is Finish and settlement.result is None:
-            arguments += ("ok", str(settlement.job_id), settlement.token)
+            arguments += ("d", str(settlement.job_id), settlement.token)
             continue
         identity = str(settlement.job_id), settlement.token
         if isinstance(settlement, Finish):

@@ -6,9 +6,9 @@
 -- for a single one. `call` is a name for this call, which its repeats share: 16 letters for the driver, and a number that rises.
 -- `is_repeat` is `1` if it is sent again. A call that is sent again and does nothing leaves its name behind. Its first
 -- sending, or an earlier call, may still be on the way. If it arrives, it must not claim jobs that nobody waits for.
--- each settlement: report id token given progress state | ok id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
--- Reports come first; `given` names what they have, `progress`, `state` or both. `ok` is the finish of a job without a
--- result, the word that is sent most, and `complete` that of one that has a result.
+-- each settlement: report id token given progress state | d id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
+-- Reports come first; `given` names what they have, `progress`, `state` or both. `d`, done, is the finish of a job without
+-- a result, the word that is sent most, and `complete` that of one that has a result.
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
 -- result: an outcome for each settlement, and, if there are reports, `/` and one for each of them; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
@@ -17,7 +17,7 @@
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
-local CHUNK = 16 -- requests that are read at once, since they may be large
+local CHUNK = 16 -- requests that are read at once, since they may be large; twice as many after each chunk of small ones
 local LOOKS = 100 -- overdue jobs that are passed over at most, while there are more than end here
 local refusal = refused(redis.call('GET', LAYOUT))
 if refusal then return refusal end
@@ -155,7 +155,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
         end
         if is_kept or not (has_envelopes and is_broken(envelopes[n], 'hash') or is_broken(payload_of(id), 'string')) then
           outcomes[n], settled[#settled + 1] = SETTLED, id
-          is_trace_left = is_trace_left or kind ~= 'ok' or is_fielded_one
+          is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one
           dues[id], checks[kind] = due, true
           if is_remembered then remember[id] = true end
           if is_fielded_one then fielded[id] = true end
@@ -165,13 +165,13 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
       end
     end
   end
-  wrong = (checks.ok or checks.complete) and has_wrong_type('zset', ENDED.completed.key, IDS)
+  wrong = (checks.d or checks.complete) and has_wrong_type('zset', ENDED.completed.key, IDS)
     or checks.fail and has_wrong_type('zset', ENDED.failed.key, KEPT, IDS)
     or (checks.cancel or checks.abort) and has_wrong_type('zset', ENDED.cancelled.key, IDS)
   if wrong then return wrong end
 
   -- Write. A full server refuses a script whose first write adds.
-  if #settled > 0 or #noted > 0 then redis.call('HDEL', record_key, '') end
+  if is_trace_left and #settled > 0 or #noted > 0 then redis.call('HDEL', record_key, '') end
   if #noted > 0 then
     -- uses: layout claims fielded
     begin_to_use(REPORTS)
@@ -196,7 +196,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     for n, outcome in ipairs(outcomes) do
       if outcome == SETTLED then
         local kind, id, at = kinds[n], ids[n], places[n]
-        if kind == 'ok' then
+        if kind == 'd' then
           completed = completed + 1
           if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end
         elseif kind == 'complete' then
@@ -275,12 +275,12 @@ if is_claiming then
       due, kinds, serve, is_late = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
     end
   end
-  local keys, taken, bytes, budget, is_full = {}, 0, 0, tonumber(max_bytes), false
+  local keys, taken, bytes, budget, is_full, chunk = {}, 0, 0, tonumber(max_bytes), false, CHUNK
   local ids, scores, requests, envelopes, extras = {}, {}, {}, {}, {}
   for n = 1, #due / 2 do keys[n] = payload_of(due[2 * n - 1]) end
   while taken < #keys and not is_full do
-    local before, found = taken, redis.call('MGET', unpack(keys, taken + 1, math.min(taken + CHUNK, #keys)))
-    for n = 1, math.min(CHUNK, #keys - before) do
+    local before, found = taken, redis.call('MGET', unpack(keys, taken + 1, math.min(taken + chunk, #keys)))
+    for n = 1, math.min(chunk, #keys - before) do
       local id, request = due[2 * taken + 1], found[n]
       local is_job = id:find(ID)
       if is_job and not request then
@@ -303,6 +303,7 @@ if is_claiming then
       taken = taken + 1
       if kinds[id] then fielded_taken[#fielded_taken + 1] = id end
     end
+    if bytes < budget / 64 then chunk = 2 * chunk end
   end
   local remembered = {}
   if count_existing(envelopes) > 0 then
@@ -347,7 +348,7 @@ end
 if features:find('a', 1, true) then
   -- uses: activity
   local done, waited, stored_at = { finish = 0, fail = 0, retry = 0, cancel = overdue }, 0, {}
-  local names = { ok = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
+  local names = { d = 'finish', complete = 'finish', fail = 'fail', retry = 'retry', cancel = 'cancel', abort = 'cancel' }
   for n, outcome in ipairs(outcomes) do
     local name = outcome == SETTLED and names[kinds[n]]
     if name then done[name] = done[name] + 1 end

@@ -112,7 +112,7 @@ def test_no_words_are_for_a_script_that_is_not_there() -> None:
 
 
 SETTLEMENTS: dict[str, tuple[Settlement, dict[str, object]]] = {
-    "ok": (Finish(ID, b"token"), {"id": str(ID), "token": b"token"}),
+    "d": (Finish(ID, b"token"), {"id": str(ID), "token": b"token"}),
     "complete": (Finish(ID, b"token", b"result"), {"id": str(ID), "token": b"token", "result": b"result"}),
     "fail": (
         Fail(ID, b"token", b"error", keep=True),

@@ -1,11 +1,12 @@
--- The jobs that have ended, and how long they are kept. `retention` is `state:age:count` of each state in which a job ends:
--- the largest age in microseconds and the largest number, empty if there is no limit.
+-- The jobs that have ended, and how long they are kept. `retention` is `age:count` of each state in which a job ends: the
+-- largest age in microseconds and the largest number, empty if there is no limit.
 -- uses: keys time fielded
 -- context: retention
 -- A kept job is on no policy's list. It stays until the time that it has in `lasts`, or for ever if it is not there.
 local KEPT = META .. '_kept' -- zset: kept jobs that have failed; those of another state: `_kept_STATE`
-local ENDED = {}
-for state, age, count in retention:gmatch('(%a+):(%d*):(%d*)') do
+local ENDED, limits_of = {}, retention:gmatch('(%d*):(%d*)')
+for _, state in ipairs(STATES) do
+  local age, count = limits_of()
   ENDED[state] = {
     key = Q .. '.' .. state, age = tonumber(age), count = tonumber(count),
     kept = kept_of(state), lasts = lasts_of(state),
