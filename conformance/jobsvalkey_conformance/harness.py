@@ -67,7 +67,7 @@ class Hook(StrEnum):
 
 
 class Damage(StrEnum):
-    """A way in which `damage` spoils a stored job."""
+    """A way in which `damage` spoils a stored job, or what a store with such lists says of it."""
 
     LOST_REQUEST = "lost_request"
     """The request is gone, everything else is there."""
@@ -75,6 +75,10 @@ class Damage(StrEnum):
     """The request is `GARBLED`: bytes that nobody pushed."""
     WRONG_TYPE = "wrong_type"
     """In the place of the request is something that cannot be read as one (another type of key, column, file)."""
+    STRAY_EXPIRY = "stray_expiry"
+    """The job is on a list of those that have expired, though it does not expire. Its request is there."""
+    FOREIGN_LINE = "foreign_line"
+    """In the place of the line in which the pending jobs of its lane wait is something else. Its request is there."""
 
 
 GARBLED = b"\xff\x00 not what was pushed"

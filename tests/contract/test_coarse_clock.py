@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import Clock, DriverConfiguration, QueueDriver, StoredJob
 from jobsvalkey_memory import ManualClock
-from tests.support.harnesses import OF_SERVERS, AskingTwice, MemoryHarness
+from tests.support.harnesses import OF_LISTS, OF_SERVERS, AskingTwice, MemoryHarness
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ class SilentHarness(SecondHarness):
 
 class TestSeconds(DriverConformance):
     harness_type = SecondHarness
-    may_lack: ClassVar = frozenset({*OF_SERVERS, "one event loop", "driver on"})
+    may_lack: ClassVar = frozenset({*OF_SERVERS, *OF_LISTS, "one event loop", "driver on"})
 
 
 @pytest.mark.slow  # what is right in steps of a second is so in shorter ones, but for what counts the steps

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from jobsvalkey_conformance import DriverConformance
 
-from tests.support.harnesses import OF_SERVERS, MemoryHarness
+from tests.support.harnesses import OF_LISTS, OF_SERVERS, MemoryHarness
 
 
 class TestMemory(DriverConformance):
     harness_type = MemoryHarness
-    may_lack: ClassVar = frozenset({*OF_SERVERS, "one event loop"})
+    may_lack: ClassVar = frozenset({*OF_SERVERS, *OF_LISTS, "one event loop"})

@@ -21,6 +21,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey_memory.store import Worker
 from tests.mutants.mutant import Twin, mutant
+from tests.mutants.scripts import script_mutant
 
 
 @mutant("test_damage_beyond_its_retention_a_job_has_none")
@@ -106,3 +107,23 @@ class OneBrokenJobStopsAll(Twin):
         if outcome is SettleOutcome.BROKEN:
             raise ConfigurationError("a key holds the wrong type")
         return outcome
+
+
+script_mutant(
+    "ScriptKeepsStrayExpiries",
+    "`expiring.lua`: what is listed as expired, and does not wait, stays there: its worker asks again and again.",
+    "test_damage_a_stray_expiry_ends_nobody",
+    "  batch('ZREM', ENDS_AT, ids)\n  trim('cancelled', 2 * #ids)",
+    "  trim('cancelled', 2 * #ids)",
+    chapter=__name__,
+    only_the_killer=True,
+)
+script_mutant(
+    "ScriptForeignLineStopsAll",
+    "`turning.lua`: a key of one lane that holds something else fails the claims of all.",
+    "test_damage_a_foreign_line_is_its_lanes_trouble",
+    "found, at = redis.pcall('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1",
+    "found, at = redis.call('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1",
+    chapter=__name__,
+    only_the_killer=True,
+)

@@ -36,6 +36,8 @@ WRITING = NUMBERED | {"exchange", "open_worker", "renew", "close_worker", "recov
 
 OF_SERVERS = frozenset(Hook) - {Hook.OBSERVE, Hook.FINGERPRINT, Hook.DAMAGE, Hook.DROP_REPLY}
 """What only a store can have that is a process beside ours."""
+OF_LISTS = frozenset({f"a {Damage.STRAY_EXPIRY}", f"a {Damage.FOREIGN_LINE}"})
+"""The damage that only a store can have which keeps such lists beside its jobs."""
 
 
 class AskingTwice(MemoryJobQueue[Clock]):
@@ -99,7 +101,9 @@ class MemoryHarness(DriverHarness):
         )
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
-        """Through the store's back door."""
+        """Through the store's back door. It has no list of its own that could be wrong."""
+        if how in (Damage.STRAY_EXPIRY, Damage.FOREIGN_LINE):
+            raise NotImplementedError
         request = GARBLED if how is Damage.GARBLED_REQUEST else None
         self.store.damage(configuration.queue_key, job_id, request, wrong_type=how is Damage.WRONG_TYPE)
 
@@ -160,8 +164,17 @@ class KeysHarness(DriverHarness):
         return await observed_keys(self.client, configuration.queue_key)
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
-        """Spoil the payload's key."""
-        key = f"{configuration.queue_key}/{job_id}"
+        """Spoil the payload's key, or a list."""
+        key, meta = f"{configuration.queue_key}/{job_id}", f"{configuration.queue_key}.metadata"
+        if how is Damage.STRAY_EXPIRY:
+            await self.client.zadd(f"{meta}._ends_at", {str(job_id): 1})
+            return
+        if how is Damage.FOREIGN_LINE:
+            priority, lane = await self.client.hmget(f"{meta}._job.{job_id}", "priority", "lane")
+            line = f"{meta}._line.{(priority or b'0').decode()}.{lane.decode()}"
+            await self.client.delete(line)
+            await self.client.set(line, b"something else")
+            return
         await self.client.delete(key)
         if how is Damage.GARBLED_REQUEST:
             await self.client.set(key, GARBLED)

@@ -180,6 +180,37 @@ class DamageTests(Suite):
         assert stored is not None
         assert (stored.status, stored.request) == (status, None)
 
+    @pytest.mark.parametrize("status", [JobStatus.PROCESSING, JobStatus.COMPLETED, JobStatus.FAILED])
+    @conformance_test(Capability.EXPIRY, Capability.INSPECTION, Hook.DAMAGE)
+    async def test_damage_a_stray_expiry_ends_nobody(self, kit: SuiteContext, status: JobStatus) -> None:
+        """A job that does not wait does not expire, whatever a list says: that is found, and forgotten."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        await driver.push([kit.job(due=kit.unit * 9, expires=kit.unit * 99)])
+        job_id = await kit.in_state(driver, status)
+        before = await driver.get(job_id)
+        await kit.damage(job_id, Damage.STRAY_EXPIRY)
+        assert await driver.validate() == [Inconsistency(InconsistencyKind.WRONG_STATUS, job_id)]
+        worker = await kit.worker(driver)
+        await worker.exchange()
+        assert await driver.get(job_id) == before
+        assert await driver.validate() == []
+        until_next = (await worker.exchange()).until_next
+        assert until_next is not None
+        assert until_next > 0, "a worker would ask again and again"
+
+    @conformance_test(Capability.LANES, Capability.INSPECTION, Hook.DAMAGE)
+    async def test_damage_a_foreign_line_is_its_lanes_trouble(self, kit: SuiteContext) -> None:
+        """Jobs of other lanes are claimed as ever, and those that something is in the way of are found."""
+        driver = await kit.driver()
+        held, other, plain = [await kit.push(driver, lane=lane) for lane in ("a", "b", None)]
+        await kit.damage(held, Damage.FOREIGN_LINE)
+        assert await driver.validate() == [Inconsistency(InconsistencyKind.WRONG_TYPE, held)]
+        worker = await kit.worker(driver)
+        claims = await worker.claim(9)
+        assert {claim.job_id for claim in claims} == {other, plain}
+        await worker.finish(*claims)
+        assert await driver.status(held) is JobStatus.PENDING
+
     @every_loss
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION, Hook.DAMAGE)
     async def test_damage_a_damaged_job_can_be_removed(self, kit: SuiteContext, how: Damage) -> None:
