@@ -49,8 +49,7 @@ class Mutant:
     @property
     def selection(self) -> str:
         """What of the kit is run, as for `-k`, which takes no spaces: each word has to be in the name."""
-        words = [word for word in self.killer.split() if word not in ("and", "or", "not")]
-        return " and ".join(words) if self.only_the_killer else f"test_{self.area}_"
+        return " and ".join(word for word in self.killer.split() if word not in ("and", "or", "not"))
 
 
 MUTANTS: dict[str, Mutant] = {}
