@@ -143,6 +143,14 @@ class Holds:
         if job.batch and job.batch != job.job_id:
             self._count(job, job.status if job.ended_at else JobStatus.CANCELLED, now)
 
+    def _may_tell(self, job_id: JobID) -> bool:
+        """Whether the step under way may end a job, for whose end others wait; they count as told then."""
+        children = len(self.state.children.get(job_id, ()))
+        if children > self.state.untold:
+            return False
+        self.state.untold -= children
+        return True
+
     def _count(self, job: StoredJob, status: JobStatus | None, now: datetime) -> None:
         """Note what became of a member of a batch, while the callback waits; `None`: it is run anew."""
         callback = job.batch or job.job_id

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from jobsvalkey.contract import (
     CAPABILITY_PROTOCOLS,
     FINISHED,
+    MOST_CHILDREN,
     AbortOutcome,
     Capability,
     CleanupLoops,
@@ -205,6 +206,7 @@ class MemoryJobQueue(
         if sequence != holder.sequence:
             self.state.tally.clear()
             reported = [self._note(holder, report) for report in reports]
+            self.state.untold = MOST_CHILDREN
             outcomes = [self._settle(holder, settlement, now) for settlement in settlements]
             self._end_overdue(now)
             left = self.configuration.max_atomic_push_bytes
@@ -267,6 +269,7 @@ class MemoryJobQueue(
         asker = self.state.workers.get(worker or "")
         if worker is not None and (asker is None or asker.expires <= now):
             return 0  # it was stalled, or the store was, and others may be as well: locks are renewed first
+        self.state.untold = MOST_CHILDREN
         self._end_overdue(now)
         self._trim_kept(now)
         for each, holder in sorted(self.state.workers.items(), key=lambda item: (item[1].expires, item[0])):

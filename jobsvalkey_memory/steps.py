@@ -191,6 +191,8 @@ class Steps(Holds, Generic[ClockT_co]):
         """Cancel the jobs that have expired or are doomed, and that nobody has, the earliest first: bounded work."""
         overdue = takewhile(lambda place: place[0] <= now, self.state.ends_at)
         for _, job_id in list(islice(overdue, MOST_EXPIRED)):
+            if not self._may_tell(job_id):
+                break
             error = PARENT_FAILED if job_id in self.state.doomed else EXPIRED
             self._end_job(replace(self.state.jobs[job_id], error=error), JobStatus.CANCELLED, now)
 
@@ -293,6 +295,9 @@ class Steps(Holds, Generic[ClockT_co]):
         if settlement.job_id in self.state.broken and not (isinstance(settlement, Fail) and settlement.keep):
             return SettleOutcome.BROKEN
         is_aborted = settlement.token in holder.aborts
+        ends = is_aborted or not isinstance(settlement, Retry | Release)
+        if ends and not self._may_tell(settlement.job_id):
+            return SettleOutcome.AGAIN
         job = self._unclaim(holder, settlement.token)
         if isinstance(settlement, Fail) or (isinstance(settlement, Retry) and not is_aborted and settlement.error):
             job = self._with_run(job, now, settlement.error)

@@ -110,6 +110,7 @@ class QueueState:
         self.children: dict[JobID, set[JobID]] = {}  # the waiting jobs that each parent holds
         self.inputs: dict[JobID, tuple[Input, ...]] = {}  # what each job is told of its parents
         self.members: dict[JobID, dict[JobID, JobStatus | None]] = {}  # of each waiting callback: what became of them
+        self.untold: int = 0  # how many children may still be told of an end by what the step under way does
         self.open_batches: set[JobID] = set()  # callbacks that their own batch still holds
         self.broken: set[JobID] = set()  # jobs with something in the place of their request that is none
         self.names: dict[str, Name] = {}  # the unique names that are held

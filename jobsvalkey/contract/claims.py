@@ -225,6 +225,8 @@ class SettleOutcome(StrEnum):
     """The claim is not held (any more); nothing changed."""
     BROKEN = "broken"
     """A key of the job has the wrong type; nothing changed, the claim is still held. `Fail(keep=True)` ends it."""
+    AGAIN = "again"
+    """Too many jobs wait for the ends in this exchange; nothing changed, the claim is still held: settle it again."""
 
 
 class Exchanged(msgspec.Struct, frozen=True):

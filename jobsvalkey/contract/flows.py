@@ -14,7 +14,7 @@ PARENT_FAILED: Final = (
 MOST_PARENTS: Final = 1000
 """How many parents a job may have."""
 MOST_CHILDREN: Final = 1000
-"""How many jobs may wait for one parent."""
+"""How many jobs may wait for one parent, and how many for all those that one exchange ends."""
 
 HoldProblem: TypeAlias = Literal["absent", "not_kept", "crowded", "foreign", "no_batch", "decided"]
 _SENTENCES: Final[Mapping[HoldProblem, str]] = {

@@ -12,7 +12,7 @@ _LOGGER = logging.getLogger("jobsvalkey.worker")
 def settle_otherwise(
     settlements: Sequence[Settlement], outcomes: Sequence[SettleOutcome], fields: Mapping[str, object]
 ) -> list[Settlement]:
-    """Report what was not settled; how the jobs whose keys are broken are to be settled instead.
+    """Report what was not settled; what is to be settled again, and the jobs whose keys are broken otherwise.
 
     Args:
         settlements: what the store was asked for.
@@ -26,6 +26,8 @@ def settle_otherwise(
         extra = {"job_id": str(job_id), **fields}
         if outcome is SettleOutcome.CLAIM_LOST:
             _LOGGER.warning("job %s was taken from this worker before it ended", job_id, extra=extra)
+        elif outcome is SettleOutcome.AGAIN:
+            instead.append(settlement)
         elif outcome is SettleOutcome.BROKEN and isinstance(settlement, Fail) and settlement.keep:
             _LOGGER.error("job %s cannot be settled: its keys in the store are not ours", job_id, extra=extra)
         elif outcome is SettleOutcome.BROKEN:

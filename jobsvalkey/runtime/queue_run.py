@@ -154,7 +154,7 @@ class QueueRun:
             if limit or self._asked or self.jobs.has_news:
                 exchanged = await self._exchange(limit)
                 self._on_change()
-                if exchanged is None or (exchanged.until_next == 0 and not exchanged.claims):
+                if exchanged is None or (not exchanged.claims and (exchanged.until_next == 0 or self.jobs.finished)):
                     await asyncio.sleep(0)  # whatever the driver answers, others get their turn
             elif self.access.leaving.is_set():
                 return
@@ -177,12 +177,15 @@ class QueueRun:
             self._share.has_more = True
             return None
         self._asked = None
-        self.jobs.settled.add(settlements)
         self._share.answered(len(exchanged.claims), has_more=exchanged.until_next == 0)
         if letters:
             self.jobs.outbox.answered(letters, exchanged.reported)
         if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
-            self.jobs.finished += settle_otherwise(settlements, exchanged.outcomes, self.fields)
+            instead = settle_otherwise(settlements, exchanged.outcomes, self.fields)
+            self.jobs.finished += instead
+            still_held = {each.token for each in instead}
+            settlements = [each for each in settlements if each.token not in still_held]
+        self.jobs.settled.add(settlements)
         if exchanged.claims:
             self.last_claim_at = self._driver.clock.now()
             if not await self._start(exchanged, worker):

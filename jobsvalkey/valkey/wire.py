@@ -57,7 +57,7 @@ _OF_ITS_ID = b"10"
 """The outcomes that are about the id that was pushed; the others are about the job that holds the name."""
 _READABLE = ":/@+,"
 """Characters that stand in the keys as they are given in a name; a space, say, would end a word of the script's."""
-OUTCOMES: Final = {"SETTLED": "s", "CLAIM_LOST": "l", "BROKEN": "b"}
+OUTCOMES: Final = {"SETTLED": "s", "CLAIM_LOST": "l", "BROKEN": "b", "AGAIN": "a"}
 """The letter that stands for each outcome in the scripts, where they have the same names."""
 _outcome_of = {ord(letter): SettleOutcome[name] for name, letter in OUTCOMES.items()}.__getitem__
 

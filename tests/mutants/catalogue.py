@@ -53,6 +53,7 @@ CHAPTERS = (
         "limits",
         "flows",
         "batches",
+        "telling",
         "reports",
         "activity",
         "capabilities",

@@ -85,8 +85,8 @@ script_mutant(
     "ScriptLetsGoInSilence",
     "`holds.lua`: a job that its last parent lets go leaves no hint; one of the push may still lie there.",
     "test_flow_a_job_that_is_let_go_wakes_a_worker",
-    "      enter_one(id, due, true)\n      leave_waiting(id)",
-    "      hints = 1\n      enter_one(id, due, true)\n      leave_waiting(id)",
+    "      enter_one(id, due, true)\n      let_go(id)",
+    "      hints = 1\n      enter_one(id, due, true)\n      let_go(id)",
     chapter=__name__,
 )
 script_mutant(

@@ -12,6 +12,8 @@ from jobsvalkey.contract import (
     Input,
     JobStatus,
     RefusalKind,
+    Release,
+    Retry,
     SettleOutcome,
     StoreOutcome,
     Unique,
@@ -271,6 +273,53 @@ class ParentTests(Suite):
         assert (load.due, load.delayed, load.waiting) == (1, 1, 1)
         await (await kit.worker(driver)).exchange()
         assert (await driver.load()).waiting == 0
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_how_many_are_told_in_one_step(self, kit: SuiteContext) -> None:
+        """An exchange ends jobs for which at most 1,000 wait; what is `AGAIN` has not changed, and is settled later."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL, max_atomic_push=2 * MOST_CHILDREN)
+        first, second, third = (kit.job(due=kit.now() - kit.unit * number) for number in (3, 2, 1))
+        ids = [first.job_id] * 600 + [second.job_id] * 401 + [third.job_id] * 400
+        children = [kit.job(after=[each], due=LONG) for each in ids]
+        assert set(outcomes(await driver.push([first, second, third, *children]))) == {STORED}
+        worker = await kit.worker(driver)
+        settlements = [Finish(claim.job_id, claim.token) for claim in await worker.claim(3)]
+        assert [each.job_id for each in settlements] == [first.job_id, second.job_id, third.job_id]
+        outcomes_of = (await worker.exchange(*settlements)).outcomes
+        assert outcomes_of == [SettleOutcome.SETTLED, SettleOutcome.AGAIN, SettleOutcome.SETTLED]
+        assert await driver.status(second.job_id) is JobStatus.PROCESSING
+        assert (await driver.counts())[WAITING] == 401
+        assert (await driver.exchange(worker.id, worker.sequence, settlements)).outcomes == outcomes_of
+        assert await worker.settle(settlements[1]) == [SettleOutcome.SETTLED]
+        assert (await driver.counts())[WAITING] == 0
+
+    @conformance_test(Capability.FLOWS)
+    async def test_flow_going_back_tells_nobody(self, kit: SuiteContext) -> None:
+        """A retry or a release is never `AGAIN`, however many wait for the others that the exchange settles."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL, max_atomic_push=3 * MOST_CHILDREN)
+        parents = [kit.job(due=kit.now() - kit.unit * number) for number in (3, 2, 1)]
+        children = [kit.job(after=[parent.job_id], due=LONG) for parent in parents for _ in range(501)]
+        await driver.push([*parents, *children])
+        worker = await kit.worker(driver)
+        one, two, three = [(claim.job_id, claim.token) for claim in await worker.claim(3)]
+        settled = await worker.settle(Finish(*one), Retry(*two), Release(*three))
+        assert settled == [SettleOutcome.SETTLED] * 3
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CANCEL)
+    async def test_flow_how_many_are_doomed_in_one_step(self, kit: SuiteContext) -> None:
+        """Of what is overdue a step ends jobs for which at most 1,000 wait; the rest ends with the next ones."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL, max_atomic_push=2 * MOST_CHILDREN)
+        top = kit.job(due=LONG)
+        middle = [kit.job(after=[top.job_id]) for _ in range(3)]
+        ids = [middle[at % 3].job_id for at in range(3 * 501)]
+        assert set(outcomes(await driver.push([top, *middle, *(kit.job(after=[each]) for each in ids)]))) == {STORED}
+        assert await driver.cancel(top.job_id)
+        worker = await kit.worker(driver)
+        for ended in (1, 2, 3):
+            answer = await worker.exchange()
+            assert answer.until_next == 0
+            statuses = [await driver.status(job.job_id) for job in middle]
+            assert statuses.count(CANCELLED) == ended
 
     @conformance_test(Capability.FLOWS)
     async def test_flow_how_many_parents_and_children(self, kit: SuiteContext) -> None:

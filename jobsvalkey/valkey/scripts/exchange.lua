@@ -15,7 +15,7 @@
 -- `1` if the attempt is reset, error, and its fields: name, value, …; what was dropped: entries that were no ids,
 -- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for.
 -- cost: O(log n) for each job.
-local SETTLED, CLAIM_LOST, BROKEN = 's', 'l', 'b'
+local SETTLED, CLAIM_LOST, BROKEN, AGAIN = 's', 'l', 'b', 'a'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
 local CHUNK = 16 -- requests that are read at once, since they may be large; twice as many after each chunk of small ones
 local LOOKS = 100 -- overdue jobs that are passed over at most, while there are more than end here
@@ -134,7 +134,7 @@ end
 
 local outcomes, settled, overdue, has_room = {}, {}, 0, false
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
-  -- uses: claims ending
+  -- uses: claims ending holds
   -- Read: what each settlement will do.
   local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
   local is_trace_left = ENDED.completed.count ~= 0
@@ -153,14 +153,16 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
           -- words: fail
           is_kept = keep == '1'
         end
-        if is_kept or not (has_envelopes and is_broken(envelopes[n], 'hash') or is_broken(payload_of(id), 'string')) then
+        if not is_kept and (has_envelopes and is_broken(envelopes[n], 'hash') or is_broken(payload_of(id), 'string')) then
+          outcomes[n] = BROKEN
+        elseif is_fielded_one and has_flows() and kind ~= 'retry' and kind ~= 'release' and not holds().may_tell(id) then
+          outcomes[n] = AGAIN
+        else
           outcomes[n], settled[#settled + 1] = SETTLED, id
           is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one
           dues[id], checks[kind] = due, true
           if is_remembered then remember[id] = true end
           if is_fielded_one then fielded[id] = true end
-        else
-          outcomes[n] = BROKEN
         end
       end
     end

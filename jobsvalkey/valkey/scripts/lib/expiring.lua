@@ -10,12 +10,14 @@ local function end_overdue()
   local PARENT_FAILED =
     '{"type":"ParentFailed","message":"a job that it comes after did not complete, so it was cancelled","traceback":"","attempt":0}'
   local ids, gone = redis.call('ZRANGEBYSCORE', ENDS_AT, '-inf', whole(now), 'LIMIT', 0, MOST_EXPIRED), {}
-  local ended = 0
+  local ended, looked_at = 0, 0
   if #ids == 0 then return 0 end
   redis.call('ZREM', ENDS_AT, '') -- a removal first, for a full server
   local lists = { FIELDED, FIELDED_PAUSED, has_lines() and LANED or FIELDED, has_flows() and WAITING or FIELDED }
   -- One after the other: an end may let go, or doom, one that comes later.
   for _, id in ipairs(ids) do
+    if has_flows() and not holds().may_tell(id) then break end
+    looked_at = looked_at + 1
     for _, list in ipairs(lists) do
       local score = redis.call('ZSCORE', list, id)
       if score then
@@ -38,7 +40,7 @@ local function end_overdue()
     end
   end
   vanish(gone, now)
-  batch('ZREM', ENDS_AT, ids)
+  batch('ZREM', ENDS_AT, { unpack(ids, 1, looked_at) })
   trim('cancelled', 2 * #ids)
   return ended
 end

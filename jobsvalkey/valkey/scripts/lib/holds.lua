@@ -9,13 +9,18 @@ function holds()
   local function children_of(id) return META .. '_children.' .. id end -- set: the waiting jobs that a parent holds
   local function members_of(id) return META .. '_members.' .. id end -- hash: member, the state in which it has ended, or `-`
 
-  -- Take a job out of its wait, whatever holds it; it has been added to its new place.
-  local function leave_waiting(id)
+  -- Take a job that nothing holds out of its wait; it has been added to its new place.
+  local function let_go(id)
     redis.call('ZREM', WAITING, id)
-    local after = redis.pcall('HGET', fields_of(id), 'after')
-    for parent in (type(after) == 'string' and after or ''):gmatch('[^,]+') do redis.pcall('SREM', children_of(parent), id) end
     redis.pcall('HDEL', fields_of(id), 'open', 'doomed', 'holds')
     redis.call('DEL', members_of(id))
+  end
+
+  -- The same, whatever holds it.
+  local function leave_waiting(id)
+    local after = redis.pcall('HGET', fields_of(id), 'after')
+    for parent in (type(after) == 'string' and after or ''):gmatch('[^,]+') do redis.pcall('SREM', children_of(parent), id) end
+    let_go(id)
   end
 
   local function is_doomed(id) return redis.pcall('HGET', fields_of(id), 'doomed') == '1' end
@@ -25,7 +30,7 @@ function holds()
     local due = redis.call('ZSCORE', WAITING, id)
     if redis.pcall('HINCRBY', fields_of(id), 'holds', -1) == 0 and due and not is_doomed(id) then
       enter_one(id, due, true)
-      leave_waiting(id)
+      let_go(id)
     end
   end
 
@@ -69,8 +74,18 @@ function holds()
     end
   end
 
+  local untold = 1000 -- how many children an exchange tells at most: more would keep the server for too long
+  -- Whether this step may end a job, for whose end others wait; they count as told then.
+  local function may_tell(id)
+    local children = redis.pcall('SCARD', children_of(id))
+    if type(children) ~= 'number' then return true end
+    if children > untold then return false end
+    untold = untold - children
+    return true
+  end
+
   local made = {
-    children_of = children_of, members_of = members_of, 
+    may_tell = may_tell, children_of = children_of, members_of = members_of,
     leave_waiting = leave_waiting, take_hold = take_hold, doom = doom, is_doomed = is_doomed, tell_batch = tell_batch,
     tell_end = tell_end,
   }
