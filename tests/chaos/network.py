@@ -3,7 +3,8 @@
 from tests.chaos.cable import CAN_CUT
 from tests.chaos.kind import Scene, kind
 from tests.chaos.stages import across_a_network, behind_a_proxy
-from tests.support.proxy import Command, Matches, Proxy
+from tests.support.proxy import Command, Fault, Matches, Proxy
+from tests.support.waiting import until
 
 ANY = 10**9
 """More commands than there are."""
@@ -23,21 +24,20 @@ def proxy_of(scene: Scene) -> Proxy:
     return scene.stage.proxy
 
 
-async def _for_a_while(scene: Scene) -> None:
+async def _for_a_while(scene: Scene, *faults: Fault) -> None:
     await scene.pause(0.5, 1.5)
+    await until(lambda: all(fault.hit for fault in faults))
     proxy_of(scene).clear()
 
 
 @kind("replies are dropped, and their connections cut", "nothing is done twice", stage=behind_a_proxy())
 async def replies_dropped(scene: Scene) -> None:
-    proxy_of(scene).swallow_reply(some(scene, 0.1), times=ANY)
-    await _for_a_while(scene)
+    await _for_a_while(scene, proxy_of(scene).swallow_reply(some(scene, 0.1), times=ANY))
 
 
 @kind("replies are cut short", "nothing is done twice", stage=behind_a_proxy())
 async def replies_cut_short(scene: Scene) -> None:
-    proxy_of(scene).shorten_reply(some(scene, 0.1), times=ANY)
-    await _for_a_while(scene)
+    await _for_a_while(scene, proxy_of(scene).shorten_reply(some(scene, 0.1), times=ANY))
 
 
 @kind(
@@ -47,9 +47,9 @@ async def replies_cut_short(scene: Scene) -> None:
     slow=True,
 )
 async def requests_delayed(scene: Scene) -> None:
-    for share, seconds in ((0.05, 0.3), (0.02, 1.5)):
-        proxy_of(scene).delay(seconds, some(scene, share), times=ANY)
-    await _for_a_while(scene)
+    shares = (0.05, 0.3), (0.02, 1.5)
+    delays = [proxy_of(scene).delay(seconds, some(scene, share), times=ANY) for share, seconds in shares]
+    await _for_a_while(scene, *delays)
 
 
 @kind(
@@ -58,8 +58,7 @@ async def requests_delayed(scene: Scene) -> None:
     stage=behind_a_proxy(),
 )
 async def half_open(scene: Scene) -> None:
-    proxy_of(scene).swallow_reply(some(scene, 0.05), times=ANY, after="hang")
-    await _for_a_while(scene)
+    await _for_a_while(scene, proxy_of(scene).swallow_reply(some(scene, 0.05), times=ANY, after="hang"))
 
 
 @kind("connections are cut, and new ones refused", "steps wait; nothing is lost", stage=behind_a_proxy())

@@ -76,11 +76,12 @@ async def memory_full(scene: Scene) -> None:
     ask(scene.stage.server, "CONFIG", "SET", "maxmemory", 1)
     ran = len(scene.crew.ran)
 
-    def run_on() -> bool:
+    def is_refused_and_run() -> bool:
         scene.crew.look()
-        return len(scene.crew.ran) > ran
+        refused = any(entry.what == "refused" for pusher in scene.crew.pushers for entry in pusher.entries)
+        return refused and len(scene.crew.ran) > ran
 
-    await until(run_on)
+    await until(is_refused_and_run)
     await scene.pause(0.3, 1.5)
     ask(scene.stage.server, "CONFIG", "SET", "maxmemory", 0)
 

@@ -1,5 +1,7 @@
 """The servers of a run, and how its processes reach them."""
 
+import subprocess
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -133,18 +135,21 @@ async def clock_of_its_own() -> AsyncGenerator[Stage]:
     with TemporaryDirectory(prefix="jobsvalkey-") as folder:
         offset = Path(folder) / "offset"
 
-        def set_clock(seconds: float) -> None:
-            written = offset.with_suffix(".new")
-            written.write_text(f"{seconds:+.0f}\n")
-            written.rename(offset)  # at once
-
-        set_clock(0)
         environment = {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(offset),
             "FAKETIME_NO_CACHE": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }
+
+        def set_clock(seconds: float) -> None:
+            written = offset.with_suffix(".new")
+            written.write_text(f"{seconds:+.0f}\n")
+            written.rename(offset)  # at once
+            told = subprocess.run(["date", "+%s"], env=environment, capture_output=True, check=True).stdout
+            assert abs(int(told) - time.time() - seconds) < 60, "the clock does not do as it is told"
+
+        set_clock(0)
         with CrewProcess(environment=environment) as process, local_kind().make(ServerOptions()) as server:
             url = f"{server.url}?{PATIENCE}"
             yield Stage(url, server.url, server.kind, [server], process=process, set_clock=set_clock)
