@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from threading import Event
 from types import TracebackType
 from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 from valkey import Valkey
 from valkey.exceptions import ValkeyError
@@ -42,8 +43,10 @@ class Group:
 
 
 def port_of(server: Server) -> int:
-    """The port of a server on a plain port."""
-    return int(server.address.rpartition(":")[2])
+    """The port of a server that listens on one."""
+    port = urlsplit(server.address).port
+    assert port is not None, server.address
+    return port
 
 
 def ask(server: Server, *words: object) -> Any:
