@@ -183,6 +183,9 @@ class DriverHarness(ABC):
     """Whether a driver that is made with `None` for a clock goes by its store's. What runs in production is that."""
     several_loops: ClassVar[bool] = True
     """Whether drivers of several threads, each with an event loop of its own, may use the store at the same time."""
+    lines_of_a_step: ClassVar[int] = 80
+    """At how many lines of a step, spread over all of them, the step of another thread comes between. Few are enough
+    if each step is one request that the store does as a whole, such as a script."""
     counts_replicas: ClassVar[bool] = True
     """Whether the store can say how many replicas have a step; 0 is an answer, too."""
     spare_jobs: ClassVar[int] = 0

@@ -17,7 +17,6 @@ class OnServer(DriverConformance):
     harness_type = ValkeyHarness
     kind: ClassVar[ServerKind]
     may_lack: ClassVar[frozenset[Hook]]
-    lines_of_a_step = 3  # its steps are scripts: what comes between their lines finds all or nothing
 
 
 @pytest.fixture(scope="class", autouse=True)

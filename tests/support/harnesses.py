@@ -185,6 +185,7 @@ class KeysHarness(DriverHarness):
 class ValkeyHarness(KeysHarness):
     """The Valkey driver on a real server, by way of a proxy that cuts connections and loses replies."""
 
+    lines_of_a_step = 3  # each step is a script
     server: ClassVar[Server]
 
     async def start(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 
@@ -192,9 +192,6 @@ MEETINGS = {
 class MeetingTests(Suite):
     """Steps of two threads are done one after the other, whichever is first."""
 
-    lines_of_a_step: ClassVar[int] = 80
-    """At how many lines of each step the other one comes between; one store trip or more each."""
-
     @pytest.mark.parametrize("meeting", MEETINGS)
     @conformance_test(several_loops=True)
     async def test_thread_two_steps_meet(self, kit: SuiteContext, meeting: str) -> None:
@@ -202,7 +199,7 @@ class MeetingTests(Suite):
         how = MEETINGS[meeting]
         kit.needs(*how.needs)
         policy = KEEP_COMPLETED if how.state == "completed" else RetentionPolicy()
-        most = self.lines_of_a_step if kit.clock or how.state != "lost" else 1
+        most = kit.harness.lines_of_a_step if kit.clock or how.state != "lost" else 1
         encounter = Encounter()
         scene: Scene
 
