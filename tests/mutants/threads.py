@@ -12,7 +12,7 @@ from jobsvalkey_conformance import DriverHarness
 from jobsvalkey_conformance.beside import THREADS
 
 from docs.drivers.sqlite_driver import EPOCH, MICROSECOND, SQLiteJobQueue
-from jobsvalkey.contract import Clock, DriverConfiguration, Operation, QueueDriver, SystemClock, WorkerID
+from jobsvalkey.contract import Clock, DriverConfiguration, JobStatus, Operation, QueueDriver, SystemClock, WorkerID
 from tests.mutants.mutant import Mutant, Twin, enter, mutant
 
 
@@ -159,6 +159,43 @@ in_two(
 in_two(
     *("SQLiteProducersRace", "FROM producers WHERE id = ?", "test_thread_two_steps_meet[push beside its repeat]"),
     "The worked example reads a producer's last number in one transaction, and goes by that in the next.",
+)
+
+
+class SQLiteRemembersTooLate(SQLiteJobQueue):
+    """The worked example, which drops a job in one transaction, and notes its id in the next."""
+
+    def _drop(self, state: JobStatus, now: int, which: str, *values: object) -> None:
+        named = self._all(f"SELECT id FROM jobs WHERE named AND {which}", *values)  # noqa: S608
+        super()._drop(state, now, which, *values)
+        noted = [self._one("SELECT id, until FROM remembered WHERE id = ?", job_id) for (job_id,) in named]
+        for job_id, _ in noted:
+            self._do("DELETE FROM remembered WHERE id = ?", job_id)
+        if noted:
+            self._connection().execute("COMMIT")
+            self._connection().execute("BEGIN IMMEDIATE")
+        for job_id, until in noted:
+            self._do("INSERT OR REPLACE INTO remembered VALUES (?, ?)", job_id, until)
+
+
+class SQLiteRemembersTooLateHarness(SQLiteHarness):
+    """Makes that driver."""
+
+    def make_driver(
+        self, configuration: DriverConfiguration, clock: Clock | None
+    ) -> AbstractAsyncContextManager[QueueDriver]:
+        return SQLiteRemembersTooLate(self.directory, configuration, clock)
+
+
+enter(
+    Mutant(
+        name=SQLiteRemembersTooLate.__name__,
+        bug="The worked example drops a job in one transaction, and notes the id that a user gave in the next.",
+        killer="test_thread_two_steps_meet[settlement beside push]",
+        harness_type=SQLiteRemembersTooLateHarness,
+        chapter=__name__,
+        only_the_killer=True,
+    )
 )
 
 

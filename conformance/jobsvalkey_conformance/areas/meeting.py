@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from jobsvalkey.contract import (
+    DO_NOT_RETAIN,
     RETAIN,
     Capability,
     Claim,
@@ -27,6 +28,7 @@ from jobsvalkey_conformance.context import STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
 
 HOUR = timedelta(hours=1)
+KEEP_NOTHING = RetentionPolicy(completed_jobs=DO_NOT_RETAIN, failed_jobs=DO_NOT_RETAIN, cancelled_jobs=DO_NOT_RETAIN)
 KEEP_COMPLETED = RetentionPolicy(completed_jobs=RETAIN)
 CLEANUP = frozenset({Capability.CLEANUP})
 
@@ -198,7 +200,7 @@ class MeetingTests(Suite):
         """Each row is one atomic step: whatever line one has reached when another comes, one is done first."""
         how = MEETINGS[meeting]
         kit.needs(*how.needs)
-        policy = KEEP_COMPLETED if how.state == "completed" else RetentionPolicy()
+        policy = KEEP_COMPLETED if how.state == "completed" else KEEP_NOTHING
         most = kit.harness.lines_of_a_step if kit.clock or how.state != "lost" else 1
         encounter = Encounter()
         scene: Scene
