@@ -40,3 +40,20 @@ class Stepping:
     """Kills its process just after a step is done, and returns who did the step, and who came to the end."""
 
     job_name: ClassVar[str] = "Stepping"
+
+
+@dataclass(frozen=True)
+class Woven:
+    """Returns its number, once it was told the numbers of its parents; or fails, if it is to."""
+
+    job_name: ClassVar[str] = "Woven"
+    number: int
+    parents: tuple[int, ...] = ()
+    fails: bool = False
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Returns how its parents have ended, each time that it runs to its end."""
+
+    job_name: ClassVar[str] = "Gathering"

@@ -10,12 +10,13 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from jobsvalkey import ActiveLock, JobContext, JobQueue, NoRetry, Processor, ProcessorOptions
+from jobsvalkey import ActiveLock, JobContext, JobFail, JobQueue, NoRetry, Processor, ProcessorOptions
 from tests.support.drivers import driver_at
-from tests.support.tasks import Blocking, Deaf, Killer, Long, Stepping
+from tests.support.tasks import Blocking, Deaf, Gathering, Killer, Long, Stepping, Woven
 from tests.support.work import Work
 
 
@@ -51,6 +52,19 @@ def register(queue: JobQueue[Any]) -> None:
                 await step.finish(os.getpid())
                 os.kill(os.getpid(), signal.SIGKILL)
         return [step.value, os.getpid()]
+
+    @queue.job(Woven, retry_strategy=NoRetry())
+    async def weave(parameters: Woven, context: JobContext) -> int:
+        told = [each.value for each in context.inputs]
+        assert told == list(parameters.parents), f"{parameters} was told {told}"
+        await asyncio.sleep(0.002 * (parameters.number % 4))
+        if parameters.fails:
+            raise JobFail("it was to fail")
+        return parameters.number
+
+    @queue.job(Gathering)
+    async def gather(parameters: Gathering, context: JobContext) -> dict[str, int]:
+        return Counter(str(each.status) for each in context.inputs)
 
     @queue.job(Long, retry_strategy=NoRetry())
     async def run_long(parameters: Long, context: JobContext) -> None:
