@@ -106,18 +106,18 @@ def is_local(connection: HTTPConnection) -> bool:
 
     The name in the address is looked at as well: a page of somebody else may have its own name lead here.
     """
-    host = _host_of(f"//{connection.headers.get('host', '')}")
+    host = host_of(connection) or ""
     here = connection.client is not None and _is_loopback(connection.client.host)
     is_forwarded = any(name in connection.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
     return here and not is_forwarded and (host == "localhost" or _is_loopback(host))
 
 
-def _host_of(url: str) -> str:
-    """The host that a URL names; empty if it is none."""
+def host_of(connection: HTTPConnection) -> str | None:
+    """The name under which a request has come, maybe empty; `None` if it can be no name."""
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
     except ValueError:
-        return ""
+        return None
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,9 +4,18 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jobsvalkey.dashboard.access import ANYBODY_HERE, TOKEN_COOKIE, Authentication, is_local, refusal, token_of
+from jobsvalkey.dashboard.access import (
+    ANYBODY_HERE,
+    TOKEN_COOKIE,
+    Authentication,
+    host_of,
+    is_local,
+    refusal,
+    token_of,
+)
 
 HEADERS: Final = {
     "content-security-policy": (
@@ -33,6 +42,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
+        if host_of(connection) is None:
+            await PlainTextResponse("There is no such host.\n", 400)(scope, receive, send)
+            return
         token = token_of(connection)
         path = scope.get("root_path", "") or "/"
         secure = "; Secure" if scope.get("scheme") == "https" else ""

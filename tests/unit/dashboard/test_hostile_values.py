@@ -65,9 +65,9 @@ async def test_headers_of_anybody_are_answered(auth: Authentication | None, head
         for value in (b"[", b"http://[::1", b"\xff\xfe", b"a b", b"localhost:x", b"", b"null"):
             headers: Any = {header: value}
             looked = await http.get("/", headers=headers)
-            assert looked.status_code in (200, 401, 403)
+            assert looked.status_code in (200, 400, 401, 403)
             sent: Any = {header.replace("-", "_"): value}
-            assert (await post(http, "/queue/jobQueue/pause", **sent)).status_code in (303, 401, 403)
+            assert (await post(http, "/queue/jobQueue/pause", **sent)).status_code in (303, 400, 401, 403)
     if header in ("origin", "sec-fetch-site"):
         assert not await queue.is_queue_paused()
 
