@@ -83,7 +83,9 @@ class Site:
 
 def url_of(request: Request, name: str, /, **parameters: object) -> str:
     """The path of a page, percent-encoded, below wherever the dashboard is mounted."""
-    return request.url_for(name, **{key: quote(str(value), safe="") for key, value in parameters.items()}).path
+    quoted = {key: quote(str(value), safe="") for key, value in parameters.items()}
+    # The host is the browser's word, and no part of a path may come from it.
+    return Request({**request.scope, "headers": []}).url_for(name, **quoted).path
 
 
 def user_of(request: Request) -> User:
