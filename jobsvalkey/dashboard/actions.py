@@ -32,7 +32,7 @@ class Actions:
 
     async def confirm(self, request: Request) -> Response:
         """Ask whether it is meant, and say how many jobs it would be."""
-        name, queue, form = await self._posted(request)
+        name, queue, form = await self.posted(request)
         status, action = _asked(queue, form)
         ids = [job_id_in(text) for text in form.getlist("id")][:MOST_AT_ONCE]
         filters = filters_of(form, can_search=self._site.shown.can_search)
@@ -59,7 +59,7 @@ class Actions:
 
     async def act(self, request: Request) -> Response:
         """Do it to the jobs that are named."""
-        name, queue, form = await self._posted(request)
+        name, queue, form = await self.posted(request)
         _, action = _asked(queue, form)
         ids = [job_id_in(text) for text in form.getlist("id")]
         if len(ids) > MOST_AT_ONCE:
@@ -73,7 +73,7 @@ class Actions:
 
     async def act_on_matching(self, request: Request) -> Response:
         """Do it to some of all that match, and say where to go on. The page repeats this, and may stop."""
-        name, queue, form = await self._posted(request)
+        name, queue, form = await self.posted(request)
         status, action = _asked(queue, form)
         filters = filters_of(form, can_search=self._site.shown.can_search)
         page = await page_of(queue, status, form.get("cursor"), STEP, filters)
@@ -89,7 +89,7 @@ class Actions:
         return await self._set_paused(request, is_paused=False)
 
     async def _set_paused(self, request: Request, *, is_paused: bool) -> Response:
-        name, queue, _ = await self._posted(request)
+        name, queue, _ = await self.posted(request)
         if Capability.PAUSE_QUEUE not in queue.driver.capabilities:
             raise HTTPException(400, "This queue's driver cannot pause it.")
         await (queue.pause_queue() if is_paused else queue.resume_queue())
@@ -106,7 +106,7 @@ class Actions:
                 logger.info("%s: %s job %s of queue %s", user_of(request).name, action, job_id, name)
         return done
 
-    async def _posted(self, request: Request) -> tuple[str, AnyQueue, MultiDict]:
+    async def posted(self, request: Request) -> tuple[str, AnyQueue, MultiDict]:
         """The queue and the form of a request.
 
         Raises:

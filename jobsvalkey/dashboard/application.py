@@ -15,6 +15,7 @@ from jobsvalkey.contract import ConfigurationError, StoreUnavailable
 from jobsvalkey.dashboard.access import Authentication
 from jobsvalkey.dashboard.actions import Actions
 from jobsvalkey.dashboard.guard import Guard
+from jobsvalkey.dashboard.lanes import Lanes
 from jobsvalkey.dashboard.pages import Pages
 from jobsvalkey.dashboard.queues import Parameters, Queues, Shown, by_name
 from jobsvalkey.dashboard.site import Site
@@ -47,6 +48,7 @@ def dashboard(
     """
     site = Site(by_name(queues), Shown(parameters), title)
     pages, actions = Pages(site), Actions(site)
+    lanes = Lanes(site, actions)
 
     def failed(request: Request, error: Exception) -> Response:
         code, text = 503, "The server of this queue does not answer."
@@ -73,6 +75,8 @@ def dashboard(
             Route("/queue/{queue:path}/job/{job_id}", pages.job, name="job"),
             Route("/queue/{queue:path}/schedules", pages.schedules, name="schedules"),
             Route("/queue/{queue:path}/workers", pages.workers, name="workers"),
+            Route("/queue/{queue:path}/lanes", lanes.page, name="lanes"),
+            Route("/queue/{queue:path}/lane-limit", lanes.set_limit, methods=post, name="lane_limit"),
             Route("/queue/{queue:path}/activity", pages.activity, name="activity"),
             Route("/queue/{queue:path}/confirm", actions.confirm, methods=post, name="confirm"),
             Route("/queue/{queue:path}/act", actions.act, methods=post, name="act"),

@@ -160,6 +160,7 @@ async def _look(queue: AnyQueue) -> dict[str, Any]:
         "waits": waits.total_seconds(),
         "is_paused": load.is_paused,
         "has_schedule": isinstance(queue, JobService),
+        "has_lanes": Capability.LANES in queue.driver.capabilities,
         "can_pause": Capability.PAUSE_QUEUE in queue.driver.capabilities,
     }
 

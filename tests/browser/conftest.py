@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from jobsvalkey import (
+    Flow,
     JobContext,
     JobName,
     JobOptions,
     JobQueue,
+    LaneLimit,
     NoRetry,
     ProcessorOptions,
+    Push,
     ValkeyConfiguration,
     ValkeyJobQueue,
 )
@@ -24,8 +27,9 @@ from tests.support.servers import Server
 
 collect_ignore_glob = ["test_*.py"] if CHROMIUM is None else []
 
-MAIL, REPORT = JobName("SendEmail", dict[str, str]), JobName("Report", int)
+MAIL, REPORT, SUMMARY = JobName("SendEmail", dict[str, str]), JobName("Report", int), JobName("Summary", int)
 HOSTILE = JobName("<script>alert(1)</script><img src=x onerror=alert(2)>", str)
+LANE = "customer:bob" if os.environ.get("JOBSVALKEY_PICTURES") else "<i>lane</i>"
 ABOUT = b'{"host":"<b>web</b>-1.example.com","process":4711,"slots":20,"version":"0.2"}'
 USERS = "ada:secret:operator bob:secret:viewer"
 Queue = JobQueue[ValkeyJobQueue]
@@ -67,8 +71,16 @@ async def jobs(queue: Queue, valkey_client: Any) -> Queue:
     await queue.push(REPORT, 2030, options=JobOptions(delay=timedelta(days=1)))
     await queue.pause(await queue.push(REPORT, 2026))
     await queue.cancel(await queue.push(REPORT, 2027))
-    parent = await queue.push(MAIL, {"to": "barbara@example.com"})
-    await queue.push(REPORT, 2028, options=JobOptions(after=[parent], lane="<i>lane</i>", priority=5))
+    flow = Flow()
+    first = flow.add(MAIL.with_parameters({"to": "barbara@example.com"}))
+    years = [flow.add(REPORT.with_parameters(year), after=[first]) for year in (2031, 2032)]
+    last = flow.add(MAIL.with_parameters({"to": "x"}), options=JobOptions(delay=timedelta(days=1)))
+    flow.add(SUMMARY.with_parameters(2028), after=[*years, last], options=JobOptions(lane=LANE, priority=5))
+    await queue.push_flow(flow)
+    for lane, number in (("customer:ada", 3), ("customer:grace", 1), (LANE, 1)):
+        options = JobOptions(lane=lane, delay=timedelta(hours=1))
+        await queue.push_many([Push(MAIL.with_parameters({"to": lane}), options) for _ in range(number)])
+    await queue.set_lane_limit("customer:*", LaneLimit(concurrency=2))
     if os.environ.get("JOBSVALKEY_PICTURES"):
         await draw_a_day(valkey_client, queue)
     return queue

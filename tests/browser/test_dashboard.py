@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from jobsvalkey import JobStatus
-from tests.browser.conftest import REPORT, Queue
+from jobsvalkey import JobStatus, LaneLimit
+from tests.browser.conftest import LANE, REPORT, Queue
 from tests.browser.visits import accessible, chromium, fits, visit
 from tests.conftest import StartServer
 from tests.support.dashboards import served
 from tests.support.waiting import until
 
 PICTURES = Path(__file__).parents[2] / "docs" / "guide"
-SHOWN = {("overview", "light"), ("failed", "dark"), ("job", "light"), ("failed", "small"), ("activity", "dark")}
+SHOWN = {
+    *(("overview", "light"), ("failed", "dark"), ("job", "light"), ("failed", "small")),
+    *(("activity", "dark"), ("lanes", "light"), ("child", "dark")),
+}
 """The pictures in the documentation, which JOBSVALKEY_PICTURES=1 makes anew."""
 HIDE = (
     "path => document.querySelectorAll('pre bdi').forEach(e => e.textContent = e.textContent.replaceAll(path, '/app'))"
@@ -49,10 +52,16 @@ async def pages(page: Page, address: str, queue_key: str) -> AsyncIterator[str]:
     await page.goto(f"{address}queue/{queue_key}/jobs/pending?contains=nothing")
     yield "none"
     await page.goto(f"{address}queue/{queue_key}/jobs/waiting")
-    await page.get_by_role("link", name="Report").click()
-    await expect(page.get_by_text("<i>lane</i>")).to_be_visible()
+    await page.get_by_role("link", name="Summary").click()
+    await expect(page.get_by_text(LANE)).to_be_visible()
+    await expect(page.get_by_role("list", name="Flow").get_by_role("listitem")).to_have_count(6)
     await expect(page.get_by_role("heading", name="Runs after")).to_be_visible()
     yield "child"
+    await page.goto(address)
+    await page.get_by_role("link", name="Lanes").click()
+    await expect(page.get_by_role("row").filter(has_text="customer:ada")).to_contain_text("3")
+    await expect(page.get_by_role("link", name=LANE)).to_be_visible()
+    yield "lanes"
     await page.goto(address)
     await page.get_by_role("link", name="Workers").click()
     await expect(page.get_by_role("row").filter(has_text="<b>web</b>-1.example.com")).to_contain_text("4711")
@@ -84,7 +93,7 @@ async def test_every_page_can_be_read_by_everybody(address: str, queue_key: str,
 async def test_a_viewer_has_no_buttons(address: str, queue_key: str) -> None:
     async with chromium() as browser, visit(browser, "bob") as page:
         async for _ in pages(page, address, queue_key):
-            for name in ("Rerun…", "Cancel…", "Abort…", "Remove…", "Pause the queue"):
+            for name in ("Rerun…", "Cancel…", "Abort…", "Remove…", "Pause the queue", "Limit", "Change"):
                 await expect(page.get_by_role("button", name=name)).to_have_count(0)
 
 
@@ -122,6 +131,25 @@ async def test_a_job_that_runs_is_aborted_from_its_page(address: str, queue_key:
         await expect(page.get_by_role("status")).to_have_text("abort: 1 of 1")
     exchanged = await jobs.driver.exchange("worker", 2)
     assert len(exchanged.aborts) == 1
+
+
+async def test_the_limit_of_lanes_is_set_changed_and_taken_away(address: str, queue_key: str, jobs: Queue) -> None:
+    async with chromium() as browser, visit(browser) as page:
+        await page.goto(f"{address}queue/{queue_key}/lanes")
+        await page.get_by_label("At most, of customer:*").fill("7")
+        await page.get_by_role("button", name="Change").click()
+        await expect(page.get_by_role("row").filter(has_text="customer:ada")).to_contain_text("7")
+        await page.get_by_label("Lane, or the beginning of names and *").fill("customer:ada")
+        await page.get_by_label("At most", exact=True).fill("1")
+        await page.get_by_role("button", name="Limit", exact=True).click()
+        await expect(page.get_by_label("At most, of customer:ada")).to_have_value("1")
+        expected = {"customer:*": LaneLimit(concurrency=7), "customer:ada": LaneLimit(concurrency=1)}
+        assert await jobs.lane_limits() == expected
+        for pattern in expected:
+            row = page.get_by_role("row").filter(has=page.get_by_label(f"At most, of {pattern}"))
+            await row.get_by_role("button", name="Take it away").click()
+            await expect(row).to_have_count(0)
+    assert await jobs.lane_limits() == {}
 
 
 async def test_all_on_a_page_are_selected_by_one_box(address: str, queue_key: str) -> None:
