@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -53,6 +53,18 @@ def push(
     lane: Annotated[
         str | None, typer.Option(metavar="NAME", help="The lane that it waits in: lanes take turns.")
     ] = None,
+    after: Annotated[
+        list[str] | None, typer.Option(metavar="UUID", help="Run it after this job; given again, after that one, too.")
+    ] = None,
+    if_failed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cancel|run", help="If one of those does not complete: cancel it, as if not given, or run it."
+        ),
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="UUID", help="Let it be one of the members of this batch.")
+    ] = None,
     url: Url = DEFAULT_URL,
     queue: Queue = DEFAULT_QUEUE,
     json: AsJson = False,
@@ -60,7 +72,18 @@ def push(
     """Store one job and print its id; if another job holds the unique name, the id of that one."""
     if parameters == "-":
         parameters = _read_input()
-    options = _options(delay, expires_in, keep_for, job_id, _unique(unique, until, replace=replace), priority, lane)
+    options = _options(
+        delay=_span(delay),
+        expires_in=_span(expires_in),
+        keep_for=_span(keep_for),
+        job_id=job_id,
+        unique=_unique(unique, until, replace=replace),
+        priority=priority,
+        lane=lane,
+        after=after or (),
+        if_failed=_if_failed(if_failed, after),
+        batch=batch,
+    )
     raw = _checked(parameters)
     if not name:
         raise WrongUsage("NAME is empty: give the name under which the job is registered")
@@ -94,28 +117,21 @@ def _unique(key: str | None, until: str | None, *, replace: bool) -> Unique | No
         raise WrongUsage(str(error)) from error
 
 
-def _options(
-    delay: str | None,
-    expires_in: str | None,
-    keep_for: str | None,
-    job_id: str | None,
-    unique: Unique | None,
-    priority: int,
-    lane: str | None,
-) -> JobOptions:
-    def span(text: str | None) -> timedelta | None:
-        return None if text is None else parse_duration(text)
+def _if_failed(given: str | None, after: Sequence[str] | None) -> Literal["cancel", "run"]:
+    if given is not None and not after:
+        raise WrongUsage("--if-failed says more about --after UUID: give that, too")
+    if given not in (None, "cancel", "run"):
+        raise WrongUsage(f"--if-failed is cancel or run, not {given!r}")
+    return "run" if given == "run" else "cancel"
 
+
+def _span(text: str | None) -> timedelta | None:
+    return None if text is None else parse_duration(text)
+
+
+def _options(**given: Any) -> JobOptions:
     try:
-        return JobOptions(
-            delay=span(delay),
-            expires_in=span(expires_in),
-            keep_for=span(keep_for),
-            job_id=job_id,
-            unique=unique,
-            priority=priority,
-            lane=lane,
-        )
+        return JobOptions(**given)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from jobsvalkey.contract import JobName, JobStatus, Unique
+from jobsvalkey.contract import JobID, JobName, JobStatus, Unique
 from jobsvalkey.runtime import JobOptions, JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.unit.cli.shell import Shell
@@ -107,9 +107,42 @@ async def test_a_name_may_be_held_for_a_time(shell: Shell, queue: JobQueue[Valke
     assert "a (until 1:30:00, else skip) " in shown.out
 
 
+async def test_after_other_jobs(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    first, second = [(await shell("push", "N", "1", "--keep-for", "1h")).out.strip() for _ in range(2)]
+    pushed = await shell("push", "N", "2", "--after", first, "--after", second)
+    assert (pushed.code, pushed.err) == (0, "")
+    record = await queue.get(pushed.out.strip())
+    assert record is not None
+    assert (record.status, list(map(str, record.after))) == (JobStatus.WAITING, [first, second])
+    assert record.if_failed == "cancel"
+    finalizer = await queue.get((await shell("push", "N", "3", "--after", first, "--if-failed", "run")).out.strip())
+    assert finalizer is not None
+    assert finalizer.if_failed == "run"
+
+
+async def test_a_member_of_a_batch(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    queue.register_job(JobName("N", int), lambda parameters, context: None)
+    batch = await queue.open_batch(JobName("N", int), 1)
+    record = await queue.get((await shell("push", "N", "2", "--batch", str(batch))).out.strip())
+    assert record is not None
+    assert record.batch == batch
+
+
+async def test_jobs_that_cannot_be_waited_for(shell: Shell, queue: JobQueue[ValkeyJobQueue]) -> None:
+    there = (await shell("push", "N", "1")).out.strip()
+    unknown = str(uuid4())
+    (await shell("push", "N", "2", "--after", unknown)).assert_refused(1, unknown.upper(), "is not there")
+    (await shell("push", "N", "2", "--batch", there)).assert_refused(1, there, "open a batch")
+    assert sum((await queue.counts()).values()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["N", "1", "--after", "abc"], ["'abc' is not a job id"]),
+        (["N", "1", "--batch", "abc"], ["'abc' is not a job id"]),
+        (["N", "1", "--if-failed", "run"], ["--after UUID"]),
+        (["N", "1", "--after", str(JobID(int=1)), "--if-failed", "perhaps"], ["cancel or run", "'perhaps'"]),
         (["N", "{not json"], ["not JSON", "quotes"]),
         (["N", ""], ["not JSON"]),
         (["N", "1", "--job-id", "abc"], ["'abc' is not a job id", "UUID"]),
