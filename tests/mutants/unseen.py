@@ -113,3 +113,14 @@ class OpeningForgetsLeaving(Twin):
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker, hold_for, about=about)
         self.state.workers[worker].leaving = False
+
+
+script_mutant(
+    "ScriptLooksAtTheLastParent",
+    "`holding.lua`: of several parents that had ended before the push only the last one counts.",
+    "test_flow_of_parents_that_had_ended_each_counts",
+    "is_over = is_over or ended ~= 'completed' and",
+    "is_over = ended ~= 'completed' and",
+    chapter=__name__,
+    only_the_killer=True,
+)

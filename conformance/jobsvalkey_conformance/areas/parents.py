@@ -44,6 +44,18 @@ class ParentTests(Suite):
         _, claim = await claim_of(kit, driver, child)
         assert claim.inputs == (Input(parent, COMPLETED, b"result"),)
 
+    @pytest.mark.parametrize("first", [FAILED, COMPLETED])
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION)
+    async def test_flow_of_parents_that_had_ended_each_counts(self, kit: SuiteContext, first: JobStatus) -> None:
+        """A child that is pushed when all its parents have ended is doomed if any has not completed."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        good, bad = [await kit.in_state(driver, status) for status in (COMPLETED, FAILED)]
+        child = await kit.push(driver, after=[bad, good] if first is FAILED else [good, bad])
+        await (await kit.worker(driver)).exchange()
+        stored = await driver.get(child)
+        assert stored is not None
+        assert (stored.status, stored.error) == (CANCELLED, PARENT_FAILED)
+
     @conformance_test(Capability.FLOWS, Capability.CLEANUP)
     async def test_flow_another_job_of_a_childs_id(self, kit: SuiteContext) -> None:
         """A later job of the id of a child is told nothing of the parents of that: its inputs go with it."""
