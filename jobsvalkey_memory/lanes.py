@@ -1,7 +1,7 @@
 """The lines of pending jobs that have a priority or a lane, whose turn it is, and what lanes may use."""
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice, takewhile
@@ -18,6 +18,7 @@ PLAIN: LineName = (0, "")
 """The jobs without either. Their line is the queue's own."""
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+END = datetime.max.replace(tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -41,6 +42,7 @@ class Lanes:
         self.plain: datetime = BEGINNING  # last service of the jobs without a name while others waited
         self.limits: dict[str, LaneLimit] = {}  # by pattern
         self.slots: dict[str, set[JobID]] = {}  # the jobs of each lane that run
+        self.begun: dict[str, deque[datetime]] = {}  # when the last ones of each lane with a limited rate were claimed
 
     def line_of(self, job: StoredJob) -> Line:
         """The line of a job that has a priority or a lane."""
@@ -51,7 +53,7 @@ class Lanes:
         name = line_name(job)
         if self.lines[name]:
             start = max(now, self.latest)
-            self._set_turn(name, min(self.turns.get(name, start), start))
+            self._set_turn(name, min(self.turns.get(name, start), start), now)
         else:
             self.emptied.add(name)
 
@@ -62,7 +64,19 @@ class Lanes:
         if name == PLAIN:
             self.plain = self.latest
         elif self.lines[name]:
-            self._set_turn(name, self.latest)
+            self._set_turn(name, self.latest, now)
+        limit = self.limit(name[1])
+        if limit and limit.rate:
+            number, _ = limit.rate
+            self.begun[name[1]] = deque([*self.begun.get(name[1], ()), now], maxlen=number)
+            self.look_again(name[1], now)
+
+    def look_again(self, pattern: str, now: datetime) -> None:
+        """Put the turns right of the lines of some lanes: they may have to wait longer, or less long, than they did."""
+        start = max(now, self.latest)
+        for name, line in self.lines.items():
+            if line and (name[1] == pattern or (pattern.endswith("*") and name[1].startswith(pattern[:-1]))):
+                self._set_turn(name, min(self.turns[name], start), now)
 
     def limit(self, lane: str) -> LaneLimit | None:
         """Return the limit of a lane; the jobs without one have none."""
@@ -71,7 +85,19 @@ class Lanes:
     def room(self, lane: str) -> float:
         """Count how many more jobs of a lane may run."""
         limit = self.limit(lane)
-        return math.inf if limit is None else limit.concurrency - len(self.slots.get(lane, ()))
+        if limit is None or limit.concurrency is None:
+            return math.inf
+        return limit.concurrency - len(self.slots.get(lane, ()))
+
+    def allowed_at(self, lane: str, more: int = 0) -> datetime:
+        """Tell from when on a job of a lane may begin, if `more` begin before it."""
+        limit, begun = self.limit(lane), self.begun.get(lane, ())
+        if limit is None or limit.rate is None:
+            return BEGINNING
+        number, per = limit.rate
+        if more >= number:
+            return END
+        return begun[more - number] + per if len(begun) >= number - more else BEGINNING
 
     def started(self, job: StoredJob) -> None:
         """Note that a job runs."""
@@ -88,10 +114,11 @@ class Lanes:
             del self.slots[job.lane]
         return self.room(job.lane) == 1
 
-    @property
-    def open(self) -> list[Line]:
-        """The lines of lanes that are not at their limit."""
-        return [line for (_, lane), line in self.lines.items() if self.room(lane) > 0]
+    def claimable(self) -> Iterator[datetime]:
+        """Iterate over the times at which each line offers its first job, if its lane is not full."""
+        for (_, lane), line in self.lines.items():
+            for due, _ in islice(line, self.room(lane) > 0):
+                yield max(due, self.allowed_at(lane))
 
     def forget(self) -> None:
         """Give up the lines that are empty."""
@@ -105,6 +132,7 @@ class Lanes:
         """Iterate over the due jobs as they are claimed: the higher priority first, and of one, the lines in turn."""
         waiting: dict[int, list[tuple[datetime, str, Iterator[Place]]]] = {}
         room = {lane: self.room(lane) for _, lane in (*self.lines, PLAIN)}
+        begun = Counter[str]()
         for name, line in (*self.lines.items(), (PLAIN, plain)):
             jobs = (place for place in takewhile(lambda place: place[0] <= now, line) if may_run(place[1]))
             for first in islice(jobs, 1):
@@ -114,11 +142,11 @@ class Lanes:
             lines = deque((lane, jobs) for _, lane, jobs in sorted(waiting[priority], key=itemgetter(0, 1)))
             while lines:
                 lane, jobs = lines.popleft()
-                for _, job_id in islice(jobs, room[lane] > 0):
-                    room[lane] -= 1
+                for _, job_id in islice(jobs, begun[lane] < room[lane] and self.allowed_at(lane, begun[lane]) <= now):
+                    begun[lane] += 1
                     yield job_id
                     lines.append((lane, jobs))
 
-    def _set_turn(self, name: LineName, since: datetime) -> None:
-        first = next(iter(self.lines[name]))
-        self.turns[name] = max(first[0], since)
+    def _set_turn(self, name: LineName, since: datetime, now: datetime) -> None:
+        first, allowed = next(iter(self.lines[name])), self.allowed_at(name[1])
+        self.turns[name] = max(first[0], since, allowed if allowed > now else since)

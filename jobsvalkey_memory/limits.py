@@ -25,14 +25,14 @@ class LaneRows(Steps[ClockT_co]):
         """Note the limit, or forget it; it holds from the next claim on."""
         check_lane_pattern(pattern)
         check_option("limit", limit, LaneLimit | None)
-        self.now()
-        limits = self.state.lanes.limits
+        now, limits = self.now(), self.state.lanes.limits
         if limit is None:
             limits.pop(pattern, None)
         elif pattern not in limits and len(limits) == MOST_LIMITS:
             raise too_many_limits()
         else:
             limits[pattern] = limit
+        self.state.lanes.look_again(pattern, now)
         self.state.hint()
 
     async def lane_limits(self) -> dict[str, LaneLimit]:

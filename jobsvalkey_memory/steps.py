@@ -134,9 +134,9 @@ class Steps(Holds, Generic[ClockT_co]):
             loop.call_soon_threadsafe(self.state.hint)
 
     def _until_next(self, now: datetime) -> float | None:
-        claimable = [] if self.state.is_paused else [self.state.lines[JobStatus.PENDING], *self.state.lanes.open]
-        lines = [self.state.ends_at, *claimable]
+        lines = [self.state.ends_at, *([] if self.state.is_paused else [self.state.lines[JobStatus.PENDING]])]
         times = [time for line in lines for time, _ in islice(line, 1)]
+        times += [] if self.state.is_paused else self.state.lanes.claimable()
         return max(0.0, (min(times) - now).total_seconds()) if times else None
 
     def _find_job(self, job_id: JobID, now: datetime, *statuses: JobStatus) -> StoredJob | None:

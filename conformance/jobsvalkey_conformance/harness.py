@@ -165,6 +165,8 @@ class Observation:
     """The names of what lies there of jobs that are in no state: nothing may be left of those."""
     slots: Mapping[str, frozenset[JobID]] | None = None
     """The claims of each lane that has any, if the store notes them, as it has to from the first limit on."""
+    begun: Mapping[str, Sequence[datetime]] | None = None
+    """The times of the last claims of each lane that had a rate then, if the store notes them."""
 
 
 class DriverHarness(ABC):

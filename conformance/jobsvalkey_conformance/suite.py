@@ -35,6 +35,7 @@ from jobsvalkey_conformance.areas.pausing import PausingTests
 from jobsvalkey_conformance.areas.precision import PrecisionTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
+from jobsvalkey_conformance.areas.rates import RateTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
 from jobsvalkey_conformance.areas.replacing import ReplacingTests
 from jobsvalkey_conformance.areas.reports import ReportTests
@@ -64,6 +65,7 @@ class DriverConformance(
     MeetingTests,
     ThreadTests,
     ClockTests,
+    RateTests,
     LimitTests,
     LanedTests,
     LaneTests,

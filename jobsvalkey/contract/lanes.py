@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -12,6 +13,8 @@ from jobsvalkey.contract.option_types import check_option
 
 HIGHEST_PRIORITY = 100
 LONGEST_LANE = 256
+HIGHEST_RATE = 10_000
+LONGEST_RATE = timedelta(days=1)
 MOST_LIMITS = 100
 """How many patterns of a queue may have a limit."""
 
@@ -21,16 +24,35 @@ class LaneLimit(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
 
     Raises:
         TypeError: a value is of another type.
-        ValueError: `concurrency` is below 1.
+        ValueError: neither is given, `concurrency` is below 1, or `rate` is no such pair.
     """
 
-    concurrency: int
+    concurrency: int | None = None
     """How many jobs of a lane run at a time, over all workers, at most."""
+    rate: tuple[int, timedelta] | None = None
+    """How many jobs of a lane begin within a time, at most: a number up to 10,000, and a time up to a day."""
 
     def __post_init__(self) -> None:
-        check_option("concurrency", self.concurrency, int)
-        if self.concurrency < 1:
+        check_option("concurrency", self.concurrency, int | None)
+        check_option("rate", self.rate, tuple | None)
+        if self.concurrency is None and self.rate is None:
+            raise ValueError("a limit has a concurrency or a rate: to take one away, set None in its place")
+        if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"the concurrency of a lane is at least 1, not {self.concurrency}")
+        if self.rate is not None:
+            _check_rate(self.rate)
+
+
+def _check_rate(rate: tuple[Any, ...]) -> None:
+    if len(rate) != 2:
+        raise ValueError(f"a rate is a number of jobs and a time, such as (100, timedelta(minutes=1)), not {rate!r}")
+    number, per = rate
+    check_option("the number of a rate", number, int)
+    check_option("the time of a rate", per, timedelta)
+    if not 1 <= number <= HIGHEST_RATE:
+        raise ValueError(f"a rate is of 1 to {HIGHEST_RATE:,} jobs, not {number:,}")
+    if not timedelta(0) < per <= LONGEST_RATE:
+        raise ValueError(f"a rate is for a time above zero, up to a day, not {per}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

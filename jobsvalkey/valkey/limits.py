@@ -1,5 +1,7 @@
 """The methods of the capability `LANES`: limits, and what lanes do."""
 
+from datetime import timedelta
+
 from jobsvalkey.contract import (
     LaneLimit,
     LanePage,
@@ -9,6 +11,7 @@ from jobsvalkey.contract import (
 )
 from jobsvalkey.contract.lanes import too_many_limits
 from jobsvalkey.contract.option_types import check_option
+from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.scripting import LANE_LIMITS, LANES, SET_LANE_LIMIT, SWEEP_LANES
 from jobsvalkey.valkey.words import Lanes, SetLaneLimit
@@ -59,17 +62,22 @@ class ValkeyLimits(ValkeyBase):
 
 def _text_of(limit: LaneLimit | None) -> str:
     check_option("limit", limit, LaneLimit | None)
-    return "" if limit is None else str(limit.concurrency)
+    if limit is None:
+        return ""
+    number, per = ("-", "-") if limit.rate is None else (limit.rate[0], wire.microseconds(limit.rate[1]))
+    return f"{'-' if limit.concurrency is None else limit.concurrency} {number} {per}"
 
 
 def _limit_of(text: bytes) -> LaneLimit:
-    return LaneLimit(concurrency=int(text))
+    most, number, per = (None if word == b"-" else int(word) for word in text.split())
+    rate = None if number is None or per is None else (number, timedelta(microseconds=per))
+    return LaneLimit(most, rate)
 
 
 def _lane_of(name: bytes | int, pending: bytes | int, running: bytes | int, limit: bytes | int) -> StoredLane:
     return StoredLane(
         name=name.decode() if isinstance(name, bytes) else str(name),
         pending=int(pending),
-        running=None if limit == b"" else int(running),
-        limit=None if limit == b"" else LaneLimit(concurrency=int(limit)),
+        running=int(running) if limit else None,
+        limit=_limit_of(limit) if isinstance(limit, bytes) and limit else None,
     )

@@ -12,7 +12,7 @@ class OneMoreRuns(Twin):
     async def set_lane_limit(
         self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
     ) -> None:
-        limit = limit and LaneLimit(limit.concurrency + 1)
+        limit = limit and LaneLimit(None if limit.concurrency is None else limit.concurrency + 1, limit.rate)
         await super().set_lane_limit(pattern, limit, operation=operation)
 
 
@@ -25,6 +25,17 @@ class LimitOfIdleLanesOnly(Twin):
     ) -> None:
         if not self.state.lanes.slots:
             await super().set_lane_limit(pattern, limit, operation=operation)
+
+
+@mutant("test_rates_no_window_has_more", found_by=[Search.MACHINE])
+class RateForgotten(Twin):
+    """A limit has no rate."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        limit = limit and LaneLimit(limit.concurrency or 1_000_000)
+        await super().set_lane_limit(pattern, limit, operation=operation)
 
 
 def _script_mutant(name: str, bug: str, killer: str, line: str, replaced: str, only: str | None = None) -> None:
@@ -70,15 +81,15 @@ _script_mutant(
     "ScriptLimitOfEachPriority",
     "`turning.lua`: what an exchange claims of one line of a lane does not count for the others.",
     "test_limits_are_of_all_priorities_together",
-    "if id then rooms[lane] = rooms[lane] - 1 end",
+    "rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0",
     "",
 )
 _script_mutant(
     "ScriptShortestPatternCounts",
     "`slots.lua`: the shortest pattern counts.",
     "test_limits_the_longest_pattern_counts",
-    "for n = #patterns, 1, -1 do limit = tonumber(found[n] or nil) or limit end",
-    "for n = 1, #patterns do limit = tonumber(found[n] or nil) or limit end",
+    "for n = #patterns, 1, -1 do text = found[n] or text end",
+    "for n = 1, #patterns do text = found[n] or text end",
 )
 _script_mutant(
     "ScriptOldClaimsHaveNoSlots",
@@ -128,4 +139,32 @@ _script_mutant(
     "test_limits_what_cannot_be",
     "> MOST_LIMITS then return 'full' end",
     "> 1000 then return 'full' end",
+)
+_script_mutant(
+    "ScriptClaimsHaveNoTime",
+    "`leaving.lua`: the time of a claim is not listed.",
+    "test_rates_no_window_has_more",
+    "pcall(batch, 'RPUSH', rate, times)",
+    "",
+)
+_script_mutant(
+    "ScriptRateIsOneMore",
+    "`slots.lua`: a lane begins one job more than its rate says.",
+    "test_rates_no_window_has_more",
+    "redis.pcall('LINDEX', rate_of(lane), more - limit.n)",
+    "redis.pcall('LINDEX', rate_of(lane), more - limit.n - 1)",
+)
+_script_mutant(
+    "ScriptRateOfEachExchange",
+    "`turning.lua`: what an exchange claims itself does not count for the rate.",
+    "test_rates_no_window_has_more",
+    "rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0",
+    "rooms[lane] = rooms[lane] - 1",
+)
+_script_mutant(
+    "ScriptRateIsNoTurn",
+    "`lines.lua`: the turn of a line does not wait for the rate of its lane.",
+    "test_rates_a_lane_at_its_rate_delays_nobody",
+    "whole(math.max(micro(first), served, allowed > now and allowed or 0))",
+    "whole(math.max(micro(first), served))",
 )

@@ -97,6 +97,7 @@ class MemoryHarness(DriverHarness):
             dict(state.producers),
             dict(state.metadata),
             dict(state.lanes.limits),
+            {lane: tuple(begun) for lane, begun in state.lanes.begun.items()},
             {minute: dict(tally) for minute, tally in state.activity.items()},
         )
 

@@ -77,6 +77,7 @@ def observed_store(state: QueueState) -> Observation:
         ],
         frozenset(map(str, (state.kept | state.until.keys() | state.saved.keys() | state.broken) - lines.keys())),
         {lane: frozenset(slots) for lane, slots in state.lanes.slots.items()},
+        {lane: list(begun) for lane, begun in state.lanes.begun.items()},
     )
 
 
@@ -117,6 +118,12 @@ async def observed_keys(client: Any, queue_key: str) -> Observation:
         await _observed_inputs(client, meta, found, fields),
         frozenset(key for job_id, keys in owned.items() if not states.get(job_id) for key in keys),
         await observed_slots(client, meta, found),
+        {
+            lane: [
+                EPOCH + timedelta(microseconds=int(time)) for time in await client.lrange(f"{meta}._rate.{lane}", 0, -1)
+            ]
+            for lane in _named(found, f"{meta}._rate.")
+        },
     )
 
 

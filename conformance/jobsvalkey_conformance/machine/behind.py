@@ -45,6 +45,11 @@ def look_behind(
     if observed.lines is not None:
         same("lines", dict(observed.lines), _lines_of(state))
     if observed.slots is not None:
+        same(
+            "claims of lanes with a rate",
+            observed.begun,
+            {lane: list(begun) for lane, begun in state.lanes.begun.items()},
+        )
         same("slots", dict(observed.slots), {lane: frozenset(ids) for lane, ids in state.lanes.slots.items()})
     if observed.waits is not None:
         _check_waits(observed.waits, state)

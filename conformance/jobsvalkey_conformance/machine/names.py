@@ -34,7 +34,13 @@ lines_of_jobs: st.SearchStrategy[list[str]] = st.lists(
 """The lines of jobs that are pushed together, in turn: priority and lane, or none of either."""
 
 
-LIMITS: Mapping[str, LaneLimit | None] = {"none": None, "1": LaneLimit(1), "2": LaneLimit(2)}
+LIMITS: Mapping[str, LaneLimit | None] = {
+    "none": None,
+    "1": LaneLimit(1),
+    "2": LaneLimit(2),
+    "1 in 10 s": LaneLimit(rate=(1, timedelta(seconds=10))),
+    "2 in 60 s": LaneLimit(2, (2, timedelta(seconds=60))),
+}
 
 
 expiries: st.SearchStrategy[str | None] = st.sampled_from([None, None, None, "earlier", "soon", "later"])
@@ -73,7 +79,7 @@ class NamesMachine(MachineBase):
         Capability.LANES,
         queue=queues,
         pattern=st.sampled_from(["a", "b", "a*", "*"]),
-        limit=st.sampled_from(["none", "1", "1", "1", "2"]),
+        limit=st.sampled_from(["none", "1", "1", "2", "1 in 10 s", "2 in 60 s"]),
         numbered=st.booleans(),
     )
     def set_lane_limit(self, queue: int, pattern: str, limit: str, numbered: bool) -> None:
@@ -84,6 +90,18 @@ class NamesMachine(MachineBase):
             numbered,
             lambda driver, operation: driver.set_lane_limit(pattern, LIMITS[limit], operation=operation),
         )
+
+    @step(Capability.LANES, queue=queues, just_before=st.booleans(), when=lambda machine: machine.has_rates())
+    def advance_to_allowed(self, queue: int, just_before: bool) -> None:
+        """Let time go by until just then a lane may begin one more job, or may not yet."""
+        lanes = self.pairs[queue].twin.state.lanes
+        times = [time for lane in lanes.begun if (time := lanes.allowed_at(lane)) > self.clock.now()]
+        if times:
+            self.go_to(min(times) - self.harness.time_precision if just_before else min(times))
+
+    def has_rates(self) -> bool:
+        """Whether a lane has begun jobs under a rate."""
+        return any(pair.twin.state.lanes.begun for pair in self.pairs)
 
     @step(Capability.UNIQUE, queue=queues, just_before=st.booleans())
     def advance_to_end_of_name(self, queue: int, just_before: bool) -> None:

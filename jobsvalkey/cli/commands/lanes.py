@@ -1,6 +1,7 @@
 """`jobsvalkey lanes`: what lanes do, and what they may use at a time."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -23,8 +24,9 @@ def list_lanes(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJso
     if json:
         print_json([_as_json(lane) for lane in found])
     elif found:
-        rows = [(lane.name, lane.pending, lane.running, lane.limit and lane.limit.concurrency) for lane in found]
-        print_table(("lane", "pending", "running", "concurrency"), rows, right=("pending", "running", "concurrency"))
+        rows = [(lane.name, lane.pending, lane.running, *_shown(lane.limit)) for lane in found]
+        columns = ("lane", "pending", "running", "concurrency", "rate")
+        print_table(columns, rows, right=("pending", "running", "concurrency"))
     else:
         say("no lanes")
 
@@ -45,40 +47,66 @@ def limit(
         int | None,
         typer.Option(min=1, help="How many jobs of each of these lanes run at a time, at most.", show_default=False),
     ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N/SECONDS", help="How many jobs of each begin in so many seconds, at most.", show_default=False
+        ),
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the limit of this pattern away.")] = False,
     json: AsJson = False,
 ) -> None:
     """Limit what lanes may use at a time, for all workers, or list the limits."""
     if pattern is None:
-        if concurrency is not None or remove:
+        if concurrency is not None or rate is not None or remove:
             raise WrongUsage("say which lanes: jobsvalkey lanes limit PATTERN --concurrency N")
         _list_limits(asyncio.run(_limits(url, queue)), json=json)
         return
-    if (concurrency is None) is not remove:
-        raise WrongUsage("say what the limit is: --concurrency N, or --remove for none")
+    if (concurrency is None and rate is None) is not remove:
+        raise WrongUsage("say what the limit is: --concurrency N, --rate N/SECONDS or both, or --remove for none")
     try:
-        asyncio.run(_set_limit(url, queue, pattern, None if concurrency is None else LaneLimit(concurrency)))
+        asyncio.run(_set_limit(url, queue, pattern, None if remove else LaneLimit(concurrency, _rate_of(rate))))
     except ValueError as error:
         raise WrongUsage(str(error)) from error
-    say(f"{pattern} has no limit of its own" if remove else f"{pattern}: at most {concurrency} at a time")
+    say(f"the limit of {pattern} is removed" if remove else f"the limit of {pattern} is set")
 
 
 def _list_limits(limits: dict[str, LaneLimit], *, json: bool) -> None:
     if json:
-        print_json({pattern: {"concurrency": limit.concurrency} for pattern, limit in limits.items()})
+        names = ("concurrency", "rate")
+        print_json({pattern: dict(zip(names, _shown(limit), strict=True)) for pattern, limit in limits.items()})
     elif limits:
-        rows = [(pattern, limit.concurrency) for pattern, limit in limits.items()]
-        print_table(("pattern", "concurrency"), rows, right=("concurrency",))
+        rows = [(pattern, *_shown(limit)) for pattern, limit in limits.items()]
+        print_table(("pattern", "concurrency", "rate"), rows, right=("concurrency",))
     else:
         say("no limits")
 
 
+def _rate_of(text: str | None) -> tuple[int, timedelta] | None:
+    if text is None:
+        return None
+    number, _, seconds = text.partition("/")
+    try:
+        return int(number), timedelta(seconds=float(seconds))
+    except (ValueError, OverflowError):
+        raise WrongUsage(f"a rate is a number and seconds, such as 100/60, not {text!r}") from None
+
+
+def _shown(limit: LaneLimit | None) -> tuple[int | None, str | None]:
+    if limit is None or limit.rate is None:
+        return limit and limit.concurrency, None
+    number, per = limit.rate
+    return limit.concurrency, f"{number}/{per.total_seconds():g}"
+
+
 def _as_json(lane: StoredLane) -> dict[str, object]:
+    concurrency, rate = _shown(lane.limit)
     return {
         "name": lane.name,
         "pending": lane.pending,
         "running": lane.running,
-        "concurrency": lane.limit and lane.limit.concurrency,
+        "concurrency": concurrency,
+        "rate": rate,
     }
 
 

@@ -132,7 +132,7 @@ if #reports > 0 then
   end
 end
 
-local outcomes, settled, overdue, has_room = {}, {}, 0, false
+local outcomes, settled, overdue, has_room, is_rated = {}, {}, 0, false, false
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: claims ending holds
   -- Read: what each settlement will do.
@@ -343,7 +343,7 @@ if is_claiming then
   if has_fielded() then
     -- uses: fielded
     batch('ZREM', FIELDED, fielded_taken)
-    if serve and (taken > 0 or is_late) then serve(taken, ids) end
+    if serve and (taken > 0 or is_late) then is_rated = serve(taken, ids) end
     if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
   end
 end
@@ -364,7 +364,8 @@ if features:find('a', 1, true) then
   end
 end
 local next_due = until_next()
-if next_due == '0' and (claimed > 0 or has_room) then
+-- If a rate is used up, whoever waits learns until when.
+if is_rated or next_due == '0' and (claimed > 0 or has_room) then
   -- uses: pending
   wake()
 end

@@ -21,7 +21,7 @@ while #found < 4 * size and looks > 0 do
   if limit or pending > 0 then
     local running = limit and redis.pcall('SCARD', slots_of(lane)) or ''
     found[#found + 1], found[#found + 2], found[#found + 3] = lane, pending, type(running) == 'table' and 0 or running
-    found[#found + 1] = limit or ''
+    found[#found + 1] = limit and limit.text or ''
   end
   start, looks, cursor = '[' .. lane .. '+', looks - 1, lane
 end

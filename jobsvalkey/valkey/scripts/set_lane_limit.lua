@@ -1,7 +1,8 @@
 -- Set or remove the limit of some lanes, and look at the first of the lines that it concerns.
 -- uses: operations pending fieldtypes types limits
 -- args: pattern limit
--- `limit` is how many claims a lane may have, or empty for no limit.
+-- `limit` is `most n per`: how many claims a lane may have, and how many may begin in `per` microseconds, each `-` for any
+-- number; or empty for no limit.
 -- result: `full` if there are as many limits as there may be, `more` if there are more lines to look at, else `done`.
 -- cost: O(log n) for each line looked at, at most SWEPT; for the first limit of a queue O(claims).
 local MOST_LIMITS, SWEPT = 100, 1000

@@ -1,5 +1,5 @@
 -- Claims of jobs with a lane begin and end, in a queue that has had a limit.
--- uses: lines slots batches
+-- uses: time lines slots batches
 
 -- Note claims, by lane.
 local function take_slots(lanes)
@@ -7,6 +7,14 @@ local function take_slots(lanes)
     local slots = slots_of(lane)
     pcall(batch, 'SADD', slots, ids)
     if redis.pcall('SCARD', slots) == #ids then redis.call('ZADD', LANES, 0, lane .. '*') end
+    local limit = limit_of(lane)
+    if limit and limit.n then
+      local rate, times = rate_of(lane), {}
+      for n = 1, #ids do times[n] = whole(now) end
+      pcall(batch, 'RPUSH', rate, times)
+      redis.pcall('LTRIM', rate, -limit.n, -1)
+      if not is_injected then redis.pcall('PEXPIRE', rate, math.ceil(limit.per / 1000)) end
+    end
   end
 end
 

@@ -34,8 +34,10 @@ local function offer(priority, lane, served)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
   local is_offered, is_open = turn ~= nil, first
+  local allowed = 0
   if lane ~= '' and has_limits() then
     -- uses: slots
+    allowed = allowed_at(lane, 0)
     turn = turn or tonumber(redis.pcall('ZSCORE', held_back_of(lane), priority) or nil)
     is_open = first and room(lane) > 0
     if is_open or not first then redis.pcall('ZREM', held_back_of(lane), priority) end
@@ -53,7 +55,7 @@ local function offer(priority, lane, served)
     start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
     served = math.min(turn or emptied[line] or start, start)
   end
-  served = whole(math.max(micro(first), served))
+  served = whole(math.max(micro(first), served, allowed > now and allowed or 0))
   if is_open then redis.pcall('ZADD', offers, served, lane) else redis.pcall('ZADD', held_back_of(lane), served, priority) end
   if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
   if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end

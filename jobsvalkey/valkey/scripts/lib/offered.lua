@@ -1,5 +1,5 @@
 -- What is offered by lanes with room.
--- uses: time fielded lines
+-- uses: time fielded lines slots
 
 -- When the first job of a line that is offered is due; nothing if there is none, and the present if it takes more than `most`
 -- looks to tell.
@@ -13,7 +13,7 @@ local function first_offered(most)
     if near[2] and tonumber(near[2]) <= now or #near == 2 * most then return now end
     for n = 1, #near, 2 do
       local due = redis.pcall('ZRANGE', line_of(priority, near[n]), 0, 0, 'WITHSCORES')[2]
-      consider(due and micro(due))
+      consider(due and math.max(micro(due), allowed_at(near[n], 0)))
     end
     consider(tonumber(redis.pcall('ZRANGEBYSCORE', offers, '(' .. whole(last), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]))
   end

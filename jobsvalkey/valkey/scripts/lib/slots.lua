@@ -1,11 +1,13 @@
 -- Lanes with a limit. From when a queue has its first limit on, each claim of a job with a lane is among the slots of the
--- lane. A lane with as many as it may have is full.
+-- lane. A lane with as many as it may have is full. If its rate is limited, the times of its last claims are listed.
 -- uses: keys fielded
-local LIMITED = META .. '_limits' -- hash: pattern, how many claims; and, under an empty name, how long the beginnings are
+local LIMITED = META .. '_limits' -- hash: pattern, `most n per`; and, under an empty name, how long the beginnings are
 local limit_by_lane, lengths = {}, nil -- what this step has read of it
 local function slots_of(lane) return META .. '_slots.' .. lane end -- set: ids of claims
+local function rate_of(lane) return META .. '_rate.' .. lane end -- list: when its last claims were made (microseconds)
 
--- How many claims a lane may have; `false` for any number. The name itself comes first, then the longest beginning.
+-- The limit of a lane; `false` for none. The name itself comes first, then the longest beginning. `most` is how many claims it
+-- may have, `n` how many may begin in `per` microseconds, if these are limited.
 local function limit_of(lane)
   local known = limit_by_lane[lane]
   if known ~= nil then return known end
@@ -14,8 +16,13 @@ local function limit_of(lane)
   for length in lengths:gmatch('%d+') do
     if tonumber(length) <= #lane then patterns[#patterns + 1] = lane:sub(1, length) .. '*' end
   end
-  local found, limit = redis.call('HMGET', LIMITED, unpack(patterns)), false
-  for n = #patterns, 1, -1 do limit = tonumber(found[n] or nil) or limit end
+  local found, text = redis.call('HMGET', LIMITED, unpack(patterns)), false
+  for n = #patterns, 1, -1 do text = found[n] or text end
+  local limit = false
+  if text then
+    local most, n, per = text:match('^(%S+) (%S+) (%S+)$')
+    limit = { text = text, most = tonumber(most), n = tonumber(n), per = tonumber(per) }
+  end
   limit_by_lane[lane] = limit
   return limit
 end
@@ -23,7 +30,16 @@ end
 -- How many more claims a lane may have: none, if something else is in the place of its slots.
 local function room(lane)
   local limit = lane ~= '' and limit_of(lane)
-  if not limit then return math.huge end
+  if not (limit and limit.most) then return math.huge end
   local slots = redis.pcall('SCARD', slots_of(lane))
-  return type(slots) == 'number' and limit - slots or 0
+  return type(slots) == 'number' and limit.most - slots or 0
+end
+
+-- From when on a lane may begin one more claim, if it begins `more` before that: once the n-th last is `per` old.
+local function allowed_at(lane, more)
+  local limit = lane ~= '' and limit_of(lane)
+  if not (limit and limit.n) then return 0 end
+  if more >= limit.n then return math.huge end
+  local time = redis.pcall('LINDEX', rate_of(lane), more - limit.n)
+  return type(time) == 'string' and tonumber(time) + limit.per or 0
 end

@@ -34,17 +34,20 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     return false
   end
   -- The next due job of a line, if its lane may have one more.
-  local rooms, is_late = {}, false
+  local rooms, begun, is_late = {}, {}, false
   local function next_of(line)
     local lane = line.lane
     if not lane or lane == '' or not has_limits() then return line.next() end
     if not rooms[lane] then
-      rooms[lane] = room(lane)
+      rooms[lane], begun[lane] = allowed_at(lane, 0) <= now and room(lane) or 0, 0
       is_late = is_late or rooms[lane] <= 0 -- it has a lower limit since, and was not looked at
     end
     if rooms[lane] <= 0 then return nil end
     local id, score = line.next()
-    if id then rooms[lane] = rooms[lane] - 1 end
+    if id then
+      begun[lane] = begun[lane] + 1
+      rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0
+    end
     return id, score
   end
   local at = 1
@@ -89,7 +92,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
   end
 
   -- Take the first of these jobs, so many of them, from their lines, which wait anew, behind all that wait now. `claimed` are
-  -- those of them that were claimed.
+  -- those of them that were claimed. Whether a lane has begun as many as its rate allows.
   local function serve(taken, claimed)
     local served, laned, plain, are_right = {}, {}, nil, {}
     for n = 1, taken do
@@ -121,14 +124,17 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       offer(line.priority, line.lane, line.turn)
       are_right[line.key] = true
     end
+    local is_rated = false
     for lane, left in pairs(rooms) do
+      is_rated = is_rated or left <= 0 and allowed_at(lane, 0) > now
       for _, priority in ipairs(left <= 0 and priorities_of(lane) or {}) do
         if not are_right[line_of(priority, lane)] then offer(priority, lane) end
       end
     end
-    if taken == 0 then return end
+    if taken == 0 then return false end
     redis.call('HSET', TURNS, 'latest', whole(latest))
     if plain then redis.call('HSET', TURNS, 'plain', plain) end
+    return is_rated
   end
   return due, kinds, serve, is_late
 end
