@@ -54,6 +54,7 @@ CHAPTERS = (
         "flows",
         "batches",
         "telling",
+        "leavings",
         "reports",
         "activity",
         "capabilities",

@@ -113,7 +113,7 @@ script_mutant(
     "ScriptKeepsStrayExpiries",
     "`expiring.lua`: what is listed as expired, and does not wait, stays there: its worker asks again and again.",
     "test_damage_a_stray_expiry_ends_nobody",
-    "  batch('ZREM', ENDS_AT, ids)\n  trim('cancelled', 2 * #ids)",
+    "  batch('ZREM', ENDS_AT, { unpack(ids, 1, looked_at) })\n  trim('cancelled', 2 * #ids)",
     "  trim('cancelled', 2 * #ids)",
     chapter=__name__,
     only_the_killer=True,

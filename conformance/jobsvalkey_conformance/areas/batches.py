@@ -25,12 +25,13 @@ from jobsvalkey_conformance.harness import AnyDriver
 
 async def open_batch(kit: SuiteContext, driver: AnyDriver) -> JobID:
     """A new callback, which its own batch holds."""
-    callback = _callback(kit)
+    callback = new_callback(kit)
     assert outcomes(await driver.push([callback])) == [STORED]
     return callback.job_id
 
 
-def _callback(kit: SuiteContext) -> NewJob:
+def new_callback(kit: SuiteContext) -> NewJob:
+    """A callback to push."""
     job = kit.job(b"callback", due=kit.now())
     return replace(job, batch=job.job_id)
 
@@ -185,7 +186,7 @@ class BatchTests(Suite):
     async def test_batch_in_one_push(self, kit: SuiteContext) -> None:
         """A callback and its members may be pushed together, the callback first; members may have parents."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
-        callback = _callback(kit)
+        callback = new_callback(kit)
         first = kit.job(due=kit.now() - kit.unit, batch=callback.job_id)
         second = kit.job(after=[first.job_id], batch=callback.job_id)
         refused = await driver.push([first, callback])
@@ -202,7 +203,7 @@ class BatchTests(Suite):
     async def test_batch_a_duplicate_stands_for_its_holder(self, kit: SuiteContext) -> None:
         """A callback that is not stored, since its name is held, stands for the one that holds it."""
         driver = await kit.driver()
-        holder, twice = (replace(_callback(kit), unique=Unique("name")) for _ in range(2))
+        holder, twice = (replace(new_callback(kit), unique=Unique("name")) for _ in range(2))
         await driver.push([holder])
         member = kit.job(batch=twice.job_id)
         assert outcomes(await driver.push([twice, member])) == [DUPLICATE, STORED]

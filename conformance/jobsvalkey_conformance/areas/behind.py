@@ -21,9 +21,12 @@ from jobsvalkey.contract import (
     SettleOutcome,
     retain_last,
 )
+from jobsvalkey_conformance.areas.batches import new_callback
+from jobsvalkey_conformance.areas.flows import finish
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 from jobsvalkey_conformance.harness import Damage, Hook
+from jobsvalkey_conformance.marks import not_run
 
 WAYS = {
     "cancel a claim": [Capability.ABORT],
@@ -176,3 +179,60 @@ class BehindTests(Suite):
         with pytest.raises(PayloadTooLarge):
             await driver.push([kit.job(b"x" * 101)])
         assert await kit.harness.fingerprint(kit.configuration) == before
+
+    @conformance_test(Capability.FLOWS, Capability.RESULTS, Capability.RESUME, Capability.CANCEL, Hook.OBSERVE)
+    async def test_behind_a_flow_leaves_nothing(self, kit: SuiteContext) -> None:
+        """A result is there once for all that are told of it, until the last is absent; nothing is left of a flow."""
+        driver = await kit.driver()
+        top, other = kit.job(keep_for=kit.unit), kit.job(keep_for=kit.unit, due=kit.unit * 9)
+        first, second = kit.job(after=[top.job_id]), kit.job(after=[top.job_id, other.job_id])
+        last = kit.job(after=[other.job_id, top.job_id], if_failed="run")
+        await driver.push([top, other, first, second, last])
+        await finish(kit, driver, top.job_id, b"result")
+        seen = await kit.harness.observe(kit.configuration)
+        if seen.waits is None or seen.inputs is None:
+            not_run("the harness does not tell what jobs wait for")
+        assert {job_id: wait.parents for job_id, wait in seen.waits.items()} == {
+            second.job_id: {other.job_id},
+            last.job_id: {other.job_id},
+        }
+        await finish(kit, driver, first.job_id)
+        assert await driver.resume(second.job_id)
+        await finish(kit, driver, second.job_id)
+        seen = await kit.harness.observe(kit.configuration)
+        assert set(seen.waits or ()) == {last.job_id}
+        assert [(each.parent, each.result, each.children, each.references) for each in seen.inputs or ()] == [
+            (top.job_id, b"result", {last.job_id}, 1)
+        ]
+        assert await driver.cancel(other.job_id)
+        await finish(kit, driver, last.job_id)
+        await kit.advance(kit.unit * 2)
+        await driver.recover()
+        seen = await kit.harness.observe(kit.configuration)
+        assert (dict(seen.jobs), dict(seen.waits or {}), list(seen.inputs or ())) == ({}, {}, [])
+        assert not seen.leftovers
+
+    @conformance_test(Capability.FLOWS, Capability.RESUME, Capability.CANCEL, Hook.OBSERVE)
+    async def test_behind_a_batch_leaves_nothing(self, kit: SuiteContext) -> None:
+        """The members of a batch are noted until its callback waits no more, whatever became of it."""
+        driver = await kit.driver()
+        callbacks = [new_callback(kit) for _ in range(3)]
+        members = [kit.job(batch=callback.job_id, due=kit.unit * 9) for callback in callbacks]
+        await driver.push([*callbacks, *members])
+        resumed, cancelled, closed = [callback.job_id for callback in callbacks]
+        assert await driver.resume(resumed)
+        assert await driver.cancel(cancelled)
+        assert await driver.close_batch(closed)
+        seen = await kit.harness.observe(kit.configuration)
+        if seen.waits is None:
+            not_run("the harness does not tell what jobs wait for")
+        assert {job_id: dict(wait.members) for job_id, wait in seen.waits.items()} == {
+            closed: {members[2].job_id: None}
+        }
+        await finish(kit, driver, resumed)
+        for member in members:
+            assert await driver.cancel(member.job_id)
+        await finish(kit, driver, closed)
+        seen = await kit.harness.observe(kit.configuration)
+        assert (dict(seen.jobs), dict(seen.waits or {})) == ({}, {})
+        assert not seen.leftovers
