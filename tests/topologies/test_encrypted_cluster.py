@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey import JobQueue, StoreUnavailable, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey import ActiveLock, JobQueue, StoreUnavailable, ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.valkey.clients import client_from_url
 from tests.support.ports import HOST
@@ -74,15 +74,17 @@ async def test_jobs_run_and_a_failover_is_followed(
     encrypted_cluster: Cluster, authority: Authority, queue_key: str
 ) -> None:
     url = url_of(encrypted_cluster, authority.certificate)
-    async with driver_at(url, queue_key) as driver:
+    # Each connection reads the certificates anew, which takes a busy machine long.
+    lock = ActiveLock(every=timedelta(seconds=1), hold_for=timedelta(seconds=30))
+    async with driver_at(url, queue_key, operation_timeout=timedelta(seconds=60)) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)
-        async with run_in_background(queue.processor(worker_options())):
+        async with run_in_background(queue.processor(worker_options(worker_active_lock=lock))):
             await queue.push(Work(1))
             await until(lambda: ran == [1])
             await asyncio.to_thread(_kill_primary, encrypted_cluster, queue_key)
             await queue.push(Work(2))
-            await until(lambda: 2 in ran)
+            await until(lambda: 2 in ran, within=90)
 
     def push() -> int:
         with BlockingJobQueue.from_url(url, queue_key=queue_key) as jobs:

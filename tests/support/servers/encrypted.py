@@ -43,7 +43,7 @@ class Authority:
 
 
 class EncryptedServer(ProcessServer):
-    """Listens by TLS, and nowhere else."""
+    """Listens by TLS, and nowhere else but on a socket for the tests, where no certificate has to be looked at."""
 
     def __init__(self, authority: Authority, kind: str, source: str, binary: Path, options: ServerOptions) -> None:
         files = {
@@ -63,9 +63,14 @@ class EncryptedServer(ProcessServer):
         """The URL without user, password and database."""
         return f"valkeys://{HOST}:{self._port}?ssl_ca_certs={self._authority.certificate}"
 
+    @property
+    def control_url(self) -> str:
+        """The socket."""
+        return f"unix://{self._path / 'server.sock'}"
+
     def _listening(self) -> list[str]:
         _, port, *bus = super()._listening()
-        return ["--port", "0", "--tls-port", port, *bus]
+        return ["--port", "0", "--tls-port", port, *bus, "--unixsocket", str(self._path / "server.sock")]
 
 
 def encrypted_kind(authority: Authority) -> ServerKind | None:

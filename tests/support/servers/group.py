@@ -52,7 +52,7 @@ def port_of(server: Server) -> int:
 def ask(server: Server, *words: object) -> Any:
     """What a server answers to one command."""
     # The blocking client has no complete types, and reads what some commands answer in a form of its own.
-    client = cast(Any, Valkey).from_url(server.url, socket_timeout=2.0)
+    client = cast(Any, Valkey).from_url(server.control_url, socket_timeout=2.0)
     client.response_callbacks.clear()
     with client:
         return client.execute_command(*words)

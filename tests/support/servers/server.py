@@ -48,6 +48,11 @@ class Server(ABC):
         """The URL with which the default user connects."""
         return self.url_for()
 
+    @property
+    def control_url(self) -> str:
+        """The URL for a test that asks the server something itself, and often."""
+        return self.url
+
     def url_for(self, user: str | None = None, password: str | None = None, database: int | None = None) -> str:
         """The URL of another user or database."""
         parts = urlsplit(self.address)
