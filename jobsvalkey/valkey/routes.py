@@ -13,6 +13,7 @@ from valkey.exceptions import ValkeyError
 
 from jobsvalkey.contract import ConfigurationError
 from jobsvalkey.valkey.arguments import Reply
+from jobsvalkey.valkey.certificates import Certificates
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, without_login
 
 DEFAULT_READ_TIMEOUT = 5.0
@@ -51,6 +52,7 @@ class Route:
         """Seconds without a byte after which a reply counts as lost: the client's own setting, or 5."""
         self._class = connection_class
         self._settings = _own(settings)
+        self._certificates = Certificates()
 
     @property
     def address(self) -> str:
@@ -77,6 +79,7 @@ class Route:
 
     async def _open(self, **place: Any) -> Any:
         connection = self._class(**self._settings | place)
+        self._certificates.share(connection)
         await connection.connect()
         return connection
 
@@ -101,7 +104,7 @@ class _SoughtRoute(Route):
             place = None
             try:
                 async with asyncio.timeout(self.read_timeout / LOOKS):
-                    place = read(await _answer(*asked, words), asked[1])
+                    place = read(await self._answer(*asked, words), asked[1])
             except (ValkeyError, OSError, TimeoutError) as error:
                 told.append(f"{_shown(_place_of(asked[1]))}: {without_login(str(error)) or 'no answer'}")
             finally:
@@ -111,6 +114,16 @@ class _SoughtRoute(Route):
             if place is not None:
                 return place
         raise ConnectionLost(f"nobody says where the primary is ({'; '.join(told) or 'it is down'})")
+
+    async def _answer(self, connection_class: type[Any], settings: Settings, words: Sequence[str | int]) -> Reply:
+        connection = connection_class(**settings)
+        try:
+            self._certificates.share(connection)
+            await connection.connect()
+            await connection.send_command(*words)
+            return await connection.read_response()
+        finally:
+            await connection.disconnect(nowait=True)
 
 
 class _SentinelRoute(_SoughtRoute):
@@ -237,16 +250,6 @@ def _own(settings: Mapping[str, Any]) -> Settings:
         retry_on_timeout=False,
     )
     return own
-
-
-async def _answer(connection_class: type[Any], settings: Settings, words: Sequence[str | int]) -> Reply:
-    connection = connection_class(**settings)
-    try:
-        await connection.connect()
-        await connection.send_command(*words)
-        return await connection.read_response()
-    finally:
-        await connection.disconnect(nowait=True)
 
 
 def mapping(reply: Reply) -> Mapping[bytes, bytes]:

@@ -147,7 +147,7 @@ async def test_a_server_with_a_certificate_of_somebody_else(start_server: StartS
     server, other = start_server(ServerOptions(tls=True)), start_server(ServerOptions(tls=True))
     wrong = other.url.partition("?")[2]
     client: Any = cast(Any, Valkey).from_url(f"{server.url.partition('?')[0]}?{wrong}")
-    configuration = ValkeyConfiguration(operation_timeout=timedelta(milliseconds=300))
+    configuration = ValkeyConfiguration(operation_timeout=timedelta(seconds=1))
     async with client, ValkeyJobQueue(client, configuration) as driver:
         with pytest.raises(StoreUnavailable, match=r"(?i)certificate.verify.failed") as raised:
             await driver.set_metadata("key", b"value")
