@@ -41,6 +41,7 @@ _logger = logging.getLogger(__name__)
 
 _ID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SCORE = re.compile(rb"[-+.0-9einf]+")
+_UNCHANGED: Final = b"="  # in place of the request of a retry
 _UNTIL: Final[Mapping[bytes, Literal["end", "start"]]] = {b"end": "end", b"start": "start"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE: Final[frozenset[bytes]] = frozenset()
@@ -234,7 +235,9 @@ def settlement_arguments(settlements: Iterable[Settlement]) -> list[Argument]:
         elif isinstance(settlement, Fail):
             arguments += ("fail", *identity, settlement.error, "1" if settlement.keep else "")
         elif isinstance(settlement, Retry):
-            request = "=" if settlement.request is None else settlement.request
+            request = _UNCHANGED if settlement.request is None else settlement.request
+            if settlement.request is not None and request.startswith(_UNCHANGED):
+                request = _UNCHANGED + request
             arguments += ("retry", *identity, request, due_argument(settlement.due), settlement.error or "")
         elif isinstance(settlement, Cancel):
             arguments += ("cancel", *identity, settlement.reason)

@@ -124,3 +124,14 @@ script_mutant(
     chapter=__name__,
     only_the_killer=True,
 )
+
+
+script_mutant(
+    "ScriptTakesAnEmptyRequestForNone",
+    "`exchange.lua`: a retry with an empty request leaves the old one.",
+    "test_retry_the_request_is_new_or_unchanged",
+    "if request then redis.call('SET'",
+    "if request and request ~= '' then redis.call('SET'",
+    chapter=__name__,
+    only_the_killer=True,
+)

@@ -12,7 +12,10 @@ from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 class RetryTests(Suite):
     """retry: processing → pending with that request."""
 
-    @pytest.mark.parametrize(("request_bytes", "expected"), [(b"attempt 2", b"attempt 2"), (None, b"attempt 1")])
+    @pytest.mark.parametrize(
+        ("request_bytes", "expected"),
+        [(b"attempt 2", b"attempt 2"), (None, b"attempt 1"), (b"", b""), (b"=", b"="), (b"None", b"None")],
+    )
     @conformance_test()
     async def test_retry_the_request_is_new_or_unchanged(
         self, kit: SuiteContext, request_bytes: bytes | None, expected: bytes

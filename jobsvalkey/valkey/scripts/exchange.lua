@@ -9,7 +9,7 @@
 -- each settlement: report id token given progress state | d id token | complete id token result | fail id token error keep | retry id token request due error | release id token | cancel id token reason
 -- Reports come first; `given` names what they have, `progress`, `state` or both. `d`, done, is the finish of a job without
 -- a result, the word that is sent most, and `complete` that of one that has a result.
--- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged.
+-- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged; one that begins with that letter has one more of them.
 -- result: an outcome for each settlement, and, if there are reports, `/` and one for each of them; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
 -- `1` if the attempt is reset, error, and its fields: name, value, …; what was dropped: entries that were no ids,
@@ -215,7 +215,8 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
           end
         elseif kind == 'retry' then
           -- words: retry
-          if request ~= '=' then redis.call('SET', payload_of(id), request) end
+          if request:byte() == 61 then request = request ~= '=' and request:sub(2) end -- it begins with `=`
+          if request then redis.call('SET', payload_of(id), request) end
           unmark(id, 'recoveries', 'reset')
           keep_stored(id, dues[id])
           if error ~= '' then

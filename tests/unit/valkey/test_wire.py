@@ -76,7 +76,7 @@ def test_settlements() -> None:
         *("fail", text, b"1.0", b"why", "1"),
     ]
     assert wire.settlement_arguments([Retry(ID, b"1.0"), Retry(ID, b"1.0", b"{}", timedelta(seconds=1), b"why")]) == [
-        *("retry", text, b"1.0", "=", "", ""),
+        *("retry", text, b"1.0", b"=", "", ""),
         *("retry", text, b"1.0", b"{}", "+1000000", b"why"),
     ]
 
