@@ -110,7 +110,9 @@ class Libraries:
         return _Linker(self, available).link(_Text(source), None)
 
     def _with_used_of(self, library: str) -> list[str]:
-        return [*self.used_by(self.sources[library]), library]
+        # An inner block may name its own library: what stands there for it alone.
+        used = (name for _, names in _USES.findall(self.sources[library]) for name in names.split())
+        return [*self.with_used(name for name in used if name != library), library]
 
     def _definitions_of(self, library: str) -> list[_Definition]:
         texts = _DEFINITION.split(self.sources[library])

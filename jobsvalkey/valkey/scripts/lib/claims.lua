@@ -18,7 +18,9 @@ end
 local function notes_of(is_remembered, line)
   if not line then return is_remembered and 'remember' or '-' end
   local notes = is_remembered and 'remember+fielded' or 'fielded'
-  return has_limits() and type(line) == 'table' and line.lane ~= '' and with_lane(notes, line.lane) or notes
+  if not (has_limits() and type(line) == 'table' and line.lane ~= '') then return notes end
+  -- uses: claims
+  return with_lane(notes, line.lane)
 end
 
 -- The claim with one note more.
@@ -56,7 +58,11 @@ end
 -- End claims of one worker; whether a lane that was full has room now. If its set is of the wrong type, that is the worker's
 -- trouble alone.
 local function unclaim(ids, worker)
-  local lanes = has_limits() and lanes_of(ids)
+  local lanes
+  if has_limits() then
+    -- uses: claims
+    lanes = lanes_of(ids)
+  end
   batch('HDEL', CLAIMED, ids)
   pcall(batch, 'SREM', claims_of(worker), ids)
   if lanes and next(lanes) then

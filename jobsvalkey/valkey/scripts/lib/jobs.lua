@@ -29,6 +29,7 @@ local function jobs_of(each_job)
         end
         fields[#fields + 1], list = { id, values }, others
         if found.priority or found.lane then
+          -- uses: lines
           local priority = found.priority or '0'
           lines[line_of(priority, found.lane or '')], lines[offers_of(priority)] = true, true
         end
@@ -59,6 +60,7 @@ end
 -- An error if a key that fielded ones among the jobs need holds another type.
 local function jobs_wrong_type(jobs)
   if #jobs.fields == 0 then return nil end
+  -- uses: jobs
   return has_wrong_type('zset', FIELDED, (jobs.has_expiry or has_expiry()) and ENDS_AT or nil)
     or (has_lines() or next(jobs.lines)) and (has_wrong_type('zset', LANED, PRIORITIES, LANES)
       or has_wrong_type('hash', TURNS, has_limits() and LIMITED or nil))
@@ -73,17 +75,24 @@ local function store(jobs, prepare)
   if #jobs.ids == 0 then return end
   batch('MSET', nil, jobs.requests) -- the first write: a full server refuses it
   local replaced = prepare and prepare() or {}
-  for _, each in ipairs(jobs.fields) do
-    for n = 1, #each[2], 2 do begin_to_use(LETTERS[each[2][n]]) end
-    redis.call('DEL', fields_of(each[1]))
-    redis.call('HSET', fields_of(each[1]), unpack(each[2]))
+  if #jobs.fields > 0 then
+    -- uses: jobs
+    for _, each in ipairs(jobs.fields) do
+      for n = 1, #each[2], 2 do begin_to_use(LETTERS[each[2][n]]) end
+      redis.call('DEL', fields_of(each[1]))
+      redis.call('HSET', fields_of(each[1]), unpack(each[2]))
+    end
+    for n, unique in pairs(jobs.uniques) do take_name(jobs.ids[n], unique.name, unique.until_then) end
+    batch('ZADD', FIELDED_PAUSED, jobs.paused)
+    note_expiry(jobs.paused)
   end
   for _, mark in ipairs(jobs.marks) do redis.pcall('HSETNX', envelope_of(mark[1]), mark[2], mark[3]) end
-  for n, unique in pairs(jobs.uniques) do take_name(jobs.ids[n], unique.name, unique.until_then) end
-  trim_names(2 * #jobs.ids + 100)
-  batch('ZADD', FIELDED_PAUSED, jobs.paused)
-  note_expiry(jobs.paused)
+  if has_names() then
+    -- uses: jobs
+    trim_names(2 * #jobs.ids + 100)
+  end
   enter(jobs.entries, jobs.others)
   if not has_lines() then return end
+  -- uses: jobs
   for _, id in ipairs(replaced) do redis.call('ZREM', line_named(id) and FIELDED or LANED, id) end
 end

@@ -36,7 +36,8 @@ end
 -- The only way to pending. `entries` are due score, id, due score, id, …; `fielded` those of fielded jobs, if there are any.
 local function enter(entries, fielded)
   local is_news = line_up(PENDING, entries)
-  if fielded then
+  if fielded and fielded[1] then
+    -- uses: pending
     local others, laned = fielded, {}
     if has_lines() then others, laned = enter_lines(fielded) end
     is_news = line_up(FIELDED, others) or is_news
