@@ -82,5 +82,19 @@ def _in_words(numbers: dict[str, float]) -> str:
     return ", ".join(f"{name} {number:,.6g}" for name, number in numbers.items())
 
 
+def publish(speeds: str, costs: str, page: Path = PAGE) -> None:
+    """Put tables of a comparison in the place of those of the page, and draw its picture."""
+    heading, of_costs = "## What was measured\n", "## What a job costs the server\n"
+    before, found, section = page.read_text().partition(heading)
+    if not found:
+        raise ValueError(f"{page} has no heading {heading.strip()!r}")
+    if of_costs not in section:
+        section = section.replace("\n## ", f"\n{of_costs}\n| |\n\n## ", 1)
+    tables = iter((speeds, costs))
+    text = before + found + re.sub(r"(?:^\|.*\n)+", lambda _: next(tables), section, count=2, flags=re.MULTILINE)
+    page.write_text(text)
+    page.with_name(PICTURE.name).write_text(draw(read_table(text)))
+
+
 if __name__ == "__main__":
     PICTURE.write_text(draw(read_table(PAGE.read_text())))

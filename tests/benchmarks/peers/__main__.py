@@ -1,6 +1,7 @@
-"""One side of one peer, in a process of its own: `python -m tests.benchmarks.peers SIDE PEER URL JOURNAL`.
+"""One side of one peer, in a process of its own: `python -m tests.benchmarks.peers SIDE PEER URL JOURNAL FIRST COUNT`.
 
-A library may start threads, fork, set up logging, hang or die: nobody else is disturbed.
+A library may start threads, fork, set up logging, hang or die: nobody else is disturbed. A worker has so many jobs at
+once; the others do so many jobs, from a number on, as soon as they are told to, by a line of input.
 """
 
 import asyncio
@@ -13,30 +14,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.peers import task
-from tests.benchmarks.peers.all import PEERS
+from tests.benchmarks.peers.all import peer_named
 from tests.benchmarks.peers.journal import Journal
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.plan import BULK, LIMIT, ONE_BY_ONE, REST, SAMPLED, WARM, Side
+from tests.benchmarks.peers.plan import LIMIT, REST, WARM, Side
 
 GLANCE = 0.001
 """Seconds between two looks for whether a job has started. Its start is noted by its worker."""
 
 
-async def push(peer: Peer) -> dict[str, float]:
-    """Jobs a second, pushed one by one and in bulk. The first push, which connects, is not measured."""
+async def push(peer: Peer, numbers: Sequence[int], *, at_once: bool) -> float:
+    """Push jobs one by one, or in the fastest way there is; how many a second. The first few are not measured."""
     async with peer.open():
-        for number in WARM:
+        for number in numbers[:WARM]:
             await peer.push(number)
+        _wait_for_go()
         begun = time.monotonic()
-        for number in ONE_BY_ONE:
-            await peer.push(number)
-        between = time.monotonic()
-        await peer.push_all(BULK)
-        ended = time.monotonic()
-    return {"one_by_one": len(ONE_BY_ONE) / (between - begun), "bulk": len(BULK) / (ended - between)}
+        if at_once:
+            await peer.push_all(numbers[WARM:])
+        else:
+            for number in numbers[WARM:]:
+                await peer.push(number)
+        return (len(numbers) - WARM) / (time.monotonic() - begun)
 
 
-async def latency(peer: Peer, journal: Journal) -> Sequence[float]:
+async def latency(peer: Peer, numbers: Sequence[int], journal: Journal) -> list[float]:
     """Seconds from the call of push to the start of the job, each on an idle worker.
 
     The rests are uneven, so as to meet a worker that polls anywhere in its pause; they are the same for all peers.
@@ -44,7 +46,7 @@ async def latency(peer: Peer, journal: Journal) -> Sequence[float]:
     rests = random.Random(0)
     found: list[float] = []
     async with peer.open():
-        for number in SAMPLED:
+        for number in numbers:
             await asyncio.sleep(rests.uniform(*REST))
             pushed = time.monotonic()
             await peer.push(number)
@@ -54,21 +56,29 @@ async def latency(peer: Peer, journal: Journal) -> Sequence[float]:
     return found[1:]  # the first one opened the connection
 
 
-def main(side: Side, name: str, url: str, path: str) -> None:
+def _wait_for_go() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+
+
+def main(side: Side, name: str, url: str, path: str, first: int, count: int) -> None:
     """Do one side's part; what was measured goes to standard output."""
     # It ends by itself, if who started it has died: a worker sees two parts, none of which takes longer than the limit.
     faulthandler.dump_traceback_later(3 * LIMIT, exit=True)
-    peer = next(each for each in PEERS if each.name == name)(url)
-    journal = Journal(Path(path))
+    peer, journal, numbers = peer_named(name)(url), Journal(Path(path)), range(first, first + count)
     match side:
-        case Side.PUSH:
-            sys.stdout.write(json.dumps(asyncio.run(push(peer))))
+        case Side.PUSH | Side.BULK:
+            answer = asyncio.run(push(peer, numbers, at_once=side is Side.BULK))
         case Side.LATENCY:
-            sys.stdout.write(json.dumps(asyncio.run(latency(peer, journal))))
+            _wait_for_go()
+            answer = asyncio.run(latency(peer, numbers, journal))
         case Side.WORK:
             task.journal = journal
-            peer.work()
+            return peer.work(count)
+    sys.stdout.write(json.dumps(answer))
+    return None
 
 
 if __name__ == "__main__":
-    main(Side(sys.argv[1]), *sys.argv[2:])
+    main(Side(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]), int(sys.argv[6]))

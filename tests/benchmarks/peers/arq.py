@@ -13,12 +13,12 @@ async def no_op(_context: Any, number: int) -> None:
 
 
 class Arq(Peer):
-    """No results kept or logged. It polls twice a second, for at most `max_jobs`: many more than the default of 10."""
+    """No results kept or logged. It polls twice a second, for at most `max_jobs`: the default is 10."""
 
     name = "arq"
-    distributions = ("arq", "redis")
+    requirements = ("arq==0.28.0", "hiredis==3.5.0")
     bulk = "enqueue_job, 32 at once"
-    worker = "max_jobs=500, keep_result=0, log_results=False"
+    worker = "max_jobs=N, keep_result=0, log_results=False"
 
     def __init__(self, url: str) -> None:
         self._library = library("arq.connections")
@@ -36,8 +36,8 @@ class Arq(Peer):
     async def push_all(self, numbers: Sequence[int]) -> None:
         await at_once(self.push, numbers)
 
-    def work(self) -> None:
+    def work(self, at_once: int) -> None:
         worker = library("arq.worker").Worker(
-            functions=[no_op], redis_settings=self._settings, max_jobs=500, keep_result=0, log_results=False
+            functions=[no_op], redis_settings=self._settings, max_jobs=at_once, keep_result=0, log_results=False
         )
         worker.run()

@@ -11,9 +11,9 @@ class Celery(BlockingPeer):
     """
 
     name = "Celery"
-    distributions = ("celery", "kombu", "redis")
+    requirements = ("celery[redis]==5.6.3", "hiredis==3.5.0")
     bulk = "delay, one by one: it has no batches"
-    worker = "pool=solo, task_acks_late, worker_prefetch_multiplier=128"
+    worker = "pool=solo (one at a time), task_acks_late, worker_prefetch_multiplier=128"
 
     def __init__(self, url: str) -> None:
         self._app = library("celery").Celery("peer", broker=url)
@@ -28,5 +28,5 @@ class Celery(BlockingPeer):
     async def push(self, number: int) -> None:
         self._task.delay(number)
 
-    def work(self) -> None:
+    def work(self, at_once: int) -> None:
         self._app.Worker(pool="solo", loglevel="WARNING").start()

@@ -7,15 +7,15 @@ from tests.benchmarks.peers.task import blocking_no_op
 
 
 class Dramatiq(BlockingPeer):
-    """Its standard middleware, which stores no results. More threads than the default of 8, and so more fetched ahead.
+    """Its standard middleware, which stores no results. More threads fetch more ahead; the default is 8.
 
     It polls, ever more slowly while there is nothing to do.
     """
 
     name = "dramatiq"
-    distributions = ("dramatiq", "redis")
+    requirements = ("dramatiq[redis]==2.2.1", "hiredis==3.5.0")
     bulk = "one by one: it has no batches"
-    worker = "worker_threads=32"
+    worker = "worker_threads=N"
 
     def __init__(self, url: str) -> None:
         self._library = library("dramatiq")
@@ -25,6 +25,6 @@ class Dramatiq(BlockingPeer):
     async def push(self, number: int) -> None:
         self._actor.send(number)
 
-    def work(self) -> None:
-        self._library.Worker(self._broker, worker_threads=32).start()
+    def work(self, at_once: int) -> None:
+        self._library.Worker(self._broker, worker_threads=at_once).start()
         threading.Event().wait()

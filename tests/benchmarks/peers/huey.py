@@ -8,9 +8,9 @@ class Huey(BlockingPeer):
     """No results (`results=False`), no periodic tasks. A job is popped: one that a dead worker had is lost."""
 
     name = "huey"
-    distributions = ("huey", "redis")
+    requirements = ("huey==3.5.4", "redis==8.1.0", "hiredis==3.5.0")
     bulk = "one by one: it has no batches"
-    worker = "workers=1 (a thread), periodic=False"
+    worker = "workers=N (threads), periodic=False"
 
     def __init__(self, url: str) -> None:
         self._huey = library("huey").RedisHuey(url=url, results=False)
@@ -19,5 +19,5 @@ class Huey(BlockingPeer):
     async def push(self, number: int) -> None:
         self._task(number)
 
-    def work(self) -> None:
-        self._huey.create_consumer(workers=1, periodic=False).run()
+    def work(self, at_once: int) -> None:
+        self._huey.create_consumer(workers=at_once, periodic=False).run()

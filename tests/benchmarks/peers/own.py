@@ -14,7 +14,6 @@ from tests.benchmarks.peers.peer import Peer
 from tests.benchmarks.peers.task import note
 
 BATCH = 1_000
-WORKERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +32,9 @@ class Own(Peer):
     """Defaults, but for the number of workers (jobs at once) in the processor."""
 
     name = "jobsvalkey"
-    distributions = ("jobsvalkey", "valkey")
+    requirements = ("jobsvalkey",)
     bulk = f"push_many, {BATCH:,} a call"
-    worker = f"num_workers={WORKERS}"
+    worker = "num_workers=N"
 
     def __init__(self, url: str) -> None:
         # The client has no complete types.
@@ -54,10 +53,10 @@ class Own(Peer):
         for start in range(0, len(numbers), BATCH):
             await self._queue.push_many([NoOp(number) for number in numbers[start : start + BATCH]])
 
-    def work(self) -> None:
-        asyncio.run(self._work())
+    def work(self, at_once: int) -> None:
+        asyncio.run(self._work(at_once))
 
-    async def _work(self) -> None:
+    async def _work(self, at_once: int) -> None:
         async with self.open():
             self._queue.register_job(NoOp, no_op)
-            await self._queue.processor(ProcessorOptions(num_workers=WORKERS)).run()
+            await self._queue.processor(ProcessorOptions(num_workers=at_once)).run()

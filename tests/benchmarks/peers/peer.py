@@ -17,12 +17,12 @@ class Peer(Protocol):
     """
 
     name: ClassVar[str]
-    distributions: ClassVar[Sequence[str]]
-    """What has to be installed."""
+    requirements: ClassVar[Sequence[str]]
+    """What its environment holds, the library first. Ours is the one that compares."""
     bulk: ClassVar[str]
     """How it pushes many jobs, for the table."""
     worker: ClassVar[str]
-    """How its worker is set, for the table."""
+    """How its worker is set for N jobs at once, for the table."""
 
     def __init__(self, url: str) -> None: ...
 
@@ -36,8 +36,8 @@ class Peer(Protocol):
     async def push_all(self, numbers: Sequence[int]) -> None:
         """Push many jobs, in the fastest way there is."""
 
-    def work(self) -> None:
-        """Run a worker until the process is killed."""
+    def work(self, at_once: int) -> None:
+        """Run a worker, of so many jobs at once, if it can, until the process is killed."""
 
 
 class BlockingPeer(Peer):

@@ -1,25 +1,37 @@
-"""Which jobs there are in a round, by number, and what they are for."""
+"""What is done, and how much of it."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-WARM = range(100)
-ONE_BY_ONE = range(100, 2_000)
-BULK = range(2_000, 6_000)
-DRAINED = 6_000
-"""So many, all of the above, are there when the worker starts."""
-SAMPLED = range(6_000, 6_021)
-"""Pushed one at a time to a worker that is idle; the first of them opens the connection."""
-JOBS = 6_021
-REST = (0.01, 0.5)
-"""Seconds at least and at most before each of those."""
+REST: Final = (0.01, 0.5)
+"""Seconds at least and at most before each push to an idle worker."""
 
-LIMIT = 60.0
-"""Seconds that each part of a round may take."""
+LIMIT: Final = 60.0
+"""Seconds that each part may take."""
+
+WARM: Final = 20
+"""Pushes that nobody measures: they open connections."""
 
 
 class Side(StrEnum):
     """What a process does."""
 
     PUSH = "push"
+    BULK = "bulk"
     WORK = "work"
     LATENCY = "latency"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many jobs a measurement has."""
+
+    one_by_one: int = 1_900
+    bulk: int = 4_000
+    drained: int = 6_000
+    sampled: int = 20
+
+    def times(self, factor: float) -> "Size":
+        """Return another size, for a try; at least two of each."""
+        return Size(**{name: max(2, round(getattr(self, name) * factor)) for name in self.__dataclass_fields__})

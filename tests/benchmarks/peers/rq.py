@@ -12,9 +12,9 @@ class Rq(BlockingPeer):
     """The worker that does not fork for each job; finished jobs are not kept (`result_ttl=0`)."""
 
     name = "RQ"
-    distributions = ("rq", "redis")
+    requirements = ("rq==3.0.0", "hiredis==3.5.0")
     bulk = f"enqueue_many, {BATCH:,} a call"
-    worker = "SimpleWorker, result_ttl=0"
+    worker = "SimpleWorker (one at a time), result_ttl=0"
 
     def __init__(self, url: str) -> None:
         self._library = library("rq")
@@ -31,6 +31,6 @@ class Rq(BlockingPeer):
                 for number in numbers[start : start + BATCH]
             )
 
-    def work(self) -> None:
+    def work(self, at_once: int) -> None:
         worker = self._library.SimpleWorker([self._queue], connection=self._connection)
         worker.work(logging_level="WARNING")

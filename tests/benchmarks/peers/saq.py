@@ -14,15 +14,15 @@ async def no_op(_context: Any, *, number: int) -> None:
 
 
 class Saq(Peer):
-    """Nothing kept of finished jobs (`ttl=-1`), and more jobs at once than the default of 10.
+    """Nothing kept of finished jobs (`ttl=-1`).
 
     The queue itself lets 20 pushes at once through, so all are started together.
     """
 
     name = "SAQ"
-    distributions = ("saq", "redis")
+    requirements = ("saq[redis,hiredis]==0.26.4", "typing-extensions")  # it imports that, and does not ask for it
     bulk = "enqueue, all at once (its own limit: 20)"
-    worker = "concurrency=32"
+    worker = "concurrency=N"
 
     def __init__(self, url: str) -> None:
         self._library = library("saq")
@@ -41,9 +41,9 @@ class Saq(Peer):
     async def push_all(self, numbers: Sequence[int]) -> None:
         await asyncio.gather(*(self.push(number) for number in numbers))
 
-    def work(self) -> None:
-        asyncio.run(self._work())
+    def work(self, at_once: int) -> None:
+        asyncio.run(self._work(at_once))
 
-    async def _work(self) -> None:
+    async def _work(self, at_once: int) -> None:
         async with self.open():
-            await self._library.Worker(self._queue, functions=[no_op], concurrency=32).start()
+            await self._library.Worker(self._queue, functions=[no_op], concurrency=at_once).start()

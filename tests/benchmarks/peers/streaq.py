@@ -10,15 +10,19 @@ BATCH = 1_000
 
 
 class Streaq(Peer):
-    """No results kept (`ttl=0`), no log line for each job, and more jobs at once than the default of 16."""
+    """No results kept (`ttl=0`), and no log line for each job."""
 
     name = "streaQ"
-    distributions = ("streaq", "coredis")
+    requirements = ("streaq==7.2.0",)
     bulk = f"enqueue_many, {BATCH:,} a call"
-    worker = "concurrency=32"
+    worker = "concurrency=N"
 
     def __init__(self, url: str) -> None:
-        self._worker = library("streaq").Worker(redis_url=url, concurrency=32)
+        self._url = url
+        self._set_up(at_once=16)
+
+    def _set_up(self, at_once: int) -> None:
+        self._worker = library("streaq").Worker(redis_url=self._url, concurrency=at_once)
         self._task = self._worker.task(no_op, ttl=0, silent=True)
 
     def open(self) -> AbstractAsyncContextManager[object]:
@@ -32,5 +36,6 @@ class Streaq(Peer):
             tasks = [self._task.enqueue(number) for number in numbers[start : start + BATCH]]
             await self._worker.enqueue_many(tasks)
 
-    def work(self) -> None:
+    def work(self, at_once: int) -> None:
+        self._set_up(at_once)
         self._worker.run_sync()

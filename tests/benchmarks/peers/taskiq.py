@@ -12,9 +12,9 @@ class Taskiq(Peer):
     """The broker on streams, the one of taskiq-redis that acknowledges. No results; parameters are not validated."""
 
     name = "taskiq"
-    distributions = ("taskiq", "taskiq-redis", "redis")
+    requirements = ("taskiq==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0")
     bulk = "kiq, 32 at once"
-    worker = "RedisStreamBroker, max_async_tasks=100, max_prefetch=100"
+    worker = "RedisStreamBroker, max_async_tasks=N, max_prefetch=N"
 
     def __init__(self, url: str) -> None:
         self._broker = library("taskiq_redis").RedisStreamBroker(url)
@@ -32,9 +32,9 @@ class Taskiq(Peer):
     async def push_all(self, numbers: Sequence[int]) -> None:
         await at_once(self.push, numbers)
 
-    def work(self) -> None:
-        asyncio.run(self._work())
+    def work(self, at_once: int) -> None:
+        asyncio.run(self._work(at_once))
 
-    async def _work(self) -> None:
+    async def _work(self, at_once: int) -> None:
         run = library("taskiq.api").run_receiver_task
-        await run(self._broker, run_startup=True, max_async_tasks=100, max_prefetch=100, validate_params=False)
+        await run(self._broker, run_startup=True, max_async_tasks=at_once, max_prefetch=at_once, validate_params=False)
