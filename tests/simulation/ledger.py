@@ -179,9 +179,7 @@ class Ledger:
         if note.ended_as == "returned":
             return False
         is_stopping = self.hosts[note.host.name].stopped_at is not None
-        return isinstance(settlement, Cancel if note.aborted_at is not None else Release) and (
-            is_stopping or note.aborted_at is not None
-        )
+        return isinstance(settlement, Release | Cancel) and (is_stopping or note.aborted_at is not None)
 
     def rerun(self, job_id: JobID) -> None:
         """Note that a job begins anew."""

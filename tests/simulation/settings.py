@@ -111,7 +111,7 @@ def draw(seed: int) -> Settings:
         slots=random.choice([1, 2, 3, 5, 8]),
         jobs=random.randint(5, 60),
         lasts=random.choice([20.0, 60.0, 200.0]),
-        poll_time=HOUR if calm else random.choice([0.5, 5.0, 20.0]),
+        poll_time=HOUR if calm else random.choice([2.0, 5.0, 20.0]),
         deaths=not calm and maybe(0.4),
         stalls=not calm and maybe(0.4),
         outages=not calm and maybe(0.3),

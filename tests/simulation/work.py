@@ -141,7 +141,7 @@ class Handlers:
         if shared.kills_left and plan.random() < 0.15:
             shared.kills_left -= 1
             shared.kill(self._host)
-        await self._sleep(seconds, deaf=plan.choice([0.0, 0.0, 0.0, 0.1, 3.0, 10.0]))
+        await self._sleep(seconds, note, deaf=plan.choice([0.0, 0.0, 0.0, 0.1, 3.0, 10.0]))
         match plan.choice(["return"] * 4 + ["raise", "raise", "fail", "sleep", "again"]):
             case "raise":
                 raise ValueError("as planned")
@@ -172,10 +172,11 @@ class Handlers:
         self._shared.ledger.note(f"{self._host.name} is blocked for {seconds:.3f} s")
         self._shared.ledger.trouble(self._host, self._host.frozen_until)
 
-    async def _sleep(self, seconds: float, *, deaf: float) -> None:
+    async def _sleep(self, seconds: float, note: ClaimNote, *, deaf: float = 0.0) -> None:
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
+            note.is_asked = True
             if deaf:
                 self._shared.deaf_until = max(self._shared.deaf_until, self._shared.loop.now + deaf)
                 await asyncio.sleep(deaf)
@@ -194,7 +195,7 @@ class Handlers:
         pass
 
     async def _long(self, parameters: Long, context: JobContext, note: ClaimNote) -> None:
-        await self._sleep(parameters.seconds, deaf=0.0)
+        await self._sleep(parameters.seconds, note)
 
     async def _tick(self, parameters: Tick, context: JobContext, note: ClaimNote) -> None:
         if context.scheduled_at is not None:

@@ -1,0 +1,49 @@
+"""What the lines of a soak say."""
+
+from collections import Counter
+from typing import Any
+
+from tests.soak.work import QUEUE_KEY
+
+BAND = 0.05
+"""By how much memory may be off its middle, over the last half of a part."""
+OWN = {f"{QUEUE_KEY}.metadata.{name}" for name in ("_layout", "_ended", "_turns")}
+"""What a queue keeps about itself, once it has been used: its layout, and the numbers of its ends and turns."""
+SMALL = 500
+"""Bytes that each of those takes at most."""
+
+
+def verdict(lines: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Sum up; what is wrong comes second."""
+    rounds = [line for line in lines if "jobs" in line]
+    ends = [line for line in lines if "exit_codes" in line]
+    wrong: list[str] = []
+    lost = sum(line["lost"] for line in rounds)
+    faults = sum((Counter[str](line["faults"]) for line in rounds), Counter[str]())
+    found = [f"{max((line['jobs'] for line in rounds), default=0):,} jobs in {len(rounds)} rounds, {lost} lost"]
+    found.append(f"faults: {', '.join(f'{kind} {number}' for kind, number in sorted(faults.items()))}")
+    if lost:
+        wrong.append(f"{lost} jobs are lost")
+    for part in sorted({line["part"] for line in rounds}):
+        mine = [line for line in rounds if line["part"] == part]
+        half = mine[len(mine) // 2 :]
+        for name in ("server_memory", "worker_memory"):
+            values = [line[name] for line in half]
+            middle = (max(values) + min(values)) / 2
+            off = (max(values) - min(values)) / 2 / middle
+            found.append(f"part {part}: {name} {middle / 1e6:.1f} MB ± {off:.1%}, over its last {len(half)} rounds")
+            if off > BAND:
+                wrong.append(f"part {part}: {name} is not flat: {values}")
+        for name in ("worker_files", "worker_tasks", "connections", "keys"):
+            values = [line[name] for line in half]
+            found.append(f"part {part}: {name} {min(values)} to {max(values)}")
+            # Grown for good is what the last rounds have and no earlier one had.
+            third = max(1, len(half) // 3)
+            if min(values[-third:]) > max(values[:-third] or values):
+                wrong.append(f"part {part}: {name} grows: {values}")
+    for line in ends:
+        keys = [key for key, size in zip(line["keys"], line["sizes"], strict=True) if key not in OWN or size > SMALL]
+        if any(line["exit_codes"]) or line["connections"] or keys or line["faults"]:
+            wrong.append(f"part {line['part']} has left {line['exit_codes']}, {keys}, {line['connections']}")
+    found.append(f"{len(ends)} parts came to their end, with nothing left behind" if ends and not wrong else "")
+    return [line for line in found if line], wrong
