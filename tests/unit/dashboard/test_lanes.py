@@ -113,3 +113,17 @@ async def test_viewers_change_nothing(browser: Open, queue: Queue, queue_key: st
         answer = await post(http, f"/queue/{queue_key}/lane-limit", {"pattern": "ada", "concurrency": "9"})
         assert answer.status_code == 403
     assert await queue.lane_limits() == {"ada": LaneLimit(concurrency=2)}
+
+
+async def test_rates_are_shown_and_stay(browser: Open, queue: Queue, queue_key: str) -> None:
+    await put(queue, "ada", 1)
+    minute = timedelta(minutes=1)
+    await queue.set_lane_limit("*", LaneLimit(rate=(100, minute)))
+    async with browser() as http:
+        page = words_of((await http.get(f"/queue/{queue_key}/lanes")).text)
+        assert page.count("100 in 60 s") == 2
+        await post(http, f"/queue/{queue_key}/lane-limit", {"pattern": "*", "concurrency": "7"})
+    assert await queue.lane_limits() == {"*": LaneLimit(concurrency=7, rate=(100, minute))}
+    async with browser(Authentication(viewers={"bob": "secret"}), login=("bob", "secret")) as http:
+        page = words_of((await http.get(f"/queue/{queue_key}/lanes")).text)
+        assert page.count("7, 100 in 60 s") == 2
