@@ -45,6 +45,8 @@ class NamedParameters(Generic[P]):
     parameters: P
     keep_for: timedelta | None = field(default=None, compare=False, repr=False)
     """How long the job is kept after its end, unless its options say so; `None`: as the queue says."""
+    lane: str | None = field(default=None, compare=False, repr=False)
+    """The lane of the job, unless its options name one."""
 
 
 @dataclass(frozen=True)

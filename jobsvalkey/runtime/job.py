@@ -247,10 +247,13 @@ def name_of(parameters: type[Any]) -> str:
 
 
 def options_for(job: object, options: JobOptions) -> JobOptions:
-    """Return the options of a push: a task's parameters say how long the job is kept, unless the options do."""
-    if type(job) is NamedParameters and options.keep_for is None:
-        keep_for = cast("NamedParameters[Any]", job).keep_for
-        return options if keep_for is None else replace(options, keep_for=keep_for)
+    """Return the options of a push: a task's parameters name its lane and how long it is kept, unless options do."""
+    if type(job) is NamedParameters:
+        named = cast("NamedParameters[Any]", job)
+        if options.keep_for is None and named.keep_for is not None:
+            options = replace(options, keep_for=named.keep_for)
+        if options.lane is None and named.lane is not None:
+            options = replace(options, lane=named.lane)
     return options
 
 

@@ -12,7 +12,7 @@ from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.job import Handler, JobDefinition, check_job
 from jobsvalkey.runtime.registry import JobRegistry
 from jobsvalkey.runtime.retry import RetryStrategy
-from jobsvalkey.runtime.task import Task, TaskDecorator, TaskQueue, check_function, handler_of
+from jobsvalkey.runtime.task import Task, TaskDecorator, TaskLane, TaskQueue, check_function, handler_of
 from jobsvalkey.runtime.task_signature import read_signature
 
 P = TypeVar("P")
@@ -191,6 +191,7 @@ class JobRegistration:
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
         keep_result: timedelta | None = None,
+        lane: TaskLane = None,
         replace: bool = False,
     ) -> TaskDecorator: ...
 
@@ -203,6 +204,7 @@ class JobRegistration:
         retry_strategy: RetryStrategy | None = None,
         timeout: timedelta | None = None,
         keep_result: timedelta | None = None,
+        lane: TaskLane = None,
         replace: bool = False,
     ) -> Any:
         """Make a job of a function, as a decorator: what is pushed are its arguments.
@@ -216,6 +218,8 @@ class JobRegistration:
             retry_strategy: `None` is the queue's default.
             timeout: how long one attempt may take; `None` is as long as it likes.
             keep_result: how long jobs that this process pushes are kept after their end, with what is returned.
+            lane: that of jobs that this process pushes, or a function of the arguments, which gets an object that has
+                them as attributes, and returns a lane, or `None`.
             replace: whether it takes the place of a job of that name, as `replace_job` does.
 
         Raises:
@@ -228,6 +232,7 @@ class JobRegistration:
             retry_strategy=retry_strategy,
             timeout=timeout,
             keep_result=keep_result,
+            lane=lane,
             replace=replace,
         )
         return add if function is None else add(function)
@@ -241,13 +246,14 @@ class JobRegistration:
         retry_strategy: RetryStrategy | None,
         timeout: timedelta | None,
         keep_result: timedelta | None,
+        lane: TaskLane,
         replace: bool,
     ) -> Task[..., Any]:
         check_option("name", name, str | None)
         check_function(function, is_named=name is not None)
         signature = read_signature(function, name or function.__name__, self._registry.state_types)
         handler: Any = handler_of(function, signature, is_coroutine=inspect.iscoroutinefunction(function))
-        task = Task(cast("TaskQueue", self), function, signature, keep_result=keep_result)
+        task = Task(cast("TaskQueue", self), function, signature, keep_result=keep_result, lane=lane)
         definition = _definition(task.job, handler, retry_strategy, timeout, keep_result)
         try:
             self._registry.add(definition, replace=replace, needs=signature.state)

@@ -3,10 +3,11 @@
 import functools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from jobsvalkey.contract import ConfigurationError, JobID, JobName, NamedParameters
+from jobsvalkey.contract.lanes import check_lane
 from jobsvalkey.contract.option_types import check_option
 from jobsvalkey.runtime.context import JobContext
 from jobsvalkey.runtime.job import FunctionJob, JobOptions, Push, is_generator
@@ -15,6 +16,9 @@ from jobsvalkey.runtime.task_signature import TaskSignature
 PS = ParamSpec("PS")
 C_co = TypeVar("C_co", covariant=True)
 T = TypeVar("T")
+
+TaskLane: TypeAlias = str | Callable[[Any], str | None] | None
+"""A lane, or a function of an object that has the arguments as attributes."""
 
 _KEPT_FOR_THE_CALL = JobOptions(keep_for=timedelta(minutes=5))
 
@@ -44,12 +48,18 @@ class Task(FunctionJob, Generic[PS, C_co]):
         signature: TaskSignature,
         *,
         keep_result: timedelta | None = None,
+        lane: TaskLane = None,
     ) -> None:
+        if isinstance(lane, str):
+            check_lane(lane)
+        elif lane is not None and not callable(lane):
+            raise TypeError(f"lane is the name of a lane, or a function of the arguments, not {lane!r}")
         functools.update_wrapper(self, function, updated=())
         self._queue = queue
         self._function = function
         self._signature = signature
         self._keep_result = keep_result
+        self._lane = lane
         self._job: JobName[Any] = JobName(signature.name, signature.struct)
 
     @property
@@ -82,8 +92,11 @@ class Task(FunctionJob, Generic[PS, C_co]):
 
         Raises:
             InvalidParameters: the function does not take them.
+            ValueError: the task's `lane` returns what cannot name one.
         """
-        return NamedParameters(self._job, self._signature.pack(args, kwargs), self._keep_result)
+        parameters = self._signature.pack(args, kwargs)
+        lane = self._lane(parameters) if callable(self._lane) else self._lane
+        return NamedParameters(self._job, parameters, self._keep_result, lane)
 
     def with_options(self, options: JobOptions, /) -> "TaskWithOptions[PS]":
         """Return the task for pushes with these options: when the job runs, and under which id it is stored."""

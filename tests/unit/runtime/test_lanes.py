@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey import JobContext, JobName, JobOptions, JobQueue, ProcessorOptions, UnsupportedOperation
+from jobsvalkey import GIVEN, JobContext, JobID, JobName, JobOptions, JobQueue, ProcessorOptions, UnsupportedOperation
 from jobsvalkey.contract import Capability
 from jobsvalkey_memory import MemoryJobQueue
 
@@ -46,3 +46,30 @@ async def test_a_driver_without_lanes_is_not_asked(given: dict[str, Any]) -> Non
     with pytest.raises(UnsupportedOperation, match="lanes"):
         await queue.push(JOB, "report", options=JobOptions(**given))
     assert sum((await queue.counts()).values()) == 0
+
+
+async def test_a_task_has_a_lane_or_a_function_of_its_arguments() -> None:
+    queue = JobQueue(MemoryJobQueue())
+
+    @queue.task(lane=lambda arguments: f"customer:{arguments.customer}" if arguments.customer else None)
+    async def report(number: int, customer: str = "bob", *, context: JobContext = GIVEN) -> None: ...
+
+    @queue.task(lane="mail")
+    async def mail(to: str) -> None: ...
+
+    async def lane_of(job_id: JobID) -> str | None:
+        record = await queue.get(job_id)
+        return record and record.lane
+
+    assert await lane_of(await report.push(1, "ada")) == "customer:ada"
+    assert await lane_of(await report.push(1)) == "customer:bob"
+    assert await lane_of(await report.push(1, customer="")) is None
+    assert await lane_of(await mail.push("ada")) == "mail"
+    assert await lane_of(await mail.with_options(JobOptions(lane="other", priority=3)).push("ada")) == "other"
+    several = await queue.push_many([report.with_parameters(2, "eve"), mail.with_parameters("ada")])
+    assert [await lane_of(job_id) for job_id in several] == ["customer:eve", "mail"]
+    with pytest.raises(ValueError, match="lane"):
+        await report.push(1, "*")
+    for wrong, error in (("a*", ValueError), (5, TypeError)):
+        with pytest.raises(error, match="lane"):
+            queue.task(lane=wrong, name="wrong")(mail.function)  # type: ignore[arg-type]
