@@ -3,5 +3,7 @@
 from tests.chaos import groups, network, processes, servers
 from tests.chaos.kind import Kind, kind
 
-MODULES = (processes, servers, network, groups)
-KINDS: dict[str, Kind] = kind.all
+MODULES = tuple(module.__name__ for module in (processes, servers, network, groups))
+KINDS: dict[str, Kind] = dict(
+    sorted(kind.all.items(), key=lambda item: MODULES.index(getattr(item[1].happen, "__module__", "")))
+)
