@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,17 +137,18 @@ async def test_a_job_that_runs_is_aborted_from_its_page(address: str, queue_key:
 async def test_the_limit_of_lanes_is_set_changed_and_taken_away(address: str, queue_key: str, jobs: Queue) -> None:
     async with chromium() as browser, visit(browser) as page:
         await page.goto(f"{address}queue/{queue_key}/lanes")
-        await page.get_by_label("At most, of customer:*").fill("7")
+        await page.get_by_label("At a time, of customer:*").fill("7")
         await page.get_by_role("button", name="Change").click()
         await expect(page.get_by_role("row").filter(has_text="customer:ada")).to_contain_text("7")
         await page.get_by_label("Lane, or the beginning of names and *").fill("customer:ada")
-        await page.get_by_label("At most", exact=True).fill("1")
+        await page.get_by_label("Begin, number").fill("100")
+        await page.get_by_label("In seconds").fill("60")
         await page.get_by_role("button", name="Limit", exact=True).click()
-        await expect(page.get_by_label("At most, of customer:ada")).to_have_value("1")
-        expected = {"customer:*": LaneLimit(concurrency=7), "customer:ada": LaneLimit(concurrency=1)}
+        await expect(page.get_by_label("Number of the rate, of customer:ada")).to_have_value("100")
+        expected = {"customer:*": LaneLimit(7), "customer:ada": LaneLimit(rate=(100, timedelta(minutes=1)))}
         assert await jobs.lane_limits() == expected
         for pattern in expected:
-            row = page.get_by_role("row").filter(has=page.get_by_label(f"At most, of {pattern}"))
+            row = page.get_by_role("row").filter(has=page.get_by_label(f"At a time, of {pattern}"))
             await row.get_by_role("button", name="Take it away").click()
             await expect(row).to_have_count(0)
     assert await jobs.lane_limits() == {}

@@ -39,7 +39,7 @@ async def test_lanes_show_who_waits_and_who_runs(browser: Open, queue: Queue, qu
         assert "jobs looked at" in (await http.get(path)).text
     rows = [TAG.sub(" ", row).split() for row in page.partition("<tbody>")[2].partition("</tbody>")[0].split("</tr>")]
     assert ["&lt;img", "src=x", "onerror=alert(1)&gt;", "1", NONE, NONE] in rows
-    assert ["ada", "2", "1", "1", "full"] in rows
+    assert ["ada", "2", "1", "1", "at", "a", "time", "full"] in rows
     assert "<img" not in page
     assert "<bdi>a*</bdi>" in page
 
@@ -70,7 +70,18 @@ async def test_operators_change_limits(
             assert (done.status_code, done.headers["location"]) == (303, f"/queue/{queue_key}/lanes")
             assert await queue.lane_limits() == {"customer:*": LaneLimit(concurrency=number)}
             assert f"local: lanes 'customer:*' of queue {queue_key} are limited to {number} at a time" in caplog.text
-        await post(http, path, {"pattern": "customer:*"})
+        await post(http, path, {"pattern": "ada", "number": "100", "seconds": "60"})
+        await post(http, path, {"pattern": "bob", "concurrency": "2", "number": "1000", "seconds": "0.5"})
+        page = (await http.get(f"/queue/{queue_key}/lanes")).text
+        assert await queue.lane_limits() == {
+            "ada": LaneLimit(rate=(100, timedelta(minutes=1))),
+            "bob": LaneLimit(2, (1000, timedelta(seconds=0.5))),
+            "customer:*": LaneLimit(5),
+        }
+        assert 'value="0.5" aria-label="Seconds of the rate, of bob"' in page
+        assert "limited to 2 at a time, 1,000 in 500 ms" in caplog.text
+        for pattern in ("customer:*", "ada", "bob"):
+            await post(http, path, {"pattern": pattern, "remove": "1"})
     assert await queue.lane_limits() == {}
     assert "are not limited any more" in caplog.text
 
@@ -97,6 +108,36 @@ async def test_limits_that_make_no_sense_do_nothing(
     assert await queue.lane_limits() == {}
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "a concurrency or a rate"),
+        ({"number": "3"}, "give both, or neither"),
+        ({"seconds": "3"}, "give both, or neither"),
+        ({"number": "3", "seconds": "0"}, "a time above zero"),
+        ({"number": "3", "seconds": "99999"}, "up to a day"),
+        ({"number": "3", "seconds": "nan"}, "in seconds"),
+        ({"number": "3", "seconds": "1e3"}, "in seconds"),
+        ({"number": "10001", "seconds": "1"}, "1 to 10,000 jobs"),
+    ],
+)
+async def test_rates_that_make_no_sense_do_nothing(
+    browser: Open, queue: Queue, queue_key: str, fields: dict[str, str], text: str
+) -> None:
+    async with browser() as http:
+        answer = await post(http, f"/queue/{queue_key}/lane-limit", {"pattern": "ada", **fields})
+    assert (answer.status_code, text in answer.text) == (400, True)
+    assert await queue.lane_limits() == {}
+
+
+async def test_a_lane_of_a_rate_alone_is_shown(browser: Open, queue: Queue, queue_key: str) -> None:
+    await put(queue, "ada", 1)
+    await queue.set_lane_limit("ada", LaneLimit(rate=(100, timedelta(minutes=1))))
+    async with browser(Authentication(viewers={"bob": "secret"}), login=("bob", "secret")) as http:
+        page = (await http.get(f"/queue/{queue_key}/lanes")).text
+    assert page.count("100 in 1 min") == 2
+
+
 async def test_a_hundred_limits_are_the_most(browser: Open, queue: Queue, queue_key: str) -> None:
     for number in range(100):
         await queue.set_lane_limit(f"lane:{number}", LaneLimit(concurrency=1))
@@ -120,10 +161,13 @@ async def test_rates_are_shown_and_stay(browser: Open, queue: Queue, queue_key: 
     minute = timedelta(minutes=1)
     await queue.set_lane_limit("*", LaneLimit(rate=(100, minute)))
     async with browser() as http:
-        page = words_of((await http.get(f"/queue/{queue_key}/lanes")).text)
-        assert page.count("100 in 60 s") == 2
-        await post(http, f"/queue/{queue_key}/lane-limit", {"pattern": "*", "concurrency": "7"})
+        page = (await http.get(f"/queue/{queue_key}/lanes")).text
+        assert "100 in 1 min" in page
+        # What the form of the page sends, if somebody fills in the number of jobs at a time.
+        shown = dict(re.findall(r'name="(number|seconds)"[^>]*value="([^"]*)"', page))
+        assert shown == {"number": "100", "seconds": "60"}
+        await post(http, f"/queue/{queue_key}/lane-limit", {"pattern": "*", "concurrency": "7", **shown})
     assert await queue.lane_limits() == {"*": LaneLimit(concurrency=7, rate=(100, minute))}
     async with browser(Authentication(viewers={"bob": "secret"}), login=("bob", "secret")) as http:
-        page = words_of((await http.get(f"/queue/{queue_key}/lanes")).text)
-        assert page.count("7, 100 in 60 s") == 2
+        page = (await http.get(f"/queue/{queue_key}/lanes")).text
+        assert page.count("7 at a time, 100 in 1 min") == 2
