@@ -1,5 +1,7 @@
 """Bugs that were planted without a look at the catalogue, and that nothing of the kit killed then."""
 
+import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -10,12 +12,14 @@ from jobsvalkey.contract import (
     JobID,
     JobPage,
     JobStatus,
+    Load,
     NewJob,
     Operation,
     Pushed,
     Report,
     Settlement,
     StoredJob,
+    StoreOutcome,
     WorkerID,
 )
 from tests.mutants.mutant import Twin, mutant
@@ -135,3 +139,28 @@ script_mutant(
     chapter=__name__,
     only_the_killer=True,
 )
+
+
+@mutant("test_flow_a_refusal_is_of_its_own_push", only_the_killer=True)
+class RefusedTogether(Twin):
+    """Pushes that come at once are one push: one that is refused takes the others with it."""
+
+    refusal: list[Pushed] | None = None
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        if self.refusal:
+            return [replace(self.refusal[0], job_id=item.job_id) for item in items]
+        pushed = await super().push(items, operation=operation)
+        if any(each.outcome is StoreOutcome.REFUSED for each in pushed):
+            self.refusal = pushed
+            asyncio.get_running_loop().call_soon(self.__dict__.pop, "refusal", None)
+        return pushed
+
+
+@mutant("test_inspection_the_load_of_a_queue", only_the_killer=True)
+class DueNowIsNotDue(Twin):
+    """Since when the first job is due is not told if that is this moment."""
+
+    async def load(self) -> Load:
+        load = await super().load()
+        return dataclasses.replace(load, oldest_due=load.oldest_due or None)

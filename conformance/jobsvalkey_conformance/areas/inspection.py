@@ -216,6 +216,9 @@ class InspectionTests(Suite):
         delayed = [await kit.push(driver, due=kit.unit * number) for number in (3, 5, 6)]
         assert await driver.load() == replace(empty, delayed=3, workers=2)
         await kit.push(driver)
+        load = await driver.load()
+        assert load == replace(empty, due=1, delayed=3, oldest_due=load.oldest_due, workers=2)
+        assert load.oldest_due is not None, "one that is due at this moment is due"
         await dead.claim_one()
         assert await driver.load() == replace(empty, delayed=3, processing=1, workers=2)
         await kit.advance(kit.unit * 4)

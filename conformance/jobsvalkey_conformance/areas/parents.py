@@ -1,5 +1,7 @@
 """The jobs that others may run after."""
 
+import asyncio
+
 import pytest
 
 from jobsvalkey.contract import (
@@ -266,6 +268,15 @@ class ParentTests(Suite):
         stored = await driver.push_if(kit.job(after=[parent]), "key", None, b"1")
         assert stored.outcome is STORED
         assert await driver.status(stored.job_id) is WAITING
+
+    @conformance_test(Capability.FLOWS)
+    async def test_flow_a_refusal_is_of_its_own_push(self, kit: SuiteContext) -> None:
+        """Of pushes that come at once, and may share a round trip, only those are refused that name nobody's parent."""
+        driver = await kit.driver()
+        pushes = [[kit.job(after=[new_job_id()] if number % 3 == 1 else [])] for number in range(12)]
+        answers = await asyncio.gather(*(driver.push(jobs) for jobs in pushes))
+        expected = [StoreOutcome.REFUSED if number % 3 == 1 else STORED for number in range(12)]
+        assert [pushed.outcome for answer in answers for pushed in answer] == expected
 
     @conformance_test(Capability.FLOWS, Capability.INSPECTION)
     async def test_flow_the_load_counts_those_that_wait(self, kit: SuiteContext) -> None:
