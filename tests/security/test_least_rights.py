@@ -58,6 +58,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "queue pause": ("queue", "pause"),
     "queue resume": ("queue", "resume"),
     "queue load": ("queue", "load"),
+    "lanes list": ("lanes", "list"),
+    "lanes limit": ("lanes", "limit", "customer:*", "--concurrency", "3"),
     "workers list": ("workers", "list"),
     "flow show": ("flow", "show", "JOB"),
     "cleanup": ("cleanup", "--pending", "remove", "--cancelled", "rerun", "--recover"),
