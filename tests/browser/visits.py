@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from tests.support.dashboards import CHROMIUM
+from tests.support.waiting import PATIENCE
+
+expect.set_options(timeout=PATIENCE * 1000)  # by default five seconds, which a busy machine may need for a page
 
 
 @asynccontextmanager
