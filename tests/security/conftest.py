@@ -12,6 +12,8 @@ from tests.support.servers import Server, ServerOptions, local_kind
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "the-queue-on-valkey.md"
 QUEUE_KEY = "MyJobQueue"
+DURABILITY = "+wait +waitaof +config|get"
+"""What `Durability` needs beside; a page shows it."""
 SERVICE = """
 from jobsvalkey import JobContext, JobService, Schedule
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
@@ -38,9 +40,9 @@ def rights() -> str:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server with the user `me`, of exactly these rights, and with `all`, who has them for all keys."""
+    """A server with the user `me`, of exactly these rights, and with `all`, who has them and a few for all keys."""
     commands = " ".join(word for word in rights().split() if word.startswith("+"))
-    users = {"me": f"on >secret {rights()}", "all": f"on >secret ~* &* {commands}"}
+    users = {"me": f"on >secret {rights()}", "all": f"on >secret ~* &* {commands} {DURABILITY}"}
     with local_kind().make(ServerOptions(users=users)) as server:
         yield server
 

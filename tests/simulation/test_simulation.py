@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.simulation.bugs import BUGS, Bug
+from tests.simulation.bugs import BUGS, MOST_SEEDS, Bug
 from tests.simulation.run import simulate
 from tests.simulation.settings import draw
 
 BY_DAY = 50
 BY_NIGHT = 200
-MOST_SEEDS = 2000
-"""Within so many seeds each bug is found."""
 
 
 def check(seeds: Sequence[int]) -> None:
