@@ -1,6 +1,8 @@
 """The guide's blocks for Sentinel and for clusters run, and its compose file says what it should."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,13 @@ async def test_the_block_for_sentinels(sentinels: SentinelGroup) -> None:
 async def test_the_block_for_clusters(cluster: Cluster) -> None:
     places = [("127.0.0.1", port_of(node)) for node in cluster.nodes]
     await push_and_run(block("ValkeyCluster", places)["queue"])
+
+
+def test_the_compose_files_keep_to_the_format() -> None:
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    paths = sorted((DOCS / "compose").glob("*.yaml"))
+    assert paths
+    subprocess.run([sys.executable, "-m", "check_jsonschema", *schema, *map(str, paths)], check=True)
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "compose").glob("*.yaml")), ids=lambda path: path.name)
