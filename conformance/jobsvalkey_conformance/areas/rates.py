@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey.contract import Capability, Fail, Finish, LaneLimit, Release, Retry, SettleOutcome
+from jobsvalkey.contract import Capability, Fail, Finish, LaneLimit, Release, Retry, Settlement, SettleOutcome
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import SuiteContext
 from jobsvalkey_conformance.harness import Hook
@@ -50,9 +50,13 @@ class RateTests(Suite):
         if how == "close":
             await driver.close_worker(holder.id)
         else:
-            settle = {"finish": Finish, "fail": Fail, "retry": Retry, "release": Release}[how]
-            settlement = settle(claim.job_id, claim.token, *([b"error"] if how == "fail" else []))
-            assert await holder.settle(settlement) == [SettleOutcome.SETTLED]
+            settlements: dict[str, Settlement] = {
+                "finish": Finish(claim.job_id, claim.token),
+                "fail": Fail(claim.job_id, claim.token, b"error"),
+                "retry": Retry(claim.job_id, claim.token),
+                "release": Release(claim.job_id, claim.token),
+            }
+            assert await holder.settle(settlements[how]) == [SettleOutcome.SETTLED]
         assert await worker.claim(9) == []
         await kit.advance(kit.unit * FEW)
         assert len(await worker.claim(9)) == 1
