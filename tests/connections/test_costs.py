@@ -37,7 +37,7 @@ COSTS = {
         "type": 4,
         "llen": 1,
         "exists": 1,
-        "hdel": 2,
+        "hdel": 1,
         "srem": 1,
         "del": 1,
         "zcard": 1,

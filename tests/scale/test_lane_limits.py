@@ -71,6 +71,7 @@ class Lanes:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.timeout(3600)  # a million jobs take their time
 @pytest.mark.parametrize(
     ("lanes", "jobs", "limit"), [(100, 8, 3), pytest.param(10_000, 100, 16, marks=pytest.mark.night)]
 )
@@ -89,6 +90,7 @@ async def test_of_many_lanes_none_gets_more_than_it_may_and_each_its_turn(
     assert await direct.validate() == []
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("jobs", [3_000, pytest.param(1_000_000, marks=pytest.mark.night)])
 async def test_a_full_lane_delays_nobody_however_many_jobs_it_has(jobs: int, direct: ValkeyJobQueue) -> None:
     """Each exchange claims the job of another lane at once, and is told that nothing else is to be claimed."""
