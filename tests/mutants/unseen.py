@@ -164,3 +164,23 @@ class DueNowIsNotDue(Twin):
     async def load(self) -> Load:
         load = await super().load()
         return dataclasses.replace(load, oldest_due=load.oldest_due or None)
+
+
+script_mutant(
+    "ScriptCleansTheHigherIDFirst",
+    "`cleanup.lua`: of equal ages the higher id goes first, if one of two lists has it.",
+    "test_exact_a_cleanup_of_equal_ages",
+    "a[2] == b[2] and a[1] < b[1]",
+    "a[2] == b[2] and a[1] > b[1]",
+    chapter=__name__,
+    only_the_killer=True,
+)
+script_mutant(
+    "ScriptKeepsTheDescription",
+    "`renew.lua`: a worker that is opened anew without a description keeps the one that it had.",
+    "test_exact_a_worker_is_described_anew",
+    "  redis.call('HDEL', worker_of(worker), 'about')\n",
+    "",
+    chapter=__name__,
+    only_the_killer=True,
+)

@@ -95,6 +95,7 @@ EQUIVALENT: dict[str, str] = {
     "257d994acd26": "an end that no hint tells of is seen within a poll time",
     "f86ae2c99df9": "an age that is no number is none",
     "a21ac36db435": "how many looks share a round trip",
+    "1f92b57be4c8": "a digest of other text is as good, if it is the same each time",
     "6b4528ff29fb": "a minute is the same moment in whatever zone it is told",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""

@@ -182,6 +182,27 @@ class ExactTests(Suite):
             assert job_id is None or outcomes(await driver.push([kit.job(job_id=job_id)])) == [DUPLICATE]
             assert await driver.cleanup_step(status, JobCleanup.remove(), max_jobs=5) == (job_id is not None)
 
+    @pytest.mark.parametrize("kept", [0, 1])
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_exact_a_cleanup_of_equal_ages(self, kit: SuiteContext, kept: int) -> None:
+        """cleanup_step takes the oldest first, and of equal ages the lower id, whether or not one is kept."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        ids = sorted(await kit.push_many(driver, 2))
+        worker = await kit.worker(driver)
+        claims = sorted(await worker.claim(2), key=lambda claim: claim.job_id)
+        ends = [Fail(claim.job_id, claim.token, b"error", keep=n == kept) for n, claim in enumerate(claims)]
+        assert await worker.settle(*ends) == [SettleOutcome.SETTLED] * 2
+        assert await driver.cleanup_step(JobStatus.FAILED, JobCleanup.remove(), max_jobs=1) == 1
+        assert [await driver.status(job_id) for job_id in ids] == [None, JobStatus.FAILED]
+
+    @conformance_test(Capability.INSPECTION)
+    async def test_exact_a_worker_is_described_anew(self, kit: SuiteContext) -> None:
+        """open_worker of one that is open says anew what it is, or nothing."""
+        driver = await kit.driver()
+        for about in (b"one", b"two", b"", b"three"):
+            await driver.open_worker("worker", kit.unit, about=about)
+            assert [worker.about for worker in await driver.workers()] == [about]
+
     @conformance_test(Capability.INSPECTION)
     async def test_exact_a_list_of_none(self, kit: SuiteContext) -> None:
         """`jobs` shows at most `limit`: of zero, none; `counts` names each state, if none is in it, too."""
