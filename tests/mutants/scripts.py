@@ -107,8 +107,8 @@ script_mutant(
     "ScriptLeavesPayload",
     "`exchange.lua`: the payload of a finished job stays behind, on no list.",
     "test_inspection_what_is_gone_leaves_nothing_behind",
-    "if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end",
-    "end_job(id, 'completed', dues[id], fielded[id])",
+    "local gone, completed, failed, cancelled = settled, #settled, 0, 0",
+    "local gone, completed, failed, cancelled = {}, #settled, 0, 0",
     weakness=1,
 )
 script_mutant(
