@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.simulation.bugs import BUGS, MOST_SEEDS, Bug
+from tests.simulation.bugs import BUGS, MOST_SEEDS, Bug, found_bugs
 from tests.simulation.run import simulate
 from tests.simulation.settings import draw
 
@@ -63,6 +63,13 @@ def test_a_seed_that_fails_tells_the_command_that_replays_it() -> None:
 def test_the_lines_of_each_bug_are_there(bug: Bug) -> None:
     with bug.planted():
         pass
+
+
+def test_twenty_bugs_were_found() -> None:
+    found = found_bugs()
+    assert set(found) <= {bug.name for bug in BUGS}
+    assert all(each["seeds"] <= MOST_SEEDS for each in found.values())
+    assert len(found) >= 20
 
 
 @pytest.mark.night

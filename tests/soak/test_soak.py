@@ -1,12 +1,16 @@
 """A small soak, and what the large one has found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import StartServer
+from tests.soak.__main__ import read
 from tests.soak.soak import as_line, end, soaking
 from tests.soak.verdict import verdict
+
+RESULTS = Path(__file__).parent / "results.jsonl"
 
 
 def line(jobs: int, **changes: Any) -> dict[str, Any]:
@@ -36,8 +40,8 @@ def test_what_is_flat_is_well() -> None:
     "lines",
     [
         [*FLAT, line(8, lost=1)],
-        [*FLAT, line(8, server_memory=111)],
-        [*FLAT, line(8, worker_memory=89)],
+        [*FLAT, *(line(number, server_memory=111) for number in range(8, 12))],
+        [*FLAT, *(line(number, worker_memory=89) for number in range(8, 12))],
         [line(number, worker_tasks=number) for number in range(8)],
         [line(number, keys=100 + number) for number in range(8)],
         [*FLAT, left(exit_codes=[0, -9])],
@@ -50,6 +54,14 @@ def test_what_is_flat_is_well() -> None:
 )
 def test_what_is_wrong_is_told(lines: list[dict[str, Any]]) -> None:
     assert verdict(lines)[1]
+
+
+def test_the_large_soak_was_well() -> None:
+    lines = read(RESULTS)
+    found, wrong = verdict(lines)
+    assert wrong == []
+    assert max(each["jobs"] for each in lines if "jobs" in each) >= 500_000
+    assert "with nothing left behind" in found[-1]
 
 
 @pytest.mark.slow
