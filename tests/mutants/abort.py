@@ -203,7 +203,7 @@ class RepeatsShowNoAborts(_Exchanging):
         return replace(answer, aborts=answer.aborts - {claim.token for claim in answer.claims})
 
 
-@mutant("test_abort_wakes_its_worker", only_the_killer=True)
+@mutant("test_abort_wakes_its_worker")
 class AbortWakesNobody(Twin):
     """A worker hears of an abort when its lock is renewed, and no sooner."""
 
@@ -217,7 +217,7 @@ class AbortWakesNobody(Twin):
         return outcome
 
 
-@mutant("test_abort_wakes_its_worker[True-False", only_the_killer=True)
+@mutant("test_abort_wakes_its_worker[True-False")
 class FullWorkersSleepOn(Twin):
     """A worker that is full is not woken by an abort."""
 
@@ -385,7 +385,6 @@ script_mutant(
     "if redis.pcall('LLEN', news) == 0 then redis.pcall('LPUSH', news, '1') end",
     "",
     chapter=__name__,
-    only_the_killer=True,
 )
 script_mutant(
     "ScriptDropsTheReason",

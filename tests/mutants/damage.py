@@ -116,7 +116,6 @@ script_mutant(
     "  batch('ZREM', ENDS_AT, { unpack(ids, 1, looked_at) })\n  trim('cancelled', 2 * #ids)",
     "  trim('cancelled', 2 * #ids)",
     chapter=__name__,
-    only_the_killer=True,
 )
 script_mutant(
     "ScriptForeignLineStopsAll",
@@ -125,5 +124,4 @@ script_mutant(
     "found, at = redis.pcall('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1",
     "found, at = redis.call('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1",
     chapter=__name__,
-    only_the_killer=True,
 )

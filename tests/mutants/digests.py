@@ -47,7 +47,7 @@ class OverlooksOfAPush(Overlooking):
         return self.note(operation, await super().push(items, operation=operation), seen)
 
 
-@mutant("test_digest_each_argument_counts[push]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[push]")
 class OverlooksRemember(OverlooksOfAPush):
     """Whether an id is to be remembered is no part of a push's digest."""
 
@@ -55,7 +55,7 @@ class OverlooksRemember(OverlooksOfAPush):
         return tuple((job.job_id, job.request, job.due, job.keep_for) for job in items)
 
 
-@mutant("test_digest_each_argument_counts[push]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[push]")
 class OverlooksMicroseconds(OverlooksOfAPush):
     """Due times are part of a push's digest in whole milliseconds."""
 
@@ -68,7 +68,7 @@ class OverlooksMicroseconds(OverlooksOfAPush):
         )
 
 
-@mutant("test_digest_each_argument_counts[push of two]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[push of two]")
 class OverlooksOrder(OverlooksOfAPush):
     """The order of the jobs is no part of a push's digest: the answers come in the order of the first."""
 
@@ -76,7 +76,7 @@ class OverlooksOrder(OverlooksOfAPush):
         return tuple(sorted(items, key=lambda job: job.job_id.int))
 
 
-@mutant("test_digest_each_argument_counts[push_if]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[push_if]")
 class OverlooksExpected(Overlooking):
     """What is expected is no part of the digest of `push_if`."""
 
@@ -103,28 +103,28 @@ class OverlooksOfACleanup(Overlooking):
         return self.note(operation, await super().cleanup_step(status, cleanup, **others), seen)
 
 
-@mutant("test_digest_each_argument_counts[cleanup_step]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[cleanup_step]")
 class OverlooksAge(OverlooksOfACleanup):
     """The age is no part of a cleanup's digest."""
 
     what = "max_age"
 
 
-@mutant("test_digest_each_argument_counts[cleanup_step]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[cleanup_step]")
 class OverlooksOrphans(OverlooksOfACleanup):
     """Whether only orphans are meant is no part of a cleanup's digest."""
 
     what = "only_orphans"
 
 
-@mutant("test_digest_each_argument_counts[cleanup_step]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[cleanup_step]")
 class OverlooksTheException(OverlooksOfACleanup):
     """The job that is passed over is no part of a cleanup's digest."""
 
     what = "except_for"
 
 
-@mutant("test_digest_each_argument_counts[set_metadata]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[set_metadata]")
 class OverlooksCase(Overlooking):
     """Keys are part of a digest whatever their case."""
 
@@ -135,7 +135,7 @@ class OverlooksCase(Overlooking):
         self.note(operation, True, key.lower(), value)
 
 
-@mutant("test_digest_each_argument_counts[acquire_lock]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[acquire_lock]")
 class OverlooksTheTime(Overlooking):
     """How long a lock is taken is no part of the digest."""
 
@@ -148,7 +148,7 @@ class OverlooksTheTime(Overlooking):
         return self.note(operation, taken, key, holder)
 
 
-@mutant("test_digest_each_argument_counts[pause]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[pause]")
 class OverlooksTheMethod(Overlooking):
     """The digest is of the arguments alone: a cancel is taken for a repeat of a pause."""
 
@@ -161,7 +161,7 @@ class OverlooksTheMethod(Overlooking):
         return await super().cancel(job_id, operation=operation)
 
 
-@mutant("test_digest_each_argument_counts[resume_queue]", only_the_killer=True)
+@mutant("test_digest_each_argument_counts[resume_queue]")
 class PauseIsResume(Overlooking):
     """Pausing a queue and resuming it have one digest."""
 
@@ -174,7 +174,7 @@ class PauseIsResume(Overlooking):
             await super().pause_queue(operation=operation)
 
 
-@mutant("test_digest_a_lower_number_is_refused[remove]", only_the_killer=True)
+@mutant("test_digest_a_lower_number_is_refused[remove]")
 class LowerNumbersOfNothing(Twin):
     """A lower number is refused only if there is something to be done."""
 
@@ -187,7 +187,7 @@ class LowerNumbersOfNothing(Twin):
             return False
 
 
-@mutant("test_digest_zero_is_a_number", only_the_killer=True)
+@mutant("test_digest_zero_is_a_number")
 class ZeroIsNoNumber(Twin):
     """A step whose number is zero is taken for one without a number."""
 
@@ -195,7 +195,7 @@ class ZeroIsNoNumber(Twin):
         return await super().push(items, operation=operation if operation and operation.sequence else None)
 
 
-@mutant("test_digest_producers_are_told_apart[Producer]", only_the_killer=True)
+@mutant("test_digest_producers_are_told_apart[Producer]")
 class ProducersWithoutCase(Twin):
     """Producers are told apart by letters and digits, whatever their case."""
 

@@ -37,7 +37,7 @@ class FindsTokens(Twin):
         return super()._settle(holder, settlement, now)
 
 
-@mutant("test_exact_a_token_is_compared_whole[shorter]", only_the_killer=True)
+@mutant("test_exact_a_token_is_compared_whole[shorter]")
 class BeginningOfAToken(FindsTokens):
     """The beginning of a token settles its claim, and so does an empty one."""
 
@@ -45,7 +45,7 @@ class BeginningOfAToken(FindsTokens):
         return token.startswith(asked)
 
 
-@mutant("test_exact_a_token_is_compared_whole[empty]", only_the_killer=True)
+@mutant("test_exact_a_token_is_compared_whole[empty]")
 class EmptyToken(FindsTokens):
     """An empty token settles whatever claim of the job the worker has."""
 
@@ -53,7 +53,7 @@ class EmptyToken(FindsTokens):
         return not asked
 
 
-@mutant("test_exact_a_token_is_compared_whole[longer]", only_the_killer=True)
+@mutant("test_exact_a_token_is_compared_whole[longer]")
 class TokenAndMore(FindsTokens):
     """A token may have more behind it."""
 
@@ -61,7 +61,7 @@ class TokenAndMore(FindsTokens):
         return asked.startswith(token)
 
 
-@mutant("test_exact_a_token_is_compared_whole[with a space]", only_the_killer=True)
+@mutant("test_exact_a_token_is_compared_whole[with a space]")
 class TokenInSpaces(FindsTokens):
     """Spaces around a token do not count."""
 
@@ -69,7 +69,7 @@ class TokenInSpaces(FindsTokens):
         return asked.strip() == token
 
 
-@mutant("test_exact_a_token_names_its_job", only_the_killer=True)
+@mutant("test_exact_a_token_names_its_job")
 class AnyTokenOfTheWorker(Twin):
     """Any token of the worker settles any of its jobs."""
 
@@ -79,7 +79,7 @@ class AnyTokenOfTheWorker(Twin):
         return super()._settle(holder, settlement, now)
 
 
-@mutant("test_exact_workers_are_told_apart", only_the_killer=True)
+@mutant("test_exact_workers_are_told_apart")
 class WorkersWithoutCase(Twin):
     """Workers are told apart whatever their case."""
 
@@ -90,7 +90,7 @@ class WorkersWithoutCase(Twin):
         return super()._worker(worker.lower(), now)
 
 
-@mutant("test_exact_keys_are_told_apart", only_the_killer=True)
+@mutant("test_exact_keys_are_told_apart")
 class KeysWithoutCase(Twin):
     """Keys of metadata are told apart whatever their case."""
 
@@ -101,7 +101,7 @@ class KeysWithoutCase(Twin):
         await super().set_metadata(key.lower(), value, operation=operation)
 
 
-@mutant("test_exact_holders_are_told_apart", only_the_killer=True)
+@mutant("test_exact_holders_are_told_apart")
 class HoldersByTheirBeginning(Twin):
     """A lock is freed by whoever begins as its holder does."""
 
@@ -112,7 +112,7 @@ class HoldersByTheirBeginning(Twin):
         return await super().release_lock(key, holder, operation=operation)
 
 
-@mutant("test_exact_a_value_is_compared_whole", only_the_killer=True)
+@mutant("test_exact_a_value_is_compared_whole")
 class EmptyIsAbsent(Twin):
     """`push_if` takes an empty value for none."""
 
@@ -125,7 +125,7 @@ class EmptyIsAbsent(Twin):
         return await super().push_if(item, key, expected or None, value, operation=operation)
 
 
-@mutant("test_exact_queues_are_told_apart", only_the_killer=True)
+@mutant("test_exact_queues_are_told_apart")
 class QueuesWithoutCase(Twin):
     """Queues are told apart whatever their case."""
 
@@ -134,7 +134,7 @@ class QueuesWithoutCase(Twin):
         self.state = self.store.queues.setdefault(configuration.queue_key.lower(), self.state)
 
 
-@mutant("test_exact_a_limit_of_zero_claims_nothing[0]", only_the_killer=True)
+@mutant("test_exact_a_limit_of_zero_claims_nothing[0]")
 class ZeroIsNoLimit(Twin):
     """An exchange with a limit of zero claims all that is due."""
 
@@ -150,7 +150,7 @@ class ZeroIsNoLimit(Twin):
         return await super().exchange(worker, sequence, settlements, limit or 1000, reports=reports)
 
 
-@mutant("test_exact_a_recovery_of_none[0]", only_the_killer=True)
+@mutant("test_exact_a_recovery_of_none[0]")
 class RecoversAtLeastOne(Twin):
     """A recovery of at most none takes one."""
 
@@ -158,7 +158,7 @@ class RecoversAtLeastOne(Twin):
         return await super().recover(max(max_jobs, 1), worker=worker)
 
 
-@mutant("test_exact_a_cleanup_of_none[0]", only_the_killer=True)
+@mutant("test_exact_a_cleanup_of_none[0]")
 class CleansWithoutALimit(Twin):
     """A step of a cleanup of at most none takes all."""
 
@@ -166,7 +166,7 @@ class CleansWithoutALimit(Twin):
         return await super().cleanup_step(status, cleanup, max_jobs=max_jobs or 1000, **others)
 
 
-@mutant("test_exact_a_list_of_none", only_the_killer=True)
+@mutant("test_exact_a_list_of_none")
 class ListsWithoutALimit(Twin):
     """`jobs` with a limit of zero shows all."""
 
@@ -175,7 +175,7 @@ class ListsWithoutALimit(Twin):
             yield job
 
 
-@mutant("test_exact_an_age_of_zero_is_any_age[False]", only_the_killer=True)
+@mutant("test_exact_an_age_of_zero_is_any_age[False]")
 class NoAgeIsNoCleanup(Twin):
     """A cleanup with an age of zero takes nothing."""
 
@@ -195,7 +195,7 @@ class Retaining(Twin):
         return self.changed(super()._retention(status))
 
 
-@mutant("test_exact_a_count[1-completed]", only_the_killer=True)
+@mutant("test_exact_a_count[1-completed]")
 class OneMoreIsRetained(Retaining):
     """One job more than the count is kept."""
 
@@ -203,7 +203,7 @@ class OneMoreIsRetained(Retaining):
         return replace_count(retention, 1)
 
 
-@mutant("test_exact_an_age[cancelled]", only_the_killer=True)
+@mutant("test_exact_an_age[cancelled]")
 class AgeDoesNothing(Retaining):
     """Retention by age does nothing."""
 
@@ -218,7 +218,7 @@ def replace_count(retention: Retention, more: int) -> Retention:
     return Retention(retention.max_age, retention.max_count + more)
 
 
-@mutant("test_exact_each_state_has_its_policy", only_the_killer=True)
+@mutant("test_exact_each_state_has_its_policy")
 class OnePolicyForAll(Twin):
     """What ends is retained as completed jobs are, however it ends."""
 
@@ -226,7 +226,7 @@ class OnePolicyForAll(Twin):
         return super()._retention(JobStatus.COMPLETED)
 
 
-@mutant("test_exact_what_was_kept_is_there", only_the_killer=True)
+@mutant("test_exact_what_was_kept_is_there")
 class KeptIsCounted(Twin):
     """A failure that is to be kept goes by the policy."""
 
@@ -234,7 +234,7 @@ class KeptIsCounted(Twin):
         super()._end_job(job, status, now)
 
 
-@mutant("test_exact_an_exchange_that_claims_nothing_takes_no_hint", only_the_killer=True)
+@mutant("test_exact_an_exchange_that_claims_nothing_takes_no_hint")
 class SettlingTakesHints(Twin):
     """An exchange that only settles takes the hints that were left for the worker."""
 

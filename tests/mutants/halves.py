@@ -17,7 +17,7 @@ async def absent_for_a_moment(twin: Twin, job_ids: Iterable[JobID]) -> None:
         twin.state.put(job, keep=keep)
 
 
-@mutant("test_half_a_job_is_always_on_one_list[recovery]", only_the_killer=True)
+@mutant("test_half_a_job_is_always_on_one_list[recovery]")
 class RecoveryJobByJob(Twin):
     """Recovery puts the jobs of a dead worker back one by one, each in a step of its own."""
 
@@ -29,7 +29,7 @@ class RecoveryJobByJob(Twin):
         return recovered
 
 
-@mutant("test_half_a_job_is_always_on_one_list[rerun]", only_the_killer=True)
+@mutant("test_half_a_job_is_always_on_one_list[rerun]")
 class RerunInHalves(Twin):
     """A job that is run anew is taken from one list in one step, and put onto the other in the next."""
 
@@ -38,7 +38,7 @@ class RerunInHalves(Twin):
         return await super().rerun(job_id, operation=operation)
 
 
-@mutant("test_half_a_job_is_always_on_one_list[closing]", only_the_killer=True)
+@mutant("test_half_a_job_is_always_on_one_list[closing]")
 class ClosingInHalves(Twin):
     """A worker's jobs are taken from it in one step when it is closed, and are pending with the next."""
 

@@ -25,7 +25,7 @@ from jobsvalkey_memory.store import Worker
 from tests.mutants.mutant import Twin, mutant
 
 
-@mutant("test_life_an_id_of_the_user_is_remembered[recovery]", only_the_killer=True)
+@mutant("test_life_an_id_of_the_user_is_remembered[recovery]")
 class RecoveryForgetsTheUser(Twin):
     """An id is the user's until its worker dies: then it is as any."""
 
@@ -35,7 +35,7 @@ class RecoveryForgetsTheUser(Twin):
         super()._give_back(holder, token, now, died=died)
 
 
-@mutant("test_life_an_id_of_the_user_is_remembered[retry]", only_the_killer=True)
+@mutant("test_life_an_id_of_the_user_is_remembered[retry]")
 class RetryForgetsTheUser(Twin):
     """An id is the user's until its first retry."""
 
@@ -46,7 +46,7 @@ class RetryForgetsTheUser(Twin):
         return outcome
 
 
-@mutant("test_life_an_id_of_the_user_is_remembered[pause]", only_the_killer=True)
+@mutant("test_life_an_id_of_the_user_is_remembered[pause]")
 class ResumeForgetsTheUser(Twin):
     """An id is the user's until its job is paused and resumed."""
 
@@ -55,7 +55,7 @@ class ResumeForgetsTheUser(Twin):
         return await super().resume(job_id, operation=operation)
 
 
-@mutant("test_life_the_time_stored_stays[rerun]", only_the_killer=True)
+@mutant("test_life_the_time_stored_stays[rerun]")
 class StoredByItsRerun(Twin):
     """A job that is rerun is stored anew: its age begins again."""
 
@@ -63,7 +63,7 @@ class StoredByItsRerun(Twin):
         super()._rerun(replace(job, stored_at=now), now)
 
 
-@mutant("test_life_the_time_stored_stays[recovery]", only_the_killer=True)
+@mutant("test_life_the_time_stored_stays[recovery]")
 class StoredByItsRecovery(Twin):
     """A job that is recovered is stored anew."""
 
@@ -74,7 +74,7 @@ class StoredByItsRecovery(Twin):
         super()._give_back(holder, token, now, died=died)
 
 
-@mutant("test_life_the_envelope_from_step_to_step", only_the_killer=True)
+@mutant("test_life_the_envelope_from_step_to_step")
 class SecondDeathIsTheFirst(Twin):
     """A job whose second worker died has one recovery: it is never given up."""
 
@@ -83,7 +83,7 @@ class SecondDeathIsTheFirst(Twin):
         super()._give_back(holder, token, now, died=died and job.recoveries == 0)
 
 
-@mutant("test_life_a_new_job_of_an_old_id[finish]", only_the_killer=True)
+@mutant("test_life_a_new_job_of_an_old_id[finish]")
 class LeftoverRecoveries(Twin):
     """The recoveries of a job are left when it is gone: the next one of its id begins with them."""
 
@@ -95,7 +95,7 @@ class LeftoverRecoveries(Twin):
         return outcome
 
 
-@mutant("test_life_a_new_job_of_an_old_id[remove]", only_the_killer=True)
+@mutant("test_life_a_new_job_of_an_old_id[remove]")
 class LeftoverOfARemoval(Twin):
     """A removal leaves when the job was stored: the next one of its id is as old."""
 
@@ -112,7 +112,7 @@ class LeftoverOfARemoval(Twin):
         return outcome
 
 
-@mutant("test_life_a_duplicate_makes_nothing_remembered", only_the_killer=True)
+@mutant("test_life_a_duplicate_makes_nothing_remembered")
 class DuplicateNamesTheId(Twin):
     """A duplicate that is to be remembered makes the id of the job that is there the user's."""
 
@@ -122,7 +122,7 @@ class DuplicateNamesTheId(Twin):
         return super()._push(item, now)
 
 
-@mutant("test_life_an_id_is_remembered_once", only_the_killer=True)
+@mutant("test_life_an_id_is_remembered_once")
 class NamedForGood(Twin):
     """An id that a user gave once is the user's for good."""
 
@@ -133,7 +133,7 @@ class NamedForGood(Twin):
             self.state.named.add(job.job_id)
 
 
-@mutant("test_life_the_window_begins_anew", only_the_killer=True)
+@mutant("test_life_the_window_begins_anew")
 class WindowFromTheFirstEnd(Twin):
     """The window of a job that was rerun counts from its first end."""
 
@@ -142,7 +142,7 @@ class WindowFromTheFirstEnd(Twin):
         super()._vanish(replace(job, ended_at=first) if job.ended_at else job, now)
 
 
-@mutant("test_life_the_window_of_a_kept_job", only_the_killer=True)
+@mutant("test_life_the_window_of_a_kept_job")
 class WindowFromTheTrimming(Twin):
     """The window of a job that was kept for a time begins when it is trimmed."""
 
@@ -153,7 +153,7 @@ class WindowFromTheTrimming(Twin):
         super()._trim_kept(now)
 
 
-@mutant("test_life_an_id_is_remembered_without_its_request", only_the_killer=True)
+@mutant("test_life_an_id_is_remembered_without_its_request")
 class LostWithItsRequest(Twin):
     """An id is remembered with its request: if that was lost, so is the id."""
 
@@ -163,7 +163,7 @@ class LostWithItsRequest(Twin):
         super()._vanish(job, now)
 
 
-@mutant("test_life_the_last_exchange[opened again]", only_the_killer=True)
+@mutant("test_life_the_last_exchange[opened again]")
 class OpenedAnew(Twin):
     """A worker that is opened again begins anew: its last exchange is forgotten."""
 
@@ -172,7 +172,7 @@ class OpenedAnew(Twin):
         self.state.workers[worker].sequence = None
 
 
-@mutant("test_life_the_last_exchange[stalled and renewed]", only_the_killer=True)
+@mutant("test_life_the_last_exchange[stalled and renewed]")
 class RenewedAnew(Twin):
     """A renewal after the lock ran out makes the worker a new one: its last exchange is forgotten."""
 
@@ -208,7 +208,7 @@ class Exchanging(Twin):
         raise NotImplementedError
 
 
-@mutant("test_life_the_last_exchange[nothing]", only_the_killer=True)
+@mutant("test_life_the_last_exchange[nothing]")
 class RepeatClaimsAnew(Exchanging):
     """A repeat of an exchange claims what has become due since, as far as its limit goes."""
 
@@ -224,7 +224,7 @@ class RepeatClaimsAnew(Exchanging):
         return answer
 
 
-@mutant("test_life_the_last_exchange[idle]", only_the_killer=True)
+@mutant("test_life_the_last_exchange[idle]")
 class IdleForgets(Exchanging):
     """An idle exchange forgets the last one that did something."""
 
@@ -236,7 +236,7 @@ class IdleForgets(Exchanging):
         return answer
 
 
-@mutant("test_life_a_number_of_a_step_that_failed", only_the_killer=True)
+@mutant("test_life_a_number_of_a_step_that_failed")
 class FailedStepTakesItsNumber(Twin):
     """A push that is refused as wrong has used up its number."""
 
@@ -252,7 +252,7 @@ class FailedStepTakesItsNumber(Twin):
             raise
 
 
-@mutant("test_life_a_repeat_of_a_push_after_a_second_life", only_the_killer=True)
+@mutant("test_life_a_repeat_of_a_push_after_a_second_life")
 class RepeatLooksAgain(Twin):
     """A repeat of a push is answered by what is there now."""
 
@@ -263,7 +263,7 @@ class RepeatLooksAgain(Twin):
         return await super().push(items, operation=operation)
 
 
-@mutant("test_life_a_claim_of_a_worker_that_was_opened_again", only_the_killer=True)
+@mutant("test_life_a_claim_of_a_worker_that_was_opened_again")
 class OpenedAgainHoldsNothing(Twin):
     """A worker that is opened again holds nothing: its claims are lost."""
 

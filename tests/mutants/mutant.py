@@ -38,8 +38,6 @@ class Mutant:
     """Which weakness of the original it is."""
     found_by: frozenset[Search] = frozenset()
     """Each of these has to find it alone."""
-    only_the_killer: bool = False
-    """Whether the rest of the area is left out, since it would wait in vain."""
 
     @property
     def area(self) -> str:
@@ -68,7 +66,6 @@ def mutant(
     *,
     weakness: int | None = None,
     found_by: Iterable[Search] = (),
-    only_the_killer: bool = False,
     chapter: str | None = None,
 ) -> Callable[[T], T]:
     """Enter a twin with a bug; its docstring says which. Its chapter is its module, where nothing else is said."""
@@ -85,7 +82,6 @@ def mutant(
                 chapter=chapter or twin_type.__module__,
                 weakness=weakness,
                 found_by=frozenset(found_by),
-                only_the_killer=only_the_killer,
             )
         )
         return twin_type

@@ -132,7 +132,7 @@ class PausesAreDoneTwice(Twin):
         await super().pause_queue()
 
 
-@mutant("test_pausing_ends_with_a_hint", only_the_killer=True)
+@mutant("test_pausing_ends_with_a_hint")
 class ResumedInSilence(Twin):
     """No worker is woken when the queue is resumed."""
 
@@ -163,7 +163,6 @@ script_mutant(
     "if paused ~= '1' then wake() end",
     "",
     chapter=__name__,
-    only_the_killer=True,
 )
 script_mutant(
     "ScriptNeverResumes",

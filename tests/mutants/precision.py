@@ -41,7 +41,7 @@ class CutsDue(Twin):
         super()._enter(replace(job, due=coarse(job.due)) if self.is_cutting else job)
 
 
-@mutant("test_precision_a_due_time_survives[resume]", only_the_killer=True)
+@mutant("test_precision_a_due_time_survives[resume]")
 class ResumeInMilliseconds(CutsDue):
     """A job that is resumed is due in whole milliseconds."""
 
@@ -53,7 +53,7 @@ class ResumeInMilliseconds(CutsDue):
             self.is_cutting = False
 
 
-@mutant("test_precision_a_due_time_survives[release]", only_the_killer=True)
+@mutant("test_precision_a_due_time_survives[release]")
 class ReleaseInMilliseconds(CutsDue):
     """A job that is released is due in whole milliseconds."""
 
@@ -65,7 +65,7 @@ class ReleaseInMilliseconds(CutsDue):
             self.is_cutting = False
 
 
-@mutant("test_precision_a_due_time_survives[recovery]", only_the_killer=True)
+@mutant("test_precision_a_due_time_survives[recovery]")
 class RecoveryInMilliseconds(CutsDue):
     """A job that is recovered is due in whole milliseconds."""
 
@@ -77,7 +77,7 @@ class RecoveryInMilliseconds(CutsDue):
             self.is_cutting = False
 
 
-@mutant("test_precision_a_due_time_survives[close]", only_the_killer=True)
+@mutant("test_precision_a_due_time_survives[close]")
 class ClosingInMilliseconds(CutsDue):
     """What a closed worker gives back is due in whole milliseconds."""
 
@@ -89,7 +89,7 @@ class ClosingInMilliseconds(CutsDue):
             self.is_cutting = False
 
 
-@mutant("test_precision_a_job_is_due_at_its_instant[retry in]", only_the_killer=True)
+@mutant("test_precision_a_job_is_due_at_its_instant[retry in]")
 class RetryInMilliseconds(CutsDue):
     """A retry waits for whole milliseconds."""
 
@@ -101,7 +101,7 @@ class RetryInMilliseconds(CutsDue):
             self.is_cutting = False
 
 
-@mutant("test_precision_what_is_rerun_is_due_now", only_the_killer=True)
+@mutant("test_precision_what_is_rerun_is_due_now")
 class RerunInMilliseconds(CutsDue):
     """A job that is rerun is due in whole milliseconds, and so before others."""
 
@@ -113,7 +113,7 @@ class RerunInMilliseconds(CutsDue):
             self.is_cutting = False
 
 
-@mutant("test_precision_a_job_is_due_at_its_instant[push]", only_the_killer=True)
+@mutant("test_precision_a_job_is_due_at_its_instant[push]")
 class NextDueInMilliseconds(Twin):
     """The time until the next job is told in whole milliseconds."""
 
@@ -122,7 +122,7 @@ class NextDueInMilliseconds(Twin):
         return until_next and round(until_next, 3)
 
 
-@mutant("test_precision_what_is_shown", only_the_killer=True)
+@mutant("test_precision_what_is_shown")
 class ShowsMilliseconds(Twin):
     """The time stored is shown in whole milliseconds."""
 
@@ -131,7 +131,7 @@ class ShowsMilliseconds(Twin):
         return job and replace(job, stored_at=coarse(job.stored_at))
 
 
-@mutant("test_precision_the_end_of_a_lock_for_a_claim", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_lock_for_a_claim")
 class LockHoldsAtItsEnd(Twin):
     """A lock still holds at the instant at which it ends."""
 
@@ -150,7 +150,7 @@ class LockHoldsAtItsEnd(Twin):
         return await super().exchange(worker, sequence, settlements, limit, reports=reports)
 
 
-@mutant("test_precision_the_end_of_a_lock_for_recovery", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_lock_for_recovery")
 class RecoveryAfterTheEnd(Twin):
     """Recovery takes what is held under locks that ended before now, but not now."""
 
@@ -166,7 +166,7 @@ class RecoveryAfterTheEnd(Twin):
                 each.expires -= STEP
 
 
-@mutant("test_precision_the_end_of_the_askers_lock", only_the_killer=True)
+@mutant("test_precision_the_end_of_the_askers_lock")
 class StalledAskerAtItsEnd(Twin):
     """A worker whose lock ends just now still recovers what others held."""
 
@@ -176,7 +176,7 @@ class StalledAskerAtItsEnd(Twin):
         return await super().recover(max_jobs, worker=None if is_ending else worker)
 
 
-@mutant("test_precision_the_end_of_a_workers_memory", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_workers_memory")
 class WorkerKnownForADayAndAStep(Twin):
     """A worker is still known at the instant at which a day has gone by since its lock ran out."""
 
@@ -184,7 +184,7 @@ class WorkerKnownForADayAndAStep(Twin):
         return super()._worker(worker, now - STEP)
 
 
-@mutant("test_precision_the_end_of_a_producers_memory", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_producers_memory")
 class ProducerKnownForAStepMore(Twin):
     """A producer is remembered for ten minutes and a moment."""
 
@@ -197,7 +197,7 @@ class ProducerKnownForAStepMore(Twin):
         return now
 
 
-@mutant("test_precision_the_end_of_a_window[finish]", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_window[finish]")
 class WindowForAStepMore(Twin):
     """An id is remembered for its window and a moment."""
 
@@ -207,7 +207,7 @@ class WindowForAStepMore(Twin):
             self.state.remembered[job.job_id] += STEP
 
 
-@mutant("test_precision_the_end_of_retention[failed]", only_the_killer=True)
+@mutant("test_precision_the_end_of_retention[failed]")
 class RetainedForAStepMore(Twin):
     """A job is there until its age is beyond that of the policy."""
 
@@ -217,7 +217,7 @@ class RetainedForAStepMore(Twin):
         return bool(is_ending) or super()._is_present(job, now)
 
 
-@mutant("test_precision_the_end_of_a_kept_job", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_kept_job")
 class KeptForAStepMore(Twin):
     """A job that is kept for a time is there at the instant at which that is over."""
 
@@ -225,7 +225,7 @@ class KeptForAStepMore(Twin):
         return self.state.until.get(job.job_id) == now or super()._is_present(job, now)
 
 
-@mutant("test_precision_the_end_of_a_metadata_lock", only_the_killer=True)
+@mutant("test_precision_the_end_of_a_metadata_lock")
 class LockNamedAtItsEnd(Twin):
     """A lock still has its holder at the instant at which it ends."""
 
@@ -233,7 +233,7 @@ class LockNamedAtItsEnd(Twin):
         return super()._value(key, now - STEP)
 
 
-@mutant("test_precision_the_age_of_a_cleanup[paused]", only_the_killer=True)
+@mutant("test_precision_the_age_of_a_cleanup[paused]")
 class CleansWhatIsOlder(Twin):
     """A cleanup takes jobs that are older than its age, and not those that are just as old."""
 

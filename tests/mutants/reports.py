@@ -346,4 +346,4 @@ for _name, _bug, _killer, _line, _replaced in (
         "#(request or '')",
     ),
 ):
-    script_mutant(_name, _bug, _killer, _line, _replaced, chapter=__name__, only_the_killer=True)
+    script_mutant(_name, _bug, _killer, _line, _replaced, chapter=__name__)

@@ -122,7 +122,7 @@ class KeepForOfOneRun(Twin):
         super()._enter(replace(job, keep_for=None) if job.claimed_at else job)
 
 
-@mutant("test_ended_after_the_end", only_the_killer=True)
+@mutant("test_ended_after_the_end")
 class AbsentIsWaitedFor(Twin):
     """Who waits for a job that is not there waits in vain."""
 
@@ -133,7 +133,7 @@ class AbsentIsWaitedFor(Twin):
         return jobs
 
 
-@mutant("test_ended_many_waiters", only_the_killer=True)
+@mutant("test_ended_many_waiters")
 class OnlyTheFirstLook(Twin):
     """Who waits is told only what had ended before."""
 
@@ -144,7 +144,7 @@ class OnlyTheFirstLook(Twin):
         return jobs
 
 
-@mutant("test_ended_returns_at_its_timeout", only_the_killer=True)
+@mutant("test_ended_returns_at_its_timeout")
 class NoTimeAtAll(Twin):
     """Who waits for less than a second does not wait."""
 
@@ -152,7 +152,7 @@ class NoTimeAtAll(Twin):
         return await super().ended(job_ids, max(timeout - timedelta(seconds=1), timedelta(0)))
 
 
-@mutant("test_ended_returns_at_its_timeout", only_the_killer=True)
+@mutant("test_ended_returns_at_its_timeout")
 class TimeoutIgnored(Twin):
     """Who waits does so until the end, whatever the timeout."""
 

@@ -62,7 +62,6 @@ def script_mutant(
     weakness: int | None = None,
     only: str | None = None,
     chapter: str = __name__,
-    only_the_killer: bool = False,
 ) -> None:
     """Enter a bug of the scripts."""
     attributes: dict[str, Any] = {"line": line, "replaced": replaced, "only": only}
@@ -75,7 +74,6 @@ def script_mutant(
             harness_type=harness_type,
             chapter=chapter,
             weakness=weakness,
-            only_the_killer=only_the_killer or only is not None,
         )
     )
 

@@ -25,7 +25,7 @@ from jobsvalkey.contract import (
 from tests.mutants.mutant import Twin, mutant
 
 
-@mutant("test_size_claims_of_one_worker[1001]", only_the_killer=True)
+@mutant("test_size_claims_of_one_worker[1001]")
 class RenewsAPage(Twin):
     """A renewal names the first thousand claims: the worker drops the rest."""
 
@@ -34,7 +34,7 @@ class RenewsAPage(Twin):
         return Renewed(frozenset(islice(renewed.tokens, 1000)), renewed.aborts)
 
 
-@mutant("test_size_claims_of_one_worker[101]", only_the_killer=True)
+@mutant("test_size_claims_of_one_worker[101]")
 class ClosesAPage(Twin):
     """Closing a worker releases a hundred claims, and the rest is lost with it."""
 
@@ -45,7 +45,7 @@ class ClosesAPage(Twin):
         await super().close_worker(worker)
 
 
-@mutant("test_size_claims_of_one_worker[11]", only_the_killer=True)
+@mutant("test_size_claims_of_one_worker[11]")
 class RepeatInTheOrderOfTokens(Twin):
     """The claims of a repeat come in the order of their tokens as text: the tenth before the second."""
 
@@ -64,7 +64,7 @@ class RepeatInTheOrderOfTokens(Twin):
         return replace(answer, claims=sorted(answer.claims, key=lambda claim: claim.token)) if is_repeat else answer
 
 
-@mutant("test_size_claims_with_envelopes[65]", only_the_killer=True)
+@mutant("test_size_claims_with_envelopes[65]")
 class EnvelopesOfAPage(Twin):
     """Of the claims of an exchange the first 64 come with their envelopes, and the others as if nothing had been."""
 
@@ -82,7 +82,7 @@ class EnvelopesOfAPage(Twin):
         return replace(answer, claims=answer.claims[:64] + plain)
 
 
-@mutant("test_size_settlements_of_one_exchange[1001]", only_the_killer=True)
+@mutant("test_size_settlements_of_one_exchange[1001]")
 class SettlesAPage(Twin):
     """An exchange settles a thousand claims, and says of the others that they are lost."""
 
@@ -100,7 +100,7 @@ class SettlesAPage(Twin):
         return replace(answer, outcomes=answer.outcomes + lost)
 
 
-@mutant("test_size_workers_that_died", only_the_killer=True)
+@mutant("test_size_workers_that_died")
 class RecoversAPageOfWorkers(Twin):
     """Recovery looks at the hundred workers whose locks ran out last."""
 
@@ -114,7 +114,7 @@ class RecoversAPageOfWorkers(Twin):
             self.state.workers = workers
 
 
-@mutant("test_size_producers", only_the_killer=True)
+@mutant("test_size_producers")
 class RemembersAPageOfProducers(Twin):
     """The last operations of a thousand producers are remembered, and no more."""
 
@@ -125,7 +125,7 @@ class RemembersAPageOfProducers(Twin):
         return answer
 
 
-@mutant("test_size_ids_of_the_user[1001]", only_the_killer=True)
+@mutant("test_size_ids_of_the_user[1001]")
 class RemembersAPageOfIds(Twin):
     """A thousand ids are remembered; the oldest give way, though their window is not over."""
 
@@ -135,7 +135,7 @@ class RemembersAPageOfIds(Twin):
             self.state.remembered.popitem(last=False)
 
 
-@mutant("test_size_a_cleanup_step[completed]", only_the_killer=True)
+@mutant("test_size_a_cleanup_step[completed]")
 class CleansAPage(Twin):
     """A step of a cleanup takes a thousand jobs at most, whatever it may."""
 
@@ -143,7 +143,7 @@ class CleansAPage(Twin):
         return await super().cleanup_step(status, cleanup, max_jobs=min(max_jobs, 1000), **others)
 
 
-@mutant("test_size_a_list[pending]", only_the_killer=True)
+@mutant("test_size_a_list[pending]")
 class ListsAPage(Twin):
     """`jobs` ends after a thousand."""
 
@@ -152,7 +152,7 @@ class ListsAPage(Twin):
             yield job
 
 
-@mutant("test_size_a_list_whose_place_goes_away[pending]", only_the_killer=True)
+@mutant("test_size_a_list_whose_place_goes_away[pending]")
 class ListsFromAPlace(Twin):
     """`jobs` looks for the next page behind the last job that it has shown: if that has gone, it ends."""
 
@@ -165,7 +165,7 @@ class ListsFromAPlace(Twin):
                 return
 
 
-@mutant("test_size_what_retention_trims[101]", only_the_killer=True)
+@mutant("test_size_what_retention_trims[101]")
 class TrimsAPage(Twin):
     """Jobs beyond the count are still there until they are trimmed, a hundred with each end."""
 
@@ -175,7 +175,7 @@ class TrimsAPage(Twin):
         return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now)
 
 
-@mutant("test_size_what_grows_too_old[1001]", only_the_killer=True)
+@mutant("test_size_what_grows_too_old[1001]")
 class AgesAPage(Twin):
     """Of the jobs that have grown too old a thousand are absent, and the rest when somebody looks again."""
 
@@ -185,7 +185,7 @@ class AgesAPage(Twin):
         return Pushed(StoreOutcome.DUPLICATE, item.job_id) if is_there else super()._push(item, now)
 
 
-@mutant("test_size_what_was_kept_for_a_time[1001]", only_the_killer=True)
+@mutant("test_size_what_was_kept_for_a_time[1001]")
 class CountsWhatIsNotTrimmed(Twin):
     """`counts` counts kept jobs whose time is over until they are trimmed."""
 
@@ -195,7 +195,7 @@ class CountsWhatIsNotTrimmed(Twin):
         return counts
 
 
-@mutant("test_size_aborts_of_one_worker[101]", only_the_killer=True)
+@mutant("test_size_aborts_of_one_worker[101]")
 class NamesAPageOfAborts(Twin):
     """An answer names ten of the claims whose end is asked for."""
 

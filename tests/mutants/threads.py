@@ -113,7 +113,7 @@ def in_two(name: str, after: str, killer: str, bug: str) -> None:
         return driver_type(self.directory, configuration, clock)
 
     harness_type = type(name, (SQLiteHarness,), {"make_driver": make_driver})
-    enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=__name__, only_the_killer=True))
+    enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=__name__))
 
 
 in_two(
@@ -194,12 +194,11 @@ enter(
         killer="test_thread_two_steps_meet[settlement beside push]",
         harness_type=SQLiteRemembersTooLateHarness,
         chapter=__name__,
-        only_the_killer=True,
     )
 )
 
 
-@mutant("test_clock_a_lock_runs_out", only_the_killer=True)
+@mutant("test_clock_a_lock_runs_out")
 class LocksInMilliseconds(Twin):
     """By the machine's own clock a lock is a thousand times too long."""
 
@@ -208,7 +207,7 @@ class LocksInMilliseconds(Twin):
         await super().open_worker(worker, hold_for * 1000 if is_real else hold_for, about=about)
 
 
-@mutant("test_clock_a_producer_is_remembered", only_the_killer=True)
+@mutant("test_clock_a_producer_is_remembered")
 class ProducersForAMoment(Twin):
     """By the machine's own clock a producer is remembered for 0.6 seconds in place of ten minutes."""
 
@@ -221,7 +220,7 @@ class ProducersForAMoment(Twin):
         return now
 
 
-@mutant("test_clock_what_is_kept_for_a_time", only_the_killer=True)
+@mutant("test_clock_what_is_kept_for_a_time")
 class LocksForGood(Twin):
     """By the machine's own clock a lock of metadata never ends."""
 

@@ -225,7 +225,7 @@ class ReplacedKeepsItsOptions(_Replacing):
         self.state.put(replace(job, keep_for=before.keep_for))
 
 
-@mutant("test_replacing_a_replacement_is_a_hint", only_the_killer=True)
+@mutant("test_replacing_a_replacement_is_a_hint")
 class ReplacementWakesNobody(_Replacing):
     """A replacement makes a job due, and leaves no hint."""
 

@@ -26,7 +26,7 @@ from tests.mutants.mutant import Twin, mutant
 from tests.mutants.scripts import script_mutant
 
 
-@mutant("test_wait_a_full_answer_wakes_the_next", only_the_killer=True)
+@mutant("test_wait_a_full_answer_wakes_the_next")
 class FullAnswerWakesNobody(Twin):
     """The next worker is woken if a claim took as many jobs as it may, and not if it took as many bytes."""
 
@@ -48,7 +48,7 @@ class FullAnswerWakesNobody(Twin):
         return done
 
 
-@mutant("test_flow_a_parent_that_is_run_anew_tells_nothing", only_the_killer=True)
+@mutant("test_flow_a_parent_that_is_run_anew_tells_nothing")
 class ParentsTellAgain(Twin):
     """A parent that is run anew tells a child that still waits of each of its ends."""
 
@@ -60,7 +60,7 @@ class ParentsTellAgain(Twin):
             self.state.children[job.job_id] = waiting
 
 
-@mutant("test_flow_another_job_of_a_childs_id", only_the_killer=True)
+@mutant("test_flow_another_job_of_a_childs_id")
 class InputsOutliveTheirJob(Twin):
     """A later job of the id of a child that is gone is told of the parents of that."""
 
@@ -71,7 +71,7 @@ class InputsOutliveTheirJob(Twin):
             self.state.inputs[job.job_id] = inputs
 
 
-@mutant("test_flow_without_parents_nothing_can_fail", only_the_killer=True)
+@mutant("test_flow_without_parents_nothing_can_fail")
 class IfFailedWithoutParents(Twin):
     """A job without parents is stored with what was to be done if one failed."""
 
@@ -82,7 +82,7 @@ class IfFailedWithoutParents(Twin):
         return pushed
 
 
-@mutant("test_size_of_a_page_that_says_none", only_the_killer=True)
+@mutant("test_size_of_a_page_that_says_none")
 class PageOfFiftyOne(Twin):
     """A page that says no size has one job more than another driver's."""
 
@@ -90,7 +90,7 @@ class PageOfFiftyOne(Twin):
         return await super().page(status, cursor, limit=limit)
 
 
-@mutant("test_holding_a_rerun_while_another_has_it_for_a_time", only_the_killer=True)
+@mutant("test_holding_a_rerun_while_another_has_it_for_a_time")
 class RerunTakesATimedName(Twin):
     """A job that is run anew takes its name also from one that has it for a time."""
 
@@ -106,11 +106,10 @@ script_mutant(
     "redis.call('HDEL', fields_of(id), 'open')",
     "",
     chapter=__name__,
-    only_the_killer=True,
 )
 
 
-@mutant("test_worker_one_that_was_leaving_has_not_died[opened]", only_the_killer=True)
+@mutant("test_worker_one_that_was_leaving_has_not_died[opened]")
 class OpeningForgetsLeaving(Twin):
     """A worker that leaves, and is opened again by a call that was under way, has died when its lock runs out."""
 
@@ -126,7 +125,6 @@ script_mutant(
     "is_over = is_over or ended ~= 'completed' and",
     "is_over = ended ~= 'completed' and",
     chapter=__name__,
-    only_the_killer=True,
 )
 
 
@@ -137,11 +135,10 @@ script_mutant(
     "if request then redis.call('SET'",
     "if request and request ~= '' then redis.call('SET'",
     chapter=__name__,
-    only_the_killer=True,
 )
 
 
-@mutant("test_flow_a_refusal_is_of_its_own_push", only_the_killer=True)
+@mutant("test_flow_a_refusal_is_of_its_own_push")
 class RefusedTogether(Twin):
     """Pushes that come at once are one push: one that is refused takes the others with it."""
 
@@ -157,7 +154,7 @@ class RefusedTogether(Twin):
         return pushed
 
 
-@mutant("test_inspection_the_load_of_a_queue", only_the_killer=True)
+@mutant("test_inspection_the_load_of_a_queue")
 class DueNowIsNotDue(Twin):
     """Since when the first job is due is not told if that is this moment."""
 
@@ -173,7 +170,6 @@ script_mutant(
     "a[2] == b[2] and a[1] < b[1]",
     "a[2] == b[2] and a[1] > b[1]",
     chapter=__name__,
-    only_the_killer=True,
 )
 script_mutant(
     "ScriptKeepsTheDescription",
@@ -182,5 +178,4 @@ script_mutant(
     "  redis.call('HDEL', worker_of(worker), 'about')\n",
     "",
     chapter=__name__,
-    only_the_killer=True,
 )

@@ -10,12 +10,12 @@ from tests.mutants.repeats import IdleExchangeRecorded
 from tests.mutants.scripts import script_mutant
 
 
-@mutant("test_wait_an_idle_worker_writes_nothing", weakness=6, only_the_killer=True)
+@mutant("test_wait_an_idle_worker_writes_nothing", weakness=6)
 class IdlePollWrites(IdleExchangeRecorded):
     """Every poll of an empty or delayed queue writes to the store."""
 
 
-@mutant("test_wait_what_makes_work_wakes[push]", weakness=16, only_the_killer=True)
+@mutant("test_wait_what_makes_work_wakes[push]", weakness=16)
 class NeverHinted(Twin):
     """A worker is never woken: what is pushed waits for its next poll."""
 
@@ -23,7 +23,7 @@ class NeverHinted(Twin):
         await asyncio.sleep(timeout.total_seconds())
 
 
-@mutant("test_wait_what_makes_work_wakes[resume]", only_the_killer=True)
+@mutant("test_wait_what_makes_work_wakes[resume]")
 class OnlyPushesWake(Twin):
     """A push wakes a worker; what comes back into the queue does not."""
 
@@ -35,7 +35,7 @@ class OnlyPushesWake(Twin):
         self.state.hint = hint
 
 
-@mutant("test_wait_a_push_between_claim_and_wait", only_the_killer=True)
+@mutant("test_wait_a_push_between_claim_and_wait")
 class HintBeforeWaitLost(Twin):
     """A hint that comes after the claim and before the wait is lost."""
 
@@ -45,7 +45,7 @@ class HintBeforeWaitLost(Twin):
         await super().wait(worker, timeout, work=work)
 
 
-@mutant("test_wait_it_ends_at_the_timeout", only_the_killer=True)
+@mutant("test_wait_it_ends_at_the_timeout")
 class WaitsForEver(Twin):
     """A wait ends at a hint alone: one that is lost is never made up for."""
 
@@ -65,7 +65,7 @@ HintWakesAllHarness = harness_of(HintWakesAll)
 """Not a mutant: the kit warns of it, and does not fail."""
 
 
-@mutant("test_wait_a_full_worker_takes_no_hint", only_the_killer=True)
+@mutant("test_wait_a_full_worker_takes_no_hint")
 class FullWorkerTakesHints(Twin):
     """A worker that can take no more is woken all the same, and an idle one sleeps on."""
 
@@ -73,7 +73,7 @@ class FullWorkerTakesHints(Twin):
         await super().wait(worker, timeout)
 
 
-@mutant("test_wait_without_work_ends_at_the_timeout", only_the_killer=True)
+@mutant("test_wait_without_work_ends_at_the_timeout")
 class WaitsForNewsAlone(Twin):
     """A worker that can take no more waits until there is news of its claims, however long."""
 
