@@ -1,6 +1,7 @@
 """The ways of a driver's connections: to one server, or to the primary that Sentinels or a cluster's nodes name."""
 
 import asyncio
+from asyncio import StreamWriter
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
@@ -80,7 +81,18 @@ class Route:
     async def _open(self, **place: Any) -> Any:
         connection = self._class(**self._settings | place)
         self._certificates.share(connection)
-        await connection.connect()
+
+        async def hang_up(nowait: bool = True) -> None:
+            # By itself it says goodbye to TLS, and its loop may end before there is an answer.
+            if isinstance(connection._writer, StreamWriter):  # noqa: SLF001
+                connection._writer.transport.abort()  # noqa: SLF001
+            await cast(Any, type(connection)).disconnect(connection, nowait=True)
+
+        connection.disconnect = hang_up
+        try:
+            await connection.connect()
+        finally:
+            del connection.disconnect
         return connection
 
 

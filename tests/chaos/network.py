@@ -56,6 +56,7 @@ async def requests_delayed(scene: Scene) -> None:
     "connections are half open: the server is gone, and no end of it arrives",
     "new ones are made",
     stage=behind_a_proxy(),
+    slow=True,
 )
 async def half_open(scene: Scene) -> None:
     await _for_a_while(scene, proxy_of(scene).swallow_reply(some(scene, 0.05), times=ANY, after="hang"))

@@ -59,7 +59,7 @@ async def scripts_flushed(scene: Scene) -> None:
     await _again_and_again(scene, "SCRIPT", "FLUSH")
 
 
-@kind("`CLIENT KILL` of all connections, twenty times", "nothing is lost or doubled")
+@kind("`CLIENT KILL` of all connections, twenty times", "nothing is lost or doubled", slow=True)
 async def clients_killed(scene: Scene) -> None:
     await _again_and_again(scene, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 

@@ -20,8 +20,15 @@ from jobsvalkey.contract import Exchanged, NewJob, Operation, Pushed
 from tests.support.broken_twins import BROKEN, LatestFirstHarness, Twin, harness_of
 from tests.support.harnesses import MemoryHarness
 
+LATER = {"CancelDeletesRunning"}
+"""It takes a search of many steps, so it is left to `-m slow`."""
 
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+
+@pytest.mark.parametrize(
+    "broken",
+    [pytest.param(broken, marks=[pytest.mark.slow] if broken.__name__ in LATER else []) for broken in BROKEN],
+    ids=lambda broken: broken.__name__,
+)
 def test_a_bug_is_found(broken: type[Twin]) -> None:
     with pytest.raises(AssertionError, match=r"the driver says|the token|until_next is"):
         run_machine(harness_of(broken), examples=2000, steps=40, shrink=False, same_each_time=True)

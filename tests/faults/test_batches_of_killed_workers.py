@@ -45,7 +45,7 @@ async def run_all(driver: ValkeyJobQueue, names: "itertools.count[int]", failing
 
 
 @pytest.mark.parametrize(
-    ("batches", "size"), [(5, 12), pytest.param(100, 1000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+    ("batches", "size"), [(5, 12), pytest.param(100, 1000, marks=[pytest.mark.night, pytest.mark.timeout(900)])]
 )
 async def test_each_callback_runs_once_with_the_right_counts(driver: ValkeyJobQueue, batches: int, size: int) -> None:
     chance, names = Random(batches), itertools.count()

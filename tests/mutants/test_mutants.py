@@ -15,7 +15,19 @@ from tests.support.harnesses import MemoryHarness
 
 LATER = {Search.HISTORIES: pytest.mark.slow, Search.MACHINE: pytest.mark.night}
 Record = Callable[[str, object], None]
-by_name = pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
+BY_DAY = {
+    *("push", "claim", "settle", "retry", "order", "workers", "repeats", "waiting", "cancel", "faults", "retention"),
+    *("scripts", "races", "concurrency", "unseen", "cleanup", "inspection", "scheduling", "metadata", "capabilities"),
+}
+"""The chapters of the catalogue that every run has; those of single features, and of sizes, are left to `-m slow`."""
+by_name = pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(mutant, marks=[] if mutant.chapter.rpartition(".")[2] in BY_DAY else [pytest.mark.slow])
+        for mutant in MUTANTS.values()
+    ],
+    ids=lambda mutant: mutant.name,
+)
 QUICKLY_FOUND = {Search.MACHINE: ("LimitIgnored", "TokenIgnored"), Search.HISTORIES: ("LimitIgnored", "LastInFirstOut")}
 """What every run looks for: each of these is found within a second."""
 searches = pytest.mark.parametrize(

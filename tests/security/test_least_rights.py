@@ -84,6 +84,7 @@ def test_no_command_is_left_out() -> None:
     assert names(typer.main.get_command(app)) == set(COMMANDS) | separate
 
 
+@pytest.mark.slow
 def test_a_worker_and_its_schedule(server: Server) -> None:
     environment = {**os.environ, "JOBSVALKEY_URL": server.url_for("me", "secret"), "PYTHONPATH": "."}
     words = [

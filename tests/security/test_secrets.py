@@ -94,7 +94,12 @@ async def test_errors_logs_and_reprs(way: str, doing: str, tls: Server, caplog: 
 
 
 @pytest.mark.parametrize("debug", ["", "1"])
-@pytest.mark.parametrize("way", [*WAYS, "a cluster that is none", "no Sentinel"])
+@pytest.mark.parametrize(
+    "way",
+    # Where nobody speaks TLS, each command tries for seconds.
+    [pytest.param(way, marks=[pytest.mark.slow] if way == "no TLS there" else []) for way in WAYS]
+    + ["a cluster that is none", "no Sentinel"],
+)
 def test_what_commands_print(
     way: str, debug: str, tls: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,6 +67,9 @@ class TlsFront:
         finally:
             for each in (writer, plain_writer):
                 each.transport.abort()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.wait(pumps)
 
     @staticmethod
     async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

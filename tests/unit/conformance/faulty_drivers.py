@@ -185,7 +185,7 @@ class SturdyHarness(TwinHarness):
 
     async def damage(self, configuration: DriverConfiguration, job_id: JobID, how: Damage) -> None:
         """Do what can be done."""
-        if how is Damage.WRONG_TYPE:
+        if how not in (Damage.GARBLED_REQUEST, Damage.LOST_REQUEST):
             raise NotImplementedError
         self.store.damage(configuration.queue_key, job_id, GARBLED if how is Damage.GARBLED_REQUEST else None)
 
