@@ -72,7 +72,7 @@ class LanePage(NamedTuple):
 
     lanes: Sequence[StoredLane]
     cursor: str | None
-    """The cursor that goes on behind the page; `None` if nothing is there. It may be set for a page without lanes."""
+    """Pass it to get the next page; `None` on the last page. A page without lanes may have one, too."""
 
 
 @runtime_checkable
@@ -82,9 +82,11 @@ class LaneDriver(Protocol):
     async def set_lane_limit(
         self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
     ) -> None:
-        """Set the limit of each lane that `pattern` is the name of, or begins the names of if it ends with `*`.
+        """Set the limit of every lane that `pattern` matches.
 
-        The longest pattern of a lane counts, and with `None` this one does not any more. No claim that comes later
+        That is the lane of this name or, with a `*` at its end, each whose name begins so.
+
+        The longest matching pattern applies. `None` removes the limit of this pattern. No claim that comes later
         goes beyond the limit. What runs beyond it already is left alone.
 
         Raises:

@@ -17,9 +17,9 @@ RECOVER_AT_ONCE = 1000
 class Recovery(BackgroundLoop):
     """Looks for the jobs of dead workers whenever it is woken.
 
-    A renewal of the worker's own lock wakes it, and nothing else. So a worker that was stalled for longer than its
-    lock holds renews it before it takes what others seem to have left. The store asks the same of it: its step may be
-    stalled as well, and reach the store when the locks of all have run out.
+    The worker's start wakes it, and each renewal of its own lock, and nothing else. So a worker that was stalled for
+    longer than its lock holds renews it before it takes what others seem to have left. The store asks the same of it:
+    its step may be stalled as well, and reach the store when the locks of all have run out.
 
     Args:
         worker: the worker as it is now.
