@@ -182,7 +182,7 @@ class QueueRun:
             self.jobs.outbox.answered(letters, exchanged.reported)
         if exchanged.outcomes.count(SettleOutcome.SETTLED) != len(settlements):
             instead = settle_otherwise(settlements, exchanged.outcomes, self.fields)
-            self.jobs.finished += instead
+            self.jobs.finished[:0] = instead  # in front, where each is let through at last
             still_held = {each.token for each in instead}
             settlements = [each for each in settlements if each.token not in still_held]
         self.jobs.settled.add(settlements)

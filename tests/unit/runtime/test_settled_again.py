@@ -1,5 +1,6 @@
 """Jobs for whose end too many others wait: the worker settles them with its next exchange."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -82,3 +83,47 @@ async def test_a_renewal_meanwhile_gives_nothing_back(caplog: pytest.LogCaptureF
     assert ran == [1]
     assert await jobs.status(job_id) in (None, JobStatus.COMPLETED)
     assert caplog.records == []
+
+
+class Late(MemoryJobQueue[Any]):
+    """Settles nothing the first time, and meanwhile the other job ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile = asyncio.Event()
+        self.asked = list[list[str]]()
+
+    async def exchange(
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        taken = settlements if self.asked else ()
+        if settlements:
+            self.asked.append([str(each.job_id) for each in settlements])
+        exchanged = await super().exchange(worker, sequence, taken, limit, reports=reports)
+        if settlements and not taken:
+            self.meanwhile.set()
+            for _ in range(20):  # the handler ends, and its settlement is ready
+                await asyncio.sleep(0)
+            return replace(exchanged, outcomes=[SettleOutcome.AGAIN] * len(settlements))
+        return exchanged
+
+
+async def test_what_is_to_be_settled_again_comes_first() -> None:
+    """The first one always fits, so a job for which many wait is passed over once, however many others end."""
+    driver = Late()
+    jobs = JobQueue(driver)
+
+    @jobs.job(Work)
+    async def work(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        if parameters.number:
+            await driver.meanwhile.wait()
+
+    ids = [str(await jobs.push(Work(number))) for number in range(2)]
+    await jobs.processor(ProcessorOptions(num_workers=2, burst=True)).run()
+    assert driver.asked == [ids[:1], ids]
