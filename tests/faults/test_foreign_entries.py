@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from jobsvalkey import InconsistencyKind, JobQueue, ProcessorOptions
-from jobsvalkey.contract import Finish, Inconsistency, JobCleanup, JobStatus, NewJob, new_job_id
+from jobsvalkey.contract import (
+    Finish,
+    Inconsistency,
+    JobCleanup,
+    JobStatus,
+    LaneLimit,
+    NewJob,
+    SettleOutcome,
+    new_job_id,
+)
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey_memory import ManualClock
 from tests.support.drivers import HOUR, claims_of, client_of, new_job, open_worker
@@ -130,6 +139,19 @@ async def test_an_expiry_that_nothing_waits_for_is_found(
     }
     await direct.recover()  # which meets them when their time is over
     assert await direct.validate() == []
+
+
+async def test_a_time_of_a_rate_that_is_none_stops_nobody(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    await direct.set_lane_limit("a", LaneLimit(rate=(1, timedelta(hours=1))))
+    await direct.push([NewJob(new_job_id(), b"{}", lane="a"), NewJob(new_job_id(), b"{}", lane="b")])
+    held = {claim.job_id: claim for claim in await claims_of(direct, 2)}
+    await valkey_client.lset(f"{queue_key}.metadata._rate.a", 0, "no time")
+    await direct.push([NewJob(new_job_id(), b"{}", lane="a"), last := NewJob(new_job_id(), b"{}", lane="b")])
+    exchanged = await direct.exchange("worker", 2, [Finish(each, held[each].token) for each in held], 2)
+    assert exchanged.outcomes == [SettleOutcome.SETTLED] * 2
+    assert last.job_id in [claim.job_id for claim in exchanged.claims]
 
 
 @pytest.mark.parametrize("key", ["_line.5.a", "_offers.5"])

@@ -41,5 +41,6 @@ local function allowed_at(lane, more)
   if not (limit and limit.n) then return 0 end
   if more >= limit.n then return math.huge end
   local time = redis.pcall('LINDEX', rate_of(lane), more - limit.n)
-  return type(time) == 'string' and tonumber(time) + limit.per or 0
+  time = type(time) == 'string' and tonumber(time)
+  return time and time + limit.per or 0
 end
