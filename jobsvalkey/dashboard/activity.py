@@ -48,6 +48,11 @@ class Doings:
     """Sums, in order, without gaps."""
 
     @property
+    def total(self) -> Activity:
+        """The sum of all steps, from when the first one began."""
+        return _sum(self.steps[0].minute, self.steps)
+
+    @property
     def plots(self) -> Iterator[Plot]:
         """Three plots: jobs completed, jobs failed, and how long those that were started had waited."""
         each = "a minute" if self.minutes == 1 else f"in {self.minutes} minutes"

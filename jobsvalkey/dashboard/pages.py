@@ -38,12 +38,12 @@ class Pages:
         """All queues: how many jobs are in each state, and how much there is to do."""
         queues = self._site.queues
         looks = await asyncio.gather(*map(_look, queues.values()))
-        last_hours = await asyncio.gather(*(_doings(queue, 1) for queue in queues.values()))
+        summed = await asyncio.gather(*(_doings(queue, 1, 24) for queue in queues.values()))
         return self._site.render(
             request,
             "overview.html",
             looks=dict(zip(queues, looks, strict=True)),
-            last_hours=dict(zip(queues, last_hours, strict=True)),
+            doings=dict(zip(queues, summed, strict=True)),
         )
 
     async def live(self, request: Request) -> Response:
@@ -129,7 +129,7 @@ class Pages:
         if wanted not in map(str, SPANS):
             raise HTTPException(400, f"The last hours that can be shown are {', '.join(map(str, SPANS))}.")
         hours = int(wanted)
-        done = await _doings(queue, hours)
+        (done,) = await _doings(queue, hours) or (None,)
         return self._site.render(request, "activity.html", name=name, hours=hours, done=done)
 
     async def _found(self, request: Request) -> tuple[str, AnyQueue, JobRecord]:
@@ -140,13 +140,13 @@ class Pages:
         return name, queue, record
 
 
-async def _doings(queue: AnyQueue, hours: int) -> Doings | None:
-    """Sum up the last hours; `None` if nothing was counted in that time."""
+async def _doings(queue: AnyQueue, *hours: int) -> list[Doings] | None:
+    """Sum up the last hours, for each number of them; `None` if nothing was counted in the most."""
     if Capability.ACTIVITY not in queue.driver.capabilities:
         return None
     now = queue.driver.clock.now()
-    minutes: list[Activity] = await queue.activity(since=now - timedelta(hours=hours))
-    return doings(minutes, now, hours) if minutes else None
+    minutes: list[Activity] = await queue.activity(since=now - timedelta(hours=max(hours)))
+    return [doings(minutes, now, each) for each in hours] if minutes else None
 
 
 async def _look(queue: AnyQueue) -> dict[str, Any]:

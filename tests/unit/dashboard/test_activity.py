@@ -120,6 +120,19 @@ async def test_the_page_shows_what_was_done() -> None:
     assert 'href="?hours=24" aria-current="page">last 24 hours<' in day
 
 
+async def test_the_overview_tells_of_the_day_as_well() -> None:
+    class Busy(MemoryJobQueue[Any]):
+        async def activity(self, since: datetime | None = None) -> list[Activity]:
+            this = self.now().replace(second=0, microsecond=0)
+            before = counted(this - timedelta(hours=2), started=1200, waited=240, completed=1100, failed=100)
+            return [before, counted(this, started=800, waited=600, completed=790, failed=10)]
+
+    async with looked_at(JobQueue(Busy(DriverConfiguration(activity=True)))) as http:
+        overview = (await http.get("/")).text
+    assert 'aria-label="Completed, over time: 790, up to 790 a minute"' in overview
+    assert "Last 24 hours: 1,890 completed, 110 failed, mean wait 420 ms<" in overview
+
+
 async def test_without_activity_the_page_says_how_to_have_it(browser: Open, queue_key: str) -> None:
     async with browser() as http:
         page = await http.get(f"/queue/{queue_key}/activity")
