@@ -150,6 +150,8 @@ def _listen(options: HttpOptions, probes: Probes) -> "ThreadingHTTPServer":
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = _SLOW_CLIENT
+        # An answer is two writes: the second one would wait for 40 ms until the client acknowledges the first.
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             status, kind, content = probes.answer(self.path.partition("?")[0])
