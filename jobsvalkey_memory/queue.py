@@ -276,6 +276,8 @@ class MemoryJobQueue(
             if holder.expires > now:
                 continue
             for token in list(islice(holder.claims, max(max_jobs - recovered, 0))):
+                if token in holder.aborts and not self._may_tell(holder.claims[token]):
+                    continue  # too many wait for its end: the next step tells them
                 self._give_back(holder, token, now, died=not holder.leaving)
                 recovered += 1
             if not holder.claims and now - holder.expires >= WORKER_MEMORY:

@@ -8,6 +8,7 @@ import pytest
 
 from jobsvalkey import InconsistencyKind, JobQueue, ProcessorOptions
 from jobsvalkey.contract import (
+    Claim,
     Finish,
     Inconsistency,
     JobCleanup,
@@ -152,6 +153,78 @@ async def test_a_time_of_a_rate_that_is_none_stops_nobody(
     exchanged = await direct.exchange("worker", 2, [Finish(each, held[each].token) for each in held], 2)
     assert exchanged.outcomes == [SettleOutcome.SETTLED] * 2
     assert last.job_id in [claim.job_id for claim in exchanged.claims]
+
+
+LIMITS = {
+    "_slots.a": LaneLimit(concurrency=1),
+    "_held_back.a": LaneLimit(concurrency=1),
+    "_rate.a": LaneLimit(rate=(1, timedelta(hours=1))),
+}
+"""By what may be in the way of it."""
+
+
+async def exchanged(driver: ValkeyJobQueue, sequence: int, *held: Claim) -> list[Claim]:
+    """Finish, and claim what may be."""
+    return (await driver.exchange("worker", sequence, [Finish(each.job_id, each.token) for each in held], 9)).claims
+
+
+@pytest.mark.parametrize("key", LIMITS)
+async def test_something_in_the_way_of_a_limit_lets_no_more_run_and_can_be_removed(
+    key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    """Jobs of the lane wait, those of others run; when it is gone, the next recovery looks at the lane again."""
+    await direct.set_lane_limit("a", LIMITS[key])
+    await direct.push([NewJob(new_job_id(), b"{}", lane="a") for _ in range(3)])
+    (held,) = await claims_of(direct, 9)
+    await valkey_client.delete(f"{queue_key}.metadata.{key}")
+    await valkey_client.set(f"{queue_key}.metadata.{key}", "not ours")
+    await direct.push([NewJob(new_job_id(), b"{}", lane=lane) for lane in "ab"])
+    (other,) = await exchanged(direct, 2)
+    assert other.lane == "b"
+    assert (await direct.exchange("worker", 3)).until_next is None
+    if key == "_held_back.a":  # it says nothing of who may run
+        assert [claim.lane for claim in await exchanged(direct, 4, held)] == ["a"]
+        return
+    assert await exchanged(direct, 4, held, other) == []
+    await direct.recover()
+    assert await exchanged(direct, 5) == []
+    await valkey_client.delete(f"{queue_key}.metadata.{key}")
+    await direct.recover()
+    assert [claim.lane for claim in await exchanged(direct, 6)] == ["a"]
+
+
+@pytest.mark.parametrize("is_spoiled", [True, False])
+async def test_a_lane_whose_turn_was_lost_comes_again(
+    is_spoiled: bool, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    await direct.set_lane_limit("a", LaneLimit(concurrency=1))
+    await direct.push([NewJob(new_job_id(), b"{}", lane="a", priority=priority) for priority in (1, 2, 3)])
+    (held,) = await claims_of(direct, 9)
+    await valkey_client.delete(f"{queue_key}.metadata._held_back.a")
+    if is_spoiled:
+        await valkey_client.set(f"{queue_key}.metadata._held_back.a", "not ours")
+    for sequence, priority in enumerate((2, 1), 2):
+        (held,) = await exchanged(direct, sequence, held)
+        assert held.priority == priority
+
+
+@pytest.mark.parametrize("end", ["close", "recover", "remove"])
+async def test_a_claim_that_is_not_ours_has_a_slot_no_more_when_it_ends(
+    end: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    await direct.set_lane_limit("a%", LaneLimit(concurrency=1))
+    await direct.push([NewJob(new_job_id(), b"{}", lane="a%") for _ in range(2)])
+    (held,) = await claims_of(direct, 9)
+    await valkey_client.hset(f"{queue_key}.metadata._claimed", str(held.job_id), "not ours")
+    if end == "close":
+        await direct.close_worker("worker")
+    elif end == "recover":
+        await direct.renew("worker", timedelta(0))
+        assert await direct.recover() == 1
+    else:
+        assert await direct.cleanup_step(JobStatus.PROCESSING, JobCleanup.remove(), max_jobs=9) == 1
+    assert await valkey_client.exists(f"{queue_key}.metadata._slots.a%") == 0
+    assert len(await claims_of(direct, 9, "other")) == 1
 
 
 @pytest.mark.parametrize("key", ["_line.5.a", "_offers.5"])

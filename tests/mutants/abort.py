@@ -317,9 +317,8 @@ script_mutant(
     "ScriptRecoversAborted",
     "`recover.lua`: a recovery puts a job back whose end is asked for.",
     f"{_WAYS}[recovery]",
-    "release(ids, claims, worker, has_died[worker] and count_recovery)",
-    "for n, each in ipairs(claims) do claims[n] = each:gsub('abort', '-') end\n"
-    "    release(ids, claims, worker, has_died[worker] and count_recovery)",
+    "local released = release(",
+    "for n, each in ipairs(claims) do claims[n] = each:gsub('abort', '-') end\n    local released = release(",
     chapter=__name__,
 )
 script_mutant(

@@ -384,3 +384,11 @@ script_mutant(
     "",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptRecoveryTellsAll",
+    "`recover.lua`: a recovery tells all that wait for those whose end is asked for.",
+    "test_flow_how_many_are_told_by_one_recovery",
+    "if is_bounded and has_flows() then ids, claims = may_go(ids, claims) end",
+    "",
+    chapter=__name__,
+)

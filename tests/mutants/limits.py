@@ -60,8 +60,8 @@ _script_mutant(
     "ScriptLaneStaysHeldBack",
     "`leaving.lua`: a lane that has room again is not offered.",
     "test_limits_every_end_of_a_claim_makes_room",
-    "if turns[1] and room(lane) > 0 then",
-    "if false then",
+    "local places = room(lane) or 0",
+    "local places = 0",
 )
 _script_mutant(
     "ScriptLaneComesBackLast",
@@ -116,8 +116,22 @@ _script_mutant(
     "ScriptRoomIsNotTold",
     "`exchange.lua`: an exchange that makes room wakes nobody.",
     "test_limits_room_is_told",
-    "(claimed > 0 or has_room)",
+    "(claimed > 0 or room_since)",
     "(claimed > 0)",
+)
+_script_mutant(
+    "ScriptLaterRoomIsNotTold",
+    "`exchange.lua`: an exchange that makes room for a job that is due later wakes nobody.",
+    "test_limits_room_for_a_later_job_is_told",
+    "or (room_since or 0) > now",
+    "",
+)
+_script_mutant(
+    "ScriptFirstLimitIsNotSeen",
+    "`limits.lua`: lanes are looked at under the limits from before the first one.",
+    "test_limits_what_runs_already_counts",
+    "limit_by_lane, lengths = {}, nil",
+    "",
 )
 _script_mutant(
     "ScriptNewLimitIsNotTold",

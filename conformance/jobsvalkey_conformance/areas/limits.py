@@ -1,5 +1,7 @@
 """Limits of lanes: how many jobs of a lane run at a time, and who may run when."""
 
+from datetime import timedelta
+
 import pytest
 
 from jobsvalkey.contract import (
@@ -196,6 +198,25 @@ class LimitTests(Suite):
             await end_claim(kit, driver, how, holder, claim)
         await idle.claim_one()
 
+    @pytest.mark.parametrize("limit", [ONE, LaneLimit(concurrency=1, rate=(1, timedelta(hours=1)))])
+    @conformance_test(Capability.LANES)
+    async def test_limits_room_for_a_later_job_is_told(self, kit: SuiteContext, limit: LaneLimit) -> None:
+        """A worker that waits is woken if there is room for a job that may run later: it learns when."""
+        if not kit.harness.has_hints:
+            return
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", limit)
+        await kit.push(driver, lane="a")
+        holder, idle = await kit.worker(driver), await kit.worker(driver)
+        claim = await holder.claim_one()
+        await kit.push(driver, due=None if limit.rate else kit.unit * 100, lane="a")
+        assert (await idle.exchange(limit=1)).until_next is None
+        async with woken(idle):
+            await holder.finish(claim)
+        until_next = (await idle.exchange(limit=1)).until_next
+        assert until_next is not None
+        assert until_next > 0
+
     @conformance_test(Capability.LANES)
     async def test_limits_a_new_one_leaves_a_hint(self, kit: SuiteContext) -> None:
         """A worker that waits is woken by a new limit: there may be something to do under it."""
@@ -217,7 +238,8 @@ class LimitTests(Suite):
         worker = await kit.worker(driver)
         claims = await worker.claim(3)
         await driver.set_lane_limit("a", TWO)
-        assert (await worker.exchange(limit=9)).until_next is None
+        for limit in (0, 9):
+            assert (await worker.exchange(limit=limit)).until_next is None
         for claim in claims[:2]:
             assert (await worker.exchange(limit=9)).claims == []
             await worker.finish(claim)

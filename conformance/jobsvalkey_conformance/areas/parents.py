@@ -8,6 +8,7 @@ from jobsvalkey.contract import (
     MOST_CHILDREN,
     MOST_PARENTS,
     PARENT_FAILED,
+    AbortOutcome,
     Capability,
     Fail,
     Finish,
@@ -343,6 +344,23 @@ class ParentTests(Suite):
             assert answer.until_next == 0
             statuses = [await driver.status(job.job_id) for job in middle]
             assert statuses.count(CANCELLED) == ended
+
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.ABORT)
+    async def test_flow_how_many_are_told_by_one_recovery(self, kit: SuiteContext) -> None:
+        """A recovery ends jobs for which at most 1,000 wait; a claim that it leaves is recovered by the next one."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL, max_atomic_push=2 * MOST_CHILDREN)
+        parents = [kit.job() for _ in range(2)]
+        children = [kit.job(after=[each.job_id], due=LONG) for each in parents for _ in range(600)]
+        assert set(outcomes(await driver.push([*parents, *children]))) == {STORED}
+        worker = await kit.worker(driver, kit.unit * 2)
+        for claim in await worker.claim(2):
+            assert await driver.abort(claim.job_id) is AbortOutcome.REQUESTED
+        await kit.advance(kit.unit * 2)
+        for recovered in (1, 2):
+            assert await driver.recover() == 1
+            assert [await driver.status(each.job_id) for each in parents].count(CANCELLED) == recovered
+        assert await driver.recover() == 0
+        assert (await driver.counts())[JobStatus.PROCESSING] == 0
 
     @conformance_test(Capability.FLOWS)
     async def test_flow_how_many_parents_and_children(self, kit: SuiteContext) -> None:

@@ -132,7 +132,7 @@ if #reports > 0 then
   end
 end
 
-local outcomes, settled, overdue, has_room, is_rated = {}, {}, 0, false, false
+local outcomes, settled, overdue, room_since, is_rated = {}, {}, 0, nil, false
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: claims ending holds
   -- Read: what each settlement will do.
@@ -239,7 +239,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     end
     enter(entries, others)
   end
-  has_room = unclaim(settled, worker)
+  room_since = unclaim(settled, worker)
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end
@@ -365,8 +365,8 @@ if features:find('a', 1, true) then
   end
 end
 local next_due = until_next()
--- If a rate is used up, whoever waits learns until when.
-if is_rated or next_due == '0' and (claimed > 0 or has_room) then
+-- If a rate is used up, or a lane has room for a job that is due later, whoever waits learns until when.
+if is_rated or next_due == '0' and (claimed > 0 or room_since) or (room_since or 0) > now then
   -- uses: pending
   wake()
 end

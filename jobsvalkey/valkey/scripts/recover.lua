@@ -18,7 +18,10 @@ trim_kept(100)
 if has_expiry() then end_overdue() end
 if has_limits() then
   -- uses: limits
-  sweep(1000)
+  if redis.call('EXISTS', SWEEPS) == 1 then
+    sweep(1000)
+    wake()
+  end
 end
 local left, done = tonumber(max_jobs), 0
 
@@ -37,9 +40,9 @@ local function count_recovery(ids, worker)
 end
 for _, worker in ipairs(workers) do
   local ids, claims, has_more = claims_held(worker, left)
-  release(ids, claims, worker, has_died[worker] and count_recovery)
-  done, left = done + #ids, left - #ids
-  if has_more then return done end
+  local released = release(ids, claims, worker, has_died[worker] and count_recovery, true)
+  done, left = done + released, left - released
+  if has_more or released < #ids then return done end
   redis.call('ZREM', WORKERS, worker) -- a renewal brings it back
   redis.call('DEL', claims_of(worker))
 end

@@ -45,7 +45,11 @@ end
 local function lanes_of(ids)
   local lanes = {}
   for n, claim in ipairs(gather('HMGET', CLAIMED, ids)) do
-    local lane = select(8, parse_claim(claim or ''))
+    local token, _, _, _, _, _, _, lane = parse_claim(claim or '')
+    if claim and token == '' then
+      lane = redis.pcall('HGET', fields_of(ids[n]), 'lane') -- what is not ours does not say
+      lane = type(lane) == 'string' and lane:gsub('%%', '%%25')
+    end
     if lane and lane ~= '' then
       lane = lane:gsub('%%(%x%x)', function(hex) return string.char(tonumber(hex, 16)) end)
       lanes[lane] = lanes[lane] or {}
@@ -55,8 +59,8 @@ local function lanes_of(ids)
   return lanes
 end
 
--- End claims of one worker; whether a lane that was full has room now. If its set is of the wrong type, that is the worker's
--- trouble alone.
+-- End claims of one worker. The latest turn of the lines that have room for it, if there are any. If the worker's set is of
+-- the wrong type, that is its trouble alone.
 local function unclaim(ids, worker)
   local lanes
   if has_limits() then

@@ -1,25 +1,37 @@
 -- Limits that change, and what is offered under them.
 -- uses: keys time fielded batches layout lines slots claims leaving
-local SWEEPS = META .. '_sweeps' -- hash: pattern whose lines are still to be looked at, and the last that was
 
--- Look at up to `most` of the lines whose limit has changed; whether there are more.
+-- Look at a lane, or at one of its lines, whose limit has changed. A longer rate counts what the former one still knows.
+local function look_again(lane, priority)
+  local limit = limit_of(lane)
+  if limit and limit.n and not is_injected then redis.pcall('PEXPIRE', rate_of(lane), math.ceil(limit.per / 1000), 'GT') end
+  if priority ~= '' then offer(priority, lane) end
+end
+
+-- Look at up to `most` of the lines whose limit has changed, and at lanes that had something else in their way; whether there
+-- are more.
 local function sweep(most)
   local sweeps = redis.call('HGETALL', SWEEPS)
   for n = 1, #sweeps, 2 do
     local pattern, last = sweeps[n], sweeps[n + 1]
-    local start = pattern:sub(1, -2)
+    local start, is_lane = pattern:sub(1, -2), pattern:sub(-1) ~= '*'
     local from, to = last == '' and '[' .. start or '(' .. last, '(' .. start .. '\255'
-    local names = redis.call('ZRANGEBYLEX', LANES, from, to, 'LIMIT', 0, most)
+    if is_lane then
+      from, to = '[' .. pattern .. '*', '(' .. pattern .. '+'
+      look_again(pattern, '')
+    end
+    redis.call('HDEL', SWEEPS, pattern) -- it may be noted anew
+    local names = redis.call('ZRANGEBYLEX', LANES, from, to, 'LIMIT', 0, is_lane and -1 or most)
     for _, name in ipairs(names) do
       local lane, priority = name:match('^(.*)%*(.*)$')
-      if priority ~= '' then offer(priority, lane) end
+      look_again(lane, priority)
     end
-    if #names == most then
+    if #names == most and not is_lane then
       redis.call('HSET', SWEEPS, pattern, names[most])
       return true
     end
-    redis.call('HDEL', SWEEPS, pattern)
-    most = most - #names
+    most = most - #names - 1
+    if most <= 0 then return n + 1 < #sweeps end
   end
   return false
 end
@@ -43,6 +55,7 @@ end
 -- Set the limit of a pattern, or, without one, forget it; the lines of more lanes than one are still to be looked at.
 local function set_limit(pattern, limit)
   if not has_limits() then
+    if limit == '' then return end
     begin_to_use('c')
     take_slots_of_all()
   end
@@ -55,9 +68,6 @@ local function set_limit(pattern, limit)
   end
   table.sort(listed, function(a, b) return a > b end)
   redis.call('HSET', LIMITED, '', table.concat(listed, ' '))
-  if pattern:sub(-1) == '*' then
-    redis.call('HSET', SWEEPS, pattern, '')
-  else
-    for _, priority in ipairs(priorities_of(pattern)) do offer(priority, pattern) end
-  end
+  redis.call('HSET', SWEEPS, pattern, '')
+  limit_by_lane, lengths = {}, nil
 end

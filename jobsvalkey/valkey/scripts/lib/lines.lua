@@ -26,7 +26,7 @@ local function line_named(id)
   return found[1] or '0', found[2] or ''
 end
 
--- Put the turn of a line right, whose jobs have changed; `served` is its turn if it has been served.
+-- Put the turn of a line right, whose jobs have changed; `served` is its turn if it has been served. Whether it is offered.
 local start -- the turn of what begins to wait: behind all that was served
 local emptied = {} -- the turns of lines that this step has emptied, and may fill again
 local function offer(priority, lane, served)
@@ -34,12 +34,14 @@ local function offer(priority, lane, served)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
   local is_offered, is_open = turn ~= nil, first
-  local allowed = 0
+  local allowed, is_spoiled = 0, false
   if lane ~= '' and has_limits() then
     -- uses: slots
     allowed = allowed_at(lane, 0)
     turn = turn or tonumber(redis.pcall('ZSCORE', held_back_of(lane), priority) or nil)
-    is_open = first and room(lane) > 0
+    local places = room(lane)
+    is_spoiled = not places or allowed == math.huge
+    is_open = first and not is_spoiled and places > 0
     if is_open or not first then redis.pcall('ZREM', held_back_of(lane), priority) end
   end
   if not is_open then
@@ -55,13 +57,19 @@ local function offer(priority, lane, served)
     start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
     served = math.min(turn or emptied[line] or start, start)
   end
-  served = whole(math.max(micro(first), served, allowed > now and allowed or 0))
-  if is_open then redis.pcall('ZADD', offers, served, lane) else redis.pcall('ZADD', held_back_of(lane), served, priority) end
+  served = whole(math.max(micro(first), served, allowed > now and not is_spoiled and allowed or 0))
+  if is_open then
+    redis.pcall('ZADD', offers, served, lane)
+  elseif type(redis.pcall('ZADD', held_back_of(lane), served, priority)) == 'table' or is_spoiled then
+    redis.pcall('HSET', SWEEPS, lane, '') -- what is in the way may go: `recover` looks again
+  end
   if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
   if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
+  return is_open
 end
 
--- Put those of some fielded jobs that have a line into it. Returns the entries of the others, and theirs.
+-- Put those of some fielded jobs that have a line into it. Returns the entries of the others, theirs, and whether one of
+-- the lines is offered.
 local function enter_lines(entries)
   local others, laned, lines = {}, {}, {}
   for n = 1, #entries, 2 do
@@ -75,11 +83,12 @@ local function enter_lines(entries)
       line[#line + 1], line[#line + 2], lines[key] = score, id, line
     end
   end
+  local is_offered = false
   for key, line in pairs(lines) do
     pcall(batch, 'ZADD', key, line)
-    offer(line.priority, line.lane)
+    is_offered = offer(line.priority, line.lane) or is_offered
   end
-  return others, laned
+  return others, laned, is_offered
 end
 
 -- Take a job from its line, if it has one and is pending; it is still listed by its due time.

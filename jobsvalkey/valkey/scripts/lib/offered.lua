@@ -5,7 +5,7 @@
 -- looks to tell.
 local function first_offered(most)
   local first
-  local function consider(time) if time and not (first and first <= time) then first = time end end
+  local function consider(time) if time and time < (first or math.huge) then first = time end end
   local last = math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
   for _, priority in ipairs(redis.call('ZRANGE', PRIORITIES, 0, -1)) do
     local offers = offers_of(priority)

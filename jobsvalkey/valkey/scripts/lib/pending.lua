@@ -38,10 +38,11 @@ local function enter(entries, fielded)
   local is_news = line_up(PENDING, entries)
   if fielded and fielded[1] then
     -- uses: pending
-    local others, laned = fielded, {}
-    if has_lines() then others, laned = enter_lines(fielded) end
+    local others, laned, is_offered = fielded, {}, false
+    if has_lines() then others, laned, is_offered = enter_lines(fielded) end
     is_news = line_up(FIELDED, others) or is_news
-    is_news = line_up(LANED, laned) or is_news
+    -- The first of those with a lane may be of one that is full.
+    is_news = (line_up(LANED, laned) or has_limits()) and is_offered or is_news
     note_expiry(fielded)
   end
   if is_news then wake() end
