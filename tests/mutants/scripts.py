@@ -113,8 +113,8 @@ script_mutant(
     "ScriptRecoversUncounted",
     "`recover.lua`: a recovery is not counted.",
     "test_worker_the_jobs_of_a_dead_worker_are_pending_again",
-    "release(ids, claims, worker, has_died[worker] and count_recovery)",
-    "release(ids, claims, worker)",
+    "release(ids, claims, worker, has_died[worker] and count_recovery, true)",
+    "release(ids, claims, worker, nil, true)",
     weakness=19,
 )
 script_mutant(
