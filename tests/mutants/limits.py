@@ -116,8 +116,8 @@ _script_mutant(
     "ScriptRoomIsNotTold",
     "`exchange.lua`: an exchange that makes room wakes nobody.",
     "test_limits_room_is_told",
-    "(claimed > 0 or room_since)",
-    "(claimed > 0)",
+    "room_since = unclaim(settled, worker)",
+    "unclaim(settled, worker)",
 )
 _script_mutant(
     "ScriptLaterRoomIsNotTold",
@@ -130,7 +130,7 @@ _script_mutant(
     "ScriptFirstLimitIsNotSeen",
     "`limits.lua`: lanes are looked at under the limits from before the first one.",
     "test_limits_what_runs_already_counts",
-    "limit_by_lane, lengths = {}, nil",
+    "lengths, limit_by_lane = nil, {}",
     "",
 )
 _script_mutant(
