@@ -179,6 +179,6 @@ _script_mutant(
     "ScriptRateIsNoTurn",
     "`lines.lua`: the turn of a line does not wait for the rate of its lane.",
     "test_rates_a_lane_at_its_rate_delays_nobody",
-    "whole(math.max(micro(first), served, allowed > now and allowed or 0))",
+    "whole(math.max(micro(first), served, allowed > now and not is_spoiled and allowed or 0))",
     "whole(math.max(micro(first), served))",
 )
