@@ -4,8 +4,8 @@ import os
 import threading
 from array import array
 from collections.abc import Callable
-from typing import Any, Self
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID, SafeUUID
 
 from jobsvalkey.contract.clock import unix_milliseconds
 
@@ -48,9 +48,8 @@ class JobID(UUID):
     @classmethod
     def from_wire(cls, text: bytes) -> Self:
         """Return the id of a text that is known to be an upper-case UUID: the quick way for drivers."""
-        decoded = text.decode("ascii")
-        new = cls.from_int(int(decoded.replace("-", ""), 16))
-        _set_text(new, decoded)
+        new = object.__new__(cls)
+        _set_text(new, text.decode("ascii"))
         return new
 
     @classmethod
@@ -58,17 +57,25 @@ class JobID(UUID):
         """Return the id of a number that is known to be a UUID's, without the checks: for ids by the ten thousand."""
         new = object.__new__(cls)
         _set_int(new, value)
-        _set_safety(new, _UNKNOWN_SAFETY)
         return new
 
+    if not TYPE_CHECKING:  # which would allow any name
+
+        def __getattr__(self, name: str) -> object:
+            """Make what is asked for first of the number and the text: most ids are only ever one of them."""
+            if name == "int":
+                _set_int(self, int(self._text.replace("-", ""), 16))
+            elif name == "_text":
+                digits = f"{self.int:032X}"
+                _set_text(self, f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
+            elif name == "is_safe":
+                _set_safety(self, SafeUUID.unknown)
+            else:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(self, name)
+
     def __str__(self) -> str:
-        try:
-            return self._text
-        except AttributeError:
-            digits = f"{self.int:032X}"
-            text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-            _set_text(self, text)
-            return text
+        return self._text
 
     def __repr__(self) -> str:
         return f"JobID('{self}')"
@@ -86,11 +93,10 @@ class JobID(UUID):
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (str(self),))
 
-    # Filled in by __str__; a slot needs a declaration for the type checkers only.
+    # A slot needs a declaration for the type checkers only.
     _text: str
 
 
-_UNKNOWN_SAFETY = UUID(int=0).is_safe
 # A UUID refuses to be changed; these are being made.
 _set_int: Callable[[UUID, int], None] = UUID.__dict__["int"].__set__
 _set_safety: Callable[[UUID, Any], None] = UUID.__dict__["is_safe"].__set__

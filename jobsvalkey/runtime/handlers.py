@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from jobsvalkey.contract import Claim, Fail, WorkerID
 from jobsvalkey.runtime.failure import encode_error, is_a, log_error
@@ -32,12 +32,14 @@ class Handlers:
         self._context = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
 
-    def start(self, claim: Claim, worker: WorkerID) -> None:
-        """Start the handler of a claim."""
-        run = JobRun(claim.job_id, worker, self._owner)
-        self._jobs.begin(claim, run)
-        # In no group, which would wait for ever for a handler that does not end.
-        run.task = self._loop.create_task(self._run(claim, run), context=self._context.copy())
+    def start(self, claims: Iterable[Claim], worker: WorkerID) -> None:
+        """Start the handlers of claims."""
+        begin, create_task, copy_context = self._jobs.begin, self._loop.create_task, self._context.copy
+        for claim in claims:
+            run = JobRun(claim.job_id, worker, self._owner)
+            begin(claim, run)
+            # In no group, which would wait for ever for a handler that does not end.
+            run.task = create_task(self._run(claim, run), context=copy_context())
 
     async def _run(self, claim: Claim, run: JobRun) -> None:
         try:

@@ -159,7 +159,8 @@ class QueueRun:
             elif self.access.leaving.is_set():
                 return
             else:
-                await self._rest.sleep(group, work=not wants and not self._slots.is_full)
+                work = not wants and not self._slots.is_full
+                await self._rest.sleep(group, work=work, holds=self.jobs.running > 0)
 
     async def _exchange(self, limit: int) -> Exchanged | None:
         """Report, settle what has ended, and start what is claimed; `None` if the worker has to start anew."""
@@ -218,18 +219,19 @@ class QueueRun:
                 while self.jobs.finished:
                     if await self._exchange(0) is None:
                         return False
-        handlers, slots, aborts = self._handlers, self._slots, exchanged.aborts
-        room = slots.room
-        for claim in exchanged.claims:
-            if given_back and claim in given_back:
-                continue
-            if aborts and claim.token in aborts:
-                self.jobs.cancel(claim)
-            elif handlers is None or room <= 0 or slots.is_closed:
+        claims, aborts = exchanged.claims, exchanged.aborts
+        if given_back or aborts:
+            for claim in claims:
+                if claim.token in aborts and claim not in given_back:
+                    self.jobs.cancel(claim)
+            claims = [claim for claim in claims if claim.token not in aborts and claim not in given_back]
+        room = 0 if self._handlers is None or self._slots.is_closed else max(self._slots.room, 0)
+        if len(claims) > room:
+            for claim in claims[room:]:
                 self.jobs.give_back(claim)
-            else:
-                handlers.start(claim, worker.id)
-                room -= 1
+            claims = claims[:room]
+        if self._handlers is not None:
+            self._handlers.start(claims, worker.id)
         return True
 
     def _ended(self) -> None:
@@ -239,7 +241,7 @@ class QueueRun:
             self._rest.wake()
         if slots.is_shared:
             slots.changed()
-        if slots.ends_count or slots.is_closed:
+        if slots.ends_count or not self.jobs.running:
             self._on_change()
 
     def _new_worker(self) -> Worker:

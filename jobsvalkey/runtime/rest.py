@@ -65,11 +65,17 @@ class Rest:
         """Let the next look be so many seconds from now, unless there is a hint before."""
         self._look_at = self._loop.time() + seconds
 
-    async def sleep(self, group: asyncio.TaskGroup, *, work: bool) -> None:
-        """Return when woken, and if it is `work` that is waited for, also at a hint, or when it is time to look."""
+    async def sleep(self, group: asyncio.TaskGroup, *, work: bool, holds: bool) -> None:
+        """Return when woken, and if it is `work` that is waited for, also at a hint, or when it is time to look.
+
+        Without, news are listened for, if the worker `holds` claims that there may be news of.
+        """
         self._alarm, self.sleeps = self._loop.create_future(), True
         timer = None
-        if self._listener is None or self._listener.done() or self.listens_for_work != work:
+        if not (work or holds):
+            self.end()
+            self._listener, self.listens_for_work = None, work
+        elif self._listener is None or self._listener.done() or self.listens_for_work != work:
             self.end()
             self.listens_for_work = work
             self._listens_until = self._look_at

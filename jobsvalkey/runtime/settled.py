@@ -11,14 +11,14 @@ REMEMBERED: Final = 30.0
 
 
 class _Ended:
-    """Ids by the tokens of their claims. They are numbers: of those the garbage collector has nothing to look at."""
+    """Ids by the tokens of their claims. They are texts: of those the garbage collector has nothing to look at."""
 
     __slots__ = ("completed", "others")
 
     def __init__(self) -> None:
-        self.completed: dict[bytes, int] = {}
+        self.completed: dict[bytes, str] = {}
         """Of jobs that have ended well, and without a result."""
-        self.others: dict[bytes, int] = {}
+        self.others: dict[bytes, str] = {}
         """Of all others. Results and errors are not kept: these jobs run again."""
 
 
@@ -35,9 +35,9 @@ class Settled:
         completed, others = self._latest.completed, self._latest.others
         for settlement in settlements:
             if type(settlement) is Finish and settlement.result is None:
-                completed[settlement.token] = settlement.job_id.int
+                completed[settlement.token] = str(settlement.job_id)
             else:
-                others[settlement.token] = settlement.job_id.int
+                others[settlement.token] = str(settlement.job_id)
 
     def age(self, now: float) -> None:
         """Note that a renewal is about to be asked for; forget what was settled too long ago."""
@@ -52,8 +52,8 @@ class Settled:
         again: list[Settlement] = []
         for _, ended in self._before:
             completed, others = tokens.intersection(ended.completed), tokens.intersection(ended.others)
-            again += [Finish(JobID.from_int(ended.completed.pop(token)), token) for token in completed]
-            again += [Release(JobID.from_int(ended.others.pop(token)), token) for token in others]
+            again += [Finish(JobID(ended.completed.pop(token)), token) for token in completed]
+            again += [Release(JobID(ended.others.pop(token)), token) for token in others]
         return again
 
     def forget(self) -> None:

@@ -25,13 +25,13 @@ class Slots:
     Args:
         number: how many jobs may run.
         weights: one for each queue; `None` is a strict order.
-        ends_count: whether the end of a run may be what the processor stops at.
+        ends_count: whether the processor looks at the end of each run, and not only of the last one that runs.
     """
 
     def __init__(self, number: int, weights: Sequence[float] | None = None, *, ends_count: bool = False) -> None:
         self.number: int = number
         self.ends_count: bool = ends_count
-        """Whether the end of a run may be what the processor stops at."""
+        """Whether the processor looks at the end of each run, and not only of the last one that runs."""
         self.weights: Sequence[float] | None = weights
         self.is_closed: bool = False
         """Whether nothing is claimed any more."""

@@ -26,8 +26,7 @@ class WorkerRun:
         self._options = options
         self._burst = options.burst
         self._recycle_after = options.recycle_after
-        ends_count = options.burst or options.recycle_after is not None
-        self._slots = Slots(options.num_workers, weights, ends_count=ends_count)
+        self._slots = Slots(options.num_workers, weights, ends_count=options.recycle_after is not None)
         self.queues: list[QueueRun] = [QueueRun(queue, self._slots, self._changed) for queue in queues]
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self.recycled: bool = False
@@ -90,11 +89,11 @@ class WorkerRun:
             self.recycled = True
             self.stop()
         elif self._burst and not slots.running and not slots.has_suspect:
-            if all(queue.is_drained for queue in self.queues):
+            left = [queue for queue in self.queues if not queue.is_drained]
+            for queue in left:
+                queue.look_again()
+            if not left:
                 self.stop()
-            else:
-                for queue in self.queues:
-                    queue.look_again()
 
     # Shutdown.
 

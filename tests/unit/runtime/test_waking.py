@@ -151,3 +151,29 @@ async def test_a_lost_handler_occupies_its_slot_until_it_ends() -> None:
         assert (await queue.counts())[JobStatus.PENDING] == 1
         go_on.set()
         await until(lambda: ran == [1, -1, 2, 3])
+
+
+class Listening(MemoryJobQueue[SystemClock]):
+    """Notes what is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(DriverConfiguration(poll_time=HOUR))
+        self.waited: list[bool] = []
+
+    async def wait(self, worker: str, timeout: timedelta, *, work: bool = True) -> None:
+        self.waited.append(work)
+        await super().wait(worker, timeout, work=work)
+
+
+async def test_a_worker_that_holds_nothing_waits_for_no_news() -> None:
+    """A burst ends so: each wait for news would open a connection."""
+    queue = JobQueue(Listening())
+    ran = counting(queue)
+    await queue.push_many([Work(number) for number in range(5)])
+    await queue.processor(options(burst=True, num_workers=10)).run()
+    assert len(ran) == 5
+    assert False not in queue.driver.waited
+    await queue.push_many([Work(number) for number in range(5)])
+    await queue.processor(options(burst=True, num_workers=2)).run()
+    assert len(ran) == 10
+    assert False in queue.driver.waited  # all its slots are taken, and what it holds may be asked to end
