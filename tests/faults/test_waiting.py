@@ -1,6 +1,8 @@
 """Waiting for a hint, where the connection that would bring it is lost."""
 
 import asyncio
+import time
+from datetime import timedelta
 
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, new_job
@@ -31,6 +33,25 @@ async def test_a_full_worker_leaves_hints_to_those_that_have_use_for_them(
         (key,) = pop.arguments[:-1]
         assert b"news" in key
         full.cancel()
+
+
+async def test_a_worker_that_was_closed_is_forgotten(driver: ValkeyJobQueue) -> None:
+    for worker in ("other", "closed"):
+        await driver.open_worker(worker, HOUR)
+    await driver.wait("closed", timedelta(milliseconds=1))
+    job = new_job()
+    await driver.push([job])
+    assert len((await driver.exchange("other", 1, (), 1)).claims) == 1
+    async with asyncio.timeout(PATIENCE):
+        hears = asyncio.create_task(driver.wait("other", HOUR, work=False))
+        await asyncio.sleep(0)
+        await driver.abort(job.job_id)
+        await hears
+    await driver.close_worker("closed")
+    # Else it would know that there were news since it waited last, and return at once.
+    began = time.monotonic()
+    await driver.wait("closed", timedelta(seconds=0.2), work=False)
+    assert time.monotonic() - began > 0.19
 
 
 async def test_waiting_that_is_given_up_is_over_at_once(driver: ValkeyJobQueue) -> None:

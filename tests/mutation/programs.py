@@ -34,6 +34,8 @@ class Program:
     """`MODULE:NAME`, as the kit is told."""
     plant: Callable[[Point], None]
     """Makes this process see the change."""
+    own_tests: tuple[str, ...] = ()
+    """Tests of the repository that are held against what the kit lets live: connections are no business of a kit's."""
 
     def sources(self) -> dict[str, str]:
         """The files by path, with their text."""
@@ -126,6 +128,14 @@ PROGRAMS = {
             frozenset({"__init__.py"}),
             "tests.support.harnesses:ValkeyHarness",
             _plant_module,
+            (
+                *("tests/unit/valkey", "tests/connections", "tests/faults", "tests/topologies/test_durability.py"),
+                *(
+                    "tests/topologies/test_sentinel.py",
+                    "tests/weaknesses/test_cluster.py",
+                    "tests/topologies/test_cluster.py",
+                ),
+            ),
         ),
         Program(
             "scripts",

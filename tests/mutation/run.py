@@ -23,6 +23,7 @@ from jobsvalkey_conformance import context
 from jobsvalkey_conformance.run import run
 
 from tests.mutation.left_out import EQUIVALENT
+from tests.mutation.own import first_failure as first_failure_of_own
 from tests.mutation.point import Point
 from tests.mutation.programs import PROGRAMS, Program
 from tests.support.servers import ServerOptions, local_kind
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="run what survived once more")
     parser.add_argument("--areas", action="store_true", help="leave out the searches, which take most of the time")
+    parser.add_argument("--own", action="store_true", help="run what the kit let live against the driver's own tests")
     options = parser.parse_args()
     program = PROGRAMS[options.program]
     chosen = sample(program, options.sample, options.seed)
@@ -73,10 +75,13 @@ def main() -> None:
     warm_up()
     for number, point in enumerate(chosen, 1):
         known = results.known.get(point.key)
-        if point.key in EQUIVALENT or (known is not None and (known["by"] or not options.again)):
+        if point.key in EQUIVALENT or (known is not None and (known["by"] or not (options.again or options.own))):
             continue
-        with server_for(program):  # a new one each time: a changed script may leave a server that does nothing more
-            result = hold(program, point, searches=not options.areas)
+        if known is not None and not options.again:
+            result = {**known, "by": first_failure_of_own(program, point)}
+        else:
+            with server_for(program):  # a new one each time: a changed script may leave a server that does nothing more
+                result = hold(program, point, searches=not options.areas)
         results.add(point, result)
         verdict = result["by"] or "SURVIVED"
         print(f"{number:>4} {result['seconds']:>5.1f} s  {verdict}  {result['change']}", flush=True)
@@ -101,18 +106,21 @@ def summary(chosen: list[Point], results: Results) -> str:
     """Count the verdicts of a sample."""
     equivalent = [point for point in chosen if point.key in EQUIVALENT]
     verdicts = [results.known[point.key] for point in chosen if point.key not in EQUIVALENT]
-    areas = sum(verdict["by"] not in ("", *SEARCHED) for verdict in verdicts)
+    areas = sum(verdict["by"] not in ("", *SEARCHED) and OWN not in verdict["by"] for verdict in verdicts)
+    own = sum(OWN in verdict["by"] for verdict in verdicts)
     killed = sum(bool(verdict["by"]) for verdict in verdicts)
     times = sorted(verdict["seconds"] for verdict in verdicts if verdict["by"])
     median = times[len(times) // 2] if times else 0.0
     total = len(verdicts)
     return (
         f"{total} changes, {len(equivalent)} more are equivalent: {killed} killed ({interval(killed, total)}), "
-        f"{areas} of them by area tests ({interval(areas, total)}); median {median:.1f} s"
+        f"{areas} of them by area tests ({interval(areas, total)}), {own} by other tests; median {median:.1f} s"
     )
 
 
 SEARCHED = ("test_stateful", "test_histories")
+OWN = "::"
+"""In the name of a test that is none of the kit's."""
 
 
 def interval(part: int, whole: int) -> str:

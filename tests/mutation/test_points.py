@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobsvalkey.valkey.scripting import RECOVER
-from tests.mutation import run
+from tests.mutation import own, run
 from tests.mutation.left_out import EQUIVALENT, RULES, is_left_out
 from tests.mutation.lua_points import lua_points
 from tests.mutation.point import Point
@@ -113,6 +113,13 @@ def test_what_is_left_out_has_a_reason_and_is_there() -> None:
         assert any(is_left_out(point, [rule]) for point in found), rule
     # One whose line has changed since does no harm.
     assert all(EQUIVALENT.values())
+
+
+def test_the_drivers_own_tests_meet_a_change() -> None:
+    program = PROGRAMS["driver"]
+    point = next(point for point in program.points() if point.line == "followed = True" and point.new == "False")
+    killer = own.failure_in("tests/unit/valkey/test_channel.py", program, point)
+    assert killer.endswith("::test_a_redirection_is_followed_once_without_a_pause")
 
 
 PLANTS = """

@@ -12,6 +12,7 @@ from valkey.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from jobsvalkey import ConfigurationError, StoreUnavailable, ValkeyConfiguration
 from jobsvalkey.valkey import channel as module
 from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.clients import client_from_url
 from jobsvalkey.valkey.context import ScriptContext
 from jobsvalkey.valkey.routes import Route, route_to
 from jobsvalkey.valkey.scripting import COUNTS
@@ -188,6 +189,38 @@ async def test_the_greeting_comes_with_each_connection(monkeypatch: pytest.Monke
 
     assert await Channel(route_to(Valkey(), "q"), CONTEXT, greet).command("PING", patience=60) == b"answer"
     assert greetings == [b"hello", b"hello again"]
+
+
+async def test_a_connection_that_was_not_greeted_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(b"answer")
+    monkeypatch.setattr(module, "connect", connection.connect)
+    greetings = 0
+
+    async def greet(_: Channel) -> None:
+        nonlocal greetings
+        greetings += 1
+        if greetings == 1:
+            raise ResponseError("NOPERM no rights")
+
+    channel = Channel(route_to(Valkey(), "q"), CONTEXT, greet)
+    with pytest.raises(ConfigurationError):
+        await channel.command("PING", patience=60)
+    assert not connection.is_open
+    assert await channel.command("PING", patience=60) == b"answer"
+    assert (greetings, connection.opened) == (2, 2)
+
+
+async def test_a_redirection_is_followed_once_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    moved = ResponseError("MOVED 5061 10.0.0.7:7000")
+    connection = Connection(moved, moved, b"answer")
+    monkeypatch.setattr(module, "connect", connection.connect)
+    channel = Channel(route_to(client_from_url("valkey+cluster://host"), "{q}"), CONTEXT)
+    assert await channel.command("PING", patience=60) == b"answer"
+    # Two nodes that disagree would have it sent to and fro.
+    assert len(pauses) == 1
+    assert connection.opened == 3
 
 
 async def test_an_error_shows_no_login(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:

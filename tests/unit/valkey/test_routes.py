@@ -35,3 +35,9 @@ def test_only_a_cluster_moves() -> None:
     assert not route_to(client_from_url("valkey://host"), "{q}").moved(moved)
     for passing in ("ASK 5061 10.0.0.7:7000", "TRYAGAIN later", "CLUSTERDOWN not served"):
         assert not route_to(client_from_url("valkey+cluster://host"), "{q}").moved(ResponseError(passing))
+
+
+def test_a_cluster_has_one_database() -> None:
+    assert route_to(client_from_url("valkey+cluster://host/0"), "{q}")
+    with pytest.raises(ValueError, match="no database but 0"):
+        client_from_url("valkey+cluster://host/3")

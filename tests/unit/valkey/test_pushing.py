@@ -1,0 +1,59 @@
+"""Pushes that share a step which fails, by a writer that the test holds in its hands."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from jobsvalkey.contract import NewJob, StoreFull, new_job_id
+from jobsvalkey.valkey import ValkeyConfiguration
+from jobsvalkey.valkey.numbering import NumberedWriter
+from jobsvalkey.valkey.pushing import Pusher
+from jobsvalkey.valkey.tasks import TaskSet
+from tests.support.waiting import PATIENCE
+
+
+class Writer:
+    """Answers the first step when it is let go, and fails the others."""
+
+    moving_until = -math.inf
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.steps = 0
+        self.is_let_go = asyncio.Event()
+
+    async def run(self, *_: Any, patience: float | None = None) -> bytes:
+        self.steps += 1
+        if self.steps > 1:
+            raise self.error
+        await self.is_let_go.wait()
+        return b"1"
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[TaskSet]:
+    tasks = TaskSet()
+    yield tasks
+    await tasks.aclose()
+
+
+async def test_the_error_of_a_shared_step_is_each_callers_own(tasks: TaskSet) -> None:
+    writer = Writer(StoreFull("no room"))
+    writer.error.__cause__ = ValueError("why")
+    pusher = Pusher(cast(NumberedWriter, writer), tasks, ValkeyConfiguration(), 60.0)
+    calls = [asyncio.ensure_future(pusher.push([NewJob(new_job_id(), b"")], 0)) for _ in range(4)]
+    await asyncio.sleep(0)
+    writer.is_let_go.set()
+    async with asyncio.timeout(PATIENCE):
+        stored, *errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert not isinstance(stored, BaseException)
+    assert writer.steps == 2
+    assert [(type(error), str(error)) for error in cast("list[Exception]", errors)] == [(StoreFull, "no room")] * 3
+    assert len({id(error) for error in errors}) == 3, "who raises one adds to its traceback"
+    assert {id(cast(Exception, error).__cause__) for error in errors} == {id(writer.error.__cause__)}
+    # The next push goes as any other.
+    with pytest.raises(StoreFull, match="no room"):
+        await pusher.push([NewJob(new_job_id(), b"")], 0)
