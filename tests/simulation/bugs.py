@@ -198,7 +198,7 @@ BUGS: tuple[Bug, ...] = (
         ("job_id=_trigger_id(progress.key, trigger)", "job_id=None"),
     ),
     _bug(
-        "a scheduler does not look again after a push without an answer",
+        "a scheduler does not look again if another one was first",
         *(SCHEDULER, "Scheduler._push"),
         ("    progress.is_known = False\n", ""),
     ),

@@ -11,10 +11,14 @@ from jobsvalkey.contract import (
     DriverConfiguration,
     Exchanged,
     JobID,
+    NewJob,
     Operation,
+    PushedIf,
+    Renewed,
     Report,
     Settlement,
     SettleOutcome,
+    StoreOutcome,
     StoreUnavailable,
     WorkerID,
 )
@@ -49,6 +53,18 @@ class WatchedTwin(MemoryJobQueue[Any]):
     ) -> None:
         super().__init__(configuration, clock, store)
         self._ledger = ledger
+        self._refused: set[tuple[str, bytes | None]] = set()
+        """What was thought to be under a key, and was not."""
+
+    async def push_if(
+        self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
+    ) -> PushedIf:
+        pushed = await super().push_if(item, key, expected, value, operation=operation)
+        if pushed.outcome is StoreOutcome.UNEXPECTED:
+            if (key, expected) in self._refused:
+                raise self._ledger.broken("a scheduler was told that somebody else was first, and has not looked since")
+            self._refused.add((key, expected))
+        return pushed
 
     async def exchange(
         self,
@@ -147,6 +163,8 @@ class Network:
 
 
 def _told(name: str, answer: Any) -> str:
+    if isinstance(answer, Renewed):  # sets have another order in each process
+        return f"renew: {sorted(answer.tokens)}, to end {sorted(answer.aborts)}"
     if not isinstance(answer, Exchanged):
         return f"{name}: {answer!r}"[:150]
     return f"exchange: {len(answer.claims)} claims, next {answer.until_next}, {len(answer.outcomes)} settled"
