@@ -105,7 +105,7 @@ class PushedIf(Pushed, frozen=True, gc=False):
     """The answer of `push_if`. For a duplicate the metadata moved all the same."""
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A worker's right to run one job, with the request and the envelope as they are stored."""
 
     job_id: JobID

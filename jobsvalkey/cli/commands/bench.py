@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobsvalkey.cli.collecting import loaded_for_good
 from jobsvalkey.cli.embedded import server_at
 from jobsvalkey.cli.options import AsJson, OptionalUrl
 from jobsvalkey.cli.output import console, print_json, print_table
@@ -27,7 +28,7 @@ def bench(
     """
     from jobsvalkey.cli.benchmarks.measures import measure  # only this command needs all of it
 
-    with console(stderr=True).status("") as status, server_at(url) as server:
+    with console(stderr=True).status("") as status, server_at(url) as server, loaded_for_good():
         lines = asyncio.run(measure(server, rounds, status.update))
     if json:
         print_json([asdict(line) for line in lines])

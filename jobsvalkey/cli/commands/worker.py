@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from jobsvalkey.cli.collecting import loaded_for_good
 from jobsvalkey.cli.errors import CommandFailed, WrongUsage
 from jobsvalkey.cli.loading import load, opened
 from jobsvalkey.cli.options import Targets
@@ -163,7 +164,7 @@ async def _run(
         options = members[0].processor_options
         for queue, names in zip(queues, jobs, strict=True):
             _say_what_runs(queue, options, names)
-        with _said_if_it_waits(stopping, group.health):
+        with _said_if_it_waits(stopping, group.health), loaded_for_good():
             work = group.run(burst=burst, handle_signals=False, recycle_after=recycle_after)
             return await _until_stopped(work, group.stop, options, stopping)
 

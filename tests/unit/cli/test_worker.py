@@ -12,7 +12,7 @@ from jobsvalkey.contract import JobStatus
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.waiting import until
-from tests.unit.cli.workers import REST, WRITE, Workers, done, ended, written
+from tests.unit.cli.workers import COUNT_FROZEN, REST, WRITE, Workers, done, ended, written
 
 
 @pytest.mark.parametrize("target", ["app:service", "app:queue", "app:make"])
@@ -23,6 +23,15 @@ async def test_burst_runs_what_is_due(workers: Workers, queue: JobQueue[ValkeyJo
     assert result.code == 0, result
     assert int(file.read_text()) > 0
     assert sum((await queue.counts()).values()) == 0
+
+
+async def test_the_garbage_collector_passes_over_the_code(workers: Workers, queue: JobQueue[ValkeyJobQueue]) -> None:
+    """Else it holds up the event loop, for the longer the more is imported."""
+    file = workers.folder / "frozen"
+    await queue.push(COUNT_FROZEN, str(file))
+    result = await workers.run("app:queue", "--burst")
+    assert result.code == 0, result
+    assert int(file.read_text()) > 20_000
 
 
 async def test_processes_share_a_burst(workers: Workers, queue: JobQueue[ValkeyJobQueue]) -> None:

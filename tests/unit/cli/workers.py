@@ -17,7 +17,7 @@ from tests.unit.cli.shell import Result
 Process: TypeAlias = asyncio.subprocess.Process | Forked
 
 MODULE = """
-import asyncio, contextlib, logging, multiprocessing, os, pathlib, time
+import asyncio, contextlib, gc, logging, multiprocessing, os, pathlib, time
 from datetime import timedelta
 from valkey.asyncio import Valkey
 from jobsvalkey.contract import JobName
@@ -31,6 +31,9 @@ def driver():
 
 async def write(text, context):
     pathlib.Path(text).write_text(str(os.getpid()))
+
+async def count_frozen(text, context):
+    pathlib.Path(text).write_text(str(gc.get_freeze_count()))
 
 async def deaf(text, context):
     pathlib.Path(text).touch()
@@ -73,6 +76,7 @@ for each in (service, queue):
     each.register_job(JobName("write", str), write)
     each.register_job(JobName("rest", str), rest)
     each.register_job(JobName("fork", str), fork)
+    each.register_job(JobName("count_frozen", str), count_frozen)
 
 hasty = JobService(driver(), processor=ProcessorOptions(
     num_workers=1, worker_active_lock=lock,
@@ -113,7 +117,7 @@ def broken():
 
 number = 5
 """
-WRITE, REST = JobName("write", str), JobName("rest", str)
+WRITE, REST, COUNT_FROZEN = JobName("write", str), JobName("rest", str), JobName("count_frozen", str)
 
 
 def done(file: Path) -> bool:
