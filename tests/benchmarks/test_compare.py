@@ -8,26 +8,24 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.peers.all import MODULES, peer_named
+from tests.benchmarks.peers.columns import COLUMNS
 from tests.benchmarks.peers.environments import environment, versions
+from tests.benchmarks.peers.page import BEGIN, END, publish, report
 from tests.benchmarks.peers.plan import Size
 from tests.benchmarks.peers.record import Record, median, percentile
-from tests.benchmarks.peers.tables import costs, speeds
-from tests.support.speed_plots import publish, read_table
+from tests.benchmarks.peers.tables import costs, situations, speeds
+from tests.support.speed_plots import PAGE, PLOTS, read_table
 
 SERVER = "Valkey, 9.1"
 COST = {"server_us": 12.34, "commands": 5.0, "bytes": 600.0}
-PAGE = """# Speed
+PAGE_BEFORE = f"""# Speed
 
 ## What was measured
 
-Some day.
+{BEGIN}
+| old | table |
 
-| | push, jobs/s |
-| --- | ---: |
-| old 1 | 1 |
-
-![Bars](speed.svg)
-
+{END}
 ## What it does not say
 
 | kept |
@@ -41,6 +39,8 @@ def record(tmp_path: Path) -> Record:
         for column in ("push", "bulk", "drain_100"):
             found.add(column, "jobsvalkey", number, {"rate": rate, **COST})
             found.add(column, "huey", number, {"rate": rate / 2, **COST})
+        found.add("situation", "plain", number, {"rate": rate, "push_rate": rate, "server_us": 1, "push_server_us": 2})
+        found.add("situation", "100 lanes", number, {"rate": rate / 4, "push_rate": rate, "server_us": 3})
         found.add("start", "jobsvalkey", number, {"waits": [0.001, 0.002, 0.003]})
         found.add("start", "huey", number, {"waits": [0.002, 0.004, 0.006]})
     return found
@@ -74,6 +74,16 @@ def test_who_failed_takes_no_part_in_further_rounds(record: Record) -> None:
     record.add("drain_16", "huey", 1, {"failure": "it hung"})
     assert record.has("drain_16", "huey", 2)
     assert not record.has("drain_16", "jobsvalkey", 2)
+    assert record.failures == [("drain_16", "huey", "it hung")]
+    assert "- huey, drain of 16: it hung\n" in report(record)
+
+
+def test_what_failed_is_tried_once_more_when_the_comparison_goes_on(tmp_path: Path, record: Record) -> None:
+    record.add("drain_16", "huey", 1, {"failure": "it hung"})
+    again = Record(tmp_path / "speed.json", Size(), SERVER, {"huey": "huey 3, redis 8"})
+    assert not again.has("drain_16", "huey", 1)
+    assert again.has("push", "huey", 1)
+    assert again.failures == []
 
 
 @pytest.mark.parametrize(
@@ -106,24 +116,53 @@ def test_the_tables_name_releases_and_have_the_ratio_to_ours(record: Record) -> 
     assert costs(record).splitlines()[2].startswith("| jobsvalkey 1.2 | 12.3 | 5.0 | 600 |")
 
 
-def test_the_page_gets_the_tables_and_the_picture(tmp_path: Path, record: Record) -> None:
-    page = tmp_path / "speed.md"
-    page.write_text(PAGE)
-    publish(speeds(record), costs(record), page)
-    publish(speeds(record), costs(record), page)
-    assert "old" not in page.read_text()
-    assert page.read_text().count("## What a job costs the server\n\n|  | push, µs |") == 1
-    assert page.read_text().endswith("600 |\n\n## What it does not say\n\n| kept |\n")
-    assert "\nSome day.\n\n|  |" in page.read_text()
-    assert read_table(page.read_text())["drain"] == {"jobsvalkey 1.2": 200, "huey 3": 100}
-    assert "huey 3" in (tmp_path / "speed.svg").read_text()
+def test_situations_have_the_ratio_to_the_plain_one(record: Record) -> None:
+    plain, lanes = situations(record).splitlines()[2:]
+    assert plain == "| plain | 200 | 1.00 | 200 | 1.00 | 2.0 | 1.00 | 1.0 | 1.00 |"
+    assert lanes == "| 100 lanes | 200 | 1.00 | 50 | 0.25 | - | - | 3.0 | 3.00 |"
+
+
+def test_the_words_say_who_is_first(record: Record) -> None:
+    assert "- Drain: jobsvalkey is the fastest, 2.0 times as fast as the next, huey.\n" in report(record)
+    for number in (1, 2, 3):
+        record.add("start", "huey", number, {"waits": [0.0005]})
+    line = "- Push to start: huey is the fastest, 4.0 times as fast as jobsvalkey, which is number 2.\n"
+    assert line in report(record)
+
+
+def test_the_page_gets_the_report_and_the_pictures(tmp_path: Path, record: Record) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE_BEFORE)
+    publish(record, page)
+    publish(record, page)
+    text = page.read_text()
+    assert "old" not in text
+    assert text.count("### What a job costs the server\n") == 1
+    assert text.endswith("## What it does not say\n\n| kept |\n")
+    assert read_table(text)["drain"] == {"jobsvalkey 1.2": 200, "huey 3": 100}
+    assert read_table(text, PLOTS[1])["drain"] == {"plain": 200, "100 lanes": 50}
+    assert "huey 3" in (tmp_path / PLOTS[0].picture).read_text()
+    assert "100 lanes" in (tmp_path / PLOTS[1].picture).read_text()
+    assert json.loads((tmp_path / "speed.json").read_text())["samples"] == record.samples
 
 
 def test_a_page_without_a_place_for_them_is_an_error(tmp_path: Path, record: Record) -> None:
-    page = tmp_path / "speed.md"
+    page = tmp_path / "page.md"
     page.write_text("# Speed\n")
-    with pytest.raises(ValueError, match="has no heading '## What was measured'"):
-        publish(speeds(record), costs(record), page)
+    with pytest.raises(ValueError, match="has no lines '<!-- what was measured"):
+        publish(record, page)
+
+
+def test_the_page_has_the_place_and_tells_the_sizes() -> None:
+    page, size = PAGE.read_text(), Size()
+    assert BEGIN in page.partition(END)[0]
+    for number in (size.one_by_one, size.bulk, size.drained, size.filled):
+        assert f"{number:,}" in page
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_each_column_is_measured_of_ours(name: str) -> None:
+    assert {"jobsvalkey", "plain"} & set(COLUMNS[name].names)
 
 
 @pytest.mark.slow
@@ -131,13 +170,27 @@ def test_one_command_compares_ours_with_nobody(tmp_path: Path) -> None:
     """With so little work that its numbers mean nothing."""
     file = tmp_path / "speed.json"
     command = [sys.executable, "-m", "tests.benchmarks.compare", file, "--peers", "jobsvalkey", "--rounds", "1"]
-    words = [*command, "--size", "0.005", "--columns", "push", "drain_2_processes", "start"]
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=100)
+    words = [
+        *command,
+        "--size",
+        "0.002",
+        "--columns",
+        "push",
+        "push_threads",
+        "drain_2_processes",
+        "start",
+        "situation",
+    ]
+    words += ["help", "first_claim", "drain_uvloop"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     samples = json.loads(file.read_text())["samples"]
-    (push,), (drain,), (start,) = (samples[column]["jobsvalkey"].values() for column in samples)
+    (push,), (drain,), (start,) = (
+        samples[column]["jobsvalkey"].values() for column in ("push_threads", "drain_2_processes", "start")
+    )
     assert push["rate"] > 0
     assert push["commands"] >= 3
     assert drain["server_us"] >= 0
     assert len(start["waits"]) == 2
-    assert done.stdout.count("| jobsvalkey ") == 2
+    assert set(samples["situation"]) == set(COLUMNS["situation"].names)
+    assert all(samples[column]["jobsvalkey"]["1"]["waits"] for column in ("help", "first_claim"))

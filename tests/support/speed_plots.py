@@ -1,13 +1,14 @@
-"""Plots of the table of speeds in the documentation; `python -m tests.support.speed_plots` makes them anew."""
+"""Plots of the tables of speeds in the documentation; `python -m tests.support.speed_plots` makes them anew."""
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import takewhile
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
-PICTURE = PAGE.with_name("speed.svg")
 
 _WIDTH, _NAME, _NUMBER, _ROW, _HEAD = 640, 120, 70, 18, 34
 _STYLE = """
@@ -16,49 +17,77 @@ _STYLE = """
 @media (prefers-color-scheme: dark) {
 .back { fill: #131416 } text { fill: #e6edf3 } .bar { fill: #9da7b1 } .ours { fill: #6ea8fe } }
 """
-_PANELS = (
-    ("push", "Pushes one by one, jobs a second: longer is better"),
-    ("bulk push", "Pushes in the fastest way, jobs a second: longer is better"),
-    ("drain", "Jobs run by one worker, a second: longer is better"),
-    ("push to start", "From a push to the start of its job, median in ms, on a logarithmic scale: shorter is better"),
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A picture of the first table below a heading."""
+
+    picture: str
+    heading: str
+    panels: Sequence[tuple[str, str]]
+    """What each shows: the column, and its title."""
+
+
+PLOTS = (
+    Plot(
+        "speed.svg",
+        "## What was measured",
+        (
+            ("push", "Pushes one by one, jobs a second: longer is better"),
+            ("bulk push", "Pushes in the fastest way, jobs a second: longer is better"),
+            ("drain", "Jobs run by one worker, a second: longer is better"),
+            (
+                "push to start",
+                "From a push to the start of its job, median in ms, on a logarithmic scale: shorter is better",
+            ),
+        ),
+    ),
+    Plot(
+        "speed-situations.svg",
+        "### Features in use, and many jobs",
+        (
+            ("bulk push", "Pushes of 1,000 jobs a call, jobs a second"),
+            ("drain", "Jobs run by one worker process, a second"),
+        ),
+    ),
 )
 
 
-def read_table(page: str) -> dict[str, dict[str, float]]:
+def read_table(page: str, plot: Plot = PLOTS[0]) -> dict[str, dict[str, float]]:
     """For each measure, the numbers of the queues, as the table of the page has them."""
-    lines = [
-        line
-        for line in page.partition("## What was measured")[2].partition("\n## ")[0].splitlines()
-        if line.startswith("|")
-    ]
+    below = page.partition(f"{plot.heading}\n")[2].splitlines()
+    from_table = below[next(number for number, line in enumerate(below) if line.startswith("|")) :]
+    lines = list(takewhile(lambda line: line.startswith("|"), from_table))
     columns = [cell.strip().partition(",")[0] for cell in lines[0].strip("|").split("|")]
     found = dict[str, dict[str, float]]()
     for line in lines[2:]:
         name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        for measure, _ in _PANELS:
-            found.setdefault(measure, {})[name] = float(re.sub("[^0-9.]", "", cells[columns.index(measure) - 1]))
+        for measure, _ in plot.panels:
+            if number := re.sub("[^0-9.]", "", cells[columns.index(measure) - 1]):
+                found.setdefault(measure, {})[name] = float(number)
     return found
 
 
-def draw(table: dict[str, dict[str, float]]) -> str:
+def draw(table: dict[str, dict[str, float]], plot: Plot = PLOTS[0]) -> str:
     """Draw horizontal bars, a panel for each measure."""
     height = sum(_HEAD + _ROW * len(numbers) for numbers in table.values()) + 10
-    words = "; ".join(f"{title}: {_in_words(table[measure])}" for measure, title in _PANELS)
+    words = "; ".join(f"{title}: {_in_words(table[measure])}" for measure, title in plot.panels)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
             f"<title>{escape(words)}</title>",
             f"<style>{_STYLE}</style>",
             f'<rect class="back" width="{_WIDTH}" height="{height}"/>',
-            *_panels(table),
+            *_panels(table, plot),
             "</svg>\n",
         ]
     )
 
 
-def _panels(table: dict[str, dict[str, float]]) -> Iterator[str]:
+def _panels(table: dict[str, dict[str, float]], plot: Plot) -> Iterator[str]:
     top = 0
-    for measure, title in _PANELS:
+    for measure, title in plot.panels:
         numbers = table[measure]
         yield f'<text class="title" x="8" y="{top + 22}">{escape(title)}</text>'
         longest = _WIDTH - _NAME - _NUMBER - 16
@@ -82,19 +111,7 @@ def _in_words(numbers: dict[str, float]) -> str:
     return ", ".join(f"{name} {number:,.6g}" for name, number in numbers.items())
 
 
-def publish(speeds: str, costs: str, page: Path = PAGE) -> None:
-    """Put tables of a comparison in the place of those of the page, and draw its picture."""
-    heading, of_costs = "## What was measured\n", "## What a job costs the server\n"
-    before, found, section = page.read_text().partition(heading)
-    if not found:
-        raise ValueError(f"{page} has no heading {heading.strip()!r}")
-    if of_costs not in section:
-        section = section.replace("\n## ", f"\n{of_costs}\n| |\n\n## ", 1)
-    tables = iter((speeds, costs))
-    text = before + found + re.sub(r"(?:^\|.*\n)+", lambda _: next(tables), section, count=2, flags=re.MULTILINE)
-    page.write_text(text)
-    page.with_name(PICTURE.name).write_text(draw(read_table(text)))
-
-
 if __name__ == "__main__":
-    PICTURE.write_text(draw(read_table(PAGE.read_text())))
+    for each in PLOTS:
+        if f"({each.picture})" in PAGE.read_text():
+            PAGE.with_name(each.picture).write_text(draw(read_table(PAGE.read_text(), each), each))

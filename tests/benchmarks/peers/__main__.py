@@ -6,18 +6,22 @@ once; the others do so many jobs, from a number on, as soon as they are told to,
 
 import asyncio
 import faulthandler
+import importlib
 import json
+import os
 import random
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 from tests.benchmarks.peers import task
 from tests.benchmarks.peers.all import peer_named
 from tests.benchmarks.peers.journal import Journal
 from tests.benchmarks.peers.peer import Peer
-from tests.benchmarks.peers.plan import LIMIT, REST, WARM, Side
+from tests.benchmarks.peers.plan import LIMIT, LONG_LIMIT, REST, THREADS, UVLOOP, WARM, Side
 
 GLANCE = 0.001
 """Seconds between two looks for whether a job has started. Its start is noted by its worker."""
@@ -36,6 +40,29 @@ async def push(peer: Peer, numbers: Sequence[int], *, at_once: bool) -> float:
             for number in numbers[WARM:]:
                 await peer.push(number)
         return (len(numbers) - WARM) / (time.monotonic() - begun)
+
+
+def push_from_threads(peer: Peer, numbers: Sequence[int], threads: int) -> float:
+    """Push jobs from threads, one by one in each; how many a second. The first few are not measured."""
+    with peer.blocking() as push, ThreadPoolExecutor(threads) as pool:
+
+        def push_part(first: int) -> None:
+            for number in numbers[WARM + first :: threads]:
+                push(number)
+
+        for number in numbers[:WARM]:
+            push(number)
+        _wait_for_go()
+        begun = time.monotonic()
+        list(pool.map(push_part, range(threads)))
+        return (len(numbers) - WARM) / (time.monotonic() - begun)
+
+
+async def fill(peer: Peer, number: int, count: int) -> int:
+    """Add other jobs to a queue."""
+    async with peer.open():
+        await cast(Any, peer).fill(number, count)
+    return count
 
 
 async def latency(peer: Peer, numbers: Sequence[int], journal: Journal) -> list[float]:
@@ -65,11 +92,18 @@ def _wait_for_go() -> None:
 def main(side: Side, name: str, url: str, path: str, first: int, count: int) -> None:
     """Do one side's part; what was measured goes to standard output."""
     # It ends by itself, if who started it has died: a worker sees two parts, none of which takes longer than the limit.
-    faulthandler.dump_traceback_later(3 * LIMIT, exit=True)
+    faulthandler.dump_traceback_later(LONG_LIMIT if side is Side.FILL else 3 * LIMIT, exit=True)
+    if UVLOOP in os.environ:
+        importlib.import_module("uvloop").install()
     peer, journal, numbers = peer_named(name)(url), Journal(Path(path)), range(first, first + count)
     match side:
         case Side.PUSH | Side.BULK:
             answer = asyncio.run(push(peer, numbers, at_once=side is Side.BULK))
+        case Side.THREAD | Side.THREADS:
+            answer = push_from_threads(peer, numbers, THREADS if side is Side.THREADS else 1)
+        case Side.FILL:
+            _wait_for_go()
+            answer = asyncio.run(fill(peer, first, count))
         case Side.LATENCY:
             _wait_for_go()
             answer = asyncio.run(latency(peer, numbers, journal))

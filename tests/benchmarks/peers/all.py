@@ -22,7 +22,10 @@ MODULES: Final = {
 
 
 def peer_named(name: str) -> type[Peer]:
-    """Return the class of a queue."""
+    """Return the class of a queue, or of a situation of ours."""
+    if name not in MODULES:
+        situations: dict[str, type[Peer]] = importlib.import_module("tests.benchmarks.peers.situations").SITUATIONS
+        return situations[name]
     module = importlib.import_module(f"tests.benchmarks.peers.{MODULES[name]}")
     (found,) = (
         cast("type[Peer]", each)

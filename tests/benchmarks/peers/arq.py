@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.benchmarks.peers.peer import Peer, at_once, library
+from tests.benchmarks.peers.peer import UVLOOP_RELEASE, Peer, at_once, library
 from tests.benchmarks.peers.task import note
 
 
@@ -16,9 +16,10 @@ class Arq(Peer):
     """No results kept or logged. It polls twice a second, for at most `max_jobs`: the default is 10."""
 
     name = "arq"
-    requirements = ("arq==0.28.0", "hiredis==3.5.0")
+    requirements = ("arq==0.28.0", "hiredis==3.5.0", UVLOOP_RELEASE)
     bulk = "enqueue_job, 32 at once"
     worker = "max_jobs=N, keep_result=0, log_results=False"
+    command = "arq"
 
     def __init__(self, url: str) -> None:
         self._library = library("arq.connections")

@@ -14,6 +14,7 @@ class Celery(BlockingPeer):
     requirements = ("celery[redis]==5.6.3", "hiredis==3.5.0")
     bulk = "delay, one by one: it has no batches"
     worker = "pool=solo (one at a time), task_acks_late, worker_prefetch_multiplier=128"
+    command = "celery"
 
     def __init__(self, url: str) -> None:
         self._app = library("celery").Celery("peer", broker=url)
@@ -25,7 +26,7 @@ class Celery(BlockingPeer):
         )
         self._task = self._app.task(blocking_no_op, name="no_op")
 
-    async def push(self, number: int) -> None:
+    def send(self, number: int) -> None:
         self._task.delay(number)
 
     def work(self, at_once: int) -> None:

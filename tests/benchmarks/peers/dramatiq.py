@@ -16,13 +16,14 @@ class Dramatiq(BlockingPeer):
     requirements = ("dramatiq[redis]==2.2.1", "hiredis==3.5.0")
     bulk = "one by one: it has no batches"
     worker = "worker_threads=N"
+    command = "dramatiq"
 
     def __init__(self, url: str) -> None:
         self._library = library("dramatiq")
         self._broker = library("dramatiq.brokers.redis").RedisBroker(url=url)
         self._actor = self._library.actor(blocking_no_op, broker=self._broker)
 
-    async def push(self, number: int) -> None:
+    def send(self, number: int) -> None:
         self._actor.send(number)
 
     def work(self, at_once: int) -> None:

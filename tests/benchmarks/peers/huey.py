@@ -11,12 +11,13 @@ class Huey(BlockingPeer):
     requirements = ("huey==3.5.4", "redis==8.1.0", "hiredis==3.5.0")
     bulk = "one by one: it has no batches"
     worker = "workers=N (threads), periodic=False"
+    command = "huey_consumer"
 
     def __init__(self, url: str) -> None:
         self._huey = library("huey").RedisHuey(url=url, results=False)
         self._task = self._huey.task()(blocking_no_op)
 
-    async def push(self, number: int) -> None:
+    def send(self, number: int) -> None:
         self._task(number)
 
     def work(self, at_once: int) -> None:

@@ -24,6 +24,11 @@ class Journal:
         path.write_bytes(bytes(jobs * SIZE))
         return cls(path)
 
+    def forget(self) -> None:
+        """Let no job have started."""
+        for number in range(len(self._times)):
+            self._times[number] = 0.0
+
     def note(self, number: int) -> None:
         """A job starts. Its first start counts."""
         if not self._times[number]:

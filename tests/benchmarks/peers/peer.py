@@ -3,9 +3,11 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol
 
+UVLOOP_RELEASE = "uvloop==0.23.0"
+"""In the environments of those that run in an event loop."""
 CONNECTIONS = 32
 """Pushes at the same time, where a library neither takes a batch nor limits its own connections."""
 
@@ -23,6 +25,14 @@ class Peer(Protocol):
     """How it pushes many jobs, for the table."""
     worker: ClassVar[str]
     """How its worker is set for N jobs at once, for the table."""
+    command: ClassVar[str]
+    """Its command line."""
+    threads: ClassVar[bool] = False
+    """Whether threads can push."""
+    is_async: ClassVar[bool] = True
+    """Whether it runs in an event loop, which may be another one than Python's own."""
+    quick: ClassVar[int] = 1
+    """How many times as many jobs are pushed in bulk, and drained: what is over in no time cannot be measured."""
 
     def __init__(self, url: str) -> None: ...
 
@@ -36,6 +46,10 @@ class Peer(Protocol):
     async def push_all(self, numbers: Sequence[int]) -> None:
         """Push many jobs, in the fastest way there is."""
 
+    def blocking(self) -> AbstractContextManager[Callable[[int], object]]:
+        """Connected, for the pushes of threads: what pushes one job."""
+        ...
+
     def work(self, at_once: int) -> None:
         """Run a worker, of so many jobs at once, if it can, until the process is killed."""
 
@@ -43,13 +57,25 @@ class Peer(Protocol):
 class BlockingPeer(Peer):
     """One without asyncio. It connects with its first push."""
 
+    threads = True
+    is_async = False
+
     def open(self) -> AbstractAsyncContextManager[object]:
         return nullcontext()
+
+    def blocking(self) -> AbstractContextManager[Callable[[int], object]]:
+        return nullcontext(self.send)
+
+    def send(self, number: int) -> None:
+        """Push one job."""
+
+    async def push(self, number: int) -> None:
+        self.send(number)
 
     async def push_all(self, numbers: Sequence[int]) -> None:
         """One by one, where there are no batches: threads would only contend for the interpreter."""
         for number in numbers:
-            await self.push(number)
+            self.send(number)
 
 
 def library(name: str) -> Any:

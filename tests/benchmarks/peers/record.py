@@ -3,9 +3,11 @@
 import json
 import os
 import platform
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,13 +30,15 @@ class Record:
         about = {
             "machine": {
                 "processors": os.cpu_count(),
+                "model": _model(),
                 "system": platform.platform(),
                 "python": platform.python_version(),
             },
             "server": server,
             "size": asdict(size),
         }
-        self._content: dict[str, Any] = {**about, "versions": {}, "samples": {}}
+        begun = {"date": datetime.now(UTC).date().isoformat(), "load": round(os.getloadavg()[0], 2)}
+        self._content: dict[str, Any] = {**about, **begun, "versions": {}, "samples": {}}
         if path.exists():
             self._content = json.loads(path.read_text())
             other = [name for name, value in about.items() if self._content[name] != value]
@@ -42,6 +46,9 @@ class Record:
                 other.append("release")
             if other:
                 raise ValueError(f"{path} is of another {', '.join(other)}: give another file, or remove it")
+            for rounds in (rounds for peers in self.samples.values() for rounds in peers.values()):
+                for number in [number for number, sample in rounds.items() if "failure" in sample]:
+                    del rounds[number]  # tried once more: it may have been by chance
         self._content["versions"].update(versions)
 
     @property
@@ -50,9 +57,25 @@ class Record:
         return self._content["samples"]
 
     @property
+    def content(self) -> Mapping[str, Any]:
+        """All of the file."""
+        return self._content
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """The releases, by peer."""
         return self._content["versions"]
+
+    @property
+    def failures(self) -> list[tuple[str, str, str]]:
+        """Who failed at what, and why: column, name and failure."""
+        return [
+            (column, name, str(sample["failure"]))
+            for column, peers in self.samples.items()
+            for name, rounds in peers.items()
+            for sample in rounds.values()
+            if "failure" in sample
+        ]
 
     def has(self, column: str, peer: str, number: int) -> bool:
         """Tell whether a sample is there, or the peer has failed in an earlier round."""
@@ -65,6 +88,15 @@ class Record:
         new = self._path.with_suffix(".new")
         new.write_text(json.dumps(self._content, indent=1) + "\n")
         new.replace(self._path)
+
+
+def _model() -> str:
+    """Name the processor, if the system does."""
+    try:
+        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return " ".join(found[1].split()) if found else platform.machine()
 
 
 def median(samples: Samples, column: str, peer: str, figure: str) -> float | None:

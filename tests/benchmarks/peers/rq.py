@@ -15,13 +15,14 @@ class Rq(BlockingPeer):
     requirements = ("rq==3.0.0", "hiredis==3.5.0")
     bulk = f"enqueue_many, {BATCH:,} a call"
     worker = "SimpleWorker (one at a time), result_ttl=0"
+    command = "rq"
 
     def __init__(self, url: str) -> None:
         self._library = library("rq")
         self._connection = library("redis").Redis.from_url(url)
         self._queue = self._library.Queue(connection=self._connection)
 
-    async def push(self, number: int) -> None:
+    def send(self, number: int) -> None:
         self._queue.enqueue(blocking_no_op, number, result_ttl=0)
 
     async def push_all(self, numbers: Sequence[int]) -> None:

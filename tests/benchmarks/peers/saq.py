@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.benchmarks.peers.peer import Peer, library
+from tests.benchmarks.peers.peer import UVLOOP_RELEASE, Peer, library
 from tests.benchmarks.peers.task import note
 
 
@@ -20,9 +20,11 @@ class Saq(Peer):
     """
 
     name = "SAQ"
-    requirements = ("saq[redis,hiredis]==0.26.4", "typing-extensions")  # it imports that, and does not ask for it
+    # It imports typing-extensions, and does not ask for them.
+    requirements = ("saq[redis,hiredis]==0.26.4", "typing-extensions", UVLOOP_RELEASE)
     bulk = "enqueue, all at once (its own limit: 20)"
     worker = "concurrency=N"
+    command = "saq"
 
     def __init__(self, url: str) -> None:
         self._library = library("saq")

@@ -14,10 +14,10 @@ from typing import IO, Any, Final, cast
 from valkey import Valkey
 
 from tests.benchmarks.peers.journal import Journal
-from tests.benchmarks.peers.plan import LIMIT, WARM, Side
+from tests.benchmarks.peers.plan import ENOUGH, LIMIT, UVLOOP, WARM, Side
 
 ROOT: Final = Path(__file__).parents[3]
-GLANCE: Final = 0.02
+GLANCE: Final = 0.05
 """Seconds between two looks for whether a worker is done. Nothing is timed by them."""
 
 
@@ -56,6 +56,7 @@ class Scene:
     server: Server
     journal: Journal
     path: Path
+    on_uvloop: bool = False
 
     @contextmanager
     def process(self, side: Side, first: int, count: int, *, answers: bool = False) -> Generator["Process"]:
@@ -65,6 +66,7 @@ class Scene:
             process = subprocess.Popen(
                 [*words, str(first), str(count)],
                 cwd=ROOT,
+                env={**os.environ, UVLOOP: "1"} if self.on_uvloop else None,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if answers else output,
                 stderr=output,
@@ -80,25 +82,28 @@ class Scene:
                     if pipe is not None:
                         pipe.close()
 
-    def ask(self, side: Side, first: int, count: int) -> tuple[Any, dict[str, float]]:
+    def ask(self, side: Side, first: int, count: int, limit: float = LIMIT) -> tuple[Any, dict[str, float]]:
         """Have one side do its jobs; its answer, and what each of them has cost the server."""
         with self.process(side, first, count, answers=True) as process:
             process.read_line()  # it has connected
             before = self.server.spent()
-            answer = process.answer()
+            answer = process.answer(limit)
             after = self.server.spent()
-        jobs = count if side is Side.LATENCY else count - WARM
+        jobs = count if side in (Side.LATENCY, Side.FILL) else count - WARM
         return answer, {figure: (after[figure] - before[figure]) / jobs for figure in after}
 
-    def until_run(self, jobs: int, worker: "Process") -> list[float]:
-        """Wait until the first jobs have all run; when each started."""
+    def until_run(self, jobs: int, worker: "Process", enough: float = ENOUGH) -> list[float]:
+        """Wait until the first jobs have all run, or for so many seconds from the first of them; when each started."""
         deadline = time.monotonic() + LIMIT
-        while (ran := len(self.journal.all_started(jobs))) < jobs:
-            worker.check(f"its worker ended after {ran:,} of {jobs:,} jobs")
-            if time.monotonic() > deadline:
-                raise PeerFailed(f"{ran:,} of {jobs:,} jobs ran in {LIMIT:g} s: {worker.last_line()}")
+        while len(started := self.journal.all_started(jobs)) < jobs:
+            worker.check(f"its worker ended after {len(started):,} of {jobs:,} jobs")
+            now = time.monotonic()
+            if started and now > min(started) + enough and max(started) > now - enough / 2:
+                break
+            if now > deadline:
+                raise PeerFailed(f"{len(started):,} of {jobs:,} jobs ran in {LIMIT:g} s: {worker.last_line()}")
             time.sleep(GLANCE)
-        return self.journal.all_started(jobs)
+        return started
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +128,13 @@ class Process:
             self.check(f"{self.side} ended with {self.process.returncode}")
         return line
 
-    def answer(self) -> Any:
+    def answer(self, limit: float) -> Any:
         """Tell it to go, and return what it answers."""
         assert self.process.stdin is not None
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
         line = self.read_line()
-        if self.process.wait(LIMIT):
+        if self.process.wait(limit):
             self.check(f"{self.side} ended with {self.process.returncode}")
         return json.loads(line)
 

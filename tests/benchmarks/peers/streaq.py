@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from tests.benchmarks.peers.peer import Peer, library
+from tests.benchmarks.peers.peer import UVLOOP_RELEASE, Peer, library
 from tests.benchmarks.peers.task import no_op
 
 BATCH = 1_000
@@ -13,9 +13,10 @@ class Streaq(Peer):
     """No results kept (`ttl=0`), and no log line for each job."""
 
     name = "streaQ"
-    requirements = ("streaq==7.2.0",)
+    requirements = ("streaq==7.2.0", UVLOOP_RELEASE)
     bulk = f"enqueue_many, {BATCH:,} a call"
     worker = "concurrency=N"
+    command = "streaq"
 
     def __init__(self, url: str) -> None:
         self._url = url

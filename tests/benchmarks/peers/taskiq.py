@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from tests.benchmarks.peers.peer import Peer, at_once, library
+from tests.benchmarks.peers.peer import UVLOOP_RELEASE, Peer, at_once, library
 from tests.benchmarks.peers.task import no_op
 
 
@@ -12,9 +12,10 @@ class Taskiq(Peer):
     """The broker on streams, the one of taskiq-redis that acknowledges. No results; parameters are not validated."""
 
     name = "taskiq"
-    requirements = ("taskiq==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0")
+    requirements = ("taskiq==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0", UVLOOP_RELEASE)
     bulk = "kiq, 32 at once"
     worker = "RedisStreamBroker, max_async_tasks=N, max_prefetch=N"
+    command = "taskiq"
 
     def __init__(self, url: str) -> None:
         self._broker = library("taskiq_redis").RedisStreamBroker(url)
