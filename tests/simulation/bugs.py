@@ -156,7 +156,7 @@ BUGS: tuple[Bug, ...] = (
     _bug(
         "what is claimed is started, whether or not there is room",
         *(QUEUE_RUN, "QueueRun._start"),
-        ("or room <= 0 or", "or"),
+        ("if len(claims) > room:", "if False:"),
     ),
     _bug(
         "two jobs run beside each other on their last chance",

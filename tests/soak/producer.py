@@ -5,11 +5,11 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from jobsvalkey import Flow, JobID, JobOptions, JobQueue, Push, Unique, ValkeyJobQueue
+from jobsvalkey import Flow, JobID, JobOptions, JobQueue, LaneLimit, Push, Unique, ValkeyJobQueue
 from tests.soak.work import KEEP, Failing, Returning, Soaked
 
 SHARES = {
-    "plain": 0.56,
+    "plain": 0.53,
     "delayed": 0.08,
     "retried": 0.06,
     "failed": 0.04,
@@ -17,6 +17,7 @@ SHARES = {
     "unique": 0.04,
     "expiring": 0.02,
     "lanes": 0.05,
+    "limited": 0.03,
     "flows": 0.05,
     "batches": 0.02,
     "aborted": 0.005,
@@ -101,6 +102,19 @@ class Round:
             return JobOptions(priority=self._random.randint(-3, 3), lane=f"lane {self._random.randint(0, 20)}")
 
         await self._many([Push(Soaked(number), options()) for number in numbers])
+
+    async def _limited(self, numbers: list[int]) -> None:
+        limits = {
+            "limited *": LaneLimit(concurrency=3),
+            "limited 1*": LaneLimit(rate=(100, timedelta(seconds=1))),
+            "limited 2": LaneLimit(concurrency=1, rate=(200, timedelta(seconds=1))),
+        }
+        for pattern, limit in limits.items():
+            await self._queue.set_lane_limit(pattern, limit)
+        await self._many([Push(Soaked(number), JobOptions(lane=f"limited {number % 15}")) for number in numbers])
+        await asyncio.sleep(self._random.uniform(0, 2))
+        for pattern in limits:
+            await self._queue.set_lane_limit(pattern, None)
 
     async def _flows(self, numbers: list[int]) -> None:
         kept = JobOptions(keep_for=KEEP)

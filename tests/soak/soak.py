@@ -18,6 +18,7 @@ from tests.support.servers import Server
 from tests.support.waiting import until
 
 PATIENCE = 600.0
+LANES = f"{QUEUE_KEY}.metadata._lanes"
 UNENDED = (JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.PAUSED, JobStatus.WAITING)
 
 
@@ -30,12 +31,18 @@ class Sample:
     lost: int
     """Jobs of the round that have not come to their end."""
     server_memory: int
+    """What the server has allocated, but for the buffers of its connections."""
+    buffers: int
+    """Those."""
     worker_memory: int
     """That of the worker that lives from beginning to end."""
     worker_files: int
     worker_tasks: int
     connections: int
     keys: int
+    """Those that do not expire."""
+    lanes: list[str]
+    """Lines that are listed, though no job is left."""
     seconds: float
     faults: dict[str, int]
 
@@ -64,15 +71,19 @@ class Soak:
         lost = await self._lost(jobs)
         await self._client.delete(DONE)
         await until(self._nothing_kept, PATIENCE)
+        memory = await self._client.info("memory")
+        keyspace = (await self._client.info("keyspace"))["db0"]
         return Sample(
             jobs=before + jobs.pushed,
             lost=lost,
-            server_memory=(await self._client.info("memory"))["used_memory"],
+            server_memory=memory["used_memory"] - memory["mem_clients_normal"],
+            buffers=memory["mem_clients_normal"],
             worker_memory=self.steady.memory,
             worker_files=self.steady.files,
             worker_tasks=int(await self._client.hget(TASKS, str(self.steady.number)) or 0),
             connections=(await self._client.info("clients"))["connected_clients"],
-            keys=await self._client.dbsize(),
+            keys=keyspace["keys"] - keyspace["expires"],
+            lanes=[line.decode() for line in await self._client.zrange(LANES, 0, -1)],
             seconds=round(time.monotonic() - began, 1),
             faults=dict(faults.made),
         )

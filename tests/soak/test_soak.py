@@ -22,7 +22,7 @@ def line(jobs: int, **changes: Any) -> dict[str, Any]:
         "connections": 9,
         "keys": 9,
     }
-    return {"part": 1, "jobs": jobs, "lost": 0, "faults": {}, **same, **changes}
+    return {"part": 1, "jobs": jobs, "lost": 0, "lanes": [], "faults": {}, **same, **changes}
 
 
 def left(**changes: Any) -> dict[str, Any]:
@@ -40,6 +40,7 @@ def test_what_is_flat_is_well() -> None:
     "lines",
     [
         [*FLAT, line(8, lost=1)],
+        [*FLAT, line(8, lanes=["mail*0"])],
         [*FLAT, *(line(number, server_memory=111) for number in range(8, 12))],
         [*FLAT, *(line(number, worker_memory=89) for number in range(8, 12))],
         [line(number, worker_tasks=number) for number in range(8)],
@@ -50,7 +51,7 @@ def test_what_is_flat_is_well() -> None:
         [*FLAT, left(keys=["soak.metadata._turns"], sizes=[5000])],
         [*FLAT, left(faults=["a job in two states"])],
     ],
-    ids=["lost", "server", "worker", "tasks", "keys", "exit", "connection", "key", "large", "validate"],
+    ids=["lost", "lanes", "server", "worker", "tasks", "keys", "exit", "connection", "key", "large", "validate"],
 )
 def test_what_is_wrong_is_told(lines: list[dict[str, Any]]) -> None:
     assert verdict(lines)[1]
