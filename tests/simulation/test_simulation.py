@@ -75,6 +75,7 @@ def test_each_bug_was_found() -> None:
 
 
 @pytest.mark.night
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_each_bug_is_found(bug: Bug) -> None:
     with bug.planted():
