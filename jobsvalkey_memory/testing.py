@@ -49,7 +49,7 @@ async def run_until_idle(
         The number of runs; each attempt is one.
 
     Raises:
-        ConfigurationError: the state has not all that tasks are to be given.
+        ConfigurationError: the state lacks something that tasks need.
         AssertionError: jobs are still due after `max_runs`.
     """
     driver, runner, worker, runs = queue.driver, queue.runner(options, state=state), f"run_until_idle-{uuid4()}", 0

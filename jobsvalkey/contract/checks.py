@@ -1,4 +1,4 @@
-"""Checks of what a caller passes that are the same for every driver, made before the store is asked."""
+"""Checks of arguments that are the same for every driver, made before the store is asked."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ _FIRST_DUE, _END_OF_DUE = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tz
 
 
 def check_due(due: Due, what: str = "due") -> Due:
-    """Return `due` if it says a time that every store can hold: in the years 2 to 9998, or up to 36,500 days from now.
+    """Return `due` if it is a time that every store can hold: in the years 2 to 9998, or up to 36,500 days from now.
 
     Raises:
         ValueError: it is another time, a naive datetime, or negative; the message calls it `what`.
@@ -64,7 +64,7 @@ def check_request(request: bytes, job_id: JobID, configuration: DriverConfigurat
 
 
 def check_bytes(value: bytes, what: str) -> bytes:
-    """Return `value` if it is bytes: what can change, or has yet to be encoded, is not for a store.
+    """Return `value` if it is bytes. Other types may change, or have yet to be encoded, so they are not for a store.
 
     Raises:
         TypeError: it is something else; the message calls it `what`.
@@ -80,10 +80,9 @@ def check_push(items: Sequence[NewJob], configuration: DriverConfiguration) -> i
     Raises:
         PayloadTooLarge: a request is larger than `max_payload`.
         PushTooLarge: there are more jobs, or bytes, than an atomic push takes.
-        TypeError: a request is not bytes, or an id is no `JobID`.
-        ValueError: a `due` or `expires` is none that `check_due` takes, a `keep_for` none that `check_span` takes, a
-            `priority` or a `lane` none that there can be; a job has too many parents, or is the callback of a batch and
-            has some.
+        TypeError: a request is not bytes, or an id is not a `JobID`.
+        ValueError: `check_due` refuses a `due` or `expires`, or `check_span` a `keep_for`; a `priority` or a `lane` is
+            not valid; a job has too many parents, or is the callback of a batch and has parents.
     """
     size = 0
     largest = configuration.max_payload
@@ -131,12 +130,12 @@ def _check_parents(item: NewJob) -> None:
 def check_settlements(settlements: Iterable[Settlement]) -> None:
     """Check that every store can take these settlements.
 
-    The size of a request is not asked for: what a queue has taken in must be able to go back, even if it grows by a
-    digit of its attempt, or its worker has a lower limit than its producer.
+    The size of a request is not checked: a job that a queue has accepted must be able to go back, even if its attempt
+    needs one more digit, or its worker has a lower limit than its producer.
 
     Raises:
         TypeError: a request, a result or an error is not bytes.
-        ValueError: a due time is none that `check_due` takes, or an error is empty.
+        ValueError: `check_due` refuses a due time, or an error is empty.
     """
     for settlement in settlements:
         if type(settlement) is Finish:
@@ -164,7 +163,7 @@ def check_reports(
     """Check that there are no reports, or that the driver takes these.
 
     Raises:
-        UnsupportedOperation: there are, and it does not.
+        UnsupportedOperation: there are reports, and the driver does not take them.
         PayloadTooLarge: a progress is larger than 1 KiB, or a state larger than `max_payload`.
         TypeError: one of them is not bytes.
         ValueError: a report has neither.
@@ -208,10 +207,10 @@ OWN_KEYS = (
 
 
 def check_sequence(sequence: int) -> int:
-    """Return `sequence`, if it is a number of a step that every store can hold and compare.
+    """Return `sequence`, if every store can hold it and compare it as the number of a step.
 
     Raises:
-        ValueError: it is no whole number, below 0, or 2^53 or more.
+        ValueError: it is not a whole number, or is below 0, or 2^53 or more.
     """
     if type(sequence) is not int or not 0 <= sequence < 1 << 53:
         raise ValueError(f"the sequence {sequence} is no number of a step: begin with 0 or 1, and count up")
@@ -219,12 +218,12 @@ def check_sequence(sequence: int) -> int:
 
 
 def check_metadata_key(key: str, queue_key: str, **stored: bytes) -> str:
-    """Return `key` if a user may use it, and if what is to be `stored` there can be.
+    """Return `key` if a user may use it, and `stored` may be the value there.
 
-    A scheduler may bear its queue's key, whatever that begins with.
+    A scheduler may be named after its queue, whatever the queue's key begins with.
 
     Raises:
-        TypeError: what is to be stored is not bytes.
+        TypeError: `stored` is not bytes.
         ValueError: `key` is empty or one of ours.
     """
     for what, value in stored.items():
@@ -236,7 +235,7 @@ def check_metadata_key(key: str, queue_key: str, **stored: bytes) -> str:
 
 
 def check_expiry(expires_in: timedelta) -> timedelta:
-    """Return `expires_in` if it is how long a lock can be held.
+    """Return `expires_in` if a lock can be held for that time.
 
     Raises:
         ValueError: it is not above zero, or beyond 36,500 days.

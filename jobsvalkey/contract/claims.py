@@ -44,7 +44,7 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     keep_for: timedelta | None = None
     """How long the job is kept after its end, at least, whatever the retention policy says."""
     expires: Due = None
-    """When the job is cancelled if it is not running then, whether or not it ran before; `None`: never."""
+    """At this time the job is cancelled unless it is running then, even if it ran before; `None`: never."""
     priority: int = 0
     """From -100 to 100; higher goes first."""
     lane: str | None = None
@@ -54,11 +54,11 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     after: tuple[JobID, ...] = ()
     """Jobs that have to end before this one may run: present, or earlier in the same push."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """The fate of the job if one of those does not complete."""
+    """What happens to the job if one of those does not complete."""
     batch: JobID | None = None
     """The callback of the batch that the job belongs to. A job that names itself is such a callback."""
     durability: Durability | None = None
-    """The demand that is met before the push returns; `None`: as the driver is configured. It is not stored."""
+    """The demand to meet before the push returns; `None`: that of the driver's configuration. It is not stored."""
 
 
 class StoreOutcome(StrEnum):
@@ -72,11 +72,11 @@ class StoreOutcome(StrEnum):
     REFUSED = "refused"
     """Nothing of the push was stored; `reason` says why."""
     UNEXPECTED = "unexpected"
-    """Of `push_if` alone: the metadata did not hold what was expected, and nothing changed."""
+    """Only for `push_if`: the metadata did not hold what was expected, and nothing changed."""
 
 
 class RefusalKind(StrEnum):
-    """The kind of error that a refusal is to whoever pushed."""
+    """The kind of error that a refusal becomes for the caller."""
 
     UNKNOWN_PARENT = "unknown_parent"
     UNSUPPORTED = "unsupported"
@@ -97,7 +97,7 @@ class Pushed(msgspec.Struct, frozen=True, gc=False):
 
     outcome: StoreOutcome
     job_id: JobID
-    """The job that stands: the new one, or, for a duplicate and a replacement, the one that was there."""
+    """The job that exists now: the new one, or, for a duplicate or a replacement, the one that was there."""
     reason: Refusal | None = None
 
 
@@ -110,7 +110,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
     job_id: JobID
     token: bytes
-    """Names the claim among all that its worker ever held; with the worker's id, never used again."""
+    """Names the claim among all that its worker ever holds. Together with the worker's id it is never used again."""
     request: bytes | None
     """The request as it was pushed; `None` if the store has lost it, or holds something else in its place."""
     due: datetime
@@ -118,7 +118,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     stored_at: datetime
     """When the job was stored."""
     recoveries: int = 0
-    """How many workers died with this job since a handler of it last came to an end."""
+    """How many workers have died with this job since a run of it last came to an end."""
     reset_attempt: bool = False
     """Whether the job was rerun: it starts at attempt 1 again."""
     error: bytes | None = None
@@ -126,11 +126,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     keep_for: timedelta | None = None
     """How long the job is kept after its end, at least."""
     state: bytes | None = None
-    """The state that a handler of the job has reported last; `None` if none has, or the job was rerun since."""
+    """The last state that a handler of the job has reported; `None` if none has since the job was pushed or rerun."""
     unique: Unique | None = None
-    """The name that the job was pushed with. Whether it still holds it, `until` says."""
+    """The name that the job was pushed with. `until` says whether the job still holds it."""
     expires: datetime | None = None
-    """When the job is cancelled if no worker has it: it may end, but will not run again."""
+    """At this time the job is cancelled unless a worker has it. Then it may end, but will not run again."""
     priority: int = 0
     """From -100 to 100; higher goes first."""
     lane: str | None = None
@@ -140,13 +140,13 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     inputs: tuple[Input, ...] = ()
     """Those of its parents that had ended when it was let go, in the order of `after`, with their results."""
     batch: JobID | None = None
-    """The callback of the batch that it belongs to; of a callback its own id."""
+    """The callback of the batch that it belongs to; for a callback its own id."""
     members: BatchCounts | None = None
-    """Of a callback: what has become of the members of its batch."""
+    """For a callback: what became of the members of its batch."""
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False):
-    """The job ran to its end. `result` is stored with it if it is kept; it needs the capability `RESULTS`."""
+    """The job ran to its end. `result` is stored with it if it is kept; that needs the capability `RESULTS`."""
 
     job_id: JobID
     token: bytes
@@ -154,7 +154,8 @@ class Finish(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fail(msgspec.Struct, frozen=True, gc=False):
-    """The job gave up. `keep` keeps it whatever the retention policy says; a lost request then leaves a tombstone."""
+    """The job has failed for good. `keep` keeps it whatever the retention policy says, as a tombstone if its request is
+    lost."""
 
     job_id: JobID
     token: bytes
@@ -163,7 +164,7 @@ class Fail(msgspec.Struct, frozen=True, gc=False):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """The job goes back into the queue, with a new request, or (`None`) with the one it has.
+    """The job goes back into the queue, with a new request, or (`None`) with the one that it has.
 
     Its `recoveries` and `reset_attempt` are cleared: a handler that ended did not kill its worker.
     """
@@ -201,9 +202,9 @@ class AbortOutcome(StrEnum):
     CANCELLED = "cancelled"
     """It had not run, and will not."""
     REQUESTED = "requested"
-    """It runs. Its worker is told, and whatever ends the claim, the job does not run again."""
+    """It runs. Its worker is told, and however the claim ends, the job does not run again."""
     NOTHING = "nothing"
-    """It has ended, is not there, or is run by somebody who does not hear: nothing changed."""
+    """It has ended, is not there, or runs in a worker that cannot be told: nothing changed."""
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
@@ -212,9 +213,9 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     job_id: JobID
     token: bytes
     progress: bytes | None = None
-    """Replaces what a look at the job shows, at most 1 KiB; `None` leaves it."""
+    """Replaces the progress that is shown for the job, at most 1 KiB; `None` leaves it."""
     state: bytes | None = None
-    """Replaces what the next claim of the job gets back, at most `max_payload`; `None` leaves it."""
+    """Replaces the state that comes with the next claim of the job, at most `max_payload`; `None` leaves it."""
 
 
 class SettleOutcome(StrEnum):
@@ -222,11 +223,12 @@ class SettleOutcome(StrEnum):
 
     SETTLED = "settled"
     CLAIM_LOST = "claim_lost"
-    """The claim is not held (any more); nothing changed."""
+    """The claim is not held, or not any more; nothing changed."""
     BROKEN = "broken"
     """A key of the job has the wrong type; nothing changed, the claim is still held. `Fail(keep=True)` ends it."""
     AGAIN = "again"
-    """Too many jobs wait for the ends in this exchange; nothing changed, the claim is still held: settle it again."""
+    """Too many jobs wait for the jobs that this exchange ends; nothing changed, the claim is still held: settle it
+    again."""
 
 
 class Exchanged(msgspec.Struct, frozen=True):
@@ -239,9 +241,9 @@ class Exchanged(msgspec.Struct, frozen=True):
     claims: list[Claim]
     """The new claims, earliest due first."""
     until_next: float | None = None
-    """Seconds until an exchange has something to claim, or to end since it expires: 0 only if it has now.
+    """Seconds until an exchange could claim a job, or end an expired one: 0 only if one could do so now.
 
-    `None` if there is no such job. While the queue is paused nothing is claimed, so that only expiries count. Under an
+    `None` if there is no such job. While the queue is paused nothing is claimed, so only expiries count. Under an
     expired lock it is `None`, too, since nothing is claimed before a renewal.
     """
     lock_expired: bool = False

@@ -82,7 +82,8 @@ class JobCleanup:
 
     @property
     def max_age(self) -> timedelta | None:
-        """How old a job is at least; `None`: all of them. What another program has written is cut to what there is."""
+        """How old a job has to be at least; `None`: any age. An age from another program is cut to the largest possible
+        one."""
         spelled = self._given[0][1].max_age
         if spelled is None:
             return None
@@ -110,11 +111,11 @@ JobCleanup.RERUN = JobCleanup("rerun")
 class CleanupParameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Says what one cleanup does, state by state. Also the parameters of a driver's `cleanup_job`.
 
-    `only_orphans` limits `processing_jobs` to the jobs of workers whose lock has run out. Age counts from the end
-    of a finished job, from the claim of a running one, and from when it was stored for a pending or paused one.
+    `only_orphans` limits `processing_jobs` to the jobs of workers whose lock has run out. Age counts from the end of a
+    finished job, from the claim of a running one, and from when it was stored for a pending or paused one.
 
     Raises:
-        ValueError: pending or paused jobs are to be rerun.
+        ValueError: it would rerun pending or paused jobs, which have not run.
     """
 
     pending_jobs: JobCleanup = JobCleanup.DO_NOTHING
@@ -138,7 +139,7 @@ class OrphanedCleanupParameters(msgspec.Struct, frozen=True, kw_only=True, forbi
     """Parameters of a driver's `orphan_cleanup_job`."""
 
     max_jobs: int | None = msgspec.field(default=NO_LIMIT, name="maxJobsToProcess")
-    """How many jobs at most; by default, and for `None`, as many as there are."""
+    """How many jobs at most; by default, and for `None`, all of them."""
 
     def __post_init__(self) -> None:
         if self.max_jobs is None:

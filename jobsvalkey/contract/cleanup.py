@@ -13,7 +13,7 @@ from jobsvalkey.contract.records import StoredJob
 from jobsvalkey.contract.states import JobStatus
 
 CHUNK = 100
-"""Jobs in one step of a cleanup: about a millisecond of a server, which has others to serve."""
+"""Jobs in one step of a cleanup: about a millisecond of the server's time, which others want as well."""
 
 
 class CleanupLoops(Protocol):
@@ -61,10 +61,10 @@ class CleanupLoops(Protocol):
         paused_jobs: JobCleanup = JobCleanup.DO_NOTHING,
         only_orphans: bool = False,
     ) -> dict[JobStatus, int]:
-        """Clean up, state by state, in chunks; return how many jobs of each state it was.
+        """Clean up, state by state, in chunks; return the number of jobs cleaned up in each state.
 
         Raises:
-            ValueError: pending or paused jobs are to be rerun.
+            ValueError: it would rerun pending or paused jobs, which have not run.
         """
         return await self._clean(
             CleanupParameters(
@@ -113,7 +113,8 @@ class CleanupLoops(Protocol):
         except_for: JobID | None = None,
         as_of: datetime | None = None,
     ) -> AsyncGenerator[int]:
-        """Clean up one state, step by step, until nothing or `max_jobs` is left; yield how many jobs each step was."""
+        """Clean up one state, step by step, until no job is left, or `max_jobs` are done; yield the number of jobs of
+        each step."""
         done = 1
         while max_jobs > 0 and done > 0:
             done = await self.cleanup_step(
@@ -128,7 +129,7 @@ class CleanupLoops(Protocol):
             yield done
 
     async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
-        """Repeat `recover` until nothing, or `max_jobs`, is left to recover; return how many jobs it was."""
+        """Repeat `recover` until no job is left to recover, or `max_jobs` are recovered; return their number."""
         recovered = 0
         while max_jobs is None or recovered < max_jobs:
             wanted = CHUNK if max_jobs is None else min(CHUNK, max_jobs - recovered)
@@ -153,8 +154,8 @@ class CleanupLoops(Protocol):
     def service_jobs(self) -> Sequence[AnyServiceJob]:
         """The two cleanup jobs with their handlers.
 
-        A cleanup job passes over itself and over what came into a state after it was claimed. It reruns nothing if it
-        was rerun: cleanups do not run each other for ever.
+        A cleanup job leaves out itself and jobs that came into a state after it was claimed. It reruns nothing if it
+        was rerun itself: so cleanups do not rerun each other for ever.
         """
 
         async def clean(parameters: CleanupParameters, claim: Claim) -> None:

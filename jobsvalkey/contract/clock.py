@@ -1,4 +1,4 @@
-"""Time comes in from outside: the only place where the library asks the machine what time it is."""
+"""Clocks: the only place where the library asks the machine what time it is."""
 
 import time
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ class SystemClock:
 
 
 def unix_milliseconds() -> int:
-    """Milliseconds since 1970 by this machine's clock, for what is made by the ten thousand a second."""
+    """Milliseconds since 1970 by this machine's clock, for what is made ten thousand times a second."""
     return time.time_ns() // 1_000_000
 
 

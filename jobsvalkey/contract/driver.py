@@ -1,8 +1,8 @@
-"""The protocols of a driver: one for what every driver does, and one for each capability beyond.
+"""The protocols of a driver: one for what every driver does, and one for each further capability.
 
-Each method is one atomic step of the store, unless it says chunks. `operation` numbers a writing step: the
-store answers a repeat of a producer's last number from memory, refuses a lower one (`OperationRefused`), and
-refuses the same number with another content. A driver that is given none numbers the step itself, and then
+Each method is one atomic step of the store, unless its docstring says that it works in chunks. `operation` numbers a
+writing step: the store answers a repeat of a producer's last number from memory, and refuses a lower number, or the
+same number with other content (`OperationRefused`). Without an `operation`, a driver numbers the step itself, and then
 repeats it under that number for as long as a reply is missing. A `limit` or `max_jobs` below one means zero.
 """
 
@@ -37,7 +37,7 @@ from jobsvalkey.contract.states import JobStatus
 
 
 class Capability(StrEnum):
-    """A capability that a driver may support. One that `CAPABILITY_PROTOCOLS` lacks cannot be supported yet."""
+    """A capability that a driver may support. If `CAPABILITY_PROTOCOLS` lacks it, it cannot be supported yet."""
 
     QUEUE = "queue"
     CANCEL = "cancel"
@@ -62,11 +62,11 @@ class Capability(StrEnum):
 class QueueDriver(Protocol):
     """The base: jobs go in, workers claim them and settle the claims.
 
-    A driver repeats a step that the store does not answer for a bounded time, or not at all, and then raises
+    If the store does not answer, a driver repeats the step for a bounded time, or not at all, and then raises
     `StoreUnavailable`. It may be simple here, since the runtime repeats the steps of a worker (`open_worker`,
-    `exchange`, `renew`, `close_worker`) with the same arguments until they are answered, or until the worker leaves.
-    So an `exchange` of the same sequence is a repeat, whoever makes it. The runtime may also cancel a call, and ask
-    again: a renewal that is not answered in good time before the lock runs out.
+    `exchange`, `renew`, `close_worker`) with the same arguments until they are answered, or until the worker leaves. So
+    an `exchange` with the same sequence is a repeat, whether the driver or the runtime makes it. The runtime may also
+    cancel a call and make it again, for example a renewal that is not answered in good time before the lock runs out.
     """
 
     @property
@@ -87,7 +87,8 @@ class QueueDriver(Protocol):
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         """Store all items, or none, and say what became of each. A duplicate changes nothing.
 
-        A refusal is an answer, the same for all items: a field that the driver does not support, for one.
+        A refusal is an answer, and the same for all items. A reason is, for example, a field that the driver does not
+        support.
 
         Raises:
             PushTooLarge: more than `max_atomic_push` jobs or `max_atomic_push_bytes` bytes.
@@ -107,10 +108,10 @@ class QueueDriver(Protocol):
     ) -> Exchanged:
         """Note what handlers report, settle claims, and claim up to `limit` jobs that are due, in one step.
 
-        `sequence` rises with each exchange of the worker. A repeat of its last one returns what was recorded, and
-        those of its claims that are still held. Under an expired lock nothing is claimed.
+        `sequence` rises with each exchange of the worker. A repeat of its last one returns what was recorded, and those
+        of its claims that are still held. Under an expired lock nothing is claimed.
 
-        A report ends nothing. Of several for one job the last progress and the last state stay.
+        A report ends nothing. If there are several for one job, the last progress and the last state stay.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
@@ -131,8 +132,8 @@ class QueueDriver(Protocol):
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the worker's lock to `hold_for` from now, and return the claims that it holds.
 
-        `leaving` says that the worker shuts down, and is not taken back. Should it leave its claims behind, their
-        recovery does not raise `recoveries`: nobody has died with them.
+        `leaving` says that the worker shuts down, and cannot be taken back. If the worker leaves claims behind, their
+        recovery does not raise `recoveries`, since no worker has died with them.
 
         Raises:
             WorkerClosed: the worker was closed or is not known.
@@ -146,8 +147,8 @@ class QueueDriver(Protocol):
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         """Return at a hint, at a reconnection, or after `timeout`. Changes no job.
 
-        A hint says that there may be work, or news of a claim that the worker holds. Without `work` only the news
-        count, so that a worker which is full takes no hint that an idle one needs.
+        A hint says that there may be work, or news of a claim that the worker holds. Without `work` only news counts,
+        so that a worker without a free slot takes no hint that an idle one needs.
         """
         ...
 
@@ -155,8 +156,9 @@ class QueueDriver(Protocol):
         """Put the jobs of workers whose lock has run out back into the queue, at most `max_jobs`; return how many.
 
         Each is due when it was due before, with `recoveries` one higher. A live worker's job is never touched. `worker`
-        is the one that asks, if one does. If its own lock has run out, or it is not known any more, nothing is done: it
-        was stalled, or the store was, and others may be as well. Locks are renewed first.
+        is the worker that asks, if it is one. If its own lock has run out, or it is not known any more, nothing is
+        done: it was stalled, or the store was, and then others may have been stalled, too. They get time to renew their
+        locks first.
         """
         ...
 
@@ -185,11 +187,11 @@ class AbortableDriver(Protocol):
     """Jobs that run can be asked to end. The driver takes the settlement `Cancel`, and answers with `aborts`."""
 
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
-        """Cancel a job that has not run, or ask for the end of the one that runs.
+        """Cancel a job that has not run, or ask a running one to end.
 
         A request belongs to the claim that is held now, and ends with it. Its token is among the `aborts` of each
-        exchange and renewal of the worker until then. `Finish` and `Fail` settle as ever; whatever else ends the claim
-        (`Retry`, `Release`, closing, recovery, a cleanup that reruns) ends the job as cancelled.
+        exchange and renewal of the worker until then. `Finish` and `Fail` settle as usual. If anything else ends the
+        claim (`Retry`, `Release`, closing, recovery, a cleanup that reruns), the job ends as cancelled.
         """
         ...
 
@@ -212,7 +214,7 @@ class PausableDriver(Protocol):
     """The queue as a whole can be paused: workers settle, and claim nothing."""
 
     async def pause_queue(self, *, operation: Operation | None = None) -> None:
-        """Let nothing be claimed from now on. No exchange that comes later claims; pausing twice is fine."""
+        """Stop all claims from now on: no later exchange claims. Pausing twice is fine."""
         ...
 
     async def resume_queue(self, *, operation: Operation | None = None) -> None:
@@ -226,7 +228,7 @@ class PausableDriver(Protocol):
 
 @runtime_checkable
 class MetadataDriver(Protocol):
-    """Small values beside the jobs, and locks. Keys that begin with `_` or `worker.` are a `ValueError`."""
+    """Small values next to the jobs, and locks. Keys that begin with `_` or `worker.` raise `ValueError`."""
 
     async def get_metadata(self, key: str) -> bytes | None:
         """Return the value, or the holder if `key` is a lock that is held; `None` if there is neither."""
@@ -257,7 +259,7 @@ class MetadataDriver(Protocol):
 
 @runtime_checkable
 class SchedulingDriver(Protocol):
-    """A push and the note that it was made are one step: what makes a scheduler fire exactly once."""
+    """A push and the note that it was made are one step. That makes a scheduler fire exactly once."""
 
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
@@ -302,10 +304,10 @@ class CleanupDriver(Protocol):
         as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
-        """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return how many it was.
+        """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return their number.
 
-        The job `except_for` is passed over, and so are those whose age counts from a later time than `as_of`. A cleanup
-        that is a job itself names its own, and the time at which it was claimed.
+        The job `except_for` is left out, and so are jobs whose age counts from a later time than `as_of`. A cleanup
+        that runs as a job passes its own id, and the time at which it was claimed.
         """
         ...
 
@@ -320,17 +322,17 @@ class CleanupDriver(Protocol):
         paused_jobs: JobCleanup = JobCleanup.DO_NOTHING,
         only_orphans: bool = False,
     ) -> dict[JobStatus, int]:
-        """Clean up, state by state, in chunks; return how many jobs of each state it was."""
+        """Clean up, state by state, in chunks; return the number of jobs cleaned up in each state."""
         ...
 
     async def cleanup_orphaned_jobs(self, max_jobs: int | None = None) -> int:
-        """Repeat `recover` until nothing, or `max_jobs`, is left to recover; return how many jobs it was."""
+        """Repeat `recover` until no job is left to recover, or `max_jobs` are recovered; return their number."""
         ...
 
 
 @runtime_checkable
 class ResultsDriver(Protocol):
-    """Jobs are kept after their end for as long as was asked for, with what they returned, and can be waited for."""
+    """Jobs are kept after their end for a given time, with what they returned, and callers can wait for them."""
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
         """Wait until one of the jobs has ended or is absent, at most for `timeout`; all of them, as they are then.
@@ -347,7 +349,7 @@ class FlowDriver(Protocol):
     async def close_batch(self, callback: JobID, *, operation: Operation | None = None) -> bool:
         """Take the batch's own hold from its callback, which runs once all members have ended.
 
-        `False`: the callback waits no more, is absent, is none, or its batch was closed before.
+        `False`: the callback waits no more, is absent, is not a callback, or its batch was closed before.
         """
         ...
 
@@ -382,4 +384,4 @@ CAPABILITY_PROTOCOLS: Mapping[Capability, type] = MappingProxyType(
         Capability.FLOWS: FlowDriver,
     }
 )
-"""The protocol that goes with each capability. One that adds but a field has no methods of its own."""
+"""The protocol that goes with each capability. A capability that only adds a field has no methods of its own."""

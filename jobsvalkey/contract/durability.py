@@ -9,7 +9,7 @@ from jobsvalkey.contract.option_types import check_types
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durability:
-    """Demands that a job is elsewhere before its push returns, beside the memory of the server that took it.
+    """Demands that a job is stored somewhere else, too, before its push returns: not only in the memory of one server.
 
     Raises:
         ValueError: nothing is demanded, or a value is out of range.
@@ -18,7 +18,7 @@ class Durability:
     replicas: int = 0
     """How many replicas have to have it."""
     append_only_file: bool = False
-    """Whether it has to be synced to the server's disk, and to the disks of so many replicas."""
+    """Whether it has to be synced to the server's disk, and to the disks of that many replicas."""
     timeout: timedelta = timedelta(seconds=5)
     """How long that is waited for, from the moment when the job is stored: at least a millisecond."""
 

@@ -43,7 +43,7 @@ class StoreFull(StoreUnavailable):
 
 
 class NotDurable(JobsError):
-    """A push was done, and what a `Durability` demands was not true in time.
+    """A push was done, but the demand of a `Durability` was not met in time.
 
     The jobs, `job_ids`, are stored, and may run. When the time was over, `replicas` had them, and `append_only_file`
     says whether the disk was known to. A push of the same ids again stores nothing twice, and waits again.
@@ -57,7 +57,7 @@ class NotDurable(JobsError):
 
 
 class PushTooLarge(JobsError, ValueError):
-    """More jobs, or bytes, than one atomic push takes."""
+    """There are more jobs, or bytes, than one atomic push takes."""
 
 
 class PushIncomplete(JobsError):
@@ -69,7 +69,7 @@ class PushIncomplete(JobsError):
 
 
 class UnknownParent(JobsError, LookupError):
-    """A job is to run after one that the store does not hold; nothing was stored."""
+    """A job should run after one that the store does not have; nothing was stored."""
 
 
 class PayloadTooLarge(JobsError, ValueError):

@@ -1,10 +1,10 @@
-"""The capability `EXPIRY`: what a driver records of a job that was cancelled since its time to run was over."""
+"""The capability `EXPIRY`: what a driver records for a job that was cancelled because it had expired."""
 
 from typing import Final
 
 EXPIRED: Final = (
     b'{"type":"JobExpired","message":"no worker had it at its expiry, so it was cancelled","traceback":"","attempt":0}'
 )
-"""Becomes the error of a job that has expired, in the form in which the runtime records errors."""
+"""The error of a job that has expired, in the form in which the runtime records errors."""
 MOST_EXPIRED: Final = 100
 """How many overdue jobs an exchange, or a recovery, ends at most."""

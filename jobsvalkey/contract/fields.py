@@ -1,4 +1,4 @@
-"""Fields of a job that not every driver supports: which capability each needs, and the refusal of a push without it."""
+"""Fields of a job that not every driver supports: which capability each needs, and how a push without it is refused."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ _PLAIN = NewJob(JobID(int=0), b"")
 
 
 def refusals(items: Sequence[NewJob], capabilities: frozenset[Capability]) -> list[Pushed]:
-    """Answer a push if a job of it has a field that needs a capability which is not there; else return nothing.
+    """Answer a push in which a job has a field that needs a missing capability; otherwise return nothing.
 
     A driver that returns these before it asks its store has stored nothing.
     """

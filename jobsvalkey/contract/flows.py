@@ -10,11 +10,11 @@ PARENT_FAILED: Final = (
     b'{"type":"ParentFailed","message":"a job that it comes after did not complete, so it was cancelled",'
     b'"traceback":"","attempt":0}'
 )
-"""Becomes the error of a job that is cancelled for its parent, in the form in which the runtime records errors."""
+"""The error of a job that is cancelled because of its parent, in the form in which the runtime records errors."""
 MOST_PARENTS: Final = 1000
 """How many parents a job may have."""
 MOST_CHILDREN: Final = 1000
-"""How many jobs may wait for one parent, and how many for all those that one exchange ends."""
+"""How many jobs may wait for one parent, and how many for all the jobs that one exchange ends."""
 
 HoldProblem: TypeAlias = Literal["absent", "not_kept", "crowded", "foreign", "no_batch", "decided"]
 _SENTENCES: Final[Mapping[HoldProblem, str]] = {

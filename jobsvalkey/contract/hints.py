@@ -1,4 +1,4 @@
-"""Hints that there is work: one listener for all workers of a driver, which comes back when its connection is lost."""
+"""Hints that there is work: one listener for all workers of a driver, which reconnects when its connection is lost."""
 
 import asyncio
 import random
@@ -25,9 +25,9 @@ class Hints:
         self._missed = False
 
     async def wait(self, timeout: float) -> None:
-        """Return at a hint, when a connection was lost or is there again, or after `timeout` seconds.
+        """Return at a hint, when a connection is lost or back, or after `timeout` seconds.
 
-        A hint that nobody waited for is kept for the next one who waits.
+        If nobody waits, a hint is kept for the next caller that waits.
         """
         if self._missed or timeout <= 0:
             self._missed = False

@@ -1,4 +1,4 @@
-"""The ends of the jobs that a job waited for, as it is told of them."""
+"""How the jobs ended that a job has waited for, as the job sees it."""
 
 import msgspec
 
@@ -7,17 +7,18 @@ from jobsvalkey.contract.states import JobStatus
 
 
 class Input(msgspec.Struct, frozen=True):
-    """A parent of a job that has ended, and what came of it."""
+    """A parent that has ended, and its result."""
 
     job_id: JobID
     status: JobStatus | None
     """`None`: it was removed before it ended."""
     result: bytes | None = None
-    """Of a parent that has completed, in a claim: what `Finish` gave it."""
+    """In a claim, for a parent that has completed: the result that `Finish` stored."""
 
 
 class BatchCounts(msgspec.Struct, frozen=True):
-    """How many members of a batch have ended, in each way. One that was removed unended counts as cancelled."""
+    """How many members of a batch have ended, in each way. A member that was removed before its end counts as
+    cancelled."""
 
     completed: int = 0
     failed: int = 0

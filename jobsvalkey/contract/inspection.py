@@ -33,13 +33,13 @@ class InspectionDriver(Protocol):
         ...
 
     async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
-        """Return up to `limit` jobs in a state, from the first or from behind `cursor`, in the order of `jobs`.
+        """Return up to `limit` jobs in a state, from the first one or after `cursor`, in the order of `jobs`.
 
-        Those that run have an order that the driver chooses. Jobs that stay in the state are on one page each, whatever
-        becomes of the others, the one at the cursor included.
+        Running jobs are in an order that the driver chooses. Jobs that stay in the state are on one page each, whatever
+        happens to others, including the one at the cursor.
 
         Raises:
-            ValueError: the cursor is not one of a page of this state.
+            ValueError: the cursor is not from a page of this state.
         """
         ...
 

@@ -16,8 +16,8 @@ _COUNTER_LIMIT = 1 << _COUNTER_BITS
 class JobID(UUID):
     """The id of one job: a UUID that is written in upper case.
 
-    It compares equal to the same `UUID` and to its text in either case. Its hash is the `UUID`'s, so use
-    `JobID` or `UUID`, not text, as the key of a mapping that is looked up by ids.
+    It compares equal to the same `UUID` and to its text in either case. Its hash is the `UUID`'s, so use `JobID` or
+    `UUID`, not text, as the keys of a mapping.
 
     Raises:
         ValueError: the text is not a UUID.
@@ -54,7 +54,7 @@ class JobID(UUID):
 
     @classmethod
     def from_int(cls, value: int) -> Self:
-        """Return the id of a number that is known to be a UUID's, without the checks: for ids by the ten thousand."""
+        """Return the id of a number that is known to be a UUID's, without checks, for many thousands of ids."""
         new = object.__new__(cls)
         _set_int(new, value)
         return new
@@ -119,7 +119,7 @@ class JobIDGenerator:
         self._lock = threading.Lock()
         self._head = 0
         self._written = ""
-        """The first half of the last id, and its text: those of one millisecond share it."""
+        """The first half of the last id, and its text: ids of one millisecond share it."""
 
     def __call__(self) -> JobID:
         """The next id."""
@@ -151,7 +151,7 @@ class JobIDGenerator:
     def forked(self) -> None:
         """Start anew in a child process, which must not go on with its parent's counter and random bits.
 
-        The lock too: one that another thread held at the fork stays held for ever.
+        It gets a new lock, too, since a lock that another thread held at the fork would stay held for ever.
         """
         self._last = 0
         self._random = array("Q")
@@ -159,6 +159,7 @@ class JobIDGenerator:
 
 
 new_job_id: JobIDGenerator = JobIDGenerator()
-"""Makes the id of a job that was given none; one for the whole process, so that push order is id order."""
+"""Makes an id for a job that was given none. There is one generator for the whole process, so that ids are in the order
+of the pushes."""
 
 os.register_at_fork(after_in_child=new_job_id.forked)

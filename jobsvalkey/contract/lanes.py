@@ -24,7 +24,7 @@ class LaneLimit(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
 
     Raises:
         TypeError: a value is of another type.
-        ValueError: neither is given, `concurrency` is below 1, or `rate` is no such pair.
+        ValueError: neither is given, `concurrency` is below 1, or `rate` is out of range.
     """
 
     concurrency: int | None = None
@@ -84,32 +84,32 @@ class LaneDriver(Protocol):
     ) -> None:
         """Set the limit of every lane that `pattern` matches.
 
-        That is the lane of this name or, with a `*` at its end, each whose name begins so.
+        A pattern is the name of a lane or, with a `*` at its end, the beginning of names.
 
-        The longest matching pattern applies. `None` removes the limit of this pattern. No claim that comes later
-        goes beyond the limit. What runs beyond it already is left alone.
+        The longest matching pattern applies. `None` removes the limit of this pattern. No later claim goes beyond the
+        limit. Jobs that already run beyond it are left alone.
 
         Raises:
-            ValueError: `pattern` is none.
+            ValueError: `pattern` is not a pattern.
             ConfigurationError: `MOST_LIMITS` other patterns have a limit.
         """
         ...
 
     async def lane_limits(self) -> dict[str, LaneLimit]:
-        """Return all limits by their patterns, in the order of these."""
+        """Return all limits by their patterns, in the order of the patterns."""
         ...
 
     async def lanes(self, cursor: str | None = None, *, limit: int = 50) -> LanePage:
-        """Return up to `limit` lanes, from the first or from behind `cursor`."""
+        """Return up to `limit` lanes, from the first one or after `cursor`."""
         ...
 
 
 def check_priority(priority: int) -> int:
-    """Return `priority`, if it is one: a whole number from -100 to 100.
+    """Return `priority`, if it is a whole number from -100 to 100.
 
     Raises:
-        TypeError: it is no whole number.
-        ValueError: it is outside these bounds.
+        TypeError: it is not a whole number.
+        ValueError: it is out of range.
     """
     check_option("priority", priority, int)
     if not -HIGHEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
@@ -121,8 +121,8 @@ def check_lane(lane: str) -> str:
     """Return `lane`, if it can name a lane: 1 to 256 bytes in UTF-8, without `*`.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is empty, longer, has a `*`, or is no text that can be stored.
+        TypeError: it is not text.
+        ValueError: it is empty, longer, has a `*`, or cannot be stored as text.
     """
     check_option("lane", lane, str)
     try:
@@ -138,10 +138,10 @@ def check_lane(lane: str) -> str:
 
 
 def check_lane_pattern(pattern: str) -> str:
-    """Return `pattern`, if it is one: the name of a lane, or the beginning of names and `*`.
+    """Return `pattern`, if it is the name of a lane, or the beginning of names and `*`.
 
     Raises:
-        TypeError: it is no text.
+        TypeError: it is not text.
         ValueError: it is neither.
     """
     check_option("pattern", pattern, str)
@@ -151,7 +151,7 @@ def check_lane_pattern(pattern: str) -> str:
 
 
 def limit_of(lane: str, limits: Mapping[str, LaneLimit]) -> LaneLimit | None:
-    """Return the limit of a lane: that of its name, else of the longest beginning that has one."""
+    """Return the limit of a lane: that of its name or, without one, of the longest beginning that has a limit."""
     if lane in limits:
         return limits[lane]
     patterns = (f"{lane[:length]}*" for length in range(len(lane), -1, -1))
@@ -159,7 +159,7 @@ def limit_of(lane: str, limits: Mapping[str, LaneLimit]) -> LaneLimit | None:
 
 
 def too_many_limits() -> ConfigurationError:
-    """Return the error of a pattern that is one too many."""
+    """Return the error for a pattern that is one too many."""
     return ConfigurationError(
         f"{MOST_LIMITS} patterns have a limit, and no more can have one: set one for many lanes, as in 'customer:*'"
     )

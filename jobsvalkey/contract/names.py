@@ -1,4 +1,4 @@
-"""Names of jobs: what ties stored bytes to the code that runs them."""
+"""Names of jobs, which tie stored bytes to the code that runs them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ P = TypeVar("P")
 
 @runtime_checkable
 class JobParameters(Protocol):
-    """Parameters that say which job they are for. Structural: the attribute is all that is asked for."""
+    """Parameters that say which job they are for. Any type with this attribute will do."""
 
     job_name: ClassVar[str]
 
 
 @dataclass(frozen=True)
 class JobName(Generic[P]):
-    """Names a job and the type of its parameters; for types that are not yours, or that serve several jobs."""
+    """Names a job and the type of its parameters, for types that are not yours, or that serve several jobs."""
 
     name: str
     parameters: type[P]
@@ -44,7 +44,7 @@ class NamedParameters(Generic[P]):
     job: JobName[P]
     parameters: P
     keep_for: timedelta | None = field(default=None, compare=False, repr=False)
-    """How long the job is kept after its end, unless its options say so; `None`: as the queue says."""
+    """How long the job is kept after its end, unless its options say otherwise; `None`: as long as the queue says."""
     lane: str | None = field(default=None, compare=False, repr=False)
     """The lane of the job, unless its options name one."""
 

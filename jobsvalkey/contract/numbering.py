@@ -1,4 +1,4 @@
-"""Numbers for steps: what drivers with a network before them need, so that a lost reply does no harm."""
+"""Numbers for steps. Drivers need them if there is a network in between, so that a lost reply does no harm."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ LONGEST_PAUSE = 2.0
 def digest_of(method: str, *arguments: object) -> bytes:
     """Return 32 bytes that say what a step asks for: equal for a repeat, and for nothing else.
 
-    Lists and tuples of the same are the same. Structs, dataclasses, times and ids may be among the arguments.
+    A list counts as equal to a tuple with the same items. Arguments may be structs, dataclasses, times and ids.
     """
     return hashlib.sha256(msgspec.msgpack.encode([method, *arguments])).digest()
 
@@ -44,11 +44,12 @@ class Numbering:
     async def run(self, step: Callable[[Operation], Awaitable[T]]) -> T:
         """Do a step that takes its number, and return its answer.
 
-        Errors other than `StoreUnavailable` are the step's answer. After a call that was cancelled the next number is
-        used, so that what is still on its way is refused when it arrives late.
+        Errors other than `StoreUnavailable` are the step's answer. After a cancelled call the next number is used, so
+        that a request that is still on its way is refused when it arrives late.
 
         Raises:
-            StoreUnavailable: there was no answer in time. `outcome` is `"not_done"` if no try may have been done.
+            StoreUnavailable: there was no answer in time. `outcome` is `"not_done"` if certainly none of the tries was
+                done.
         """
         async with self._turn:
             self._sequence += 1
@@ -68,14 +69,14 @@ class Numbering:
 
 
 class CallNames:
-    """Names for calls, so that a store can tell a late sending of one from a new call: `is_late` is the rule."""
+    """Names for calls, so that a store can tell a late request from a new call, by `is_late`."""
 
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(8)
         self._number = 0
 
     def new(self) -> str:
-        """Return the name of the next call. All its sendings share it."""
+        """Return the name of the next call. Its repeats have the same name."""
         self._number += 1
         return f"{self._prefix}.{self._number}"
 

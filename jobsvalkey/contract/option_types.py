@@ -1,6 +1,6 @@
-"""Checks that options are of the types that they are declared with, by a sentence that says what to write.
+"""Checks that options have the types that they are declared with; the error says what to write.
 
-Python would take `timeout=5` and fail elsewhere, about something else.
+Without this, Python would take `timeout=5` and fail later, with an error about something else.
 """
 
 import functools
@@ -30,7 +30,7 @@ def check_types(options: Any) -> None:
 
     Raises:
         TypeError: a value is of another type.
-        ValueError: a value is none of those that are listed for it.
+        ValueError: a value is not one of those that are listed for it.
     """
     for name, expected in _declared(cast("type[Any]", type(options))):
         check_type(name, getattr(options, name), expected)
@@ -80,7 +80,7 @@ def _named(kinds: Collection[type[Any]]) -> list[str]:
 
 
 def with_article(name: str) -> str:
-    """Return the name of a type as a sentence has it: a Path, an Enum."""
+    """Return the name of a type with its article: a Path, an Enum."""
     return f"{'an' if name[:1] in 'AEIOaeio' else 'a'} {name}"  # a UUID, a UserDict, a URL
 
 

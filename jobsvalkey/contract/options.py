@@ -13,7 +13,7 @@ _ZERO = timedelta(0)
 class Retention:
     """How long jobs of one state are kept once they have ended.
 
-    A job older than `max_age`, or with `max_count` or more jobs that ended after it, is gone. `None` is no limit.
+    A job older than `max_age`, or with `max_count` or more jobs that ended after it, is gone. `None` means no limit.
     """
 
     max_age: timedelta | None = None
@@ -59,7 +59,7 @@ class RetentionPolicy:
     cancelled_jobs: Retention = DO_NOT_RETAIN
 
     def of(self, status: JobStatus) -> Retention:
-        """Return what is kept of the jobs in one of the three states that are ends."""
+        """Return the retention of jobs in one of the three finished states."""
         match status:
             case JobStatus.COMPLETED:
                 return self.completed_jobs
@@ -97,7 +97,8 @@ class DriverConfiguration:
     idempotency_window: timedelta = timedelta(hours=24)
     """How long an id that a user gave is remembered once its job is gone."""
     activity: bool = False
-    """Whether what workers do is counted by the minute. Once a worker was opened with it, all of the queue count."""
+    """Whether the work of workers is counted by the minute. Once one worker was opened with it, all workers of the
+    queue are counted."""
 
     def __post_init__(self) -> None:
         check_types(self)

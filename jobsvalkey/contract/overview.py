@@ -1,4 +1,4 @@
-"""The records that a look at the queue as a whole shows."""
+"""The records about a queue as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from jobsvalkey.contract.records import StoredJob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much a queue has to do: what an autoscaler reads. A look costs the same however many jobs there are."""
+    """How much a queue has to do, for autoscalers. It costs the same to find out, however many jobs there are."""
 
     due: int
     """Pending jobs whose time has come: more workers would run them now."""
     delayed: int
     """Pending jobs whose time has not come."""
     waiting: int = 0
-    """Jobs that others hold: a parent, or the members of their batch. Of a driver without `FLOWS` always 0."""
+    """Jobs that others hold: a parent, or the members of their batch. Always 0 if the driver has no `FLOWS`."""
     processing: int
     """Jobs that run."""
     oldest_due: timedelta | None
-    """For how long the first of the due jobs has been due; `None` if none is."""
+    """For how long the first due job has been due; `None` if no job is due."""
     workers: int
     """Workers whose lock has not run out."""
     is_paused: bool
@@ -47,6 +47,6 @@ class JobPage(NamedTuple):
 
     jobs: Sequence[StoredJob]
     cursors: Sequence[str]
-    """For each of the jobs: the cursor that goes on behind it. Only the driver understands it."""
+    """For each of the jobs: the cursor that goes on after it. Only the driver understands it."""
     cursor: str | None
-    """The cursor that goes on behind the page; `None` if nothing is there. It may be set for a page without jobs."""
+    """The cursor that goes on after the page; `None` after the last page. A page without jobs may have one, too."""

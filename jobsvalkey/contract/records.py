@@ -1,4 +1,4 @@
-"""The records that a look into the queue shows."""
+"""The records about jobs in a queue."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """`None`: the store has lost it, or holds something else in its place."""
     stored_at: datetime
     due: datetime | None = None
-    """Of a pending or paused job, and of a processing one as it was when claimed."""
+    """For a pending or paused job; for a running one, its due time when it was claimed."""
     claimed_at: datetime | None = None
     """Of a processing job."""
     worker: WorkerID | None = None
@@ -35,15 +35,15 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     reset_attempt: bool = False
     error: bytes | None = None
     result: bytes | None = None
-    """Of a completed job: what `Finish` gave it."""
+    """For a completed job: the result that `Finish` stored."""
     keep_for: timedelta | None = None
     """How long it is kept after its end, at least."""
     progress: bytes | None = None
-    """The progress that a handler of it has reported last; of a job that has not ended."""
+    """The last progress that its handler has reported, until the job ends."""
     unique: Unique | None = None
     """The name that it was pushed with."""
     expires: datetime | None = None
-    """When it is cancelled if no worker has it."""
+    """At this time it is cancelled unless a worker has it."""
     priority: int = 0
     """From -100 to 100; higher goes first."""
     lane: str | None = None
@@ -51,13 +51,13 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[JobID, ...] = ()
     """Its parents: the jobs that it waits, or has waited, for."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """The fate of the job if one of those does not complete."""
+    """What happens to the job if one of those does not complete."""
     inputs: tuple[Input, ...] = ()
     """Those of its parents that had ended when it was let go, in the order of `after`, without their results."""
     batch: JobID | None = None
-    """The callback of the batch that it belongs to; of a callback its own id."""
+    """The callback of the batch that it belongs to; for a callback its own id."""
     members: BatchCounts | None = None
-    """Of a callback: what has become of the members of its batch."""
+    """For a callback: what became of the members of its batch."""
     runs: tuple[StoredRun, ...] = ()
     """The last eight of its runs that failed or were recovered from a dead worker, the latest first."""
 
@@ -72,11 +72,11 @@ class InconsistencyKind(StrEnum):
     SEVERAL_STATES = "several_states"
     """An id is on more than one list."""
     WRONG_STATUS = "wrong_status"
-    """The recorded status is not that of the list, or a job that does not wait is among those that expire."""
+    """The recorded status is not that of the list, or a job that is not waiting to run is on the list of expiries."""
     WRONG_TYPE = "wrong_type"
-    """A key of the job, or that of its lane or its priority, holds something that is not ours."""
+    """A key of the job, of its lane or of its priority holds something that no driver has written."""
     NO_ID = "no_id"
-    """An entry of a list is no job id, a UUID in upper case: somebody else wrote it."""
+    """An entry of a list is not a job id, which is a UUID in upper case: somebody else wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +85,4 @@ class Inconsistency:
 
     kind: InconsistencyKind
     job_id: JobID | str
-    """The text of the entry if it is no id."""
+    """The text of the entry if it is not an id."""

@@ -1,4 +1,4 @@
-"""The runs of a job that came to no good end: what a driver keeps of them for those who look at the job."""
+"""The runs of a job that failed, or whose worker died, as a driver keeps them."""
 
 from datetime import datetime
 from typing import Final
@@ -23,5 +23,5 @@ class StoredRun(msgspec.Struct, frozen=True):
 
 
 def first_line(error: bytes) -> bytes:
-    """Return what a driver keeps of an error with the run."""
+    """Return the part of an error that a driver keeps with the run."""
     return error.splitlines()[0][:LONGEST_LINE]

@@ -16,17 +16,17 @@ class Unique(msgspec.Struct, frozen=True, gc=False):
 
     Raises:
         TypeError: a value is of another type.
-        ValueError: the key is empty, longer than 1,024 bytes in UTF-8, or no text that has such bytes; `until` or
-            `otherwise` is none of what it may be.
+        ValueError: the key is empty, longer than 1,024 bytes in UTF-8, or cannot be stored as text; `until` or
+            `otherwise` is not one of the allowed values.
     """
 
     key: str
     until: Literal["end", "start"] | timedelta = "end"
     """How long the job holds the name: until it ends, until it is claimed, or for this time from the push, whatever
-    becomes of the job."""
+    happens to the job."""
     otherwise: Literal["skip", "replace"] = "skip"
-    """The effect of a push while another job holds the name: none, or, if that job has not begun to run, it gets the
-    request, the time and the options of this one."""
+    """What a push does while another job holds the name: nothing; or, if that job has not begun to run, give it the
+    request, the time and the options of the new one."""
 
     def __post_init__(self) -> None:
         check_option("the key of a unique job", self.key, str)

@@ -39,7 +39,7 @@ class PoppedJob:
     is_last_attempt: bool
     """Whether the job fails for good if this attempt fails; `False` if its retry strategy cannot tell before."""
     queued_at: datetime
-    """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
+    """When it was pushed, by the producer's clock; for a scheduled job, `scheduled_at`."""
     scheduled_at: datetime | None
     """The time of its schedule that it is for, however late it runs; `None` if no schedule pushed it."""
     due: datetime

@@ -1,4 +1,4 @@
-"""A worker's description of itself in the store, for whoever looks at the workers of a queue."""
+"""A worker's description of itself in the store, which is shown with the workers of a queue."""
 
 import os
 import socket

@@ -1,11 +1,11 @@
-"""Checks of what a queue is made of, and of what is pushed together."""
+"""Checks of the arguments of a queue, and of jobs that are pushed together."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 
 def check_driver(driver: object) -> None:
-    """Refuse what is no driver, by a `TypeError`."""
+    """Raise `TypeError` unless it is a driver."""
     if isinstance(driver, type) or not all(hasattr(driver, name) for name in ("capabilities", "push", "exchange")):
         raise TypeError(
             f"a queue takes a driver, such as ValkeyJobQueue(Valkey.from_url(...)), not {driver!r}: "
@@ -14,7 +14,7 @@ def check_driver(driver: object) -> None:
 
 
 def check_middleware(middleware: Any) -> None:
-    """Refuse what is no list of middleware, by a `TypeError`."""
+    """Raise `TypeError` unless it is a list of middleware."""
     if isinstance(middleware, str) or not isinstance(middleware, Iterable):
         raise TypeError(f"middleware is a list, such as [MetricsMiddleware()], not {middleware!r}")
     for each in cast("Iterable[object]", middleware):
@@ -23,6 +23,6 @@ def check_middleware(middleware: Any) -> None:
 
 
 def check_jobs(jobs: object) -> None:
-    """Refuse what is no list of jobs, by a `TypeError`."""
+    """Raise `TypeError` unless it is a list of jobs."""
     if not isinstance(jobs, Iterable) or isinstance(jobs, str | bytes | Mapping):
         raise TypeError(f"push_many takes a list of jobs, or another iterable of them, not {jobs!r}")

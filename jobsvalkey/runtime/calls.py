@@ -35,13 +35,13 @@ class NoThread(Exception):
 
 
 async def call_handler(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> None:
-    """Call the handler, within its timeout; what it returns becomes the result of the run.
+    """Call the handler, within its timeout, and keep what it returns as the result of the run.
 
     Raises:
-        JobTimeout: its time was up before it ended, whatever it did then.
+        JobTimeout: its time was up before it ended, whatever it did after that.
         JobFail: it returned something that has still to be run, such as a coroutine.
         NoThread: it was not called.
-        RuntimeError: the run has ended, as middleware has not waited for this call.
+        RuntimeError: the run has ended, because middleware did not wait for this call.
     """
     _check_running(run)
     run.result = None
@@ -97,7 +97,7 @@ def _close(result: Any) -> None:
 
 
 class _TimeLimit:
-    """Asks the handler to end when its time is up, and makes a `JobTimeout` of whatever it does after that."""
+    """Asks the handler to end when its time is up, and turns whatever it does after that into a `JobTimeout`."""
 
     def __init__(self, job: RegisteredJob, seconds: float, run: JobRun) -> None:
         self._job = job
@@ -131,8 +131,8 @@ class _TimeLimit:
 async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobContext, run: JobRun) -> Any:
     """Call a plain function. A thread cannot be stopped, so whatever happens meanwhile, this waits for its end.
 
-    Each call has a thread of its own, a daemon: a handler that never ends cannot keep the process from leaving, as
-    it would in a pool.
+    Each call has a daemon thread of its own: a handler that never ends cannot keep the process from ending, as it would
+    in a pool.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
@@ -169,7 +169,7 @@ async def _call_in_thread(job: RegisteredJob, parameters: Any, context: JobConte
 async def thread_ended(run: JobRun) -> None:
     """Wait for the end of the handler's thread, unless it is abandoned.
 
-    A cancellation by anybody but the worker, such as a timeout of middleware, is raised then, and not before.
+    A cancellation that does not come from the worker, such as a timeout of middleware, is raised only then.
     """
     interrupted = False
     while (thread := run.thread) is not None and not thread.done():

@@ -1,4 +1,4 @@
-"""Drivers that support more than the base, as types: each method of the queue names the one that it needs."""
+"""Types of drivers that support more than the base: each method of a queue names the type that it needs."""
 
 from typing import Protocol
 

@@ -1,8 +1,8 @@
 """The request: a job as JSON, in the form that Swift services read and write.
 
-`{"NAME": {"p": parameters, "q": queued at, "a": attempt, "t": {trace context}, "n": next scheduled at}}`, with
-dates as seconds since 2001-01-01T00:00:00Z, and without `t` and `n` if there is none. All of this is on the path
-of every job, so the pieces that do not change are made once.
+`{"NAME": {"p": parameters, "q": queued at, "a": attempt, "t": {trace context}, "n": next scheduled at}}`, with dates as
+seconds since 2001-01-01T00:00:00Z, and without `t` and `n` if there is none. Every job goes through this code, so the
+pieces that do not change are made once.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,12 +34,12 @@ class Request(msgspec.Struct, Generic[P], kw_only=True):
 
     @property
     def scheduled_at(self) -> float | None:
-        """The trigger, in place of the time of the push; `None` if no schedule pushed the job."""
+        """The trigger, instead of the time of the push; `None` if no schedule pushed the job."""
         return None if self.next_scheduled_at is None else self.queued_at
 
 
 RequestDecoder: TypeAlias = Callable[[msgspec.Raw], Request[Any]]
-"""Decodes the body of a request. Raises whatever its types raise; `decode_request` makes one error of it."""
+"""Decodes the body of a request. Raises whatever its types raise; `decode_request` turns that into one error."""
 
 
 def to_reference_date(date: datetime) -> float:
@@ -67,7 +67,7 @@ class RequestEncoder:
         """By the type of the parameters."""
         self._heads: dict[str, bytes] = {}
         self._dated: tuple[datetime | None, bytes] = (None, b"")
-        """The end of a request, for the time of the last one: jobs that are pushed together have the same."""
+        """The end of a request, for the time of the last push: jobs that are pushed together have the same end."""
 
     def __call__(
         self,
@@ -79,12 +79,12 @@ class RequestEncoder:
         trace: Mapping[str, str] | None = None,
         next_scheduled_at: datetime | None = None,
     ) -> bytes:
-        """Return the request of a job that was not tried yet.
+        """Return the request of a job that has not run yet.
 
         `kind` is the type that the parameters are decoded to; by default that of the value.
 
         Raises:
-            InvalidParameters: the parameters cannot be encoded, or would not arrive as they are.
+            InvalidParameters: the parameters cannot be encoded, or would not arrive unchanged.
         """
         head = self._heads.get(name)
         if head is None:
@@ -122,7 +122,7 @@ def make_decoder(parameters: type[Any], values: Values = "plain") -> RequestDeco
     """Return what decodes the bodies of requests with these parameters.
 
     Raises:
-        TypeError: the type cannot be decoded, or its values would not arrive as they were pushed.
+        TypeError: the type cannot be decoded, or its values would not arrive unchanged.
     """
     form = make_form(parameters, values)
     if values == "plain":
@@ -173,7 +173,7 @@ def read_request(request: bytes) -> tuple[str, Request[msgspec.Raw]]:
 
 
 def with_attempt(request: bytes, attempt: int) -> bytes:
-    """The same request, fields that we do not know included, with another attempt.
+    """The same request, including fields that we do not know, with another attempt.
 
     Raises:
         InvalidParameters: the request is not one of a job.

@@ -38,7 +38,7 @@ T = TypeVar("T")
 _LOGGER = logging.getLogger("jobsvalkey.job")
 _NO_TRACE: Mapping[str, str] = MappingProxyType({})
 _BEGINNING = threading.Lock()
-"""Held while a run begins to report, which its threads may do at once."""
+"""Held while a run begins to report, which several of its threads may do at the same time."""
 
 
 class _JobLogger(logging.LoggerAdapter[logging.Logger]):
@@ -105,7 +105,7 @@ class JobContext:
             job_id: its id; by default a new one.
             attempt: which run it is.
             max_attempts: how many there are, for `is_last_attempt`.
-            queued_at: when it was pushed; of a scheduled job `scheduled_at` counts.
+            queued_at: when it was pushed; for a scheduled job `scheduled_at` counts.
             scheduled_at: the time of its schedule.
             next_scheduled_at: when its schedule runs it next; by default `scheduled_at`, if that is given.
             trace: the trace context that comes with it.
@@ -113,12 +113,12 @@ class JobContext:
             claim_lost: whether the job was taken away, which cancels it too.
             state: what a lifespan would yield, for `state_of`.
             aborted: whether somebody has asked for the end of the job, which cancels it too.
-            saved: the value that an earlier run has saved; `None` is none.
+            saved: the value that an earlier run has saved; `None` if there is none.
             steps: the values of the steps that earlier runs have finished, by their names.
-            inputs: the return values of the jobs that it has come after, all of which have completed.
+            inputs: the return values of its parents, all of which have completed.
             members: what has become of the members of its batch.
 
-        What the handler saves and reports is kept in the context: look at `saved` and `last_progress`.
+        The context keeps what the handler saves and reports: look at `saved` and `last_progress`.
 
         Raises:
             TypeError: a value is of another type, or cannot be saved.
@@ -165,8 +165,8 @@ class JobContext:
     def is_last_attempt(self) -> bool:
         """Whether the job fails for good if this attempt fails, whatever its error is.
 
-        Its retry strategy says so. It is `False` if the strategy raises an error, as one does that has to see
-        what went wrong.
+        Its retry strategy decides that. It is `False` if the strategy raises an error, because it has to see the job's
+        error first.
         """
         try:
             return not self._retry_strategy.should_retry(self.attempt, None)
@@ -176,7 +176,7 @@ class JobContext:
 
     @property
     def queued_at(self) -> datetime:
-        """When the job was pushed, in UTC, by the producer's clock; of a scheduled job `scheduled_at`."""
+        """When the job was pushed, in UTC, by the producer's clock; for a scheduled job, `scheduled_at`."""
         return from_reference_date(self._request.queued_at)
 
     @property
@@ -198,7 +198,8 @@ class JobContext:
 
     @property
     def claim_lost(self) -> bool:
-        """Whether the job was taken from this worker, so that another may run it by now: stop, and leave no traces.
+        """Whether the job was taken from this worker, so that another one may already run it: stop, and change nothing
+        more.
 
         A coroutine is cancelled as well. A handler in a thread has to look here, or at `cancelled`.
         """
@@ -206,7 +207,7 @@ class JobContext:
 
     @property
     def aborted(self) -> bool:
-        """Whether somebody has asked for the end of the job: it does not run again, unless the handler returns.
+        """Whether somebody has asked for the end of the job. If so, it does not run again.
 
         A coroutine is cancelled as well. A handler in a thread has to look here, or at `cancelled`.
         """
@@ -221,7 +222,7 @@ class JobContext:
         return self._run.cancelled
 
     def state_of(self, kind: type[T]) -> T:
-        """Return the state that the lifespan has yielded, or the one of its fields, that is of this type.
+        """Return the object of this type that the lifespan has yielded, or the field of that object that has this type.
 
         Raises:
             ConfigurationError: there is none, or several fields are.
@@ -230,9 +231,9 @@ class JobContext:
 
     @property
     def inputs(self) -> "tuple[JobInput, ...]":
-        """The jobs that this one has come after, in the order of `after`, with how they ended and what they returned.
+        """The parents of the job, in the order of `after`, with how they ended and what they returned.
 
-        Of one that was resumed while it waited, those that had ended by then.
+        If the job was resumed while it waited, those parents that had ended by then.
         """
         return tuple(JobInput(told, self._reporting.values) for told in self._run.claim.inputs)
 
@@ -244,19 +245,19 @@ class JobContext:
     # Reports.
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
-        """Note how far the job has come, for whoever looks at it. May be called as often as you like, from any thread.
+        """Note how far the job has come, for those who look at it. May be called as often as you like, from any thread.
 
-        It never waits. A few times a second the latest progress goes to the store, and the last one always does,
-        unless the job ends right after it: a job that has ended shows none.
+        It never waits. A few times a second the latest progress goes to the store, and the last one always does, unless
+        the job ends right after it: a job that has ended shows none.
 
         Args:
             done: how much is done, in whatever unit you count.
             total: how much there is to do, in the same unit.
-            text: a word on it; the whole has 1 KiB, and a longer text is cut.
+            text: a short description; all three have 1 KiB together, and a longer text is cut.
 
         Raises:
             UnsupportedOperation: the driver does not support `REPORTS`.
-            TypeError, ValueError: it is no number, or none that can be stored.
+            TypeError, ValueError: it is not a number, or cannot be stored.
         """
         self._reports.progress(done, total, text)
 
@@ -266,21 +267,21 @@ class JobContext:
         return None if self._run.reports is None else self._run.reports.last_progress
 
     async def save(self, value: object) -> None:
-        """Store a value for the next run of the job, in the place of the last one; returns when it is stored.
+        """Store a value for the next run of the job, which replaces the last one; returns when it is stored.
 
-        It comes back, by `saved`, after an error, a `JobSleep`, a shutdown, and the death of the worker alike. It goes
-        with the end of the job, and with a rerun.
+        `saved` returns it in the next run, be that after an error, a `JobSleep`, a shutdown, or the death of the
+        worker. It is removed at the end of the job, and by a rerun.
 
         Raises:
             ClaimLost: the job is no longer this worker's, so that the value cannot be stored.
             PayloadTooLarge: with the values of steps it is larger than `max_payload`; the last value stays.
-            TypeError: the value cannot be stored, or would not arrive as it is.
+            TypeError: the value cannot be stored, or would not arrive unchanged.
             UnsupportedOperation: the driver does not support `REPORTS`.
         """
         await asyncio.wrap_future(self._reports.save(value))
 
     def saved(self, kind: type[T]) -> T | None:
-        """Return the value that this run, or else the last one, has saved; `None` if none has.
+        """Return the value that was saved last, by this run or an earlier one; `None` if there is none.
 
         Raises:
             ConfigurationError: it is not of that type.
@@ -297,12 +298,12 @@ class JobContext:
     def step(self, name: str, *, type: Any = UNDECLARED) -> Step[Any]:  # noqa: A002 - as wherever values are read
         """Enter a part of the job that is done once, however often the job runs: `async with context.step(…) as step`.
 
-        If `step.done`, an earlier run has done it, and `step.value` is what it has finished with. Else do it, and
-        `await step.finish(value)`.
+        If `step.done`, an earlier run has done it, and `step.value` is the value that it finished with. Otherwise do
+        it, and then `await step.finish(value)`.
 
         Args:
             name: names the step within the job.
-            type: what its value is read as; by default what JSON says.
+            type: the type to read its value as; by default plain JSON values.
 
         Raises:
             ValueError: the name is empty; or, when it is entered, this run has entered a step of that name before.

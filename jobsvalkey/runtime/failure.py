@@ -1,6 +1,7 @@
-"""The error of a job's last failure, as it is stored beside the job and as it is logged.
+"""The error of a job's last failure, as it is stored with the job and as it is logged.
 
-An error is the user's own object: any part of it may raise anything when it is looked at. Nothing here does.
+An error is an object of the user, any part of which may raise anything when it is looked at. The functions here never
+raise.
 """
 
 import logging
@@ -14,14 +15,14 @@ import msgspec
 MAX_MESSAGE = 2_000
 """Characters of a message that are kept, from its beginning."""
 MAX_TRACEBACK = 8_000
-"""Characters of a traceback that are kept: the last calls, which name the place of the error, and the message."""
+"""Characters of a traceback that are kept: its end, with the last calls and the message."""
 MAX_LINE = 1_000
 """Characters of one entry of a traceback that are kept: source lines, and messages of causes, may be long."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why a job failed, last time."""
+    """Why a job failed the last time."""
 
     type: str
     """The name of the exception's class."""
@@ -40,7 +41,7 @@ def encode_error(error: BaseException, attempt: int) -> bytes:
 
 
 def decode_error(record: bytes) -> JobError:
-    """The error that was recorded; one from another library becomes the message of an error without a type."""
+    """The error that was recorded. An error from another library becomes the message of an error without a type."""
     try:
         return msgspec.json.decode(record[record.find(b"\n") + 1 :], type=JobError)
     except (msgspec.DecodeError, ValueError):

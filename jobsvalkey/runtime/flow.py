@@ -1,4 +1,4 @@
-"""Jobs that are pushed together, and run one after the other."""
+"""Jobs that are pushed together, and run in a given order."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
@@ -52,14 +52,15 @@ class Flow:
         Args:
             job: parameters with a `job_name`, `JobName.with_parameters(...)`, a task's `with_parameters(...)`, or
                 either in a `Push` with its options.
-            after: jobs that have to end before it runs: those that earlier calls have returned, or ids of jobs that
-                are stored. `if_failed` in the options says what becomes of it if one of them does not complete.
+            after: jobs that have to end before it runs: the return values of earlier calls, or ids of stored jobs.
+                `if_failed` in the options says what happens if one of them does not complete.
             options: unless the job is a `Push`.
 
         Raises:
-            InvalidParameters: the job names none.
-            TypeError: `after` is no list of jobs and ids.
-            ValueError: a job of another flow, or what is no id; or `if_failed` for a job that comes after none.
+            InvalidParameters: the parameters do not name a job.
+            TypeError: `after` is not a list of jobs and ids.
+            ValueError: `after` has a job of another flow, or something that is not an id; or `if_failed` is set without
+                `after`.
         """
         check_option("options", options, JobOptions)
         push = job if isinstance(job, Push) else Push(job, options)
@@ -81,9 +82,9 @@ class Flow:
 
     @property
     def jobs(self) -> Sequence[tuple[Push, Sequence[FlowJob]]]:
-        """The jobs, in the order in which they were added, with those of the flow that each comes after.
+        """The jobs, in the order in which they were added, each with its parents in the flow.
 
-        The ids that one comes after are in its options.
+        Parents that are given by their ids are in its options.
         """
         return tuple(self._jobs)
 

@@ -1,4 +1,4 @@
-"""A job, the jobs that it waits or has waited for, and theirs: a tree, for whoever looks at a flow."""
+"""A job and the jobs that it waits or has waited for, as a tree, for those who look at a flow."""
 
 import asyncio
 from collections.abc import Iterator, Mapping

@@ -24,18 +24,19 @@ class JobFlows(Generic[D_co]):
     _producer: Producer
 
     async def push_flow(self: "JobFlows[FlowQueueDriver]", flow: Flow, /) -> list[JobID]:
-        """Store the jobs of a flow, all or none of them, in one step. A job runs when those that it comes after ended.
+        """Store the jobs of a flow, all or none of them, in one step. A job runs when its parents have ended.
 
-        A job that others of the flow come after is kept for five minutes after its end, unless its options, its
-        `keep_result` or the retention policy say how long: so what it returns reaches them.
+        A parent in the flow is kept for five minutes after its end, so that its result reaches its children, unless its
+        options, its `keep_result` or the retention policy set another time.
 
         Returns:
-            The ids of the jobs that stand, in the order in which they were added.
+            The ids of the stored jobs, in the order in which they were added. For a duplicate it is that of the
+            existing job.
 
         Raises:
-            UnknownParent: a job comes after one that is not there; nothing is stored.
-            ConfigurationError: it comes after one of which nothing may be left when it ends; nothing is stored.
-            InvalidParameters, PayloadTooLarge: of any job; nothing is stored.
+            UnknownParent: a parent is not there; nothing is stored.
+            ConfigurationError: a parent would not be kept after its end; nothing is stored.
+            InvalidParameters, PayloadTooLarge: for any of the jobs; nothing is stored.
             PushTooLarge: too many jobs, or bytes, for one step; nothing is stored.
             StoreUnavailable: the store did not answer in time; its `outcome` says whether the jobs may be there.
         """
@@ -64,14 +65,15 @@ class JobFlows(Generic[D_co]):
     async def open_batch(
         self: "JobFlows[FlowQueueDriver]", job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS
     ) -> JobID:
-        """Store a job that runs when the batch is closed, and all jobs that were pushed with its id as `batch` ended.
+        """Store a job that runs once the batch is closed and all jobs that were pushed with its id as `batch` have
+        ended.
 
         Returns:
-            The id of the job, which is that of the batch.
+            The id of the job, which is also the id of the batch.
 
         Raises:
             ValueError: `options` say `after` or `batch`.
-            JobsError: as `push` raises it.
+            JobsError: the errors of `push`.
         """
         require(self._driver, self._capabilities, Capability.FLOWS)
         check_option("options", options, JobOptions)
@@ -81,10 +83,10 @@ class JobFlows(Generic[D_co]):
         return await self._producer.open_batch(*unpack_job(job), options_for(job, options))
 
     async def close_batch(self: "JobFlows[FlowQueueDriver]", batch: JobID | UUID | str) -> bool:
-        """Let the callback of a batch run when its members have ended: those that are there, and any they still push.
+        """Let the callback of a batch run when its members have ended, including those that members still push.
 
         Returns:
-            `False`: the callback waits no more, is not there or is none, or the batch was closed before.
+            `False`: the callback waits no more, is not there or is not a callback, or the batch was closed before.
         """
         require(self._driver, self._capabilities, Capability.FLOWS)
         return await self._driver.close_batch(JobID.parse(batch))

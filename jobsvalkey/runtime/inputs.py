@@ -1,4 +1,4 @@
-"""The jobs that a job has waited for, as its handler is told of them."""
+"""The parents of a job, as its handler sees them."""
 
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class JobInput:
-    """A job that this one has come after, and what came of it."""
+    """A parent of this job, and its result."""
 
     __slots__ = ("_result", "_values", "job_id", "status")
 
@@ -25,14 +25,14 @@ class JobInput:
 
     @property
     def value(self) -> Any:
-        """The return value of its handler, as JSON says; `None` if it returned none, or did not complete."""
+        """The return value of its handler, as plain JSON values; `None` if it returned `None`, or did not complete."""
         return None if self._result is None else self._read(UNDECLARED)
 
     def read(self, kind: type[T]) -> T:
-        """Return the value as one of this type.
+        """Return the value as a value of this type.
 
         Raises:
-            ConfigurationError: it is none, or there is no value.
+            ConfigurationError: it is not of this type, or there is no value.
         """
         if self._result is None:
             raise ConfigurationError(f"job {self.job_id} has no value: it is {self.status or 'removed'}")

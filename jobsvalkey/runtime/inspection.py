@@ -19,10 +19,10 @@ D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 _LOOKED_AT: Final = 1000
 """Jobs that one page of a filter looks at, at most."""
 _LOOKS_FOR: Final = 0.1
-"""Seconds for which such a page looks on, at most; what it has asked for by then, it takes."""
+"""Seconds after which such a page asks for no more jobs."""
 _AT_ONCE: Final = 250
 _FIRST: Final = 16
-"""Jobs that it asks for first: it may be that each of them is large."""
+"""Jobs that it asks for first, since each of them may be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class JobInspection(Generic[D_co]):
     ) -> AsyncIterator[JobRecord]:
         """Iterate over the jobs in a state: pending and paused by due time, finished ones by their end, latest first.
 
-        Jobs that move meanwhile may be missed; those that stay are seen once.
+        Jobs that change their state meanwhile may be missed; the others are seen once.
         """
         require(self._driver, self._capabilities, Capability.INSPECTION)
         check_option("status", status, JobStatus)
@@ -87,17 +87,17 @@ class JobInspection(Generic[D_co]):
 
         Args:
             status: the state.
-            cursor: of the page before; `None` for the first page.
+            cursor: the cursor of the page before; `None` for the first page.
             limit: how many jobs, at most, from 1 to 1,000.
             name: only jobs of this name.
             lane: only jobs of this lane.
             contains: only jobs with this text in their parameters, in upper or lower case.
 
-        A page of some jobs only looks at 1,000 of them at most, and for a tenth of a second. So it may be short, even
-        empty, and have a cursor.
+        With `name`, `lane` or `contains`, a page looks at 1,000 jobs at most, for a tenth of a second at most. So it
+        may be short, even empty, and still have a cursor.
 
         Raises:
-            ValueError: `limit` is out of range, or the cursor is not one of a page of this state.
+            ValueError: `limit` is out of range, or the cursor is not from a page of this state.
         """
         require(self._driver, self._capabilities, Capability.INSPECTION)
         check_option("status", status, JobStatus)
@@ -147,7 +147,7 @@ class JobInspection(Generic[D_co]):
                 at_once = min(2 * at_once, _AT_ONCE)
 
     async def workers(self: "JobInspection[InspectionQueueDriver]") -> list[WorkerRecord]:
-        """Return the workers of this queue that live, and the dead ones whose jobs are not recovered yet.
+        """Return the living workers of this queue, and the dead ones whose jobs are not recovered yet.
 
         Swift workers are not among them.
         """
@@ -156,7 +156,7 @@ class JobInspection(Generic[D_co]):
         return sorted(found, key=lambda each: (each.host or "", each.process or 0, each.id))
 
     async def load(self: "JobInspection[InspectionQueueDriver]") -> Load:
-        """Return how much there is to do: for autoscalers and probes. It costs the same however many jobs there are."""
+        """Return how much there is to do, for autoscalers and probes. It costs the same however many jobs there are."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         return await self._driver.load()
 
@@ -164,9 +164,9 @@ class JobInspection(Generic[D_co]):
         """Return what workers did, for each minute of the last 24 hours in which they did something, in order.
 
         Args:
-            since: an aware datetime; only minutes that had not ended then. `None`: all 24 hours.
+            since: an aware datetime, to get only minutes that had not ended then; `None`: all 24 hours.
 
-        Nothing is counted before a worker has started with `ValkeyConfiguration(activity=True)`.
+        Nothing is counted until a worker has started with `ValkeyConfiguration(activity=True)`.
         """
         require(self._driver, self._capabilities, Capability.ACTIVITY)
         check_option("since", since, datetime | None)

@@ -29,8 +29,8 @@ from jobsvalkey.runtime.values.annotations import name_of_type
 P = TypeVar("P")
 
 Handler: TypeAlias = Callable[[P, JobContext], Awaitable[object]] | Callable[[P, JobContext], object]
-"""Runs a job: a coroutine function, or a plain one, which runs in a thread of its own. What it returns is the job's
-result, if that is to be kept."""
+"""Runs a job: a coroutine function, or a plain one, which runs in a thread of its own. Its return value is the result
+of the job, if that is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,40 +39,40 @@ class JobOptions:
 
     Raises:
         ValueError: both delays are given, or both expiries, one is out of its bounds, the datetime is naive, the job
-            would expire before it may run, an id is not a UUID, or the priority or the lane is none that there can be.
+            would expire before it may run, an id is not a UUID, or the priority or the lane is not valid.
     """
 
     delay: timedelta | None = None
-    """The job may run after this time, by the store's clock: from none up to 36,500 days."""
+    """The job may run after this time, by the store's clock: from zero to 36,500 days."""
     delay_until: datetime | None = None
-    """The job may run from this time on, in the years 2 to 9998. One in the past keeps its place before jobs that are
+    """The job may run from this time on, in the years 2 to 9998. A time in the past puts the job before those that are
     due now."""
     job_id: JobID | UUID | str | None = None
     """An id of your own makes the push idempotent: as long as the job is there, and for the driver's
-    `idempotency_window` after, another push of the id does nothing."""
+    `idempotency_window` after that, another push of the id does nothing."""
     keep_for: timedelta | None = None
     """How long the job is kept after its end, with its result, at least, whatever the retention policy says: more than
-    none, up to 36,500 days."""
+    zero, up to 36,500 days."""
     durability: Durability | None = None
-    """The demand that is met before the push returns; by default that of the driver's configuration."""
+    """The demand to meet before the push returns; by default that of the driver's configuration."""
     unique: Unique | None = None
-    """A name that one job holds at a time: while another has it, this one is not stored, or takes the other's place."""
+    """A name that one job holds at a time: while another has it, this one is not stored, or replaces the other job."""
     expires_in: timedelta | None = None
-    """The job is cancelled if no worker has it after this time, by the store's clock, whether or not it ran before:
-    more than none, up to 36,500 days."""
+    """After this time, by the store's clock, the job is cancelled unless a worker has it, even if it ran before: more
+    than zero, up to 36,500 days."""
     expires_at: datetime | None = None
-    """The same from this time on, in the years 2 to 9998."""
+    """The same, as a time in the years 2 to 9998."""
     priority: int = 0
     """From -100 to 100: no job runs while one with a higher priority is due."""
     lane: str | None = None
-    """Names the lane that the job waits in: lanes of one priority take turns, one job each. 1 to 256 bytes in UTF-8,
+    """Names the lane in which the job waits. Lanes of one priority take turns, one job each. 1 to 256 bytes in UTF-8,
     without `*`."""
     after: Sequence[JobID | UUID | str] = ()
-    """The ids of jobs that have to end before this one may run: up to 1,000 that are stored, and kept when they end."""
+    """The ids of up to 1,000 jobs that have to end before this one may run. They have to be kept when they end."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """The fate of the job if one of those does not complete: it is cancelled at once, or runs when all have ended."""
+    """What happens if one of those does not complete: the job is cancelled at once, or runs when all have ended."""
     batch: JobID | UUID | str | None = None
-    """The batch that the job belongs to: what `open_batch` has returned."""
+    """The batch that the job belongs to: the return value of `open_batch`."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -94,7 +94,7 @@ class JobOptions:
             object.__setattr__(self, "batch", JobID.parse(self.batch))
 
     def with_parents(self, parents: Iterable[JobID]) -> "JobOptions":
-        """Return the same, for a job that comes after these as its parents. For flows."""
+        """Return the same options, with these parents. For flows."""
         after = tuple(parents)
         return self if after == self.after else replace(self, after=after)
 
@@ -124,8 +124,8 @@ def parse_parents(parents: Iterable[JobID | UUID | str]) -> tuple[JobID, ...]:
     """Return the ids that a job comes after.
 
     Raises:
-        TypeError: it is no list.
-        ValueError: one is no id.
+        TypeError: it is not a list.
+        ValueError: an item is not an id.
     """
     if isinstance(parents, str | bytes):
         raise TypeError(f"after is a list of ids, such as [{parents!r}], not {parents!r}")
@@ -145,7 +145,7 @@ class Push:
 
 
 class FunctionJob:
-    """A function that is a job, for whoever takes jobs of any kind; see `Task`."""
+    """A function that is a job, for code that takes jobs of any kind; see `Task`."""
 
     @property
     def job(self) -> JobName[Any]:
@@ -162,7 +162,8 @@ class JobDefinition(Generic[P]):
     """A job that can run: its name and type of parameters, its handler, and what happens if it fails or takes too long.
 
     Raises:
-        ConfigurationError: the handler does not take (parameters, context) or is a generator, or the type names no job.
+        ConfigurationError: the handler does not take (parameters, context) or is a generator, or the type does not name
+            a job.
         ValueError: the timeout is not above zero.
     """
 
@@ -170,12 +171,12 @@ class JobDefinition(Generic[P]):
     """The type of the parameters, if it has a `job_name`, or a `JobName`."""
     handler: Handler[P]
     retry_strategy: RetryStrategy | None = None
-    """`None` is the queue's default."""
+    """`None` means the queue's default."""
     timeout: timedelta | None = None
-    """How long one attempt may take; `None` is as long as it likes. A handler in a thread cannot be stopped: it
-    keeps its worker busy until it ends, and has failed then."""
+    """How long one attempt may take; `None` means no limit. A handler in a thread cannot be stopped: it keeps its slot
+    until it ends, and the attempt has then failed."""
     keep_result: timedelta | None = None
-    """How long jobs that this process pushes are kept after their end, unless their options say `keep_for`."""
+    """How long jobs that this process pushes are kept after their end, unless their options have a `keep_for`."""
 
     def __post_init__(self) -> None:
         check_job(self.job)
@@ -204,10 +205,10 @@ class JobSleep(Exception):
     """Raised by a handler: the job goes back into the queue and runs again later. It has not failed.
 
     `attempts` says how this run counts: `"keep"` not at all, `"increment"` as an attempt, and `"reset"` makes the
-    next run attempt 1. A sleep never gives a job up; after the last attempt, the next failure does.
+    next run attempt 1. A sleep never makes a job fail; after the last attempt, the next failure does.
 
     Raises:
-        ValueError: not exactly one of `until` and `for_` is given, or it is none that `JobOptions` takes as a delay.
+        ValueError: not exactly one of `until` and `for_` is given, or it is not valid as a delay in `JobOptions`.
     """
 
     def __init__(
@@ -235,7 +236,7 @@ def name_of(parameters: type[Any]) -> str:
     """The job that parameters of this type are for.
 
     Raises:
-        ConfigurationError: the type names none.
+        ConfigurationError: the type does not name a job.
     """
     name: object = getattr(parameters, "job_name", None)
     if not isinstance(name, str) or not name:
@@ -247,7 +248,7 @@ def name_of(parameters: type[Any]) -> str:
 
 
 def options_for(job: object, options: JobOptions) -> JobOptions:
-    """Return the options of a push: a task's parameters name its lane and how long it is kept, unless options do."""
+    """Return the options of a push. A task's parameters set its lane and how long it is kept, unless the options do."""
     if type(job) is NamedParameters:
         named = cast("NamedParameters[Any]", job)
         if options.keep_for is None and named.keep_for is not None:
@@ -258,10 +259,10 @@ def options_for(job: object, options: JobOptions) -> JobOptions:
 
 
 def with_parameters(job: Any, parameters: tuple[Any, ...]) -> Any:
-    """Return one value for what is pushed as a `JobName` and its parameters.
+    """Return a `JobName` and its parameters as one value.
 
     Raises:
-        InvalidParameters: there are parameters, and `job` is no such name.
+        InvalidParameters: there are parameters, and `job` is not a `JobName`.
     """
     if not parameters:
         return job
@@ -277,7 +278,7 @@ def unpack_job(job: object) -> tuple[str, Any, Any]:
     """Return the name, the parameters, and the type of the parameters, of one value that is pushed.
 
     Raises:
-        InvalidParameters: it names no job.
+        InvalidParameters: it does not name a job.
     """
     kind = type(job)
     if kind is NamedParameters:
@@ -351,7 +352,7 @@ def _check_handler(name: str, handler: object) -> None:
 
 
 def is_generator(handler: object) -> bool:
-    """Whether a call of the function runs nothing of it, for want of somebody who iterates."""
+    """Whether a call of the function runs nothing, because somebody has to iterate over what it returns."""
     while isinstance(handler, functools.partial):
         handler = cast("functools.partial[Any]", handler).func
     return any(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class JobRun:
-    """The strings by which a worker holds one running job. Threads may read it; the event loop alone writes it."""
+    """The state of one running job. Threads may read it; only the event loop writes it."""
 
     # Defaults of the class, and no slots: an object is made for every job, and most fields stay as they are.
     claim: Claim

@@ -18,14 +18,14 @@ class JobLanes(Generic[D_co]):
     _capabilities: frozenset[Capability]
 
     async def set_lane_limit(self: "JobLanes[LaneQueueDriver]", pattern: str, limit: LaneLimit | None) -> None:
-        """Limit what each of some lanes may use at a time, for all workers, from the next claim on.
+        """Limit what each of some lanes may use, for all workers, from the next claim on.
 
         Args:
-            pattern: the name of a lane, or the beginning of names and `*`. The longest one that fits a lane counts.
-            limit: what each of these lanes may use; `None` takes the limit of this pattern away.
+            pattern: the name of a lane, or the beginning of names and `*`. The longest pattern that fits a lane counts.
+            limit: what each of these lanes may use; `None` removes the limit of this pattern.
 
         Raises:
-            ValueError: `pattern` is none.
+            ValueError: `pattern` is not a pattern.
             ConfigurationError: 100 other patterns have a limit.
             StoreUnavailable: the store did not answer in time.
         """
@@ -33,14 +33,14 @@ class JobLanes(Generic[D_co]):
         await self._driver.set_lane_limit(pattern, limit)
 
     async def lane_limits(self: "JobLanes[LaneQueueDriver]") -> dict[str, LaneLimit]:
-        """Return the limits by their patterns, in the order of these."""
+        """Return the limits by their patterns, in the order of the patterns."""
         require(self._driver, self._capabilities, Capability.LANES)
         return await self._driver.lane_limits()
 
     async def lanes(self: "JobLanes[LaneQueueDriver]") -> AsyncIterator[StoredLane]:
-        """Iterate over the lanes that have pending jobs, or a limit and running ones.
+        """Iterate over the lanes that have pending jobs, or a limit and running jobs.
 
-        Lanes that come or go meanwhile may be missed; those that stay are seen once.
+        Lanes that come or go meanwhile may be missed; the others are seen once.
         """
         require(self._driver, self._capabilities, Capability.LANES)
         cursor: str | None = None

@@ -14,24 +14,24 @@ _DEFAULT_OPTIONS = ProcessorOptions()
 
 
 class MultiQueueProcessor(BaseProcessor):
-    """Runs the jobs of several queues, of one server or of many, in this event loop: `num_workers` at a time in all.
+    """Runs the jobs of several queues, on one server or on many, in this event loop: `num_workers` at a time in all.
 
     `MultiQueueProcessor([urgent, mail, bulk], ProcessorOptions(num_workers=16))` serves them in strict order: a free
     slot goes to the first queue that has a job due. With `weights=[3, 1]`, of four jobs that start three are of the
-    first queue, as long as both have jobs due. `weights=[1] * n` serves n parts of one queue alike. Either way, no slot
-    is idle while any queue has a job due.
+    first queue, as long as both have jobs due. `weights=[1] * n` serves n parts of one queue equally. Either way, no
+    slot is idle while any queue has a job due.
 
     To the stores, each queue has a worker of its own, with its own lock. A server that is away, frozen or slow stops
-    the jobs of its own queues only.
+    only the jobs of its own queues.
 
     Args:
         queues: the queues, the first one first; each runs the jobs that are registered at it.
         options: how jobs are run. `burst` ends when no queue has a job due, or is paused.
-        weights: a number above zero for each queue; `None` is a strict order.
-        state: what handlers of all queues are given, by its type or by those of its fields.
+        weights: a number above zero for each queue; `None` means a strict order.
+        state: the object that handlers of all queues get by type, whole or as one of its fields.
 
     Raises:
-        ValueError: no queue, one that is given twice, or other weights.
+        ValueError: there is no queue, one is given twice, or the weights do not fit.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Notebook:
         """Put the value in the place of the last one; all of the notebook, to be stored.
 
         Raises:
-            TypeError: the value cannot be stored, or would not arrive as it is.
+            TypeError: the value cannot be stored, or would not arrive unchanged.
             PayloadTooLarge: all of it is larger than `max_payload`. Nothing has changed then.
         """
         return self._note(_Pages(self._write(value, UNDECLARED, "a value"), self._pages.steps))

@@ -44,22 +44,22 @@ class ProcessorOptions:
     graceful_shutdown_timeout: timedelta = timedelta(seconds=30)
     """How long running jobs may go on once the processor is to stop."""
     cancel_grace: timedelta = timedelta(seconds=5)
-    """How long they may take to end once they were cancelled, at the end of that time."""
+    """How long they may take to end once they are cancelled, after that time."""
     worker_active_lock: ActiveLock = ActiveLock()
-    """How the worker shows that it lives, and how often it looks for the jobs of workers that do not."""
+    """How the worker shows that it lives, and how often it looks for the jobs of dead workers."""
     max_recoveries: int | None = 5
     """How many workers may die while they run a job before it is given up as `JobAbandoned`; `None`: any number.
 
-    On its last chance, a job runs without others that are as close to being given up, and its worker claims nothing
-    meanwhile. So if it kills one more worker, those others are not blamed for it.
+    A worker runs at most one job at a time that is on its last chance, and claims nothing while that runs. So if it
+    kills one more worker, no other job on its last chance is given up because of it.
     """
     unknown_job: Literal["fail", "retry"] = "fail"
-    """The fate of a job whose name is not registered: it fails and is kept, or it goes back with a growing delay
-    of up to a minute, for workers of a newer version that know it."""
+    """What happens to a job whose name is not registered: it fails and is kept, or it goes back with a growing delay of
+    up to a minute, for workers of a newer version that know it."""
     burst: bool = False
-    """Whether to return as soon as no job is due and none of this processor's runs, instead of waiting for more."""
+    """Whether to return as soon as no job is due and no job of this processor runs, instead of waiting for more."""
     recycle_after: int | None = None
-    """The number of jobs after which the processor stops, for a program that starts a fresh process then; `None` is
+    """The number of jobs after which the processor stops, for a program that then starts a fresh process; `None` means
     never. It stops gracefully, so that a few more may run."""
     handle_signals: bool = False
     """Whether SIGTERM, SIGINT and SIGHUP stop the processor; a second one stops it without waiting for its jobs."""

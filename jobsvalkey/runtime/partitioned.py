@@ -41,10 +41,10 @@ _DEFAULT_PROCESSOR_OPTIONS = ProcessorOptions()
 class PartitionedQueue(JobRegistration):
     """Several queues that are used as one, such as `{mail-0}` to `{mail-7}` of a cluster.
 
-    A job goes to the part of its parents and its batch, to the one that follows from its unique name, else from an id
-    of your own, else to each part in turn. A flow is at one part.
-    Its id says which part that is, so that later calls ask that one first; others are asked if it is not there. Workers
-    serve all parts alike, each with a lock of its own: a part that is away stops no other.
+    A job goes to the part of its parents or its batch. Otherwise its unique name decides, or an id of your own; without
+    either, the parts take turns. A flow is at one part. The id of a job says which part it is at, so later calls ask
+    that part first, and the others if it is not there. Workers serve all parts equally, with a lock of their own at
+    each: a part that is away does not stop the others.
 
     Order, retention by number and pauses hold per part. The number of parts, and their order, stay the same for the
     queue's life: to change it, let workers of the old parts run until those are empty, and push to the new ones.
@@ -53,8 +53,8 @@ class PartitionedQueue(JobRegistration):
         partitions: the parts, in the same order in every process. Jobs are registered here, for all of them.
 
     Raises:
-        ValueError: no part, or one that is given twice.
-        ConfigurationError: they write values differently, or have jobs of their own.
+        ValueError: there is no part, or one is given twice.
+        ConfigurationError: the parts write values differently, or have jobs of their own.
     """
 
     def __init__(self, partitions: Sequence[JobQueue[Any]]) -> None:
@@ -72,7 +72,7 @@ class PartitionedQueue(JobRegistration):
         self._turn = itertools.count()
 
     def partition_of(self, *, job_id: JobID | UUID | str | None = None, unique: str | None = None) -> JobQueue[Any]:
-        """Return the part where a unique name is held, or, without one, where a job of such an id is looked for first.
+        """Return the part where a unique name is held, or, without a name, where a job of this id is looked for first.
 
         Raises:
             ValueError: neither is given.
@@ -87,26 +87,25 @@ class PartitionedQueue(JobRegistration):
     # Push.
 
     async def push(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> JobID:
-        """Do as `JobQueue.push` does, at the part that follows from the options, else at the next one."""
+        """Do as `JobQueue.push` does, at the part that the options decide, or at the next one in turn."""
         return await (self._fixed(options) or self._next()).push(job, *parameters, options=options)
 
     async def push_unless_held(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> Pushed:
-        """Do as `JobQueue.push_unless_held` does, at the part that follows from the options, else at the next one."""
+        """Do as `JobQueue.push_unless_held` does, at the part that the options decide, or at the next one in turn."""
         return await (self._fixed(options) or self._next()).push_unless_held(job, *parameters, options=options)
 
     async def push_many(
         self, jobs: Iterable[Any], /, *, options: JobOptions = _DEFAULT_OPTIONS, atomic: bool = True
     ) -> list[JobID]:
-        """Store many jobs: all or none of them, at one part, or any number with `atomic=False`, at all parts.
+        """Store many jobs: all or none of them, at one part; or, with `atomic=False`, any number, over all parts.
 
         Returns:
             The ids, in order.
 
         Raises:
-            ValueError: all or none of them, and they belong to several parts.
-            PushIncomplete: with `atomic=False`, a part failed; the error carries the ids that are stored, those of
-                each part together.
-            JobsError: as `JobQueue.push_many` raises it.
+            ValueError: they belong to several parts, and `atomic` is `True`.
+            PushIncomplete: with `atomic=False`, a part failed; the error carries the ids that are stored, part by part.
+            JobsError: the errors of `JobQueue.push_many`.
         """
         check_jobs(jobs)
         items = list(jobs)
@@ -132,18 +131,19 @@ class PartitionedQueue(JobRegistration):
         return _in_order(len(items), list(groups.values()), answers)
 
     async def push_flow(self, flow: Flow, /) -> list[JobID]:
-        """Do as `JobQueue.push_flow` does, at one part: that of its ids, names, parents and batches, else the next one.
+        """Do as `JobQueue.push_flow` does, at one part: that of its ids, names, parents and batches, or the next one in
+        turn.
 
         Raises:
             ValueError: they belong to several parts.
-            JobsError: as `JobQueue.push_flow` raises it.
+            JobsError: the errors of `JobQueue.push_flow`.
         """
         check_option("flow", flow, Flow)
         fixed = [self._fixed(push.options) for push, _ in flow.jobs]
         return await self._one_of(fixed, "").push_flow(flow)
 
     async def open_batch(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> JobID:
-        """Do as `JobQueue.open_batch` does. All members go to the part of the batch, which its id says."""
+        """Do as `JobQueue.open_batch` does. All members go to the part of the batch, which the batch's id says."""
         return await (self._fixed(options) or self._next()).open_batch(job, *parameters, options=options)
 
     async def close_batch(self, batch: JobID | UUID | str) -> bool:
@@ -157,7 +157,7 @@ class PartitionedQueue(JobRegistration):
         return await self._ask(job_id, lambda queue: queue.cancel(job_id), bool)
 
     async def abort(self, job_id: JobID | UUID | str) -> AbortOutcome:
-        """Cancel a job that has not run, or ask for the end of the one that runs."""
+        """Cancel a job that has not run, or ask a running one to end."""
         return await self._ask(job_id, lambda queue: queue.abort(job_id), lambda found: found != AbortOutcome.NOTHING)
 
     async def pause(self, job_id: JobID | UUID | str) -> bool:
@@ -191,7 +191,7 @@ class PartitionedQueue(JobRegistration):
         timeout: timedelta | None = None,
         type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
     ) -> Any:
-        """Wait for a job to complete; what its handler returned. Errors are those of `JobQueue.result`."""
+        """Wait for a job to complete, and return what its handler returned. Errors are those of `JobQueue.result`."""
         return await (await self._find(job)).result(job, timeout=timeout, type=type)
 
     async def results(
@@ -201,7 +201,8 @@ class PartitionedQueue(JobRegistration):
         timeout: timedelta | None = None,
         type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
     ) -> AsyncIterator[JobDone]:
-        """Wait for jobs to end; each, once, as it does, however it ends. Errors are those of `JobQueue.results`."""
+        """Wait for jobs to end, and yield each of them once, as it ends, however it ends. Errors are those of
+        `JobQueue.results`."""
         groups: dict[JobQueue[Any], list[JobID]] = {}
         for job_id in [JobID.parse(job) for job in jobs]:
             groups.setdefault(await self._find(job_id), []).append(job_id)
@@ -228,7 +229,7 @@ class PartitionedQueue(JobRegistration):
     # All parts.
 
     async def pause_queue(self) -> None:
-        """Let no worker claim a job from now on, at any part. Those that run go on; pushes are stored as ever."""
+        """Let no worker claim a job from now on, at any part. Running jobs go on; pushes are stored as usual."""
         await asyncio.gather(*(queue.pause_queue() for queue in self.partitions))
 
     async def resume_queue(self) -> None:
@@ -245,7 +246,7 @@ class PartitionedQueue(JobRegistration):
         return {status: sum(each[status] for each in counts) for status in JobStatus}
 
     async def load(self) -> list[Load]:
-        """Return how much there is to do at each part, in their order."""
+        """Return how much there is to do at each part, in the order of the parts."""
         return await asyncio.gather(*(queue.load() for queue in self.partitions))
 
     async def activity(self, *, since: datetime | None = None) -> list[list[Activity]]:
@@ -253,7 +254,8 @@ class PartitionedQueue(JobRegistration):
         return await asyncio.gather(*(queue.activity(since=since) for queue in self.partitions))
 
     async def workers(self) -> list[list[WorkerRecord]]:
-        """Return the workers of each part, in their order. One that serves all parts is at each of them."""
+        """Return the workers of each part, in the order of the parts. A worker that serves all parts is listed at each
+        of them."""
         return await asyncio.gather(*(queue.workers() for queue in self.partitions))
 
     async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[JobRecord]:

@@ -15,7 +15,7 @@ from jobsvalkey.runtime.worker_run import WorkerRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorState:
-    """The state of a running processor; of one that serves several queues, what concerns one of them."""
+    """The state of a running processor; if it serves several queues, for one of them."""
 
     worker: WorkerID
     """Its id in the store."""
@@ -24,9 +24,9 @@ class ProcessorState:
     running: int
     """How many handlers run."""
     last_claim_at: datetime | None
-    """When it last claimed a job, by the driver's clock; `None` is never."""
+    """When it last claimed a job, by the driver's clock; `None` if it never has."""
     lag: float
-    """Seconds by which the event loop was late at the last look, once a second."""
+    """By how many seconds the event loop was late when that was last measured, which is done once a second."""
 
 
 class BaseProcessor:
@@ -44,16 +44,16 @@ class BaseProcessor:
     async def run(self) -> bool:
         """Run jobs until stopped by `stop` or a signal (`handle_signals`), or with `burst` until no job is due.
 
-        Each run is a worker of its own to the store. Handlers that run at the end get
-        `graceful_shutdown_timeout`; then they are cancelled, and the jobs of those that end go back into the queue,
-        with the attempt that they were at. Cancelling `run` skips that waiting, but still gives the jobs back.
+        Each run is a worker of its own to the store. Handlers that still run at the end get
+        `graceful_shutdown_timeout`. Then they are cancelled, and their jobs go back into the queue, at the same
+        attempt. Cancelling `run` skips that waiting, but still gives the jobs back.
 
         Returns:
             Whether it stopped because `recycle_after` jobs have run.
 
         Raises:
-            ConfigurationError: it runs already, signals are to be handled outside the main thread, or the state has
-                not all that tasks are to be given.
+            ConfigurationError: it runs already, signals are to be handled outside the main thread, or the state lacks
+                something that tasks need.
         """
         if self._run is not None:
             raise ConfigurationError("this processor runs already: make another one with queue.processor()")
@@ -72,10 +72,10 @@ class BaseProcessor:
             self._stops = 0
 
     def use_state(self, state: object) -> None:
-        """Give handlers this state; before `run`.
+        """Give handlers this state. Call it before `run`.
 
         Raises:
-            ConfigurationError: it lacks something that a task is to be given.
+            ConfigurationError: it lacks something that a task needs.
         """
         for queue in self._queues:
             queue.runner.use_state(state)
@@ -83,7 +83,7 @@ class BaseProcessor:
     def stop(self) -> None:
         """Claim no more jobs and end `run` when the running handlers have ended, or their time is up.
 
-        A second call does not wait for them: they are cancelled. Before `run`, it makes that return at once.
+        A second call does not wait for them: they are cancelled. If called before `run`, it makes `run` return at once.
         Call it in the processor's event loop.
         """
         self._stops += 1

@@ -29,7 +29,7 @@ from jobsvalkey.runtime.job import JobOptions
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 
 _KEPT_FOR_OTHERS: Final = timedelta(minutes=5)
-"""How long a job of a flow is kept that others of the flow wait for: so its result is stored."""
+"""How long a parent in a flow is kept, so that its result is stored."""
 
 _REFUSED = {RefusalKind.UNKNOWN_PARENT: UnknownParent, RefusalKind.UNSUPPORTED: UnsupportedOperation}
 
@@ -45,7 +45,7 @@ def check_refusal(pushed: Pushed) -> None:
 
 
 def check_divided(options: Iterable[JobOptions]) -> None:
-    """Refuse jobs that come after others if they are not pushed in one step, by a `ValueError`."""
+    """Raise `ValueError` for jobs with parents that are not pushed in one step."""
     if any(each.after for each in options):
         raise ValueError("jobs that come after others are pushed in one step: leave out atomic=False")
 

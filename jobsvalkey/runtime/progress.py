@@ -1,4 +1,4 @@
-"""The progress of a job, as its handler tells it and as a look at the job shows it."""
+"""The progress of a job, from its handler to those who look at the job."""
 
 import json
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Progress:
     total: float | None = None
     """How much there is to do, in the same unit; `None` if the handler has not said."""
     text: str = ""
-    """A word on what is counted, or on what is being done."""
+    """A short description of what is counted or done."""
 
     def __str__(self) -> str:
         total = "" if self.total is None else f"/{self.total:.15g}"
@@ -38,8 +38,8 @@ def check_progress(done: float, total: float | None, text: str) -> None:
     """Check what a handler reports.
 
     Raises:
-        TypeError: a number is none, or the text is no text.
-        ValueError: a number is none that can be stored.
+        TypeError: `done` or `total` is not a number, or the text is not text.
+        ValueError: a number cannot be stored.
     """
     if type(done) is not int or (total is not None and type(total) is not int) or type(text) is not str:
         check_option("done", done, float)
@@ -65,7 +65,7 @@ def encode_progress(done: float, total: float | None, text: str) -> bytes:
 
 
 def decode_progress(data: bytes) -> Progress | None:
-    """Return a progress that is stored; `None` if it is none of ours."""
+    """Return a progress that is stored; `None` if the library has not written it."""
     try:
         stored = msgspec.json.decode(data, type=_Stored)
     except (msgspec.MsgspecError, UnicodeDecodeError):

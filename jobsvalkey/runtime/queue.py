@@ -66,16 +66,16 @@ _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistration, Generic[D_co]):
     """A queue of jobs on a driver.
 
-    The methods that need a capability of the driver (`cancel`, `pause`, `get` …) are type errors if its type
-    lacks it, and `UnsupportedOperation` if it does not support it.
+    Some methods need a capability of the driver (`cancel`, `pause`, `get` …). If the driver lacks it, a call is a type
+    error, and raises `UnsupportedOperation`.
 
     Args:
-        driver: the store that keeps the jobs. Whoever made it closes it.
-        default_retry_strategy: for jobs that have none of their own.
-        middleware: runs beside every job, the first one outermost.
+        driver: the store that keeps the jobs. Close it yourself when you are done.
+        default_retry_strategy: for jobs without a strategy of their own.
+        middleware: runs around every push and every job, the first one outermost.
         values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
-        jobs_of: another queue, whose retry strategy is the default here, too. Whatever is registered at one of the two,
-            before or after, runs from both. A task is pushed to the one that it was registered at.
+        jobs_of: another queue, whose retry strategy is the default here, too. A job that is registered at one of the
+            two, before or later, runs from both. A task is pushed to the queue that it was registered at.
 
     Raises:
         ValueError: `values` is neither.
@@ -137,18 +137,18 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
     async def push(self, job: JobParameters, /, *, options: JobOptions = ...) -> JobID: ...
 
     async def push(self, job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS) -> JobID:
-        """Store a job, to run as soon as a worker is free, or when `options` say. The handler may be elsewhere.
+        """Store a job, to run as soon as a worker is free, or when `options` say. Any program may run it.
 
-        An id in the options that is there, or remembered, stores nothing, and is returned all the same. If another job
-        holds the unique name in the options, that job's id is returned.
+        If the id in the options is that of an existing or remembered job, nothing is stored, and the id is returned all
+        the same. If another job holds the unique name in the options, that job's id is returned.
 
         Returns:
-            The id of the job that stands.
+            The id of the stored job: the new one, or the one that was there.
 
         Raises:
             InvalidParameters: the parameters cannot be encoded; nothing is stored.
             PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
-            UnknownParent: it is to run `after` a job, or to join a `batch`, that is not there; nothing is stored.
+            UnknownParent: it should run `after` a job, or join a `batch`, that is not there; nothing is stored.
             StoreUnavailable: the store did not answer in time; its `outcome` says whether the job may be there.
         """
         return (await self.push_unless_held(job, *parameters, options=options)).job_id
@@ -166,7 +166,8 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         """Do as `push` does, and say what became of the job: for jobs with a unique name, or an id of their own.
 
         Returns:
-            The `outcome`, which is `STORED`, `DUPLICATE` or `REPLACED`, and the `job_id` of the job that stands.
+            The `outcome`, which is `STORED`, `DUPLICATE` or `REPLACED`, and the `job_id` of the stored job, new or
+            there before.
 
         Raises:
             As `push` does.
@@ -183,18 +184,18 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         options: JobOptions = _DEFAULT_OPTIONS,
         atomic: bool = True,
     ) -> list[JobID]:
-        """Store many jobs: all or none of them, or any number with `atomic=False`, in chunks.
+        """Store many jobs: all or none of them; or, with `atomic=False`, any number, in chunks.
 
         Args:
             jobs: parameters with a `job_name`, `JobName.with_parameters(...)`, or either in a `Push` with its options.
-            options: for those that have none of their own.
+            options: for jobs without options of their own.
             atomic: whether it is one step, of up to the driver's `max_atomic_push` jobs.
 
         Returns:
-            The ids of the jobs that stand, in order.
+            The ids of the stored jobs, new or there before, in order.
 
         Raises:
-            InvalidParameters, PayloadTooLarge: of any job; nothing is stored.
+            InvalidParameters, PayloadTooLarge: for any of the jobs; nothing is stored.
             PushTooLarge: too many jobs, or bytes, for one step; nothing is stored.
             PushIncomplete: with `atomic=False`, the store failed; the error carries the ids that are stored.
             StoreUnavailable: the store did not answer in time.
@@ -229,8 +230,8 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
     ) -> PushedIf:
         """Store the job and set metadata `key` to `value`, if it holds `expected` (`None`: nothing), in one step.
 
-        For schedulers: what is pushed and what was pushed last cannot fall apart. With `next_scheduled_at` it is a
-        scheduled job, whose own time is `options.delay_until`.
+        For schedulers: the push and the note of it cannot fall apart. With `next_scheduled_at` it is a scheduled job,
+        whose own time is `options.delay_until`.
 
         Raises:
             InvalidParameters: the parameters cannot be encoded; nothing is stored.
@@ -256,7 +257,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         return await self._driver.cancel(JobID.parse(job_id))
 
     async def abort(self: "JobQueue[AbortableQueueDriver]", job_id: JobID | UUID | str) -> AbortOutcome:
-        """Cancel a job that has not run, or ask for the end of the one that runs, wherever that is.
+        """Cancel a job that has not run, or ask a running one to end, on whatever machine.
 
         A coroutine gets an `asyncio.CancelledError`; a handler in a thread has to look at `context.cancelled`. If it
         returns all the same, the job has completed; if it raises an error, the job is cancelled. It does not run again,
@@ -274,7 +275,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         return await self._driver.pause(JobID.parse(job_id))
 
     async def resume(self: "JobQueue[ResumableQueueDriver]", job_id: JobID | UUID | str) -> bool:
-        """Put a paused job back, with the due time it had, or run one that waits for others without the rest of them.
+        """Put a paused job back, with its due time, or let a waiting job run without the rest of its parents.
 
         `False` if it is neither.
         """
@@ -294,7 +295,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
     # The queue as a whole.
 
     async def pause_queue(self: "JobQueue[PausableQueueDriver]") -> None:
-        """Let no worker claim a job from now on. Those that run go on; pushes are stored as ever."""
+        """Let no worker claim a job from now on. Running jobs go on; pushes are stored as usual."""
         require(self._driver, self._capabilities, Capability.PAUSE_QUEUE)
         await self._driver.pause_queue()
 
@@ -335,21 +336,21 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         timeout: timedelta | None = None,
         type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
     ) -> Any:
-        """Wait for a job to complete; what its handler returned.
+        """Wait for a job to complete, and return what its handler returned.
 
         The job has to be kept after its end: by `keep_for`, `keep_result` or the retention policy.
 
         Args:
             job: its id.
-            timeout: how long to wait; `None` is until it has ended.
-            type: what the result is read as; by default what the handler declares, if it is registered here, else as
-                JSON says.
+            timeout: how long to wait; `None` means until it has ended.
+            type: the type to read the result as; by default the type that the handler declares, if it is registered
+                here, otherwise plain JSON values.
 
         Raises:
-            JobFailed, JobCancelled: the job has ended in another way.
+            JobFailed, JobCancelled: the job has failed, or was cancelled.
             JobGone: it is not there.
             TimeoutError: it has not ended in time.
-            ConfigurationError: its result is no such value.
+            ConfigurationError: its result is not of that type.
             StoreUnavailable: the store did not answer in time.
         """
         require(self._driver, self._capabilities, Capability.RESULTS)
@@ -363,7 +364,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         timeout: timedelta | None = None,
         type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
     ) -> AsyncIterator[JobDone]:
-        """Wait for jobs to end; each, once, as it does, however it ends.
+        """Wait for jobs to end, and yield each of them once, as it ends, however it ends.
 
         Raises:
             TimeoutError: one has not ended in time.
@@ -382,7 +383,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
     def processor(self, options: ProcessorOptions = _DEFAULT_PROCESSOR_OPTIONS, *, state: object = None) -> Processor:
         """Make a processor that runs the jobs of this queue in this event loop; `await processor.run()` starts it.
 
-        Handlers are given the `state` by its type, or by those of its fields.
+        Handlers get the `state` by its type, or one of its fields by the field's type.
         """
         check_option("options", options, ProcessorOptions)
         return Processor([ServedQueue(self._driver, self.runner(options, state=state), options)], options)

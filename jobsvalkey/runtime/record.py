@@ -1,4 +1,4 @@
-"""The record that a look at one job shows."""
+"""The record of one job."""
 
 import contextlib
 from collections.abc import Mapping
@@ -35,17 +35,17 @@ class JobRecord:
     name: str | None
     status: JobStatus
     attempt: int | None
-    """The attempt that comes next, runs, or was the last one; counts from 1."""
+    """The attempt that comes next, that runs, or that was the last one; counts from 1."""
     parameters: str | None
     """JSON."""
     error: JobError | None
     """The record of the last failure."""
     queued_at: datetime | None
-    """When it was pushed, by the producer's clock; of a scheduled job `scheduled_at`."""
+    """When it was pushed, by the producer's clock; for a scheduled job, `scheduled_at`."""
     stored_at: datetime
-    """When it was stored, by the store's clock; of a job that Swift has pushed for later, when it was pushed."""
+    """When it was stored, by the store's clock; for a delayed job from Swift, when it was pushed."""
     due: datetime | None
-    """When it may run; of a job that has not ended."""
+    """When it may run; `None` once it has ended."""
     claimed_at: datetime | None
     """When it was claimed; of a running job."""
     ended_at: datetime | None
@@ -63,11 +63,11 @@ class JobRecord:
     keep_for: timedelta | None = None
     """How long it is kept after its end, at least; `None` if the retention policy alone decides."""
     unique: Unique | None = None
-    """The name that it was pushed with, of which one job at a time holds it; `None` if there was none."""
+    """The unique name that it was pushed with; `None` if there was none."""
     expires: datetime | None = None
-    """When it is cancelled if no worker has it; `None`: never."""
+    """At this time it is cancelled unless a worker has it; `None`: never."""
     progress: Progress | None = None
-    """The progress that its handler has noted last; of a job that has not ended."""
+    """The last progress that its handler has noted, until the job ends."""
     priority: int = 0
     """From -100 to 100; higher goes first."""
     lane: str | None = None
@@ -75,15 +75,15 @@ class JobRecord:
     after: tuple[JobID, ...] = ()
     """The jobs that it waits, or has waited, for."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """The fate of the job if one of those does not complete."""
+    """What happens to the job if one of those does not complete."""
     ended_parents: Mapping[JobID, JobStatus | None] = field(default_factory=dict[JobID, JobStatus | None])
-    """How those of them ended that had when it was let go; `None`: that one was removed before it ended."""
+    """How those parents ended that had ended when it became pending; `None` for one that was removed before its end."""
     batch: JobID | None = None
-    """The batch that it belongs to; of the callback of one its own id."""
+    """The batch that it belongs to; for a callback its own id."""
     members: BatchCounts | None = None
-    """Of a callback: how many members of its batch have completed, failed, and were cancelled."""
+    """For a callback: how many members of its batch have completed, failed, and were cancelled."""
     runs: tuple[RunRecord, ...] = ()
-    """The last eight runs that failed, or whose worker died, the latest first; also of a job that was rerun since."""
+    """The last eight runs that failed, or whose worker died, the latest first, even after a rerun."""
 
     @classmethod
     def from_stored(cls, job: StoredJob, now: datetime | None = None) -> "JobRecord":

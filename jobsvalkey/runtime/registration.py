@@ -1,4 +1,4 @@
-"""Registers what runs the jobs of a queue."""
+"""Registers the handlers of a queue's jobs."""
 
 import functools
 import inspect
@@ -31,13 +31,14 @@ class JobDecorator(Protocol[P]):
 
 
 class JobRegistration:
-    """The part of a queue that says what runs its jobs."""
+    """The part of a queue that knows its handlers."""
 
     def __init__(self, registry: JobRegistry) -> None:
         self._registry = registry
 
     def shared_registry(self) -> JobRegistry:
-        """Make the registry of one more queue, which shares what is registered here. For `JobQueue(jobs_of=...)`."""
+        """Make the registry of one more queue, which shares the jobs that are registered here. For
+        `JobQueue(jobs_of=...)`."""
         return self._registry.shared()
 
     @overload
@@ -77,18 +78,18 @@ class JobRegistration:
         timeout: timedelta | None = None,
         keep_result: timedelta | None = None,
     ) -> None:
-        """Say what runs a job: a coroutine function, or a plain one, which gets a thread.
+        """Register the handler of a job: a coroutine function, or a plain function, which gets a thread.
 
         Args:
             job: a `JobDefinition`; or a type of parameters that has a `job_name`, or a `JobName`.
             handler: takes (parameters, context).
-            retry_strategy: `None` is the queue's default.
-            timeout: how long one attempt may take; `None` is as long as it likes.
+            retry_strategy: `None` means the queue's default.
+            timeout: how long one attempt may take; `None` means no limit.
             keep_result: how long jobs that this process pushes are kept after their end, with what the handler returns.
 
         Raises:
             DuplicateJob: the name is registered already.
-            ConfigurationError: the handler takes something else, or the parameters cannot be decoded.
+            ConfigurationError: the handler takes other arguments, or the parameters cannot be decoded.
         """
         self._registry.add(_definition(job, handler, retry_strategy, timeout, keep_result))
 
@@ -129,12 +130,12 @@ class JobRegistration:
         timeout: timedelta | None = None,
         keep_result: timedelta | None = None,
     ) -> None:
-        """Register a job anew, in place of one of that name: for notebooks, and modules that are loaded again.
+        """Register a job, and replace one of the same name: for notebooks, and for modules that are loaded again.
 
-        The arguments are those of `register_job`. Runs that have begun end with the handler that they have.
+        The arguments are those of `register_job`. Runs that have begun keep the handler that they have.
 
         Raises:
-            ConfigurationError: the handler takes something else, or the parameters cannot be decoded.
+            ConfigurationError: the handler takes other arguments, or the parameters cannot be decoded.
         """
         self._registry.add(_definition(job, handler, retry_strategy, timeout, keep_result), replace=True)
 
@@ -207,20 +208,21 @@ class JobRegistration:
         lane: TaskLane = None,
         replace: bool = False,
     ) -> Any:
-        """Make a job of a function, as a decorator: what is pushed are its arguments.
+        """Make a job of a function, as a decorator. Its arguments are what is pushed.
 
-        They are stored by name, those with defaults too. A parameter of the type `JobContext`, of a type of the
-        lifespan's state, or with the default `GIVEN`, is not pushed, but given to the function when it runs.
+        They are stored by name, including those with defaults. A parameter is not pushed, but given to the function
+        when it runs, if its type is `JobContext` or one that the lifespan's state provides, or if its default is
+        `GIVEN`.
 
         Args:
-            function: a coroutine function, or a plain one, which gets a thread.
-            name: of the job; by default the function's.
-            retry_strategy: `None` is the queue's default.
-            timeout: how long one attempt may take; `None` is as long as it likes.
+            function: a coroutine function, or a plain function, which gets a thread.
+            name: the name of the job; by default that of the function.
+            retry_strategy: `None` means the queue's default.
+            timeout: how long one attempt may take; `None` means no limit.
             keep_result: how long jobs that this process pushes are kept after their end, with what is returned.
-            lane: that of jobs that this process pushes, or a function of the arguments, which gets an object that has
-                them as attributes, and returns a lane, or `None`.
-            replace: whether it takes the place of a job of that name, as `replace_job` does.
+            lane: the lane of jobs that this process pushes, or a function that returns one, or `None`. It gets an
+                object that has the arguments as attributes.
+            replace: whether it replaces a job of the same name, as `replace_job` does.
 
         Raises:
             DuplicateJob: the name is registered already.

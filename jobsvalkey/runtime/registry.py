@@ -1,4 +1,4 @@
-"""The jobs that can run here, by name, with all that can be worked out before the first one arrives."""
+"""The jobs that can run here, by name, with everything that can be prepared before the first one arrives."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping

@@ -43,7 +43,7 @@ class JobCancelled(JobsError):
 
 
 class JobGone(JobsError, LookupError):
-    """The job that was waited for is not there: it was removed, never pushed, or its result was not to be kept."""
+    """The job that was waited for is not there: it was removed, never pushed, or nobody asked to keep its result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class JobDone:
 
     job_id: JobID
     status: JobStatus | None
-    """How it ended; `None`: it is not there (any more)."""
+    """How it ended; `None`: it is not there, or not any more."""
     value: Any = None
     """The return value of its handler; `None` unless it completed."""
     error: JobError | None = None

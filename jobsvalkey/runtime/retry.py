@@ -14,8 +14,8 @@ class RetryStrategy(Protocol):
     def should_retry(self, attempt: int, error: BaseException | None) -> bool:
         """Return whether another attempt follows this one.
 
-        `error` is `None` when the library only wants to know `is_last_attempt`. A strategy that cannot tell
-        then may raise any error: the attempt does not count as the last.
+        `error` is `None` when the library only wants to know `is_last_attempt`. A strategy that cannot tell without the
+        error may raise any exception: then the attempt does not count as the last one.
         """
         ...
 
@@ -25,7 +25,7 @@ class RetryStrategy(Protocol):
 
 
 def check_strategy(name: str, strategy: Any) -> None:
-    """Check that `strategy` can be asked what a retry strategy is asked.
+    """Check that `strategy` has the methods of a retry strategy.
 
     Raises:
         TypeError: it cannot.
@@ -82,5 +82,5 @@ class NoRetry:
         return False
 
     def delay(self, attempt: int) -> timedelta:
-        """Return any time: nobody asks."""
+        """Return any time, since it is never used."""
         return timedelta(0)

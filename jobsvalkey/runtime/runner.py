@@ -77,7 +77,7 @@ class JobRunner:
         """Give handlers this state from now on.
 
         Raises:
-            ConfigurationError: it lacks something that a task is to be given.
+            ConfigurationError: it lacks something that a task needs.
         """
         self._state = State(state)
         self.check_state()

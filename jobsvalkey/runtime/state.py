@@ -16,7 +16,7 @@ class _Given:
 
 
 GIVEN: Final[Any] = _Given()
-"""The default of a task's parameter that is given to it when it runs, and not pushed."""
+"""The default of a parameter that a task is given when it runs, and that is not pushed."""
 
 
 class State:

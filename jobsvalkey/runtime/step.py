@@ -19,7 +19,7 @@ class _AnyStep(Generic[T]):
         self.name: str = name
         """The step's name."""
         self.done: bool = False
-        """Whether the step has a value, of this run or of one before."""
+        """Whether the step has a value, from this run or an earlier one."""
         self._reports = reports
         self._kind = kind
         self._logger = logger
@@ -27,7 +27,7 @@ class _AnyStep(Generic[T]):
 
     @property
     def value(self) -> T:
-        """The value that the step has finished with.
+        """The value with which the step has finished.
 
         Raises:
             RuntimeError: it has not finished yet.
@@ -76,11 +76,11 @@ class Step(_AnyStep[T]):
         self._leave(error)
 
     async def finish(self, value: T) -> T:
-        """Store the value of the step, and return it when it is stored: from then on the step is done.
+        """Store the value of the step, and return it once it is stored. From then on the step is done.
 
         Raises:
             ClaimLost: the job is no longer this worker's, so that the value cannot be stored.
-            PayloadTooLarge: with it, all that the job has saved is larger than `max_payload`.
+            PayloadTooLarge: all that the job has saved would be larger than `max_payload`.
             TypeError: the value cannot be stored.
             RuntimeError: the step is done.
         """

@@ -1,4 +1,4 @@
-"""Functions as jobs: their arguments are what is pushed."""
+"""Functions as jobs, whose arguments are pushed."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ class TaskQueue(Protocol):
 class Task(FunctionJob, Generic[PS, C_co]):
     """A function that is a job: `push` takes its arguments. Made by `JobQueue.task`.
 
-    A call of the task calls the function, here and now, without a queue; for unit tests.
+    Calling the task calls the function itself, without a queue; for unit tests.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
     async def push(self, *args: PS.args, **kwargs: PS.kwargs) -> JobID:
         """Store a job with these arguments, to run as soon as a worker is free.
 
-        Arguments that are left out are stored with the defaults that they have here.
+        For arguments that are left out, the defaults of this program are stored.
 
         Returns:
             The job's id.
@@ -92,7 +92,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
 
         Raises:
             InvalidParameters: the function does not take them.
-            ValueError: the task's `lane` returns what cannot name one.
+            ValueError: the task's `lane` returns something that cannot name a lane.
         """
         parameters = self._signature.pack(args, kwargs)
         lane = self._lane(parameters) if callable(self._lane) else self._lane
@@ -124,8 +124,8 @@ class Task(FunctionJob, Generic[PS, C_co]):
     async def call(self, *args: PS.args, **kwargs: PS.kwargs) -> Any:
         """Push a job with these arguments, wait until a worker has run it, and return what the function returned.
 
-        The job is kept for five minutes after its end, or as its `keep_result` says. `asyncio.timeout` limits the
-        wait; the job stays where it is.
+        The job is kept for five minutes after its end, or for its `keep_result`. `asyncio.timeout` limits the wait; the
+        job itself goes on.
 
         Raises whatever `push` and `JobQueue.result` raise.
         """
@@ -133,7 +133,7 @@ class Task(FunctionJob, Generic[PS, C_co]):
         return await self.result(await self._queue.push(self.with_parameters(*args, **kwargs), options=options))
 
     def __call__(self, *args: PS.args, **kwargs: PS.kwargs) -> C_co:
-        """Call the function; what a worker would give to it is passed by hand."""
+        """Call the function. Pass what a worker would give to it."""
         self._signature.check_call(args, kwargs)
         return self._function(*args, **kwargs)
 
@@ -186,7 +186,7 @@ def check_function(function: object, *, is_named: bool) -> None:
     """Check that a task can be made of something.
 
     Raises:
-        ConfigurationError: it is no function; the message says what to write.
+        ConfigurationError: it is not a function; the message says what to write.
     """
     if isinstance(function, Task):
         raise ConfigurationError(f"{function!r} is a task already: for another queue, register its `function`")

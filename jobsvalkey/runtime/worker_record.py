@@ -1,4 +1,4 @@
-"""The record that a look at one worker shows."""
+"""The record of one worker."""
 
 import contextlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from jobsvalkey.runtime.about import About
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
-    """A worker as it is now. A process has one for each queue that it serves.
+    """A worker as it is now. A process has one worker for each queue that it serves.
 
     If it does not describe itself, as workers of other libraries may not, the first four are `None`.
     """
@@ -25,11 +25,11 @@ class WorkerRecord:
     version: str | None
     """That of the library."""
     id: WorkerID
-    """Another one each time that a worker starts; `JobRecord.worker` of its jobs."""
+    """A new one each time that a worker starts. It is the `JobRecord.worker` of its jobs."""
     jobs: int
     """How many jobs it has claimed."""
     lock_ends: datetime
-    """Until when it counts as alive, unless it renews its lock. In the past: its jobs are about to be recovered."""
+    """Until when it counts as alive, unless it renews its lock. If that is past, its jobs are about to be recovered."""
 
     @classmethod
     def from_stored(cls, worker: StoredWorker) -> "WorkerRecord":

@@ -64,8 +64,8 @@ class JobSchedule:
 
         A task is added as `task.with_parameters(...)`, or as it is if it needs none.
 
-        If a job has several schedules, each needs an `id` of its own; by default it is the job's name. The last date
-        of a schedule is kept under the id: under a new one it starts afresh.
+        If a job has several schedules, each needs an `id` of its own; by default it is the job's name. The last date of
+        a schedule is kept under the id: under a new one it starts afresh.
 
         With `unique` a trigger pushes nothing, or replaces the job, while another holds that name. So a run that goes
         on beyond the next trigger does not meet the next run. With `expires_in` a job that no worker has so long after
@@ -73,7 +73,7 @@ class JobSchedule:
 
         Raises:
             DuplicateSchedule: the id is taken.
-            InvalidParameters: the parameters name no job.
+            InvalidParameters: the parameters do not name a job.
             ValueError: `expires_in` is not above zero.
         """
         if isinstance(job, JobName):

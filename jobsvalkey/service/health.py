@@ -14,7 +14,7 @@ class ServiceHealth:
     connected: bool
     """Whether the service runs, the store of each queue answered its last step, and none has waited for two seconds."""
     last_claim: datetime | None
-    """When it last claimed a job, by the driver's clock; `None` is never."""
+    """When it last claimed a job, by the driver's clock; `None` if it never has."""
     running: int
     """How many jobs run."""
     lag: timedelta

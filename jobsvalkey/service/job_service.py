@@ -58,19 +58,19 @@ class JobService(JobQueue[D_co]):
         processor: how jobs are run.
         scheduler: how scheduled jobs are pushed.
         cleanup: what is cleaned up, and when; `None` is nothing beyond the driver's retention policy.
-        middleware: runs beside every job, the first one outermost.
-        default_retry_strategy: for jobs that have none of their own.
+        middleware: runs around every push and every job, the first one outermost.
+        default_retry_strategy: for jobs without a strategy of their own.
         values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
         weights: a number for each driver, the share of its jobs in those that start under load; `None` is a strict
             order, in which a slot goes to the first queue that has a job due.
         lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
-            and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by
-            those of its fields.
+            and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by those
+            of its fields.
         http: the address where it answers probes while it runs, and says how much there is to do; `None` is none.
 
     Raises:
         TypeError: the lifespan is something else.
-        ValueError: no driver, one that is given twice, or other weights.
+        ValueError: there is no driver, one is given twice, or the weights do not fit.
         UnsupportedOperation: there is to be a cleanup, and a driver can do none, or none on a schedule.
     """
 
@@ -183,7 +183,7 @@ class JobService(JobQueue[D_co]):
 
         Raises:
             DuplicateSchedule: the id, by default the job's name, is taken.
-            InvalidParameters: the parameters name no job.
+            InvalidParameters: the parameters do not name a job.
             UnsupportedOperation: the driver cannot schedule.
             ConfigurationError: the service runs already.
         """
@@ -200,8 +200,8 @@ class JobService(JobQueue[D_co]):
         Running jobs then get the processor's `graceful_shutdown_timeout`; a second signal cuts that short.
 
         Args:
-            burst: whether to return as soon as no job is due, instead of waiting for more. Scheduled jobs that are
-                due are pushed first.
+            burst: whether to return as soon as no job is due, instead of waiting for more. Scheduled jobs that are due
+                are pushed first.
             handle_signals: whether signals stop it; if not, `stop` does.
             recycle_after: the number of jobs after which it stops; `None` is as the processor's options say.
 
@@ -210,7 +210,7 @@ class JobService(JobQueue[D_co]):
 
         Raises:
             ConfigurationError: the service runs already, this is not the main thread, where signals arrive, or the
-                state has not all that tasks are to be given.
+                state lacks something that tasks need.
             StoreUnavailable: the store did not answer in time when a burst was to push its scheduled jobs.
         """
         return await self._group.run(burst=burst, handle_signals=handle_signals, recycle_after=recycle_after)
@@ -224,7 +224,7 @@ class JobService(JobQueue[D_co]):
         """Run in the background, when the lifespan is entered.
 
         Raises:
-            ConfigurationError: the service runs already, or the state has not all that tasks are to be given.
+            ConfigurationError: the service runs already, or the state lacks something that tasks need.
         """
         await self._background.enter_async_context(self._in_background())
         return self

@@ -40,7 +40,7 @@ class ServiceRun:
 
         Raises:
             StoreUnavailable: a store did not answer when a burst was to push what is due.
-            ConfigurationError: the state has not all that tasks are to be given.
+            ConfigurationError: the state lacks something that tasks need.
         """
         try:
             return bool(await self._within(self._parts))

@@ -27,7 +27,7 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         as_of: datetime | None = None,
         operation: Operation | None = None,
     ) -> int:
-        """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return how many it was.
+        """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return their number.
 
         If very many jobs are passed over, being too young or without a request, it takes several steps to find one.
         """
@@ -43,7 +43,8 @@ class ValkeyCleanup(ValkeyBase, CleanupLoops):
         except_for: JobID | None = None,
         as_of: datetime | None = None,
     ) -> AsyncGenerator[int]:
-        """Clean up one state, step by step, until nothing or `max_jobs` is left; yield how many jobs each step was.
+        """Clean up one state, step by step, until no job is left, or `max_jobs` are done; yield the number of jobs of
+        each step.
 
         A step goes on from where the last one has come to, so that what is passed over is passed once. What others
         remove meanwhile lets it miss as many jobs; it therefore ends with a step from the start that finds nothing.

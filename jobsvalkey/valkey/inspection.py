@@ -74,12 +74,12 @@ class ValkeyInspection(ValkeyBase):
                             return
 
     async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
-        """Return up to `limit` jobs in a state, from the first or from behind `cursor`, in the order of `jobs`.
+        """Return up to `limit` jobs in a state, from the first one or after `cursor`, in the order of `jobs`.
 
         Jobs that run come in the order of their ids.
 
         Raises:
-            ValueError: the cursor is not one of a page of this state.
+            ValueError: the cursor is not from a page of this state.
         """
         score, last = (b"", b"") if cursor is None else wire.place_of(cursor)
         if limit < 1:

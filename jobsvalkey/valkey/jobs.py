@@ -14,7 +14,7 @@ class ValkeyJobs(ValkeyBase):
         return await self._write(CANCEL, Cancel(id=str(job_id)), operation) == b"1"
 
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
-        """Cancel a job that has not run, or ask for the end of the one that runs.
+        """Cancel a job that has not run, or ask a running one to end.
 
         The driver of the worker is told at once, if it waits or claims; else it hears of it at the next renewal. A
         Swift worker hears nothing, so that its job is left as it is.

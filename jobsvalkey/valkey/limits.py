@@ -29,7 +29,7 @@ class ValkeyLimits(ValkeyBase):
         thousand lines in each; should the call end before, every `recover` goes on with it.
 
         Raises:
-            ValueError: `pattern` is none.
+            ValueError: `pattern` is not a pattern.
             ConfigurationError: `MOST_LIMITS` other patterns have a limit.
             StoreUnavailable: no answer within `operation_timeout`.
         """
@@ -43,13 +43,13 @@ class ValkeyLimits(ValkeyBase):
             answer = b"more" if has_more else b"done"
 
     async def lane_limits(self) -> dict[str, LaneLimit]:
-        """Return all limits by their patterns, in the order of these."""
+        """Return all limits by their patterns, in the order of the patterns."""
         reply: list[bytes] = await self._read(LANE_LIMITS, [])
         found = {pattern.decode(): limit for pattern, limit in zip(reply[::2], reply[1::2], strict=True) if pattern}
         return {pattern: _limit_of(limit) for pattern, limit in sorted(found.items())}
 
     async def lanes(self, cursor: str | None = None, *, limit: int = 50) -> LanePage:
-        """Return up to `limit` lanes, from the first or from behind `cursor`."""
+        """Return up to `limit` lanes, from the first one or after `cursor`."""
         if limit < 1:
             return LanePage([], None)
         words = Lanes(has_cursor="" if cursor is None else "1", cursor=cursor or "", size=limit)

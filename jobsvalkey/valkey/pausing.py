@@ -10,7 +10,7 @@ class ValkeyPausing(ValkeyBase):
     """The capability `PAUSE_QUEUE`. Swift workers do not know of it."""
 
     async def pause_queue(self, *, operation: Operation | None = None) -> None:
-        """Let nothing be claimed from now on. No exchange that comes later claims; pausing twice is fine."""
+        """Stop all claims from now on: no later exchange claims. Pausing twice is fine."""
         await self._write(PAUSE_QUEUE, PauseQueue(paused="1"), operation)
 
     async def resume_queue(self, *, operation: Operation | None = None) -> None:

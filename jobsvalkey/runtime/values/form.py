@@ -35,7 +35,7 @@ def make_form(kind: Any, values: Values) -> "Form":
     """Return how values of a type are written and read.
 
     Raises:
-        TypeError: they cannot be, or would not arrive as they are; the message names the field.
+        TypeError: they cannot be written or read, or would not arrive unchanged; the message names the field.
     """
     structure = look_at(kind, keys_of_all_kinds=values == "swift")
     if values == "plain" or kind is msgspec.Raw:  # which is JSON already
@@ -72,7 +72,7 @@ class Form:
         fields prove that it arrives.
 
         Raises:
-            ValueError: it cannot be written, or would not arrive as it is; the message names the field.
+            ValueError: it cannot be written, or would not arrive unchanged; the message names the field.
         """
         try:
             body = self._write(value)
