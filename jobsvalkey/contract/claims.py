@@ -54,7 +54,7 @@ class NewJob(_Job, frozen=True, gc=False, kw_only=True):
     after: tuple[JobID, ...] = ()
     """Jobs that have to end before this one may run: present, or earlier in the same push."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """What happens to the job if one of those does not complete."""
+    """Says what happens to the job if one of those does not complete."""
     batch: JobID | None = None
     """The callback of the batch that the job belongs to. A job that names itself is such a callback."""
     durability: Durability | None = None

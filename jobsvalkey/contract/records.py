@@ -51,7 +51,7 @@ class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[JobID, ...] = ()
     """Its parents: the jobs that it waits, or has waited, for."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """What happens to the job if one of those does not complete."""
+    """Says what happens to the job if one of those does not complete."""
     inputs: tuple[Input, ...] = ()
     """Those of its parents that had ended when it was let go, in the order of `after`, without their results."""
     batch: JobID | None = None

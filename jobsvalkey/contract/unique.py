@@ -25,8 +25,8 @@ class Unique(msgspec.Struct, frozen=True, gc=False):
     """How long the job holds the name: until it ends, until it is claimed, or for this time from the push, whatever
     happens to the job."""
     otherwise: Literal["skip", "replace"] = "skip"
-    """What a push does while another job holds the name: nothing; or, if that job has not begun to run, give it the
-    request, the time and the options of the new one."""
+    """Says what a push does while another job holds the name: nothing; or, if that job has not begun to run, give it
+    the request, the time and the options of the new one."""
 
     def __post_init__(self) -> None:
         check_option("the key of a unique job", self.key, str)

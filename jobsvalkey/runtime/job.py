@@ -70,7 +70,7 @@ class JobOptions:
     after: Sequence[JobID | UUID | str] = ()
     """The ids of up to 1,000 jobs that have to end before this one may run. They have to be kept when they end."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """What happens if one of those does not complete: the job is cancelled at once, or runs when all have ended."""
+    """Says what happens if one of those does not complete: it is cancelled at once, or runs when all have ended."""
     batch: JobID | UUID | str | None = None
     """The batch that the job belongs to: the return value of `open_batch`."""
 

@@ -54,8 +54,8 @@ class ProcessorOptions:
     kills one more worker, no other job on its last chance is given up because of it.
     """
     unknown_job: Literal["fail", "retry"] = "fail"
-    """What happens to a job whose name is not registered: it fails and is kept, or it goes back with a growing delay of
-    up to a minute, for workers of a newer version that know it."""
+    """Says what happens to a job of an unknown name: it fails and is kept, or it goes back with a growing delay
+    of up to a minute, for workers of a newer version that know it."""
     burst: bool = False
     """Whether to return as soon as no job is due and no job of this processor runs, instead of waiting for more."""
     recycle_after: int | None = None

@@ -75,7 +75,7 @@ class JobRecord:
     after: tuple[JobID, ...] = ()
     """The jobs that it waits, or has waited, for."""
     if_failed: Literal["cancel", "run"] = "cancel"
-    """What happens to the job if one of those does not complete."""
+    """Says what happens to the job if one of those does not complete."""
     ended_parents: Mapping[JobID, JobStatus | None] = field(default_factory=dict[JobID, JobStatus | None])
     """How those parents ended that had ended when it became pending; `None` for one that was removed before its end."""
     batch: JobID | None = None
