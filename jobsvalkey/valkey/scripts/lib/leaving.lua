@@ -3,10 +3,10 @@
 
 -- Note claims, by lane.
 local function take_slots(lanes)
+  local names = {}
   for lane, ids in pairs(lanes) do
-    local slots = slots_of(lane)
-    pcall(batch, 'SADD', slots, ids)
-    if redis.pcall('SCARD', slots) == #ids then redis.call('ZADD', LANES, 0, lane .. '*') end
+    pcall(batch, 'SADD', slots_of(lane), ids)
+    names[#names + 1], names[#names + 2] = 0, lane .. '*'
     local limit = limit_of(lane)
     if limit and limit.n then
       local rate, times = rate_of(lane), {}
@@ -16,29 +16,35 @@ local function take_slots(lanes)
       if not is_injected then redis.pcall('PEXPIRE', rate, math.ceil(limit.per / 1000)) end
     end
   end
+  batch('ZADD', LANES, names)
 end
 
 -- The claims have ended. The latest turn of the lines that have room now, if there are any; the present if it is not known.
 local function leave_slots(lanes)
-  local latest
+  local latest, idle, offers = nil, {}, {}
   for lane, ids in pairs(lanes) do
-    local slots, held_back = slots_of(lane), held_back_of(lane)
-    pcall(batch, 'SREM', slots, ids)
-    if redis.call('EXISTS', slots) == 0 then redis.call('ZREM', LANES, lane .. '*') end
-    local turns = redis.pcall('ZRANGE', held_back, 0, -1, 'WITHSCORES')
-    local places = room(lane) or 0
-    if places > 0 and turns[1] then
-      redis.call('DEL', held_back)
+    local limit = limit_of(lane)
+    pcall(batch, 'SREM', slots_of(lane), ids)
+    local left = redis.pcall('SCARD', slots_of(lane))
+    if left == 0 then idle[#idle + 1] = lane .. '*' end
+    local places = limit and limit.most and type(left) == 'number' and limit.most - left or 0
+    if places > 0 and places <= #ids then -- it was full
+      local turns = redis.pcall('ZRANGE', held_back_of(lane), 0, -1, 'WITHSCORES')
+      redis.pcall('DEL', held_back_of(lane))
       for n = 1, #turns, 2 do
-        redis.pcall('ZADD', offers_of(turns[n]), turns[n + 1], lane)
-        redis.call('ZADD', PRIORITIES, turns[n], turns[n])
+        local list = offers[turns[n]] or {}
+        list[#list + 1], list[#list + 2], offers[turns[n]] = turns[n + 1], lane, list
         latest = math.max(latest or 0, tonumber(turns[n + 1]))
       end
-    elseif places > 0 and places <= #ids then -- it was full: if a line waits all the same, its turn was lost
-      for _, priority in ipairs(priorities_of(lane)) do
+      for _, priority in ipairs(turns[1] and {} or priorities_of(lane)) do -- if it waits all the same, its turn was lost
         if offer(priority, lane) then latest = math.max(latest or 0, now) end
       end
     end
+  end
+  batch('ZREM', LANES, idle)
+  for priority, list in pairs(offers) do
+    pcall(batch, 'ZADD', offers_of(priority), list)
+    redis.call('ZADD', PRIORITIES, priority, priority)
   end
   return latest
 end

@@ -26,6 +26,14 @@ local function line_named(id)
   return found[1] or '0', found[2] or ''
 end
 
+-- Let a line of a full lane keep its turn. If something else is in the way of that, `recover` looks again.
+local function hold_back(lane, priority, turn, is_spoiled)
+  -- uses: slots
+  if type(redis.pcall('ZADD', held_back_of(lane), turn, priority)) == 'table' or is_spoiled then
+    redis.pcall('HSET', SWEEPS, lane, '')
+  end
+end
+
 -- Put the turn of a line right, whose jobs have changed; `served` is its turn if it has been served. Whether it is offered.
 local start -- the turn of what begins to wait: behind all that was served
 local emptied = {} -- the turns of lines that this step has emptied, and may fill again
@@ -33,18 +41,21 @@ local function offer(priority, lane, served)
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
-  local is_offered, is_open = turn ~= nil, first
+  local is_offered, is_open, is_held_back = turn ~= nil, first, false
   local allowed, is_spoiled = 0, false
   if lane ~= '' and has_limits() then
     -- uses: slots
     allowed = allowed_at(lane, 0)
-    turn = turn or tonumber(redis.pcall('ZSCORE', held_back_of(lane), priority) or nil)
+    if not turn then
+      turn = tonumber(redis.pcall('ZSCORE', held_back_of(lane), priority) or nil)
+      is_held_back = turn ~= nil
+    end
     local places = room(lane)
     is_spoiled = not places or allowed == math.huge
     is_open = first and not is_spoiled and places > 0
-    if is_open or not first then redis.pcall('ZREM', held_back_of(lane), priority) end
+    if is_held_back and (is_open or not first) then redis.pcall('ZREM', held_back_of(lane), priority) end
   end
-  if not is_open then
+  if is_offered and not is_open then
     redis.pcall('ZREM', offers, lane)
     if redis.call('EXISTS', offers) == 0 then redis.call('ZREM', PRIORITIES, priority) end
   end
@@ -58,11 +69,7 @@ local function offer(priority, lane, served)
     served = math.min(turn or emptied[line] or start, start)
   end
   served = whole(math.max(micro(first), served, allowed > now and not is_spoiled and allowed or 0))
-  if is_open then
-    redis.pcall('ZADD', offers, served, lane)
-  elseif type(redis.pcall('ZADD', held_back_of(lane), served, priority)) == 'table' or is_spoiled then
-    redis.pcall('HSET', SWEEPS, lane, '') -- what is in the way may go: `recover` looks again
-  end
+  if is_open then redis.pcall('ZADD', offers, served, lane) else hold_back(lane, priority, served, is_spoiled) end
   if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
   if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
   return is_open

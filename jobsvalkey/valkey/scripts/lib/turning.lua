@@ -1,21 +1,31 @@
 -- Whose turn it is: the due jobs of all lines, in the order in which they are claimed.
 -- uses: lines slots
 
--- Those of one line, one after the other: a function that returns id and score. `size` is how many are read at once.
-local function due_in_line(key, size, is_wanted)
-  local until_then, from, found, at = tonumber(seconds(now)), 0, {}, 1
-  return function()
-    while true do
-      if not found[at] then
-        found, at = redis.pcall('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1
-        from = from + size
-      end
-      local id, score = found[at], found[at + 1]
-      if not id or tonumber(score) > until_then then return nil end
-      at = at + 2
-      if is_wanted(id) then return id, score end
+-- The next due job of a line that is wanted, and its score. What is read is one more than is needed, `size` at a time: it tells
+-- which job is the first when those are taken.
+local function next_in(line, is_wanted)
+  while true do
+    local found = line.found
+    if not (found and found[line.at]) then
+      if found and #found < 2 * line.size then return nil end
+      line.before = found and line.before + line.size or 0
+      found = redis.pcall('ZRANGE', line.key, line.before, line.before + line.size - 1, 'WITHSCORES')
+      line.found, line.at = found, 1
     end
+    local id, score = found[line.at], found[line.at + 1]
+    if not id or micro(score) > now then return nil end
+    line.at = line.at + 2
+    if not is_wanted or is_wanted(id) then return id, score end
   end
+end
+
+-- The score of the first job that is left in a line of which `taken` were taken; nothing if it is empty. Others than these may
+-- have been passed over, if `are_passed`.
+local function first_left(line, taken, are_passed)
+  local at = are_passed and -1 or 2 * (taken - line.before)
+  if at >= 0 and line.found[at + 2] then return line.found[at + 2] end
+  if at >= 0 and #line.found < 2 * line.size then return nil end
+  return redis.call('ZRANGE', line.key, 0, 0, 'WITHSCORES')[2]
 end
 
 -- As many due jobs as fit, id, score, id, score, …; by id whether it is fielded, or its line; a function that takes the first
@@ -24,26 +34,34 @@ end
 local function in_turn(plain, kinds, most, looks, has_more_overdue)
   local priorities = redis.call('ZRANGE', PRIORITIES, 0, -1)
   if #priorities == 0 then return plain, kinds, nil end
-  local due, passed = {}, 0
+  local due, passed, has_several = {}, 0, #priorities > 1
   local latest, plain_turn = unpack(redis.call('HMGET', TURNS, 'latest', 'plain'), 1, 2)
   latest, plain_turn = tonumber(latest or 0), tonumber(plain_turn or 0)
-  local function may_run(id)
-    local expires = has_more_overdue and tonumber(redis.call('ZSCORE', ENDS_AT, id) or nil)
-    if not expires or expires > now then return true end
-    passed = passed + 1
-    return false
+  local may_run
+  if has_more_overdue then
+    function may_run(id)
+      local expires = tonumber(redis.call('ZSCORE', ENDS_AT, id) or nil)
+      if not expires or expires > now then return true end
+      passed = passed + 1
+      return false
+    end
   end
   -- The next due job of a line, if its lane may have one more.
-  local rooms, begun, is_late = {}, {}, false
+  local places, rooms, begun, is_late = {}, {}, {}, false
   local function next_of(line)
     local lane = line.lane
-    if not lane or lane == '' or not has_limits() then return line.next() end
+    if not lane then
+      line.at = line.at + 2
+      return plain[line.at - 2], plain[line.at - 1]
+    end
+    if lane == '' or not has_limits() then return next_in(line, may_run) end
     if not rooms[lane] then
-      rooms[lane], begun[lane] = allowed_at(lane, 0) <= now and room(lane) or 0, 0
+      places[lane], begun[lane] = room(lane) or 0, 0
+      rooms[lane] = allowed_at(lane, 0) <= now and places[lane] or 0
       is_late = is_late or rooms[lane] <= 0 -- it has a lower limit since, and was not looked at
     end
     if rooms[lane] <= 0 then return nil end
-    local id, score = line.next()
+    local id, score = next_in(line, may_run)
     if id then
       begun[lane] = begun[lane] + 1
       rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0
@@ -54,59 +72,61 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
   while tonumber(priorities[at] or 0) < 0 do at = at + 1 end
   if plain[1] and priorities[at] ~= '0' then table.insert(priorities, at, '0') end
 
+  local last = whole(math.max(now, latest))
   for n = #priorities, 1, -1 do
     local priority = priorities[n]
-    local left, lines = most - #due / 2, {}
-    local last = whole(math.max(now, latest))
-    local offers = left > 0
-      and redis.pcall('ZRANGEBYSCORE', offers_of(priority), '-inf', last, 'WITHSCORES', 'LIMIT', 0, left + looks) or {}
-    local size = math.max(1, math.ceil(left / math.max(1, #offers / 2)))
-    for n = 1, #offers, 2 do
-      local key = line_of(priority, offers[n])
-      lines[#lines + 1] = {
-        priority = priority, lane = offers[n], key = key, turn = tonumber(offers[n + 1]), ids = {},
-        next = due_in_line(key, size, may_run),
-      }
-    end
-    if priority == '0' and plain[1] then
-      local turn, place, next_plain = math.max(micro(plain[2]), plain_turn), 1, -1
-      while lines[place] and lines[place].turn < turn do place = place + 1 end
-      local function next_of_plain()
-        next_plain = next_plain + 2
-        return plain[next_plain], plain[next_plain + 1]
+    local waiting, size = {}, 2
+    local function take_one(line)
+      if #due == 2 * most then return end
+      local id, score = next_of(line)
+      if id then
+        due[#due + 1], due[#due + 2], waiting[#waiting + 1] = id, score, line
+        if line.lane then kinds[id] = line end
       end
-      table.insert(lines, place, { next = next_of_plain })
     end
-    while #lines > 0 and #due < 2 * most and passed <= looks do
-      local waiting = {}
-      for _, line in ipairs(lines) do
-        if #due == 2 * most then break end
-        local id, score = next_of(line)
-        if id then
-          due[#due + 1], due[#due + 2], waiting[#waiting + 1] = id, score, line
-          if line.key then kinds[id] = line end
+    -- The first job of each line. More lines are read only if the first ones do not give enough.
+    local plain_line = priority == '0' and plain[1] and { at = 1, turn = math.max(micro(plain[2]), plain_turn) }
+    local from, is_more = 0, #due < 2 * most
+    for _, wanted in ipairs({ most - #due / 2, looks }) do
+      local offers = is_more
+        and redis.pcall('ZRANGEBYSCORE', offers_of(priority), '-inf', last, 'WITHSCORES', 'LIMIT', from, wanted) or {}
+      is_more = #offers == 2 * wanted and #due < 2 * most and passed <= looks
+      if from == 0 and #offers < 2 * wanted then size = 1 + math.ceil(wanted / math.max(1, #offers / 2)) end
+      for n = 1, #offers, 2 do
+        if plain_line and plain_line.turn <= tonumber(offers[n + 1]) then
+          take_one(plain_line)
+          plain_line = nil
         end
+        take_one({ priority = priority, lane = offers[n], key = line_of(priority, offers[n]), size = size })
       end
-      lines = waiting
+      is_more, from = is_more and #due < 2 * most and passed <= looks, from + wanted
+    end
+    if plain_line then take_one(plain_line) end
+    -- And then one of each line that had one, in the same order.
+    while #waiting > 0 and #due < 2 * most and passed <= looks do
+      local lines = waiting
+      waiting = {}
+      for _, line in ipairs(lines) do take_one(line) end
     end
   end
 
   -- Take the first of these jobs, so many of them, from their lines, which wait anew, behind all that wait now. `claimed` are
   -- those of them that were claimed. Whether a lane has begun as many as its rate allows.
   local function serve(taken, claimed)
-    local served, laned, plain, are_right = {}, {}, nil, {}
+    local served, laned, plain = {}, {}, nil
     for n = 1, taken do
       local id = due[2 * n - 1]
       local line = kinds[id]
       latest = math.max(now, latest) + 1
       if type(line) == 'table' then
-        if #line.ids == 0 then served[#served + 1] = line end
+        if not line.ids then line.ids, served[#served + 1] = {}, line end
         line.turn, line.ids[#line.ids + 1], laned[#laned + 1] = latest, id, id
       else
         plain = whole(latest)
       end
     end
     batch('ZREM', LANED, laned)
+    local allowed, is_full, is_right = {}, {}, {}
     if has_limits() then
       -- uses: leaving
       local lanes = {}
@@ -118,17 +138,40 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         end
       end
       take_slots(lanes)
+      for lane in pairs(rooms) do
+        allowed[lane], is_full[lane] = allowed_at(lane, 0), places[lane] <= #(lanes[lane] or {})
+      end
     end
+    -- The lines that were served, those of one priority by one command.
+    local stay, go, empty = {}, {}, {}
     for _, line in ipairs(served) do
+      local priority, lane = line.priority, line.lane
+      stay[priority], go[priority], is_right[line.key] = stay[priority] or {}, go[priority] or {}, true
       batch('ZREM', line.key, line.ids)
-      offer(line.priority, line.lane, line.turn)
-      are_right[line.key] = true
+      local first, list = first_left(line, #line.ids, has_more_overdue), stay[priority]
+      local turn = first and whole(math.max(micro(first), line.turn, allowed[lane] or 0))
+      if first and not is_full[lane] then
+        list[#list + 1], list[#list + 2] = turn, lane
+      else
+        if first then hold_back(lane, priority, turn) elseif lane ~= '' then empty[#empty + 1] = lane .. '*' .. priority end
+        table.insert(go[priority], lane)
+      end
     end
+    batch('ZREM', LANES, empty)
+    for priority, lanes in pairs(go) do
+      batch('ZREM', offers_of(priority), lanes)
+      batch('ZADD', offers_of(priority), stay[priority])
+      if #stay[priority] == 0 and redis.call('EXISTS', offers_of(priority)) == 0 then redis.call('ZREM', PRIORITIES, priority) end
+    end
+    -- The other lines of lanes that may have no more. If one priority is all that is offered, a lane has one of them at most.
     local is_rated = false
-    for lane, left in pairs(rooms) do
-      is_rated = is_rated or left <= 0 and allowed_at(lane, 0) > now
-      for _, priority in ipairs(left <= 0 and priorities_of(lane) or {}) do
-        if not are_right[line_of(priority, lane)] then offer(priority, lane) end
+    for lane, since in pairs(allowed) do
+      is_rated = is_rated or not is_full[lane] and since > now
+      if is_full[lane] or since > now then
+        local others = not has_several and is_right[line_of(priorities[1], lane)] and {} or priorities_of(lane)
+        for _, priority in ipairs(others) do
+          if not is_right[line_of(priority, lane)] then offer(priority, lane) end
+        end
       end
     end
     if taken == 0 then return false end
