@@ -159,10 +159,10 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
           outcomes[n] = AGAIN
         else
           outcomes[n], settled[#settled + 1] = SETTLED, id
-          is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one
+          is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one and (is_fielded_one ~= 'laned' or has_flows())
           dues[id], checks[kind] = due, true
           if is_remembered then remember[id] = true end
-          if is_fielded_one then fielded[id] = true end
+          if is_fielded_one then fielded[id] = is_fielded_one end
         end
       end
     end
@@ -325,7 +325,7 @@ if is_claiming then
   local made, made_at = {}, ' ' .. whole(now) .. ' '
   for n, id in ipairs(ids) do
     made[2 * n - 1] = id
-    made[2 * n] = claims[4 * n - 2] .. made_at .. scores[n] .. ' ' .. notes_of(remembered[n], kinds[id]) .. ' ' .. worker
+    made[2 * n] = claims[4 * n - 2] .. made_at .. scores[n] .. ' ' .. notes_of(remembered[n], kinds[id], extras[n]) .. ' ' .. worker
   end
   -- A removal first, for a full server.
   if (taken > 0 or is_late) and #settled == 0 and #noted == 0 then redis.call('HDEL', record_key, '') end

@@ -1,6 +1,7 @@
 -- The claims: one entry in a hash for each, `token started due notes worker`, and a set of ids for each worker. The notes
--- are `remember`, of an id that a user gave, `fielded`, of a job that is, `abort`, of a claim whose end is asked for, and at
--- the end `lane=NAME`, if a lane of this queue has ever had a limit; several as `abort+remember`, none as `-`.
+-- are `remember`, of an id that a user gave, `fielded`, of a job that is, `laned`, of one that has but a lane and a priority,
+-- `abort`, of a claim whose end is asked for, and at the end `lane=NAME`, if a lane of this queue has ever had a limit; several
+-- as `abort+remember`, none as `-`.
 -- uses: keys time batches fielded
 local CLAIMED = META .. '_claimed'
 local WORKERS = META .. '_workers' -- zset: worker, expiry of its lock; only those that may hold claims
@@ -14,10 +15,12 @@ local function with_lane(notes, lane)
   return notes .. '+lane=' .. lane:gsub('[%s%%]', function(letter) return ('%%%02x'):format(letter:byte()) end)
 end
 
--- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded.
-local function notes_of(is_remembered, line)
+-- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded, and `held` are its fields.
+local function notes_of(is_remembered, line, held)
   if not line then return is_remembered and 'remember' or '-' end
-  local notes = is_remembered and 'remember+fielded' or 'fielded'
+  local is_laned = #held <= 4
+  for n = 1, #held, 2 do is_laned = is_laned and (held[n] == 'lane' or held[n] == 'priority') end
+  local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded')
   if not (has_limits() and type(line) == 'table' and line.lane ~= '') then return notes end
   -- uses: claims
   return with_lane(notes, line.lane)
@@ -30,7 +33,7 @@ local function with_note(claim, note)
 end
 
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
--- remembered, whether the claim's end is asked for, whether the job is fielded, and the lane, as it is written there. One
+-- remembered, whether the claim's end is asked for, whether the job is fielded, or `laned`, and the lane, as it is written there. One
 -- that is not ours is nobody's, and as if it were made now.
 local function parse_claim(claim)
   local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
@@ -38,7 +41,7 @@ local function parse_claim(claim)
   if notes == '-' then return token, started, score, worker, false, false, false end
   local flags, lane = notes:match('^([^=]*)=?(.*)$')
   local function has(note) return flags:find(note, 1, true) ~= nil end
-  return token, started, score, worker, has('remember'), has('abort'), has('fielded'), lane
+  return token, started, score, worker, has('remember'), has('abort'), has('fielded') or has('laned') and 'laned', lane
 end
 
 -- The ids of claims by lane.

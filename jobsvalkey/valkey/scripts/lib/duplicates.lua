@@ -22,7 +22,7 @@ local function clear(ids, remains)
     local ended = remains[id]
     if ended then
       redis.call('ZREM', ENDED[ended].key, id)
-      if has_fielded() then
+      if has_kept() then
         redis.call('ZREM', ENDED[ended].kept, id)
         redis.call('ZREM', ENDED[ended].lasts, id)
       end

@@ -2,11 +2,12 @@
 -- uses: time retention envelopes vanishing news freeing holds
 
 -- Put a job, due at `score`, among the ended ones; whether it is kept there. Otherwise the caller lets it vanish. It has
--- been taken from where it was before. `noted` is the field that its end sets, `error` or `result`, if there is one.
+-- been taken from where it was before. `fielded` may be `laned`, of a job that has but a lane and a priority. `noted` is the field that its end sets, `error` or `result`, if there is one.
 local function end_job(id, state, score, fielded, keep, noted, value)
   local policy = ENDED[state]
-  local keep_for = fielded and keep_for_of(id)
-  if fielded then free_name(id) end
+  local has_more = fielded and fielded ~= 'laned'
+  local keep_for = has_more and keep_for_of(id)
+  if has_more then free_name(id) end
   if fielded and has_flows() then holds().tell_end(id, state, noted == 'result' and value) end
   if keep_for then announce(id) end
   if policy.count == 0 and not keep and not keep_for then return false end
@@ -25,6 +26,7 @@ end
 local function trim_kept(most)
   if not has_fielded() then return end
   trim_names(most)
+  if not has_kept() then return end
   for _, policy in pairs(ENDED) do
     local over = redis.call('ZRANGEBYSCORE', policy.lasts, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #over, 2 do

@@ -18,6 +18,7 @@ local STATES = { 'completed', 'failed', 'cancelled' }
 local function kept_of(state) return META .. (state == 'failed' and '_kept' or '_kept_' .. state) end -- zset: end
 local function lasts_of(state) return META .. '_lasts_' .. state end -- zset: until when (microseconds)
 local function has_fielded() return features ~= '' and features:find(FIELDED_LETTERS) ~= nil end
+local function has_kept() return features:find('r', 1, true) ~= nil end
 local function has_expiry() return features ~= '' and features:find('[ef]') ~= nil end
 local function has_flows() return features ~= '' and features:find('f', 1, true) ~= nil end
 local function has_lines() return features ~= '' and features:find('l', 1, true) ~= nil end

@@ -20,7 +20,7 @@ local function bring_home(due)
         batch('ZADD', FIELDED, others)
         -- It does not wait, so it had ended: one that is run anew does not expire.
         if has_expiry() and not redis.call('ZSCORE', ENDS_AT, id) then redis.pcall('HDEL', fields_of(id), 'expires') end
-        for _, state in ipairs(STATES) do
+        for _, state in ipairs(has_kept() and STATES or {}) do
           redis.call('ZREM', kept_of(state), id)
           redis.call('ZREM', lasts_of(state), id)
         end

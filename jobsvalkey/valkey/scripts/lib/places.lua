@@ -54,7 +54,7 @@ local function take(id, state, where)
   elseif state ~= 'processing' then
     redis.call('ZREM', ENDED[state].key, id)
     redis.call('ZREM', KEPT, id)
-    if has_fielded() then
+    if has_kept() then
       redis.call('ZREM', ENDED[state].kept, id)
       redis.call('ZREM', ENDED[state].lasts, id)
     end
