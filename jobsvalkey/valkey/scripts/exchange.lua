@@ -136,7 +136,7 @@ local outcomes, settled, overdue, room_since, is_rated = {}, {}, 0, nil, false
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: claims ending holds
   -- Read: what each settlement will do.
-  local envelopes, dues, remember, fielded, checks = {}, {}, {}, {}, {}
+  local envelopes, dues, remember, fielded, checks, lanes = {}, {}, {}, {}, {}, {}
   local is_trace_left = ENDED.completed.count ~= 0
   for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
   local held, has_envelopes = gather('HMGET', CLAIMED, ids), count_existing(envelopes) > 0
@@ -144,7 +144,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     local claim = held[n]
     outcomes[n] = CLAIM_LOST
     if claim and not dues[id] then
-      local token, _, due, holder, is_remembered, is_aborted, is_fielded_one = parse_claim(claim)
+      local token, _, due, holder, is_remembered, is_aborted, is_fielded_one, lane = parse_claim(claim)
       if token == tokens[n] and holder == worker then
         if made_fielded[id] then is_fielded_one = true end
         if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end
@@ -162,6 +162,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
           is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one and (is_fielded_one ~= 'laned' or has_flows())
           dues[id], checks[kind] = due, true
           if is_remembered then remember[id] = true end
+          if lane and lane ~= '' then add_to_lane(lanes, lane, id) end
           if is_fielded_one then fielded[id] = is_fielded_one end
         end
       end
@@ -239,7 +240,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     end
     enter(entries, others)
   end
-  room_since = unclaim(settled, worker)
+  room_since = unclaim(settled, worker, lanes)
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end

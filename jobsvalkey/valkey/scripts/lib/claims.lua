@@ -40,8 +40,18 @@ local function parse_claim(claim)
   if not number(score) then return '', whole(now), seconds(now), '', false, false, false end
   if notes == '-' then return token, started, score, worker, false, false, false end
   local flags, lane = notes:match('^([^=]*)=?(.*)$')
-  local function has(note) return flags:find(note, 1, true) ~= nil end
-  return token, started, score, worker, has('remember'), has('abort'), has('fielded') or has('laned') and 'laned', lane
+  local fielded = flags:find('fielded', 1, true) ~= nil or flags:find('laned', 1, true) ~= nil and 'laned'
+  return token, started, score, worker,
+    flags:find('remember', 1, true) ~= nil, flags:find('abort', 1, true) ~= nil, fielded, lane
+end
+
+-- Note the id of a claim among those of its lane, which is named as in a claim.
+local function add_to_lane(lanes, lane, id)
+  if lane:find('%', 1, true) then
+    lane = lane:gsub('%%(%x%x)', function(hex) return string.char(tonumber(hex, 16)) end)
+  end
+  local ids = lanes[lane]
+  if ids then ids[#ids + 1] = id else lanes[lane] = { id } end
 end
 
 -- The ids of claims by lane.
@@ -53,20 +63,15 @@ local function lanes_of(ids)
       lane = redis.pcall('HGET', fields_of(ids[n]), 'lane') -- what is not ours does not say
       lane = type(lane) == 'string' and lane:gsub('%%', '%%25')
     end
-    if lane and lane ~= '' then
-      lane = lane:gsub('%%(%x%x)', function(hex) return string.char(tonumber(hex, 16)) end)
-      lanes[lane] = lanes[lane] or {}
-      table.insert(lanes[lane], ids[n])
-    end
+    if lane and lane ~= '' then add_to_lane(lanes, lane, ids[n]) end
   end
   return lanes
 end
 
 -- End claims of one worker. The latest turn of the lines that have room for it, if there are any. If the worker's set is of
--- the wrong type, that is its trouble alone.
-local function unclaim(ids, worker)
-  local lanes
-  if has_limits() then
+-- the wrong type, that is its trouble alone. `lanes` are the ids by lane, if they are known.
+local function unclaim(ids, worker, lanes)
+  if not lanes and has_limits() then
     -- uses: claims
     lanes = lanes_of(ids)
   end

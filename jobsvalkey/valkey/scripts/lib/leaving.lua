@@ -21,16 +21,18 @@ end
 
 -- The claims have ended. The latest turn of the lines that have room now, if there are any; the present if it is not known.
 local function leave_slots(lanes)
-  local latest, idle, offers = nil, {}, {}
+  local latest, idle, offers, names = nil, {}, {}, {}
+  for lane in pairs(lanes) do names[#names + 1] = lane end
+  read_limits(names)
   for lane, ids in pairs(lanes) do
-    local limit = limit_of(lane)
-    pcall(batch, 'SREM', slots_of(lane), ids)
-    local left = redis.pcall('SCARD', slots_of(lane))
+    local limit, slots = limit_of(lane), slots_of(lane)
+    pcall(batch, 'SREM', slots, ids)
+    local left = redis.pcall('SCARD', slots)
     if left == 0 then idle[#idle + 1] = lane .. '*' end
     local places = limit and limit.most and type(left) == 'number' and limit.most - left or 0
     if places > 0 and places <= #ids then -- it was full
       local turns = redis.pcall('ZRANGE', held_back_of(lane), 0, -1, 'WITHSCORES')
-      redis.pcall('DEL', held_back_of(lane))
+      if turns.err or turns[1] then redis.call('DEL', held_back_of(lane)) end
       for n = 1, #turns, 2 do
         local list = offers[turns[n]] or {}
         list[#list + 1], list[#list + 2], offers[turns[n]] = turns[n + 1], lane, list

@@ -69,5 +69,5 @@ local function set_limit(pattern, limit)
   table.sort(listed, function(a, b) return a > b end)
   redis.call('HSET', LIMITED, '', table.concat(listed, ' '))
   redis.call('HSET', SWEEPS, pattern, '')
-  lengths, limit_by_lane = nil, {}
+  lengths, limit_by_lane, limit_by_pattern = nil, {}, {}
 end

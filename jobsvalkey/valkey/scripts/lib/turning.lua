@@ -1,32 +1,25 @@
 -- Whose turn it is: the due jobs of all lines, in the order in which they are claimed.
 -- uses: lines slots
 
--- The next due job of a line that is wanted, and its score. What is read is one more than is needed, `size` at a time: it tells
--- which job is the first when those are taken.
-local function next_in(line, is_wanted)
+-- The next due job of a line that is wanted, and its score. `size` are read at once, one more than is needed: that one tells
+-- which job is the first when the others are taken. A line has what was read of it, `found`, as far as `at`; nothing comes
+-- after that if it `is_whole`; and its first jobs that are `taken`.
+local function next_in(line, size, is_wanted)
   while true do
-    local found = line.found
-    if not (found and found[line.at]) then
-      if found and #found < 2 * line.size then return nil end
-      line.before = found and line.before + line.size or 0
-      found = redis.pcall('ZRANGE', line.key, line.before, line.before + line.size - 1, 'WITHSCORES')
-      line.found, line.at = found, 1
+    local at = line.at
+    if not line.found[at] then
+      if line.is_whole then return nil end
+      local found = redis.pcall('ZRANGE', line.key, (at - 1) / 2, (at - 1) / 2 + size - 1, 'WITHSCORES')
+      line.is_whole = #found < 2 * size
+      if at == 1 then line.found = found else for n = 1, #found do line.found[at + n - 1] = found[n] end end
     end
-    local id, score = found[line.at], found[line.at + 1]
+    local id, score = line.found[at], line.found[at + 1]
     if not id or micro(score) > now then return nil end
-    line.at = line.at + 2
+    line.at = at + 2
     if not is_wanted or is_wanted(id) then return id, score end
   end
 end
-
--- The score of the first job that is left in a line of which `taken` were taken; nothing if it is empty. Others than these may
--- have been passed over, if `are_passed`.
-local function first_left(line, taken, are_passed)
-  local at = are_passed and -1 or 2 * (taken - line.before)
-  if at >= 0 and line.found[at + 2] then return line.found[at + 2] end
-  if at >= 0 and #line.found < 2 * line.size then return nil end
-  return redis.call('ZRANGE', line.key, 0, 0, 'WITHSCORES')[2]
-end
+local NOTHING = {} -- what was read of a line at first
 
 -- As many due jobs as fit, id, score, id, score, …; by id whether it is fielded, or its line; a function that takes the first
 -- of them; and whether that has something to do even if none is taken. `plain` and `kinds` are these of the jobs without a
@@ -47,25 +40,22 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
   end
   -- The next due job of a line, if its lane may have one more.
-  local places, rooms, begun, is_late = {}, {}, {}, false
-  local function next_of(line)
+  local places, begun, is_late = {}, {}, false
+  local function next_of(line, size)
     local lane = line.lane
     if not lane then
       line.at = line.at + 2
       return plain[line.at - 2], plain[line.at - 1]
     end
-    if lane == '' or not has_limits() then return next_in(line, may_run) end
-    if not rooms[lane] then
-      places[lane], begun[lane] = room(lane) or 0, 0
-      rooms[lane] = allowed_at(lane, 0) <= now and places[lane] or 0
-      is_late = is_late or rooms[lane] <= 0 -- it has a lower limit since, and was not looked at
+    if lane == '' or not has_limits() then return next_in(line, size, may_run) end
+    local before = begun[lane] or 0
+    if before == 0 then places[lane] = room(lane) or 0 end
+    if before >= places[lane] or allowed_at(lane, before) > now then
+      is_late = is_late or before == 0 -- it has a lower limit since, and was not looked at
+      return nil
     end
-    if rooms[lane] <= 0 then return nil end
-    local id, score = next_in(line, may_run)
-    if id then
-      begun[lane] = begun[lane] + 1
-      rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0
-    end
+    local id, score = next_in(line, size, may_run)
+    if id then begun[lane] = before + 1 end
     return id, score
   end
   local at = 1
@@ -78,7 +68,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     local waiting, size = {}, 2
     local function take_one(line)
       if #due == 2 * most then return end
-      local id, score = next_of(line)
+      local id, score = next_of(line, size)
       if id then
         due[#due + 1], due[#due + 2], waiting[#waiting + 1] = id, score, line
         if line.lane then kinds[id] = line end
@@ -92,12 +82,20 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         and redis.pcall('ZRANGEBYSCORE', offers_of(priority), '-inf', last, 'WITHSCORES', 'LIMIT', from, wanted) or {}
       is_more = #offers == 2 * wanted and #due < 2 * most and passed <= looks
       if from == 0 and #offers < 2 * wanted then size = 1 + math.ceil(wanted / math.max(1, #offers / 2)) end
+      if has_limits() then
+        local names = {}
+        for n = 1, #offers, 2 do names[#names + 1] = offers[n] end
+        read_limits(names)
+      end
       for n = 1, #offers, 2 do
         if plain_line and plain_line.turn <= tonumber(offers[n + 1]) then
           take_one(plain_line)
           plain_line = nil
         end
-        take_one({ priority = priority, lane = offers[n], key = line_of(priority, offers[n]), size = size })
+        take_one({
+          priority = priority, lane = offers[n], key = line_of(priority, offers[n]), turn = 0,
+          found = NOTHING, at = 1, is_whole = false, taken = 0,
+        })
       end
       is_more, from = is_more and #due < 2 * most and passed <= looks, from + wanted
     end
@@ -119,8 +117,9 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       local line = kinds[id]
       latest = math.max(now, latest) + 1
       if type(line) == 'table' then
-        if not line.ids then line.ids, served[#served + 1] = {}, line end
-        line.turn, line.ids[#line.ids + 1], laned[#laned + 1] = latest, id, id
+        if line.taken == 0 then served[#served + 1] = line end
+        line.turn, line.taken, laned[#laned + 1] = latest, line.taken + 1, id
+        if has_more_overdue then redis.call('ZREM', line.key, id) end
       else
         plain = whole(latest)
       end
@@ -138,7 +137,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         end
       end
       take_slots(lanes)
-      for lane in pairs(rooms) do
+      for lane in pairs(places) do
         allowed[lane], is_full[lane] = allowed_at(lane, 0), places[lane] <= #(lanes[lane] or {})
       end
     end
@@ -147,8 +146,9 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     for _, line in ipairs(served) do
       local priority, lane = line.priority, line.lane
       stay[priority], go[priority], is_right[line.key] = stay[priority] or {}, go[priority] or {}, true
-      batch('ZREM', line.key, line.ids)
-      local first, list = first_left(line, #line.ids, has_more_overdue), stay[priority]
+      if not has_more_overdue then redis.call('ZREMRANGEBYRANK', line.key, 0, line.taken - 1) end
+      local first, list = line.found[2 * line.taken + 2], stay[priority]
+      if has_more_overdue or not (first or line.is_whole) then first = redis.call('ZRANGE', line.key, 0, 0, 'WITHSCORES')[2] end
       local turn = first and whole(math.max(micro(first), line.turn, allowed[lane] or 0))
       if first and not is_full[lane] then
         list[#list + 1], list[#list + 2] = turn, lane
