@@ -121,7 +121,7 @@ script_mutant(
     "ScriptForeignLineStopsAll",
     "`turning.lua`: a key of one lane that holds something else fails the claims of all.",
     "test_damage_a_foreign_line_is_its_lanes_trouble",
-    "found, at = redis.pcall('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1",
-    "found, at = redis.call('ZRANGE', key, from, from + size - 1, 'WITHSCORES'), 1",
+    "redis.pcall('ZRANGE', line.key, (at - 1) / 2",
+    "redis.call('ZRANGE', line.key, (at - 1) / 2",
     chapter=__name__,
 )

@@ -47,8 +47,8 @@ script_mutant(
     "ScriptServedStaysFirst",
     "`turning.lua`: a line that was served keeps its turn.",
     "test_lanes_that_wait_take_turns",
-    "offer(line.priority, line.lane, line.turn)",
-    "offer(line.priority, line.lane)",
+    "line.turn, line.taken, laned[#laned + 1] = latest, line.taken + 1, id",
+    "line.taken, laned[#laned + 1] = line.taken + 1, id",
     chapter=__name__,
 )
 script_mutant(
@@ -79,15 +79,15 @@ script_mutant(
     "ScriptDueTimeIsTheTurn",
     "`lines.lua`: a line that was empty waits since its job was due, before it had it.",
     "test_lanes_that_were_empty_wait_from_the_next_job_on",
-    "served = math.min(turn or emptied[line] or start, start)",
-    "served = math.min(turn or emptied[line] or 0, start)",
+    "local since = math.min(turn or emptied[line] or start, start)",
+    "local since = math.min(turn or emptied[line] or 0, start)",
     chapter=__name__,
 )
 script_mutant(
     "ScriptDelayedLineGoesFirst",
     "`turning.lua`: a job is claimed before it is due if its line has its turn.",
     "test_laned_back_to_its_line",
-    "if not id or tonumber(score) > until_then then return nil end",
+    "if not id or micro(score) > now then return nil end",
     "if not id then return nil end",
     chapter=__name__,
 )

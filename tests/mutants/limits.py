@@ -46,7 +46,7 @@ _script_mutant(
     "ScriptClaimTakesNoSlot",
     "`leaving.lua`: a claim takes no slot.",
     "test_limits_no_more_run_than_may",
-    "pcall(batch, 'SADD', slots, ids)",
+    "pcall(batch, 'SADD', slots_of(lane), ids)",
     "",
 )
 _script_mutant(
@@ -60,36 +60,36 @@ _script_mutant(
     "ScriptLaneStaysHeldBack",
     "`leaving.lua`: a lane that has room again is not offered.",
     "test_limits_every_end_of_a_claim_makes_room",
-    "local places = room(lane) or 0",
-    "local places = 0",
+    "if places > 0 and places <= #ids then",
+    "if false then",
 )
 _script_mutant(
     "ScriptLaneComesBackLast",
     "`leaving.lua`: a lane that has room again has lost its turn.",
     "test_limits_a_lane_keeps_its_turn",
-    "redis.pcall('ZADD', offers_of(turns[n]), turns[n + 1], lane)",
-    "redis.pcall('ZADD', offers_of(turns[n]), whole(now + 9), lane)",
+    "offers[turns[n]] = turns[n + 1], lane, list",
+    "offers[turns[n]] = whole(now + 9), lane, list",
 )
 _script_mutant(
     "ScriptOtherPrioritiesOffered",
     "`turning.lua`: the lines of a full lane that were not served stay offered.",
     "test_limits_a_full_lane_delays_nobody",
-    "ipairs(left <= 0 and priorities_of(lane) or {})",
-    "ipairs({})",
+    "is_right[line_of(priorities[1], lane)] and {} or priorities_of(lane)",
+    "{}",
 )
 _script_mutant(
     "ScriptLimitOfEachPriority",
     "`turning.lua`: what an exchange claims of one line of a lane does not count for the others.",
     "test_limits_are_of_all_priorities_together",
-    "rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0",
+    "if id then begun[lane] = before + 1 end",
     "",
 )
 _script_mutant(
     "ScriptShortestPatternCounts",
     "`slots.lua`: the shortest pattern counts.",
     "test_limits_the_longest_pattern_counts",
-    "for n = #patterns, 1, -1 do text = found[n] or text end",
-    "for n = 1, #patterns do text = found[n] or text end",
+    "for n = #patterns, 1, -1 do limit =",
+    "for n = 1, #patterns do limit =",
 )
 _script_mutant(
     "ScriptOldClaimsHaveNoSlots",
@@ -116,8 +116,8 @@ _script_mutant(
     "ScriptRoomIsNotTold",
     "`exchange.lua`: an exchange that makes room wakes nobody.",
     "test_limits_room_is_told",
-    "room_since = unclaim(settled, worker)",
-    "unclaim(settled, worker)",
+    "room_since = unclaim(settled, worker, lanes)",
+    "unclaim(settled, worker, lanes)",
 )
 _script_mutant(
     "ScriptLaterRoomIsNotTold",
@@ -130,7 +130,7 @@ _script_mutant(
     "ScriptFirstLimitIsNotSeen",
     "`limits.lua`: lanes are looked at under the limits from before the first one.",
     "test_limits_what_runs_already_counts",
-    "lengths, limit_by_lane = nil, {}",
+    "lengths, limit_by_lane, limit_by_pattern = nil, {}, {}",
     "",
 )
 _script_mutant(
@@ -144,7 +144,7 @@ _script_mutant(
     "ScriptIdleLanesListed",
     "`leaving.lua`: a lane without jobs stays in the list.",
     "test_limits_lanes_are_listed",
-    "if redis.call('EXISTS', slots) == 0 then redis.call('ZREM', LANES, lane .. '*') end",
+    "batch('ZREM', LANES, idle)",
     "",
 )
 _script_mutant(
@@ -172,13 +172,13 @@ _script_mutant(
     "ScriptRateOfEachExchange",
     "`turning.lua`: what an exchange claims itself does not count for the rate.",
     "test_rates_no_window_has_more",
-    "rooms[lane] = allowed_at(lane, begun[lane]) <= now and rooms[lane] - 1 or 0",
-    "rooms[lane] = rooms[lane] - 1",
+    "allowed_at(lane, before) > now",
+    "allowed_at(lane, 0) > now",
 )
 _script_mutant(
     "ScriptRateIsNoTurn",
     "`lines.lua`: the turn of a line does not wait for the rate of its lane.",
     "test_rates_a_lane_at_its_rate_delays_nobody",
-    "whole(math.max(micro(first), served, allowed > now and not is_spoiled and allowed or 0))",
-    "whole(math.max(micro(first), served))",
+    "math.max(micro(first), since, allowed > now and not is_spoiled and allowed or 0)",
+    "math.max(micro(first), since)",
 )

@@ -262,7 +262,7 @@ script_mutant(
     "ScriptEndFreesNoName",
     "`ending.lua`: the end of a job does not free its name.",
     "test_holding_every_end_frees_it",
-    "  if fielded then free_name(id) end\n",
+    "  if has_more then free_name(id) end\n",
     "",
     chapter=__name__,
 )

@@ -34,10 +34,10 @@ local function hold_back(lane, priority, turn, is_spoiled)
   end
 end
 
--- Put the turn of a line right, whose jobs have changed; `served` is its turn if it has been served. Whether it is offered.
+-- Put the turn of a line right, whose jobs have changed. Whether it is offered.
 local start -- the turn of what begins to wait: behind all that was served
 local emptied = {} -- the turns of lines that this step has emptied, and may fill again
-local function offer(priority, lane, served)
+local function offer(priority, lane)
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
@@ -64,12 +64,10 @@ local function offer(priority, lane, served)
     if lane ~= '' then redis.call('ZREM', LANES, lane .. '*' .. priority) end
     return
   end
-  if not served then
-    start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
-    served = math.min(turn or emptied[line] or start, start)
-  end
-  served = whole(math.max(micro(first), served, allowed > now and not is_spoiled and allowed or 0))
-  if is_open then redis.pcall('ZADD', offers, served, lane) else hold_back(lane, priority, served, is_spoiled) end
+  start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
+  local since = math.min(turn or emptied[line] or start, start)
+  since = whole(math.max(micro(first), since, allowed > now and not is_spoiled and allowed or 0))
+  if is_open then redis.pcall('ZADD', offers, since, lane) else hold_back(lane, priority, since, is_spoiled) end
   if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
   if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
   return is_open
