@@ -12,7 +12,8 @@ local function claims_of(worker) return META .. '_claims.' .. worker end
 
 -- The notes of a claim with those of its lane.
 local function with_lane(notes, lane)
-  return notes .. '+lane=' .. lane:gsub('[%s%%]', function(letter) return ('%%%02x'):format(letter:byte()) end)
+  if lane:find('[%s%%]') then lane = lane:gsub('[%s%%]', function(letter) return ('%%%02x'):format(letter:byte()) end) end
+  return notes .. '+lane=' .. lane
 end
 
 -- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded, and `held` are its fields.
