@@ -201,7 +201,7 @@ def check_about(about: bytes) -> bytes:
 
 OWN_KEYS = (
     *("worker.", "_children.", "_claims.", "_held_back.", "_input.", "_job.", "_line.", "_members.", "_news."),
-    *("_offers.", "_producer.", "_slots.", "_worker."),
+    *("_offers.", "_producer.", "_rate.", "_slots.", "_worker."),
 )
 """The beginnings of drivers' own keys that end in the name of something else."""
 

@@ -158,7 +158,7 @@ _script_mutant(
     "ScriptClaimsHaveNoTime",
     "`leaving.lua`: the time of a claim is not listed.",
     "test_rates_no_window_has_more",
-    "pcall(batch, 'RPUSH', rate, times)",
+    "pcall(batch, 'RPUSH', rate, times, function(found) length = found end)",
     "",
 )
 _script_mutant(
