@@ -6,8 +6,9 @@
 local function fielded_wrong_type(begins)
   if not (begins or has_fielded()) then return nil end
   local lists = { FIELDED, FIELDED_PAUSED, has_flows() and WAITING or nil }
+  local keeps = begins or has_kept()
   lists[#lists + 1] = kept_of('failed')
-  for _, state in ipairs(has_kept() and STATES or {}) do
+  for _, state in ipairs(keeps and STATES or {}) do
     lists[#lists + 1], lists[#lists + 2] = kept_of(state), lasts_of(state)
   end
   if has_expiry() then
@@ -18,5 +19,5 @@ local function fielded_wrong_type(begins)
     local wrong = has_wrong_type('hash', TURNS) or has_limits() and has_wrong_type('hash', META .. '_limits', META .. '_sweeps')
     if wrong then return wrong end
   end
-  return has_wrong_type('zset', unpack(lists)) or has_kept() and has_wrong_type('stream', NEWS) or has_names() and names_wrong_type()
+  return has_wrong_type('zset', unpack(lists)) or keeps and has_wrong_type('stream', NEWS) or has_names() and names_wrong_type()
 end
