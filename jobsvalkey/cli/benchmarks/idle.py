@@ -1,6 +1,7 @@
 """An idle worker: how soon it starts a job, and what it costs the server."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +21,7 @@ SETTLE = 1.0
 
 async def latencies(store: Store) -> list[float]:
     """Seconds from the call of `push` to the start of the handler, each on an idle worker in the same process."""
-    now, started = asyncio.get_running_loop().time, asyncio.Queue[float]()
+    now, started = time.monotonic, asyncio.Queue[float]()
 
     async def note(_parameters: NoOp, _context: JobContext) -> None:
         started.put_nowait(now())
@@ -35,6 +36,18 @@ async def latencies(store: Store) -> list[float]:
                 await queue.push(NoOp(number))
                 found.append(await started.get() - pushed_at)
     return found[1:]  # the first one opened the connection
+
+
+async def pings(store: Store) -> list[float]:
+    """Seconds from a `PING` to its answer, each after a rest: what a round trip takes if both sides were asleep."""
+    client, now = cast(Any, store.client), time.monotonic
+    found: list[float] = []
+    for _ in range(SAMPLES):
+        await asyncio.sleep(REST)
+        asked_at = now()
+        await client.ping()
+        found.append(now() - asked_at)
+    return found
 
 
 async def idle_cost(store: Store) -> tuple[float, float]:

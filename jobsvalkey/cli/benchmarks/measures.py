@@ -1,12 +1,14 @@
 """The measures of `bench`, each with what it is compared to and its goal."""
 
 import statistics
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from jobsvalkey.cli.benchmarks import rates
-from jobsvalkey.cli.benchmarks.idle import idle_cost, latencies
+from jobsvalkey.cli.benchmarks import idle, rates, starting
 from jobsvalkey.cli.benchmarks.store import Store, open_store
+from jobsvalkey.cli.benchmarks.verdict import verdict
+from jobsvalkey.cli.benchmarks.watch import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,23 +16,38 @@ class Measure:
     """A rate, and what it is held against."""
 
     name: str
-    run: Callable[[Store], Awaitable[float]]
-    goals: tuple[tuple[str, float], ...] = ()
-    """(name of another measure, how many times its rate this one should reach)."""
+    run: Callable[[Store], Awaitable[Rate]]
+    goals: tuple[tuple[str, float | None], ...] = ()
+    """(name of another measure, how many times its rate this one should reach; `None` if only the ratio is shown)."""
+    kind: str = ""
+    """Its kind, `push` or `drain`, if a verdict says what bounds it."""
 
 
 UNIT = "SET one by one (bare client)"
+ONE_BY_ONE = "push one by one"
 LOOP = "bare loop: exchange, a task per job"
+DRAIN = "drain, 100 workers"
 MEASURES = (
     Measure(name=UNIT, run=rates.bare_set),
-    Measure(name="push one by one", run=rates.push_one_by_one, goals=((UNIT, 0.5),)),
+    Measure(name=ONE_BY_ONE, run=rates.push_one_by_one, goals=((UNIT, 0.5),), kind="push"),
+    Measure(name="push from a thread", run=rates.push_from_thread, goals=((ONE_BY_ONE, None),)),
+    Measure(name="push from 8 threads", run=rates.push_from_threads, goals=((ONE_BY_ONE, None),)),
     Measure(name="3,000 pushes at once", run=rates.push_at_once, goals=((UNIT, 3.0),)),
-    Measure(name="push_many", run=rates.push_many, goals=((UNIT, 8.0),)),
+    Measure(name="push_many", run=rates.push_many, goals=((UNIT, 8.0),), kind="push"),
     Measure(name=LOOP, run=rates.bare_loop),
-    Measure(name="drain, 100 workers", run=rates.drain, goals=((UNIT, 3.0), (LOOP, 0.6))),
+    Measure(name=DRAIN, run=rates.drain, goals=((UNIT, 3.0), (LOOP, 0.6)), kind="drain"),
+    Measure(name="drain, 16 workers", run=rates.drain_of_few, goals=((DRAIN, 0.6),)),
+    Measure(name="drain, results are kept", run=rates.drain_with_results, goals=((DRAIN, None),)),
+    Measure(name="drain, 100 lanes", run=rates.drain_of_lanes, goals=((DRAIN, None),)),
 )
+PING = "PING after a rest, median"
 MEDIAN_LATENCY = 2.0
 """Milliseconds."""
+LATENCY_IN_PINGS = 4.0
+HELP = 0.25
+"""Seconds."""
+FIRST_JOB = 0.6
+"""Seconds."""
 IDLE_COMMANDS = 2.0
 """Per second."""
 
@@ -47,54 +64,80 @@ class Measurement:
     goal: str = ""
     met: bool | None = None
     """`None` if there is no goal."""
+    client_us: float | None = None
+    """Of a rate: what each of its jobs has cost this process, in microseconds of processor time."""
+    server_us: float | None = None
+    """The same for the server, if it tells."""
+    verdict: str = ""
+    """A sentence about what bounds it."""
 
 
 async def measure(url: str, rounds: int, progress: Callable[[str], None] = lambda _: None) -> list[Measurement]:
     """Measure everything, in rounds, so that what disturbs the machine disturbs all alike; the medians."""
-    found: dict[str, list[float]] = {each.name: [] for each in MEASURES}
-    waits: list[float] = []
+    found: dict[str, list[Rate]] = {each.name: [] for each in MEASURES}
+    waits, pings, helps, starts = list[float](), list[float](), list[float](), list[float]()
     async with open_store(url) as store:
         for number in range(1, rounds + 1):
             for each in MEASURES:
                 progress(f"round {number} of {rounds}: {each.name}")
                 found[each.name].append(await each.run(store))
             progress(f"round {number} of {rounds}: latency")
-            waits += await latencies(store)
+            pings += await idle.pings(store)
+            waits += await idle.latencies(store)
+            progress(f"round {number} of {rounds}: starts")
+            helps.append(await starting.help_of_command())
+            starts.append(await starting.first_job(store))
         progress("an idle worker")
-        commands, writes = await idle_cost(store)
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    lines: list[Measurement] = []
-    for each in MEASURES:
-        rate = medians[each.name]
-        lines += [
-            Measurement(
-                name=each.name,
-                value=rate,
-                unit="/s",
-                against=against,
-                ratio=rate / medians[against],
-                goal=f"≥ {goal:g}",
-                met=rate / medians[against] >= goal,
-            )
-            for against, goal in each.goals
-        ] or [Measurement(name=each.name, value=rate, unit="/s")]
+        commands, writes = await idle.idle_cost(store)
+    medians = {name: _median(of_rounds) for name, of_rounds in found.items()}
+    lines = [line for each in MEASURES for line in _lines(each, medians)]
+    ping = statistics.median(pings) * 1000
     median, p95 = (statistics.quantiles(waits, n=20)[index] * 1000 for index in (9, 18))
+    latency = "push to start, idle worker, median"
     lines += [
+        Measurement(name=PING, value=ping, unit=" ms"),
+        _at_most(latency, median, " ms", MEDIAN_LATENCY),
         Measurement(
-            name="push to start, idle worker, median",
+            name=latency,
             value=median,
             unit=" ms",
-            goal=f"< {MEDIAN_LATENCY:g}",
-            met=median < MEDIAN_LATENCY,
+            against=PING,
+            ratio=median / ping,
+            goal=f"≤ {LATENCY_IN_PINGS:g}",
+            met=median / ping <= LATENCY_IN_PINGS,
         ),
         Measurement(name="push to start, idle worker, p95", value=p95, unit=" ms"),
-        Measurement(
-            name="idle worker, commands received",
-            value=commands,
-            unit="/s",
-            goal=f"≤ {IDLE_COMMANDS:g}",
-            met=commands <= IDLE_COMMANDS,
-        ),
-        Measurement(name="idle worker, writes", value=writes, unit="/s", goal="0", met=writes == 0),
+        _at_most("jobsvalkey --help", statistics.median(helps), " s", HELP),
+        _at_most("start of a worker, to its first job", statistics.median(starts), " s", FIRST_JOB),
+        _at_most("idle worker, commands received", commands, "/s", IDLE_COMMANDS),
+        _at_most("idle worker, writes", writes, "/s", 0),
     ]
     return lines
+
+
+def _median(found: Sequence[Rate]) -> Rate:
+    servers = [rate.server_us for rate in found if rate.server_us is not None]
+    return Rate(
+        statistics.median(rate.per_second for rate in found),
+        statistics.median(rate.client_us for rate in found),
+        statistics.median(servers) if servers else None,
+    )
+
+
+def _lines(measure: Measure, medians: Mapping[str, Rate]) -> Iterator[Measurement]:
+    """One for each that it is held against; costs and verdict are in the first."""
+    rate = medians[measure.name]
+    line = Measurement(name=measure.name, value=rate.per_second, unit="/s")
+    costs = {"client_us": rate.client_us, "server_us": rate.server_us}
+    first: dict[str, Any] = {**costs, "verdict": verdict(measure.name, measure.kind, rate) if measure.kind else ""}
+    if not measure.goals:
+        yield replace(line, **first)
+    for against, goal in measure.goals:
+        ratio = rate.per_second / medians[against].per_second
+        met = None if goal is None else ratio >= goal
+        yield replace(line, against=against, ratio=ratio, goal="" if goal is None else f"≥ {goal:g}", met=met, **first)
+        first = {}
+
+
+def _at_most(name: str, value: float, unit: str, goal: float) -> Measurement:
+    return Measurement(name=name, value=value, unit=unit, goal=f"≤ {goal:g}", met=value <= goal)

@@ -1,63 +1,69 @@
-"""Rates: jobs, or round trips, per second. A peer is one more function of this shape, and a line in `measures.py`."""
+"""Rates: jobs, or round trips, per second. Another one is a function of this shape, and a line in `measures.py`."""
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Self, cast
+from typing import Any, cast
 
+from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.cli.benchmarks.store import NoOp, Store
+from jobsvalkey.cli.benchmarks.watch import Rate
 from jobsvalkey.cli.errors import CommandFailed
 from jobsvalkey.contract import Finish, Settlement
-from jobsvalkey.runtime import JobContext, JobQueue, ProcessorOptions
+from jobsvalkey.runtime import JobContext, JobOptions, JobQueue, ProcessorOptions, Push
 from jobsvalkey.valkey import ValkeyJobQueue
 
 ONE_BY_ONE = 2_000
 AT_ONCE = 3_000
 MANY = 10_000
 MANY_AT_ONCE = 1_000
-WORKERS = 100
+WORKERS, FEW_WORKERS = 100, 16
+LANES = 100
+THREADS = 8
 
 
-async def bare_set(store: Store) -> float:
+async def bare_set(store: Store) -> Rate:
     """Round trips of the bare client: SET, one after the other."""
     client, key = cast(Any, store.client), f"jobsvalkey-bench-{secrets.token_hex(8)}"
     await client.set(key, b"")
-    with _Stopwatch() as watch:
+    async with store.watch() as watch:
         for number in range(ONE_BY_ONE):
             await client.set(key, b"%d" % number)
     await client.unlink(key)
-    return ONE_BY_ONE / watch.seconds
+    return watch.rate(ONE_BY_ONE)
 
 
-async def push_one_by_one(store: Store) -> float:
+async def push_one_by_one(store: Store) -> Rate:
     """`push`, each awaited before the next."""
     async with store.queue() as queue:
         await queue.push(NoOp(-1))
-        with _Stopwatch() as watch:
+        async with store.watch() as watch:
             for number in range(ONE_BY_ONE):
                 await queue.push(NoOp(number))
-    return ONE_BY_ONE / watch.seconds
+    return watch.rate(ONE_BY_ONE)
 
 
-async def push_at_once(store: Store) -> float:
+async def push_at_once(store: Store) -> Rate:
     """`push`, by 3,000 tasks at the same time."""
     async with store.queue() as queue:
         await queue.push(NoOp(-1))
-        with _Stopwatch() as watch:
+        async with store.watch() as watch:
             await asyncio.gather(*(queue.push(NoOp(number)) for number in range(AT_ONCE)))
-    return AT_ONCE / watch.seconds
+    return watch.rate(AT_ONCE)
 
 
-async def push_many(store: Store) -> float:
+async def push_many(store: Store) -> Rate:
     """`push_many` with 1,000 jobs a call."""
     async with store.queue() as queue:
         await queue.push(NoOp(-1))
-        with _Stopwatch() as watch:
+        async with store.watch() as watch:
             await _fill(queue)
-    return MANY / watch.seconds
+    return watch.rate(MANY)
 
 
-async def bare_loop(store: Store) -> float:
+async def bare_loop(store: Store) -> Rate:
     """Measure what a drain could do at best: the driver's exchange, and a task for each job that does nothing."""
 
     async def nothing() -> None:
@@ -68,7 +74,7 @@ async def bare_loop(store: Store) -> float:
         driver, worker, sequence, done = queue.driver, secrets.token_hex(16), 0, 0
         settlements: list[Settlement] = []
         await driver.open_worker(worker, timedelta(seconds=45))
-        with _Stopwatch() as watch:
+        async with store.watch() as watch:
             while done < MANY:
                 sequence += 1
                 claims = (await driver.exchange(worker, sequence, settlements, WORKERS)).claims
@@ -77,36 +83,78 @@ async def bare_loop(store: Store) -> float:
                 done += len(claims)
             await driver.exchange(worker, sequence + 1, settlements)
         await driver.close_worker(worker)
-    return MANY / watch.seconds
+    return watch.rate(MANY)
 
 
-async def drain(store: Store) -> float:
+async def drain(store: Store) -> Rate:
     """A processor with 100 workers, from a full queue to an empty one."""
+    return await _drain(store, WORKERS)
+
+
+async def drain_of_few(store: Store) -> Rate:
+    """The same with 16 workers."""
+    return await _drain(store, FEW_WORKERS)
+
+
+async def drain_with_results(store: Store) -> Rate:
+    """The same with 100 workers, of jobs whose results are kept."""
+    return await _drain(store, WORKERS, lambda number: JobOptions(keep_for=timedelta(minutes=5)))
+
+
+async def drain_of_lanes(store: Store) -> Rate:
+    """The same with 100 workers, of jobs in 100 lanes."""
+    return await _drain(store, WORKERS, lambda number: JobOptions(lane=f"customer:{number % LANES}"))
+
+
+async def _drain(store: Store, workers: int, options: Callable[[int], JobOptions] | None = None) -> Rate:
     done: list[int] = []
 
-    async def nothing(parameters: NoOp, _context: JobContext) -> None:
+    async def note(parameters: NoOp, _context: JobContext) -> int | None:
         done.append(parameters.number)
+        return parameters.number if options else None
 
     async with store.queue() as queue:
-        queue.register_job(NoOp, nothing)
-        await _fill(queue)
-        with _Stopwatch() as watch:
-            await queue.processor(ProcessorOptions(num_workers=WORKERS, burst=True)).run()
+        queue.register_job(NoOp, note)
+        await _fill(queue, options)
+        async with store.watch() as watch:
+            await queue.processor(ProcessorOptions(num_workers=workers, burst=True)).run()
     if sorted(done) != list(range(MANY)):
         raise CommandFailed(f"{len(done):,} jobs ran of {MANY:,}: these numbers would say nothing")
-    return MANY / watch.seconds
+    return watch.rate(MANY)
 
 
-async def _fill(queue: JobQueue[ValkeyJobQueue]) -> None:
+async def push_from_thread(store: Store) -> Rate:
+    """`push` of a `BlockingJobQueue`, by one thread."""
+    return await _push_from_threads(store, 1)
+
+
+async def push_from_threads(store: Store) -> Rate:
+    """The same by eight threads, one by one in each."""
+    return await _push_from_threads(store, THREADS)
+
+
+async def _push_from_threads(store: Store, threads: int) -> Rate:
+    run_in = asyncio.get_running_loop().run_in_executor
+    with ThreadPoolExecutor(threads) as pool:
+        async with store.queue() as queue:
+            blocking = BlockingJobQueue.from_url(store.url, queue_key=queue.driver.configuration.queue_key)
+
+            def push(first: int) -> None:
+                for number in range(first, ONE_BY_ONE, threads):
+                    blocking.push(NoOp(number))
+
+            try:
+                await run_in(pool, blocking.push, NoOp(-1))
+                async with store.watch() as watch:
+                    await asyncio.gather(*(run_in(pool, push, first) for first in range(threads)))
+            finally:
+                await run_in(pool, blocking.close)
+    return watch.rate(ONE_BY_ONE)
+
+
+async def _fill(queue: JobQueue[ValkeyJobQueue], options: Callable[[int], JobOptions] | None = None) -> None:
     for start in range(0, MANY, MANY_AT_ONCE):
-        await queue.push_many([NoOp(number) for number in range(start, start + MANY_AT_ONCE)])
-
-
-class _Stopwatch:
-    def __enter__(self) -> Self:
-        self._now = asyncio.get_running_loop().time
-        self._started = self._now()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.seconds = self._now() - self._started
+        numbers = range(start, start + MANY_AT_ONCE)
+        await queue.push_many(
+            [Push(NoOp(number), options=options(number)) if options else NoOp(number) for number in numbers]
+        )

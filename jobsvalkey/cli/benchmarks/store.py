@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from valkey.asyncio import Valkey
 
+from jobsvalkey.cli.benchmarks.watch import Watch
 from jobsvalkey.cli.connection import check_server, make_client, remove_keys
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
@@ -27,6 +28,10 @@ class Store:
     def __init__(self, url: str, client: Valkey) -> None:
         self.url = url
         self.client = client
+
+    def watch(self) -> Watch:
+        """Return a watch that measures a block."""
+        return Watch(self.client)
 
     @asynccontextmanager
     async def queue(self) -> AsyncGenerator[JobQueue[ValkeyJobQueue]]:

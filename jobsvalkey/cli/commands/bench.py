@@ -1,39 +1,55 @@
 """`jobsvalkey bench`: how fast the queue is on this machine."""
 
 import asyncio
+import importlib
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobsvalkey.cli.collecting import loaded_for_good
 from jobsvalkey.cli.embedded import server_at
+from jobsvalkey.cli.errors import CommandFailed
 from jobsvalkey.cli.options import AsJson, OptionalUrl
-from jobsvalkey.cli.output import console, print_json, print_table
+from jobsvalkey.cli.output import console, print_json, print_table, say
 
 if TYPE_CHECKING:
     from jobsvalkey.cli.benchmarks.measures import Measurement
 
-COLUMNS = ("", "median", "ratio", "to", "goal", "")
+COLUMNS = ("", "median", "Python", "server", "ratio", "to", "goal", "")
 
 
 def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured; the medians are shown.")] = 5,
     url: OptionalUrl = None,
+    uvloop: Annotated[
+        bool, typer.Option("--uvloop", help="Use the event loop of uvloop, which is to be installed.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Measure how fast the queue is here.
 
-    Pushes, drain, latency and idle cost, beside what the bare client does in the same run.
+    Pushes, drains, latency, starts and idle cost, beside what the bare client does in the same run, what each job costs
+    this process and the server, and what bounds the rates.
     """
     from jobsvalkey.cli.benchmarks.measures import measure  # only this command needs all of it
 
+    run = _on_uvloop() if uvloop else asyncio.run
     with console(stderr=True).status("") as status, server_at(url) as server, loaded_for_good():
-        lines = asyncio.run(measure(server, rounds, status.update))
+        lines = run(measure(server, rounds, status.update))
     if json:
         print_json([asdict(line) for line in lines])
     else:
         print_lines(lines)
+
+
+def _on_uvloop() -> "Callable[[Coroutine[Any, Any, list[Measurement]]], list[Measurement]]":
+    try:
+        module = importlib.import_module("uvloop")
+    except ImportError:
+        raise CommandFailed("uvloop is not installed: pip install uvloop") from None
+    return module.run
 
 
 def print_lines(lines: "list[Measurement]") -> None:
@@ -42,6 +58,8 @@ def print_lines(lines: "list[Measurement]") -> None:
         (
             line.name,
             f"{line.value:,.2f}{line.unit}" if line.value < 100 else f"{line.value:,.0f}{line.unit}",
+            "" if line.client_us is None else f"{line.client_us:.1f} µs",
+            "" if line.server_us is None else f"{line.server_us:.1f} µs",
             "" if line.ratio is None else f"{line.ratio:.2f}",
             line.against,
             line.goal,
@@ -49,4 +67,7 @@ def print_lines(lines: "list[Measurement]") -> None:
         )
         for line in lines
     ]
-    print_table(COLUMNS, rows, right=("median", "ratio", "goal"))
+    print_table(COLUMNS, rows, right=("median", "Python", "server", "ratio", "goal"))
+    for line in lines:
+        if line.verdict:
+            say(line.verdict)
