@@ -1,4 +1,4 @@
-"""The row of what workers did, minute by minute."""
+"""Counts of what workers did, minute by minute."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -25,13 +25,13 @@ class ManualClock:
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        """Go forward; a negative time is a `ValueError`."""
+        """Go forward; a negative time raises `ValueError`."""
         if by < timedelta(0):
             raise ValueError(f"advance goes forward, not by {by}: use set to go back")
         self.set(self._now + by)
 
     def set(self, to: datetime) -> None:
-        """Go to an aware datetime, forward or back; a naive one is a `ValueError`."""
+        """Go to an aware datetime, forward or back; a naive one raises `ValueError`."""
         self._now = aware(to, "to").astimezone(UTC)
         for listener in self._listeners:
             if (moved := listener()) is not None:

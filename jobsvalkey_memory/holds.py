@@ -1,7 +1,7 @@
 """Jobs that wait: for their parents, or for the members of their batch.
 
-A job is let go once nothing holds it, and doomed as soon as a parent has not completed; then it waits for its end. What
-was decided stays decided: nothing that comes later changes it.
+A job becomes pending once nothing holds it. It is doomed as soon as a parent has ended without completing, and then
+waits for its own end. Nothing that comes later changes either decision.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,14 +30,14 @@ from jobsvalkey_memory.store import QueueState
 
 @dataclass(slots=True)
 class PushPlan:
-    """The jobs of a push that were looked at, and what it is going to do with them."""
+    """The jobs of a push that were looked at so far, and what the push is going to do with them."""
 
     new: dict[JobID, NewJob] = field(default_factory=dict[JobID, NewJob])
     standing: dict[JobID, JobID] = field(default_factory=dict[JobID, JobID])
-    """For each id the job that stands: a duplicate stands for the job that was there."""
+    """For each id the job that it means: a duplicate means the job that was there."""
     names: dict[str, JobID] = field(default_factory=dict[str, JobID])
     waiting: dict[JobID, int] = field(default_factory=dict[JobID, int])
-    """How many children each parent has then."""
+    """How many children each parent will have."""
 
 
 class Holds:
@@ -56,7 +56,7 @@ class Holds:
         raise NotImplementedError
 
     def _held(self, items: Sequence[NewJob], now: datetime) -> tuple[Sequence[Pushed], Sequence[NewJob]]:
-        """The refusal of a push, if it is refused; and its jobs, with what holds them as it stands, each once."""
+        """The refusal of a push, if it is refused; and its jobs, each once, with what holds them now."""
         if not any(item.after or item.batch for item in items):
             return [], items
         plan, held = PushPlan(), list[NewJob]()
@@ -107,7 +107,7 @@ class Holds:
         return None if job.status is JobStatus.WAITING else "decided"
 
     def _arrive(self, job: StoredJob, now: datetime) -> None:
-        """Put a new job where it belongs: it waits if something holds it, else it is pending."""
+        """Put a new job where it belongs: it waits if something holds it, otherwise it is pending."""
         parents = {parent: self.state.jobs[parent] for parent in job.after}
         for parent in parents.values():
             if parent.ended_at is None:
@@ -137,14 +137,14 @@ class Holds:
             self._enter(job)
 
     def _tell(self, job: StoredJob, now: datetime) -> None:
-        """Tell the children, and the batch, of a job that it has ended, or, if it had not, that it is removed."""
+        """Tell the children of a job, and its batch, that it has ended, or that it was removed before its end."""
         for child in self.state.children.pop(job.job_id, set()):
             self._decide(child, [_input_of(job)], now)
         if job.batch and job.batch != job.job_id:
             self._count(job, job.status if job.ended_at else JobStatus.CANCELLED, now)
 
     def _may_tell(self, job_id: JobID) -> bool:
-        """Whether the step under way may end a job, for whose end others wait; they count as told then."""
+        """Whether this step may end a job for which others wait; if so, those count as told."""
         children = len(self.state.children.get(job_id, ()))
         if children > self.state.untold:
             return False
@@ -152,7 +152,7 @@ class Holds:
         return True
 
     def _count(self, job: StoredJob, status: JobStatus | None, now: datetime) -> None:
-        """Note what became of a member of a batch, while the callback waits; `None`: it is run anew."""
+        """Note how a member of a batch ended, while the callback waits; `None`: the member was rerun."""
         callback = job.batch or job.job_id
         members = self.state.members.get(callback, {})
         if job.job_id not in members or (members[job.job_id] is None) is (status is None):
@@ -164,7 +164,7 @@ class Holds:
         self._decide(callback, (), now)
 
     def _cut(self, job: StoredJob) -> None:
-        """Take a job out of its wait, whatever holds it: nothing that ends later is told to it."""
+        """Take a job out of its wait, whatever holds it: later ends of parents are not told to it."""
         self.state.take(job.job_id)
         self.state.doomed.pop(job.job_id, None)
         self.state.open_batches.discard(job.job_id)

@@ -1,4 +1,4 @@
-"""The rows of looking into the queue. They change nothing."""
+"""Looks into the queue. They change nothing."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -24,7 +24,7 @@ LAST_ID = JobID.from_int(2**128 - 1)
 
 
 class InspectionRows(Steps[ClockT_co]):
-    """Single jobs, counts, lists, and what does not fit together."""
+    """Single jobs, counts, lists, and damage."""
 
     async def get(self, job_id: JobID) -> StoredJob | None:
         """Return the job as it is stored."""
@@ -53,7 +53,7 @@ class InspectionRows(Steps[ClockT_co]):
                 yield job
 
     async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
-        """Return the jobs behind the place that the cursor names, whether or not a job is still there."""
+        """Return the jobs after the place that the cursor names, whether or not a job is still there."""
         now, latest_first = self.now(), status in FINISHED
         last = None if cursor is None else _place_of(cursor)
 
@@ -92,7 +92,7 @@ class InspectionRows(Steps[ClockT_co]):
         ]
 
     async def validate(self) -> list[Inconsistency]:
-        """Find lost requests, and what lies in their place. No other damage can be done here."""
+        """Find lost requests, and foreign things in their place. No other damage is possible here."""
         now = self.now()
         jobs = [job for job in self.state.jobs.values() if self._is_present(job, now)]
         broken = self.state.broken & {job.job_id for job in jobs}

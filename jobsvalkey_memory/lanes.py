@@ -49,7 +49,7 @@ class Lanes:
         return self.lines.setdefault(line_name(job), Line())
 
     def changed(self, job: StoredJob, now: datetime) -> None:
-        """Put the turn right of the line of a job that has come or gone."""
+        """Update the turn of a line after a job has come or gone."""
         name = line_name(job)
         if self.lines[name]:
             start = max(now, self.latest)
@@ -58,7 +58,7 @@ class Lanes:
             self.emptied.add(name)
 
     def served(self, job: StoredJob, now: datetime) -> None:
-        """Note that a job was claimed: its line waits anew, behind all that wait at this moment."""
+        """Note that a job was claimed: its line now comes after all lines that wait at this moment."""
         name = line_name(job)
         self.latest = max(now, self.latest) + MICROSECOND
         if name == PLAIN:
@@ -72,7 +72,7 @@ class Lanes:
             self.look_again(name[1], now)
 
     def look_again(self, pattern: str, now: datetime) -> None:
-        """Put the turns right of the lines of some lanes: they may have to wait longer, or less long, than they did."""
+        """Update the turns of the lines of some lanes, which may have to wait longer, or shorter, than before."""
         start = max(now, self.latest)
         for name, line in self.lines.items():
             if line and (name[1] == pattern or (pattern.endswith("*") and name[1].startswith(pattern[:-1]))):
@@ -90,7 +90,7 @@ class Lanes:
         return limit.concurrency - len(self.slots.get(lane, ()))
 
     def allowed_at(self, lane: str, more: int = 0) -> datetime:
-        """Tell from when on a job of a lane may begin, if `more` begin before it."""
+        """Return from when on a job of a lane may begin, if `more` jobs begin before it."""
         limit, begun = self.limit(lane), self.begun.get(lane, ())
         if limit is None or limit.rate is None:
             return BEGINNING
@@ -105,7 +105,7 @@ class Lanes:
             self.slots.setdefault(job.lane, set()).add(job.job_id)
 
     def stopped(self, job: StoredJob) -> bool:
-        """Note that a job runs no more; whether there is room for another one of its lane now."""
+        """Note that a job runs no more, and return whether there is room for another job of its lane now."""
         if not job.lane:
             return False
         slots = self.slots[job.lane]
@@ -129,7 +129,8 @@ class Lanes:
         self.emptied.clear()
 
     def in_turn(self, plain: Line, now: datetime, may_run: Callable[[JobID], bool]) -> Iterator[JobID]:
-        """Iterate over the due jobs as they are claimed: the higher priority first, and of one, the lines in turn."""
+        """Iterate over the due jobs in the order of claims: the highest priority first, and within a priority, the
+        lines in turn."""
         waiting: dict[int, list[tuple[datetime, str, Iterator[Place]]]] = {}
         room = {lane: self.room(lane) for _, lane in (*self.lines, PLAIN)}
         begun = Counter[str]()

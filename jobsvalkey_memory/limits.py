@@ -41,7 +41,7 @@ class LaneRows(Steps[ClockT_co]):
         return dict(sorted(self.state.lanes.limits.items()))
 
     async def lanes(self, cursor: str | None = None, *, limit: int = 50) -> LanePage:
-        """Return the lanes behind the one that the cursor names."""
+        """Return the lanes after the one that the cursor names."""
         self.now()
         lanes, pending = self.state.lanes, dict[str, int]()
         for (_, lane), line in lanes.lines.items():

@@ -38,7 +38,7 @@ class Line:
             self._parts[index : index + 1] = [part[:500], part[500:]]
 
     def remove(self, old: Place) -> None:
-        """Take a place out that is in."""
+        """Take out a place, which must be in."""
         index, part = self._part_of(old)
         del part[0 if part[0] == old else bisect_left(part, old)]  # jobs leave in their order, as a rule
         self._length -= 1
@@ -46,7 +46,7 @@ class Line:
             del self._parts[index]
 
     def after(self, this: Place) -> int:
-        """How many places come after one, which need not be in."""
+        """How many places come after a given one, which need not be in."""
         index, part = self._part_of(this)
         return len(part) - bisect_right(part, this) + sum(map(len, self._parts[index + 1 :]))
 

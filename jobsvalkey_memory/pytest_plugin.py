@@ -1,7 +1,7 @@
-"""Fixtures for the tests of applications: `job_clock`, and `job_queue`, which is on it.
+"""Fixtures for the tests of applications: `job_queue`, and `job_clock`, its clock.
 
-They are plain fixtures, for tests of either kind, whatever the mode of pytest-asyncio is. The library is imported
-when one is asked for, not by every run of pytest.
+They are plain fixtures, for tests with and without coroutines, in any mode of pytest-asyncio. The library is imported
+when a test asks for one of them, not in every run of pytest.
 """
 
 from typing import TYPE_CHECKING

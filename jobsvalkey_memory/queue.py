@@ -52,9 +52,9 @@ class MemoryJobQueue(
 ):
     """A driver that keeps its jobs in memory: for tests, and as the specification of every other driver.
 
-    It takes a `configuration`, a `clock` (default: the machine's) and a `store` (default: one of its own); drivers
-    with the same store and queue key share their jobs, and closing one keeps them. It belongs to the event loop
-    that uses it first: a call from another one is a `ConfigurationError`.
+    It takes a `configuration`, a `clock` (default: the machine's) and a `store` (default: one of its own); drivers with
+    the same store and queue key share their jobs, and closing one keeps them. It belongs to the event loop that uses it
+    first: a call from another one raises `ConfigurationError`.
     """
 
     service_job_prefix = "_Jobs_Memory"

@@ -240,7 +240,7 @@ class MemoryStore:
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def bind(self) -> None:
-        """Bind the store to the running event loop; to be bound to another one already is a `ConfigurationError`."""
+        """Bind the store to the running event loop; `ConfigurationError` if it is bound to another one already."""
         loop = asyncio.get_running_loop()
         self.loop = self.loop or loop
         if self.loop is not loop:

@@ -1,4 +1,4 @@
-"""For the tests of applications: run what is due, see what was pushed, and say what should have come of it."""
+"""For the tests of applications: run the due jobs, see what was pushed, and assert what became of it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
@@ -42,11 +42,11 @@ async def run_until_idle(
     """Run all jobs that are due, and those that they push, one after the other, in the calling task.
 
     They run as in a processor: from the JSON of their parameters, with middleware, timeouts and retries; earliest due
-    time first, then by id. One that somebody aborts meanwhile is cancelled. What is not due yet stays: advance the
-    clock, and call this again. Handlers are given the `state`; a lifespan is not entered.
+    time first, then by id. A job that is aborted meanwhile is cancelled. Jobs that are not due yet stay: advance the
+    clock, and call this again. Handlers get the `state`; no lifespan is entered.
 
     Returns:
-        The number of runs; each attempt is one.
+        The number of runs; each attempt counts as one.
 
     Raises:
         ConfigurationError: the state lacks something that tasks need.
@@ -119,16 +119,16 @@ class Run(Protocol):
     """The runner that `inline` gives."""
 
     def __call__(self, step: Coroutine[Any, Any, T], /) -> T:
-        """Run a coroutine to its end, then all jobs that are due; what the coroutine returned."""
+        """Run a coroutine to its end, then all due jobs; return what the coroutine returned."""
         ...
 
 
 @contextmanager
 def inline(queue: _Queue, *, state: object = None) -> Generator[Run]:
-    """Give a test that is no coroutine an event loop for the block, in which pushed jobs run at once.
+    """Give a test that is not a coroutine an event loop for the block, in which pushed jobs run at once.
 
-    `with inline(queue) as run: run(sign_up(...))` runs the coroutine, and then what is due, as `run_until_idle` does.
-    A queue belongs to one event loop, so make one for each block.
+    `with inline(queue) as run: run(sign_up(...))` runs the coroutine, and then what is due, as `run_until_idle` does. A
+    queue belongs to one event loop, so make one for each block.
     """
     with asyncio.Runner() as runner:
 
@@ -155,11 +155,11 @@ def pushed(queue: _Queue, job: Task[..., Any], /) -> list[Any]: ...
 def pushed(queue: _Queue, job: Any, /) -> list[Any]:
     """Return the parameters of all jobs of a type, a `JobName` or a task that were pushed, in order.
 
-    They are decoded from what is stored; those of a task have a field for each argument. A push of an id that was
-    there already stores nothing, and does not count; nor do retries. The last 10,000 pushes are known.
+    They are decoded from what is stored; those of a task have a field for each argument. A push of an existing id
+    stores nothing, and does not count; nor do retries. Only the last 10,000 pushes are known.
 
     Raises:
-        TypeError: it is none of these.
+        TypeError: `job` is none of these.
     """
     if not isinstance(job, JobName | Task | type):
         raise TypeError(
@@ -170,19 +170,19 @@ def pushed(queue: _Queue, job: Any, /) -> list[Any]:
 
 
 def assert_pushed(queue: _Queue, job: Any, /, *, count: int | None = None, delay: timedelta | None = None) -> None:
-    """Assert that a job was pushed, whatever became of it since.
+    """Assert that a job was pushed, whatever has happened to it since.
 
-    Parameters are the same if they are equal (`==`) once they are decoded, or stored alike.
+    Parameters are the same if they are equal (`==`) once they are decoded, or are stored in the same way.
 
     Args:
         queue: the queue.
         job: parameters, `JobName.with_parameters(...)`, `task.with_parameters(...)`, or, for any parameters, a type of
             them, a `JobName` or a task.
-        count: how many times; `None` is at least once.
-        delay: how long after its push it was due; `None` is any time.
+        count: how many times; `None` means at least once.
+        delay: how long after its push it was due; `None` means any time.
 
     Raises:
-        AssertionError: it was not; the message shows what was.
+        AssertionError: it was not; the message shows what was pushed.
         TypeError: the job is a `Push`.
     """
     __tracebackhide__ = True
@@ -208,7 +208,7 @@ def assert_completed(queue: _Queue, job: Any, /, *, count: int | None = None) ->
     Args:
         queue: the queue.
         job: as for `assert_pushed`.
-        count: how many times; `None` is at least once.
+        count: how many times; `None` means at least once.
 
     Raises:
         AssertionError: it did not; the message shows what became of the jobs.
@@ -218,12 +218,12 @@ def assert_completed(queue: _Queue, job: Any, /, *, count: int | None = None) ->
 
 
 def assert_failed(queue: _Queue, job: Any, /, *, count: int | None = None, error: str = "") -> None:
-    """Assert that a job failed for good: one that will be tried again has not failed yet.
+    """Assert that a job failed for good: a job that will be tried again has not failed yet.
 
     Args:
         queue: the queue.
         job: as for `assert_pushed`.
-        count: how many times; `None` is at least once.
+        count: how many times; `None` means at least once.
         error: a part of `Type: message` of the last attempt's error.
 
     Raises:
@@ -240,7 +240,7 @@ def assert_cancelled(queue: _Queue, job: Any, /, *, count: int | None = None) ->
     Args:
         queue: the queue.
         job: as for `assert_pushed`.
-        count: how many times; `None` is at least once.
+        count: how many times; `None` means at least once.
 
     Raises:
         AssertionError: it was not; the message shows what became of the jobs.

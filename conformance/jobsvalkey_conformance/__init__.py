@@ -1,4 +1,4 @@
-"""The conformance kit: holds any driver against the contract."""
+"""The conformance kit: checks any driver against the contract."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

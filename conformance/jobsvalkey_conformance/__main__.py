@@ -1,5 +1,5 @@
 # ruff: noqa: T201 - it is there to print
-"""`python -m jobsvalkey_conformance MODULE:HARNESS`: hold a driver against the suite, without knowing pytest."""
+"""`python -m jobsvalkey_conformance MODULE:HARNESS`: run the suite on a driver, without knowing pytest."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ NEEDED = ("pytest", "pytest_asyncio", "hypothesis")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it, and print a report; 0: the driver conforms, 1: it does not, 2: it was not held against the suite."""
+    """Run it, and print a report; 0: the driver conforms, 1: it does not, 2: the suite did not run."""
     parser = argparse.ArgumentParser(prog="python -m jobsvalkey_conformance", description=__doc__)
     parser.add_argument("harness", help="where the harness is: MODULE:HARNESS")
     parser.add_argument("-k", dest="select", metavar="EXPRESSION", help="only tests whose name matches, as for pytest")

@@ -48,11 +48,11 @@ def conformance_test(
 ) -> Callable[
     [Callable[Concatenate[S, SuiteContext, P], Awaitable[None]]], Callable[Concatenate[S, P], Awaitable[None]]
 ]:
-    """Make a method that takes a `SuiteContext` a test, to be run if the driver and its harness have all of `needs`.
+    """Make a test of a method that takes a `SuiteContext`. It runs if the driver and its harness have all of `needs`.
 
-    The first capability is what the test is about; `QUEUE` if none is named. `driven_clock` is for tests of
-    times too long to wait for, `own_clock` for tests of the store's own time, `hints` for drivers whose `wait` returns
-    at a hint, `several_loops` for stores that drivers of several threads may use.
+    The first capability is what the test is about; by default it is `QUEUE`. `driven_clock` is for tests of times too
+    long to wait for, `own_clock` for tests of the store's own time, `hints` for drivers whose `wait` returns at a hint,
+    `several_loops` for stores that drivers of several threads may use.
     """
     capabilities = [need for need in needs if isinstance(need, Capability)]
 

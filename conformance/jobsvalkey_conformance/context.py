@@ -57,7 +57,7 @@ def outcomes(answer: Iterable[Pushed]) -> list[StoreOutcome]:
 
 
 class ConformanceWarning(UserWarning):
-    """Something that a driver should do better, but does not break the contract."""
+    """Something that a driver should do better, although it does not break the contract."""
 
 
 class Worker:

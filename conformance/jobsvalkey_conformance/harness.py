@@ -1,4 +1,4 @@
-"""The harness that the author of a driver writes: how to make the driver and, if possible, hurt its store."""
+"""The harness that the author of a driver writes: how to make the driver and, if possible, damage its store."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ class AnyDriver(
     LaneDriver,
     Protocol,
 ):
-    """A driver as the suite sees it: a test calls only what the capabilities that it names promise."""
+    """A driver as the suite sees it: a test calls only methods of the capabilities that it names."""
 
 
 class Hook(StrEnum):
@@ -67,18 +67,18 @@ class Hook(StrEnum):
 
 
 class Damage(StrEnum):
-    """A way in which `damage` spoils a stored job, or what a store with such lists says of it."""
+    """A way in which `damage` spoils a stored job, or the lists that it is on."""
 
     LOST_REQUEST = "lost_request"
     """The request is gone, everything else is there."""
     GARBLED_REQUEST = "garbled_request"
     """The request is `GARBLED`: bytes that nobody pushed."""
     WRONG_TYPE = "wrong_type"
-    """In the place of the request is something that cannot be read as one (another type of key, column, file)."""
+    """Something else is in the place of the request and cannot be read as one (another type of key, column, file)."""
     STRAY_EXPIRY = "stray_expiry"
     """The job is on a list of those that have expired, though it does not expire. Its request is there."""
     FOREIGN_LINE = "foreign_line"
-    """In the place of the line in which the pending jobs of its lane wait is something else. Its request is there."""
+    """Something else is in the place of the line of pending jobs of its lane. Its request is there."""
 
 
 GARBLED = b"\xff\x00 not what was pushed"
@@ -87,17 +87,17 @@ GARBLED = b"\xff\x00 not what was pushed"
 
 @dataclass(frozen=True, slots=True)
 class ObservedJob:
-    """A job as it lies in the store."""
+    """A job as it is in the store."""
 
     states: frozenset[JobStatus]
-    """The lists that it is on: exactly one if all is well. Of a claimed job `PROCESSING`."""
+    """The lists that it is on: exactly one if all is well. For a claimed job `PROCESSING`."""
     has_request: bool
     """Whether its request is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedName:
-    """A unique name as it lies in the store."""
+    """A unique name as it is in the store."""
 
     holder: JobID
     until: datetime | None = None
@@ -106,7 +106,7 @@ class ObservedName:
 
 @dataclass(frozen=True, slots=True)
 class ObservedLine:
-    """The pending jobs of one lane and one priority, as they lie in the store."""
+    """The pending jobs of one lane and one priority, as they are in the store."""
 
     jobs: frozenset[JobID]
     turn: datetime
@@ -117,10 +117,10 @@ class ObservedLine:
 
 @dataclass(frozen=True, slots=True)
 class ObservedWait:
-    """The holds of a job that waits for others, as they lie in the store."""
+    """The holds of a job that waits for others, as they are in the store."""
 
     parents: frozenset[JobID] = frozenset()
-    """The jobs that are going to tell it of their end."""
+    """The jobs that will tell it of their end."""
     is_doomed: bool = False
     """Whether it only waits for its own end."""
     is_open: bool = False
@@ -133,14 +133,14 @@ class ObservedWait:
 
 @dataclass(frozen=True, slots=True)
 class ObservedInput:
-    """A result that waits for those jobs that are told of it."""
+    """A result that is kept for the jobs that need it."""
 
     parent: JobID
     result: bytes
     children: frozenset[JobID]
     """The jobs that refer to it."""
     references: int
-    """How many these are, as the store has it."""
+    """How many these are, according to the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +151,19 @@ class Observation:
     claims: Mapping[WorkerID, frozenset[JobID]] = field(default_factory=dict[WorkerID, frozenset[JobID]])
     """The jobs that each worker has claimed; workers without claims may be left out."""
     names: Mapping[str, ObservedName] | None = None
-    """The unique names that are held, and perhaps some whose time is over; `None` if the harness does not tell."""
+    """The unique names that are held, and perhaps some whose time is over; `None` if the harness does not know."""
     expiring: Mapping[JobID, datetime] | None = None
-    """When which job expires that nobody has, if the store has a list of those."""
+    """When each job expires that no worker has, if the store has a list of those."""
     lines: Mapping[tuple[int, str], ObservedLine] | None = None
     """The lines of pending jobs by priority and lane (empty for none), but for that of the jobs without either, if the
     store has such lines with turns."""
     waits: Mapping[JobID, ObservedWait] | None = None
-    """The holds of all jobs that have any; `None` if the harness does not tell."""
+    """The holds of all jobs that have any; `None` if the harness does not know."""
     inputs: Sequence[ObservedInput] | None = None
-    """The results of parents that are kept for their children, those of nobody included; `None` if it does not tell."""
+    """The results of parents that are kept for their children, including those without children; `None` if it does not
+    know."""
     leftovers: frozenset[str] = frozenset()
-    """The names of what lies there of jobs that are in no state: nothing may be left of those."""
+    """The names of whatever is left of jobs that are in no state. It must be empty."""
     slots: Mapping[str, frozenset[JobID]] | None = None
     """The claims of each lane that has any, if the store notes them, as it has to from the first limit on."""
     begun: Mapping[str, Sequence[datetime]] | None = None
@@ -172,24 +173,24 @@ class Observation:
 class DriverHarness(ABC):
     """Makes drivers for the suite. One harness, and so one empty store, is made for every test, without arguments.
 
-    Only `make_driver` is asked for. Each further method that is overridden lets more tests run; those that need
-    one that is not are reported as *not run*.
+    Only `make_driver` is required. Each further method that you override lets more tests run; tests that need one that
+    you have not are reported as *not run*.
     """
 
     time_precision: ClassVar[timedelta] = timedelta(microseconds=1)
     """The smallest difference in time that the store keeps."""
     drives_clock: ClassVar[bool] = True
-    """Whether a clock that is passed in is the store's time. Without it the suite waits in real time."""
+    """Whether the store takes its time from a clock that is passed in. If not, the suite waits in real time."""
 
     has_own_clock: ClassVar[bool] = True
-    """Whether a driver that is made with `None` for a clock goes by its store's. What runs in production is that."""
+    """Whether a driver that is made with `None` for a clock takes the time from its store, as it does in production."""
     several_loops: ClassVar[bool] = True
     """Whether drivers of several threads, each with an event loop of its own, may use the store at the same time."""
     lines_of_a_step: ClassVar[int] = 80
-    """At how many lines of a step, spread over all of them, the step of another thread comes between. Few are enough
-    if each step is one request that the store does as a whole, such as a script."""
+    """At how many lines of a step, spread over all of them, the step of another thread comes in between. A few are
+    enough if each step is one request that the store does as a whole, such as a script."""
     counts_replicas: ClassVar[bool] = True
-    """Whether the store can say how many replicas have a step; 0 is an answer, too."""
+    """Whether the store can say how many replicas have a step. 0 is also an answer."""
     spare_jobs: ClassVar[int] = 0
     """How many jobs beyond `max_count` of a retention the store may still show, because it trims by rough counts."""
     has_hints: ClassVar[bool] = True
@@ -201,9 +202,9 @@ class DriverHarness(ABC):
     ) -> AbstractAsyncContextManager[QueueDriver]:
         """Make a driver on this harness's store, to be entered in the event loop that uses it.
 
-        A driver is such a manager itself.
+        A driver is itself such a context manager.
 
-        All drivers of one harness share one store. `clock` is `None` if the driver is to go by the store's own.
+        All drivers of one harness share one store. If `clock` is `None`, the driver takes the time from the store.
         """
 
     async def start(self) -> None:  # noqa: B027 - optional
@@ -235,31 +236,31 @@ class DriverHarness(ABC):
     def drop_reply(self) -> AbstractAsyncContextManager[None]:
         """Lose, within the block, the reply of the next step that writes, once, after the store has done the step.
 
-        To the driver it must look as it would look in life: a broken connection, say. Leaving the block ends it.
+        To the driver it must look as in production, for example like a broken connection. Leaving the block ends it.
         """
         raise NotImplementedError
 
     def delay_request(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
         """Hold back, within the block, the next step that writes, on its way to the store; others pass it.
 
-        What the block is given waits until a step is held back. Leaving the block lets it through, whether or not its
-        caller has given it up by then, and returns when the store has done or refused it.
+        The block gets a function that waits until a step is held back. Leaving the block lets the step through, even if
+        its caller has given it up, and returns when the store has done or refused it.
         """
         raise NotImplementedError
 
     def refuse_for_a_while(self) -> AbstractAsyncContextManager[None]:
-        """Let the store refuse, within the block, the next three steps that write, as one that is starting does.
+        """Let the store refuse, within the block, the next three steps that write, as a starting store does.
 
-        They are not done, and the driver is told so; the fourth is taken.
+        They are not done, and the driver is told so; the fourth one is accepted.
         """
         raise NotImplementedError
 
     async def kill_store(self) -> None:
-        """End the store's process as a crash does, without a last word, and start it again with what it has written."""
+        """Kill the store's process, as a crash would, and start it again with what it has written."""
         raise NotImplementedError
 
     async def open_connections(self) -> int:
-        """Return how many connections, files and the like the drivers hold open; not those that are the harness's."""
+        """Return how many connections, files and the like the drivers hold open, without those of the harness."""
         raise NotImplementedError
 
     @property

@@ -30,16 +30,15 @@ _DEFAULT_RETRY_STRATEGY = ExponentialJitter()
 class BlockingJobQueue(Blocking[D_co]):
     """A queue for code without `await`: each call waits for its answer. Any thread may call.
 
-    It has the methods of `JobQueue` that push jobs and look at them, with the same arguments and errors. All such
-    queues of a process share one event loop in a thread of its own, which runs from the first call to the last
-    `close`, and pushes of many threads share round trips. Each process that is forked has a loop and connections of
-    its own.
+    It has those methods of `JobQueue` that push jobs and look at them, with the same arguments and errors. All such
+    queues of a process share one event loop in a thread of its own, which runs from the first call to the last `close`,
+    and pushes of many threads share round trips. Each process that is forked has a loop and connections of its own.
 
-    A call that is broken off, for example by Ctrl-C, may have been done.
+    A call that is interrupted, for example by Ctrl-C, may have been done.
 
     Args:
-        make: is called in that loop when the first call needs it, and once more in each forked process. It returns a
-            `JobQueue` or a driver, or is an async function that does. Its driver is closed with this queue.
+        make: is called in that loop at the first call, and once in each forked process. It returns a `JobQueue` or a
+            driver, or is an async function that does. The driver is closed with this queue.
 
     Raises:
         TypeError: `make` cannot be called.
@@ -74,12 +73,12 @@ class BlockingJobQueue(Blocking[D_co]):
         Args:
             url: `valkey://HOST:PORT`, `valkeys://HOST:PORT` for TLS, `unix:///PATH`, `valkey+cluster://HOST:PORT`, or
                 `valkey+sentinel://HOST:PORT,HOST:PORT/SERVICE`, all with options of the client.
-            queue_key: the queue's name; `None` is the one of `configuration`.
+            queue_key: the queue's key; `None` means that of `configuration`.
             configuration: the driver's settings.
-            default_retry_strategy, middleware, values: as those of `JobQueue`.
+            default_retry_strategy, middleware, values: as for `JobQueue`.
 
         Raises:
-            ConfigurationError: the URL is not one of a server.
+            ConfigurationError: it is not the URL of a server.
             ValueError: a setting is out of range.
         """
         settings = configuration or ValkeyConfiguration()
@@ -97,10 +96,10 @@ class BlockingJobQueue(Blocking[D_co]):
         return cast("BlockingJobQueue[ValkeyJobQueue]", cls(cast(Any, make)))
 
     def close(self) -> None:
-        """End this queue, its connections, and with the last one of the process also the loop and its thread.
+        """End this queue and its connections. The last queue of a process also ends the loop and its thread.
 
-        Calls of other threads that are under way fail with `StoreUnavailable`. Closing twice is fine; a later call is
-        a `ConfigurationError`.
+        Calls of other threads that are under way fail with `StoreUnavailable`. Closing twice is fine; a later call
+        raises `ConfigurationError`.
         """
         leave(self._tenant)
 
@@ -177,7 +176,7 @@ class BlockingJobQueue(Blocking[D_co]):
         timeout: timedelta | None = None,
         type: Any = UNDECLARED,  # noqa: A002 - the name that it has wherever values are read
     ) -> Any:
-        """Wait for a job to complete, and return what its handler did.
+        """Wait for a job to complete, and return what its handler returned.
 
         Raises:
             As `JobQueue.result` does.
@@ -202,7 +201,7 @@ class BlockingJobQueue(Blocking[D_co]):
     def open_batch(
         self: "BlockingJobQueue[FlowQueueDriver]", job: Any, /, *parameters: Any, options: JobOptions = _DEFAULT_OPTIONS
     ) -> JobID:
-        """Store a job that runs when the batch is closed, and its members have ended; the id of the batch.
+        """Store a job that runs once the batch is closed and its members have ended; return the id of the batch.
 
         Raises:
             As `JobQueue.open_batch` does.

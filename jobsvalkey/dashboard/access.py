@@ -19,7 +19,7 @@ TOKEN_HEADER: Final = "x-jobsvalkey-token"  # noqa: S105 - its name
 
 
 class Role(StrEnum):
-    """The things that somebody may do."""
+    """Says what a user may do."""
 
     VIEWER = "viewer"
     """Look at everything."""
@@ -32,12 +32,12 @@ class User:
     """Somebody who uses the dashboard."""
 
     name: str
-    """Is logged with each action."""
+    """The name that is logged with each action."""
     role: Role
 
 
 Check: TypeAlias = Callable[[HTTPConnection], Awaitable[User | None]]
-"""Says who makes a request; `None` is somebody who may not."""
+"""Says who makes a request; `None` for somebody who may not."""
 ANYBODY_HERE: Final = User("local", Role.OPERATOR)
 
 
@@ -50,10 +50,10 @@ class Authentication:
     Args:
         operators: passwords of those who may look and act, by name.
         viewers: passwords of those who may only look, by name.
-        check: is given the request, and returns the user, or `None` if it is nobody who may see the dashboard.
+        check: gets the request, and returns the user, or `None` for somebody who may not see the dashboard.
 
     Raises:
-        ValueError: nobody is named, a name is there twice or holds a colon, a password is empty, or there are both
+        ValueError: there are no users, a name is used twice or contains a colon, a password is empty, or there are both
             passwords and a check.
     """
 

@@ -30,17 +30,17 @@ def dashboard(
 ) -> Starlette:
     """Make the dashboard: an ASGI application, to be served by itself or mounted in another one.
 
-    It looks at the queues with the drivers that they have, and closes none of them. The drivers' retention policies
-    decide which of the ended jobs are seen, so use the same as your workers do.
+    It uses the drivers of the queues, and does not close them. Their retention policies decide which ended jobs are
+    shown, so use the same policy as your workers.
 
     Args:
-        queues: one queue, several, or several by the names under which they are shown. Those that are a `JobService`
-            have a page for their schedules.
-        auth: who may see and act. `None` is anybody, but on this machine only: a request that comes from elsewhere, or
-            through a proxy, is refused.
-        parameters: `"show"`; `"hide"`; or a function that takes a `JobRecord` and returns what is shown in place of its
-            parameters. Unless they are shown, jobs cannot be looked for by a text, and results are hidden.
-        title: stands above each page.
+        queues: one queue, a list of queues, or a mapping from the names to show to the queues. A `JobService` has a
+            page for its schedules.
+        auth: who may look and act. `None` means anybody, but only on this machine: requests from elsewhere, or through
+            a proxy, are refused.
+        parameters: `"show"`; `"hide"`; or a function that takes a `JobRecord` and returns what to show instead of its
+            parameters. Unless it is `"show"`, jobs cannot be searched for a text, and results are hidden.
+        title: the title of each page.
 
     Raises:
         ConfigurationError: there is no queue, two have the same name, or a driver cannot be looked into.

@@ -175,7 +175,7 @@ async def page_of(queue: AnyQueue, status: JobStatus, cursor: str | None, limit:
     """Some of the jobs in a state.
 
     Raises:
-        HTTPException: the cursor is none (400).
+        HTTPException: the cursor is not valid (400).
     """
     try:
         return await queue.page(status, cursor=cursor or None, limit=limit, **filters)

@@ -16,7 +16,7 @@ async def serve(app: ASGIApp, host: str, port: int, started: Callable[[str], Non
     Args:
         app: the dashboard.
         host: the address to listen at.
-        port: the port; 0 is any that is free.
+        port: the port; 0 means any free port.
         started: is told the URL.
 
     Raises:

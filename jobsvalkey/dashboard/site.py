@@ -98,7 +98,7 @@ def status_in(text: str) -> JobStatus:
     """The state that a word names.
 
     Raises:
-        HTTPException: it names none (404).
+        HTTPException: it does not name a state (404).
     """
     try:
         return JobStatus(text)
@@ -110,7 +110,7 @@ def job_id_in(text: str) -> JobID:
     """The id of a job that a text holds.
 
     Raises:
-        HTTPException: it is none (404).
+        HTTPException: it is not an id (404).
     """
     try:
         return JobID.parse(text)

@@ -1,3 +1,3 @@
-"""Other frameworks: each module here is imported by itself, and needs the package that it is for."""
+"""Other frameworks: import each module here by itself; it needs the package of its framework."""
 
 __all__: list[str] = []

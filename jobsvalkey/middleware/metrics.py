@@ -28,8 +28,8 @@ MOST_NAMES = 1000
 class MetricsMiddleware(Middleware):
     """Measures jobs by OpenTelemetry. Each instrument has the attribute `job.name`.
 
-    That is `(unreadable)` if the request of a job is missing or corrupt, `(unknown)` if the job is not registered,
-    and `(other)` for each name beyond the first 1,000, so that names cannot fill the memory of whoever stores metrics.
+    That is `(unreadable)` if the request of a job is missing or corrupt, `(unknown)` if the job is not registered, and
+    `(other)` for each name beyond the first 1,000, so that names cannot fill the memory of the metrics store.
 
     - `jobsvalkey.job.queued`: jobs that were stored by this process (counter, `{job}`)
     - `jobsvalkey.job.processing`: jobs that run now in this process (up-down counter, `{job}`)
@@ -39,7 +39,7 @@ class MetricsMiddleware(Middleware):
     - `jobsvalkey.job.wait`: from when a job was due to when its handler starts (histogram, seconds)
 
     Args:
-        meter_provider: `None` is the global one.
+        meter_provider: `None` means the global one.
     """
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:

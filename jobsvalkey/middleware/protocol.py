@@ -1,4 +1,4 @@
-"""The hook protocol: what runs beside every job, when it is pushed and around its handler."""
+"""The hook protocol: what runs with every job, when it is pushed and around its handler."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class PushedJob:
     name: str
     parameters: Any
     due: Due
-    """When it may run; `None` is now."""
+    """When it may run; `None` means now."""
     scheduled_at: datetime | None = None
     """The time of its schedule that it is for; `None` if no schedule pushes it."""
     trace: dict[str, str]
@@ -43,7 +43,7 @@ class PoppedJob:
     scheduled_at: datetime | None
     """The time of its schedule that it is for, however late it runs; `None` if no schedule pushed it."""
     due: datetime
-    """When it was to run, by the store's clock."""
+    """When it was due, by the store's clock."""
     waited: float
     """Seconds between `due` and now."""
     trace: Mapping[str, str]
@@ -61,9 +61,9 @@ class JobOutcome(StrEnum):
     FAILED = "failed"
     """It failed for good."""
     CANCELLED = "cancelled"
-    """It was cancelled: it was aborted, or its worker shut down, so that the job runs again, or its claim was lost.
+    """It was aborted, or its worker shut down, so that the job runs again, or its claim was lost.
 
-    So ends also the run of a handler in a thread that its worker leaves behind, although the thread goes on.
+    The run of a handler in a thread that its worker leaves behind ends in this way, too, although the thread goes on.
     """
     DISCARDED = "discarded"
     """It did not run: its request is missing or corrupt, names an unknown job, or killed too many workers."""
@@ -73,7 +73,7 @@ class JobOutcome(StrEnum):
 class CompletedJob:
     """A claim that has come to its end. It is settled with the store right after this.
 
-    Nothing is settled if a worker shuts down and leaves a thread behind, or whoever runs the job is cancelled.
+    Nothing is settled if a worker shuts down and leaves a thread behind, or if the task that runs the job is cancelled.
     """
 
     job_id: JobID
@@ -91,18 +91,17 @@ class CompletedJob:
 
 
 class Middleware(Protocol):
-    """Runs beside every job. Subclass it and override the hooks that you need: only those are called.
+    """Runs with every job. Subclass it and override the hooks that you need: only those are called.
 
-    The middleware that was given to the queue first is the outermost one. An error in `on_push` is raised by the
-    push, and nothing is stored; one in `handle` fails the job, like one of the handler; those in the other hooks
-    are logged.
+    The first middleware of a queue is the outermost one. An error in `on_push` is raised by the push, and nothing is
+    stored. An error in `handle` fails the job, like an error of the handler. Errors in the other hooks are logged.
     """
 
     async def on_push(self, job: PushedJob) -> None:
         """Run before a job is encoded and stored. May add to `job.trace`."""
 
     async def on_pushed(self, job: PushedJob, stored: bool) -> None:
-        """Run after the store has acknowledged a job; `stored` is `False` if that made no new one."""
+        """Run after the store has acknowledged a job; `stored` is `False` if no new job was made."""
 
     async def on_pop(self, job: PoppedJob) -> None:
         """Run before the handler, in its task."""
@@ -112,7 +111,7 @@ class Middleware(Protocol):
         await call_next()
 
     async def on_completed(self, job: CompletedJob) -> None:
-        """Run after it is decided what becomes of a job, even if its handler did not run.
+        """Run after the outcome of a job is decided, even if its handler did not run.
 
-        Also called if `on_pop` was not: the job may have been cancelled in the `on_pop` of another middleware.
+        It may be called without `on_pop`, if the job was cancelled in the `on_pop` of another middleware.
         """

@@ -1,4 +1,4 @@
-"""Tracing: a span where a job is made and one around each run of it, tied together by what travels with the job."""
+"""Tracing: a span for the push of a job and one for each run, linked by a context that travels with the job."""
 
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
@@ -24,14 +24,15 @@ class _Run:
 class TracingMiddleware(Middleware):
     """Traces jobs by OpenTelemetry and its semantic conventions for messaging.
 
-    A push makes the span `create NAME` (a producer), whose context travels with the job by the propagators that are
-    set up, W3C Trace Context by default. It says that the job was made, not that it was stored: one that the store
-    does not take, such as a duplicate, has it too. Each run makes the span `process NAME` (a consumer), which is
-    current while the handler runs, links to the first one, and is its child.
+    A push makes the span `create NAME` (a producer), whose context travels with the job by the propagators that are set
+    up, W3C Trace Context by default. It says that the job was made, not that it was stored: a duplicate, for example,
+    has such a span, too. Each run makes the span `process NAME` (a consumer), which is current while the handler runs,
+    links to the first one, and is its child.
 
     Args:
-        tracer_provider: `None` is the global one.
-        separate_traces: whether each run is a trace of its own, with the link alone: for jobs that run days later.
+        tracer_provider: `None` means the global one.
+        separate_traces: whether each run is a trace of its own, with only a link to the push: for jobs that run days
+            later.
     """
 
     def __init__(self, tracer_provider: TracerProvider | None = None, *, separate_traces: bool = False) -> None:

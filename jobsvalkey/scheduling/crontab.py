@@ -1,7 +1,7 @@
-"""Crontab expressions: what is right and wrong in one, and when it fires.
+"""Crontab expressions: their checks, and when they fire.
 
-`cronsim` reads them and finds the dates. It is asked about naive local times only; the two rules of Debian's cron
-for a change of the clocks are applied here, the same for expressions with and without seconds:
+`cronsim` reads them and finds the dates. It is asked about naive local times only; the two rules of Debian's cron for a
+change of the clocks are applied here, the same for expressions with and without seconds:
 
 - A job at fixed times (neither minute nor hour begins with `*`) fires once for each of its times: right after the
   change if the time is skipped, at the first of the two if it comes twice.
@@ -41,10 +41,10 @@ _SEARCH = timedelta(days=50 * 366)
 
 
 def expand(expression: str) -> str:
-    """The fields that a nickname stands for; `expression` itself if it is none.
+    """The fields that a nickname stands for; `expression` itself if it is not a nickname.
 
     Raises:
-        ValueError: it begins with `@`, but is no nickname.
+        ValueError: it begins with `@`, but is not a nickname.
     """
     text = " ".join(expression.split())
     if not text.startswith("@"):
@@ -59,7 +59,7 @@ def check(expression: str, zone: tzinfo) -> None:
     """Make sure that `expression` can be read, and fires at some time.
 
     Raises:
-        ValueError: it quotes the expression and says what is wrong.
+        ValueError: it cannot, or never fires; the message quotes it and says what is wrong.
     """
     fields = expression.split()
     if len(fields) not in (5, 6):

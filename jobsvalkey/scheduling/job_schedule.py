@@ -1,4 +1,4 @@
-"""The jobs that are to run again and again."""
+"""Jobs that run again and again."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -67,9 +67,9 @@ class JobSchedule:
         If a job has several schedules, each needs an `id` of its own; by default it is the job's name. The last date of
         a schedule is kept under the id: under a new one it starts afresh.
 
-        With `unique` a trigger pushes nothing, or replaces the job, while another holds that name. So a run that goes
-        on beyond the next trigger does not meet the next run. With `expires_in` a job that no worker has so long after
-        its trigger is cancelled.
+        With `unique`, a trigger pushes nothing while another job holds that name, or replaces that job. So if a run
+        goes on beyond the next trigger, no second run begins. With `expires_in`, a job is cancelled if no worker has it
+        that long after its trigger.
 
         Raises:
             DuplicateSchedule: the id is taken.
@@ -104,12 +104,13 @@ class JobSchedule:
     ) -> Scheduler:
         """Make a scheduler that pushes these jobs to `queue` as they come due; `await scheduler.run()` runs it.
 
-        Schedulers of one name on one queue, in any number of processes, do the work of one. The name is `name`, else
-        that of the options, else the queue's key, else `default`.
+        Schedulers of one name on one queue, in any number of processes, do the work of one. The name is `name`; without
+        it, the one in the options, the queue's key, or `default`.
 
         Raises:
-            ValueError: the name is empty, or would meet keys of the driver's own: `worker`, `worker.…`, or `_…` if it
+            ValueError: the name is empty, or would clash with keys of the driver: `worker`, `worker.…`, or `_…` if it
                 is not the queue's key.
-            UnsupportedOperation: the driver cannot schedule, or has no unique names, or no expiry, and a job has one.
+            UnsupportedOperation: the driver cannot schedule, or a job has a unique name or an expiry that the driver
+                does not support.
         """
         return Scheduler(self, queue, name=name, options=options or SchedulerOptions())

@@ -8,19 +8,19 @@ from jobsvalkey.contract.option_types import check_types
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExclusiveLock:
-    """The lock by which one of several schedulers works while the others watch. It saves work, no more.
+    """The lock by which one of several schedulers works while the others watch. It only saves work.
 
-    When the one with the lock has died, another one takes over within `hold_for` + `every`. A job that it does not
-    know is pushed by one that does, the first trigger up to `hold_for` + `every` late.
+    When the scheduler with the lock has died, another one takes over within `hold_for` + `every`. If a scheduler with
+    the lock does not know a job, another one pushes it, the first trigger up to `hold_for` + `every` late.
 
     Raises:
         ValueError: `every` is not above zero, or `hold_for` is not longer.
     """
 
     every: timedelta = timedelta(seconds=10)
-    """How often it is taken or renewed, and how long a scheduler sleeps at most."""
+    """How often it is taken or renewed, which is also the longest sleep of a scheduler."""
     hold_for: timedelta = timedelta(seconds=30)
-    """When it runs out, and how long a job is overdue before a scheduler without the lock looks after it."""
+    """For how long it holds, and how long a job is overdue before a scheduler without the lock looks after it."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -39,7 +39,7 @@ class SchedulerOptions:
     """
 
     name: str | None = None
-    """Names the scheduler, if `scheduler(name=...)` does not; `None` is the queue's key, as for Swift's services."""
+    """Names the scheduler, if `scheduler(name=...)` does not; `None` means the queue's key, as for Swift's services."""
     lock: ExclusiveLock = field(default_factory=ExclusiveLock)
     """The lock between the schedulers of one name."""
     batch_size: int = 500

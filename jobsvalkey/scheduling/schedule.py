@@ -1,4 +1,4 @@
-"""When a job is to run, again and again."""
+"""The times at which a job runs, again and again."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from jobsvalkey.scheduling.days import Day, Month
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Times at which a job is to run, to the second: a crontab in a time zone.
+    """Times at which a job runs, to the second: a crontab in a time zone.
 
     When the clocks change, a job at fixed times runs once for each of them: right after the change if the time is
-    skipped, at the first of the two if it comes twice. A job whose minute or hour is a wildcard runs whenever
-    the wall clock shows one of its times. Days of the month that a month does not have are passed over.
+    skipped, at the first of the two if it comes twice. A job whose minute or hour is a wildcard runs whenever the wall
+    clock shows one of its times. Days that a month does not have are left out.
 
     Each way to make one raises a `ValueError` if a value is out of range or no date fits.
     """
@@ -26,7 +26,7 @@ class Schedule:
     expression: str
     """Five fields: minute, hour, day of month, month, day of week; or six, with the second in front."""
     time_zone: tzinfo = UTC
-    """Whose hours and days these are."""
+    """The zone of these hours and days."""
 
     def __post_init__(self) -> None:
         check_types(self)

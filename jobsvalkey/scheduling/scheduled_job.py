@@ -12,7 +12,7 @@ from jobsvalkey.scheduling.schedule import Schedule
 
 
 class Accuracy(StrEnum):
-    """Whether triggers that were missed, while no scheduler ran, run later."""
+    """Whether triggers that were missed while no scheduler ran run later."""
 
     LATEST = "latest"
     """The latest one runs, the others are dropped."""
@@ -21,7 +21,7 @@ class Accuracy(StrEnum):
 
 
 class DuplicateSchedule(JobsError, ValueError):
-    """A schedule has a job of that id already."""
+    """A schedule already has a job of that id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,14 @@ class ScheduledJob:
     """A job, with its parameters, and when it runs."""
 
     id: str
-    """Names it within its schedule: what it has run is kept under this name."""
+    """Names it within its schedule. Its last trigger is kept under this name."""
     job: NamedParameters[Any]
     schedule: Schedule
     accuracy: Accuracy
     unique: Unique | None = None
-    """A name of which one job at a time holds it; a trigger pushes nothing, or replaces that job, while it is held."""
+    """A unique name for its jobs. While another job holds it, a trigger pushes nothing, or replaces that job."""
     expires_in: timedelta | None = None
-    """Each of its jobs is cancelled if no worker has it so long after its trigger."""
+    """Each of its jobs is cancelled if no worker has it that long after its trigger."""
 
     def __post_init__(self) -> None:
         check_option("unique", self.unique, Unique | None)

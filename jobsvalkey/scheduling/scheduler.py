@@ -64,16 +64,16 @@ class _Progress:
 class Scheduler:
     """Pushes the jobs of a schedule, each trigger exactly once, however many schedulers of the name run.
 
-    A push and the note of what was pushed are one step of the store, and a trigger's job has an id of its own, so
-    that neither a crash, nor a lost reply, nor a second scheduler pushes it twice. A job that was never scheduled
-    starts from the first run of the scheduler. Time is the driver's clock. If that goes back by up to three
-    hours, what has run does not run again. If it goes back further, the schedule starts from the new time.
+    A push and the note of it are one step of the store, and the job of each trigger has an id of its own. So a crash, a
+    lost reply or a second scheduler never pushes it twice. A job that was never scheduled starts from the first run of
+    the scheduler. Time comes from the driver's clock. If that goes back by up to three hours, what has run does not run
+    again. If it goes back further, the schedule starts from the new time.
 
-    Of the schedulers of a name, the one with their lock pushes. The others do so if that one does not: a job whose
-    trigger is overdue by the lock's `hold_for`.
+    Of the schedulers of one name, the one with their lock pushes. The others push only jobs whose trigger is overdue by
+    the lock's `hold_for`.
 
     Raises:
-        ValueError: the name is empty, or would meet keys of the driver's own.
+        ValueError: the name is empty, or would clash with keys of the driver.
         UnsupportedOperation: the driver cannot schedule.
     """
 
@@ -127,7 +127,7 @@ class Scheduler:
     async def trigger_due(self) -> timedelta:
         """Push what is due now, and return how long to wait before the next call; `run` does nothing else.
 
-        While another scheduler of the name has the lock, what is due is that one's for as long as `hold_for`.
+        While another scheduler of the name has the lock, due jobs are left to it for `hold_for`.
 
         Raises:
             StoreUnavailable: the store does not answer. Other errors of single jobs are logged, and tried again.
@@ -147,7 +147,7 @@ class Scheduler:
         return wait
 
     async def catch_up(self) -> None:
-        """Push all that is due now, whoever has the lock: for a program that soon ends.
+        """Push all that is due now, whichever scheduler has the lock: for a program that soon ends.
 
         Raises:
             StoreUnavailable: the store does not answer. Other errors of single jobs are logged.
@@ -254,11 +254,11 @@ def _beginning_of_keys(name: str, queue_key: str | None) -> str:
     """Return what the metadata keys of a scheduler begin with.
 
     No two schedulers of a queue share a key, whatever their ids. A service of Swift names its scheduler after the
-    queue, so that name stays as it is. In any other a dot is escaped, and the whole is marked if the queue's key
-    begins with it.
+    queue, so that name stays as it is. In any other a dot is escaped, and the whole is marked if the queue's key begins
+    with it.
 
     Raises:
-        ValueError: the keys would meet the driver's own.
+        ValueError: the keys would clash with those of the driver.
     """
     if name == queue_key:
         if f"{name}.".startswith(OWN_KEYS):

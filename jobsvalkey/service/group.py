@@ -22,17 +22,17 @@ class Member(Protocol):
 
     @property
     def processor_options(self) -> ProcessorOptions:
-        """The settings by which it runs jobs."""
+        """The settings with which it runs jobs."""
         ...
 
     @property
     def weights(self) -> Sequence[float] | None:
-        """The shares of its queues; `None` is a strict order."""
+        """The shares of its queues; `None` means a strict order."""
         ...
 
     @property
     def http(self) -> HttpOptions | None:
-        """The address where it answers probes; `None` is none."""
+        """The address where it answers probes; `None` if it answers none."""
         ...
 
     def part(self) -> ServicePart:
@@ -40,7 +40,7 @@ class Member(Protocol):
         ...
 
     def joined(self, run: ServiceRun | None) -> None:
-        """Note the run that it takes part in; `None` is that it is over."""
+        """Note the run that it takes part in; `None` when that is over."""
         ...
 
 
@@ -52,11 +52,12 @@ class ServiceGroup:
 
     Args:
         members: the services, in the order in which they are served.
-        weights: one for each service, which its queues share; `None` is a strict order.
+        weights: one for each service, which its queues share; `None` means a strict order.
         http: the address where probes are answered; `None` is none, and `"own"` as the first service says that says it.
 
     Raises:
-        ValueError: a weight is missing, or not above zero; or there are none, and a service has some for its queues.
+        ValueError: a weight is missing, or not above zero; or there are no weights, but a service has weights for its
+            queues.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class ServiceGroup:
         self._run: ServiceRun | None = None
 
     def begin(self, *, burst: bool, recycle_after: int | None = None) -> ServiceRun:
-        """Make a run, of which there is one at a time.
+        """Make a run; there is only one at a time.
 
         Raises:
             ConfigurationError: a service runs already.
@@ -123,7 +124,7 @@ class ServiceGroup:
         """Do a run, and answer probes meanwhile.
 
         Raises:
-            ConfigurationError: the address for probes cannot be listened at. Others: as the run does.
+            ConfigurationError: it cannot listen at the address for probes. Other errors: those of the run.
         """
         http = self._http
         if http == "own":
@@ -132,7 +133,7 @@ class ServiceGroup:
             return await run.run()
 
     def stop(self) -> None:
-        """Push and claim nothing more, and end when the running jobs have; a second call does not wait for them."""
+        """Push and claim nothing more, and end after the running jobs; a second call does not wait for them."""
         if self._run is not None:
             self._run.stop()
 

@@ -1,4 +1,4 @@
-"""How a service does."""
+"""The health of a service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class ServiceHealth:
     """How late the event loop was when it was last measured: much more than zero means that something blocks it."""
 
     queues: tuple[bool, ...] = ()
-    """Of each queue, in order, whether its store answered; empty if the service does not run."""
+    """For each queue, in order, whether its store answered; empty if the service does not run."""
 
     @classmethod
     def of(cls, states: Sequence[ProcessorState]) -> "ServiceHealth":
-        """Return the health of a service whose queues are in these states; none is not running."""
+        """Return the health of a service whose queues are in these states; it does not run if there are none."""
         return cls(
             connected=bool(states) and all(state.connected for state in states),
             last_claim=max((state.last_claim_at for state in states if state.last_claim_at is not None), default=None),

@@ -47,31 +47,31 @@ class JobService(JobQueue[D_co]):
     """A `JobQueue` that also runs its jobs and pushes the scheduled ones.
 
     `await service.run()` is a program of its own; `async with service:` runs it inside another one, such as a web
-    application. Either closes the driver's connections at the end. Run as many processes of it as you like.
+    application. Both close the driver's connections at the end. Run as many processes of it as you like.
 
     With several drivers it serves the queues of all of them with one pool of slots. Its own methods, and its scheduled
-    jobs, mean the first; `service.queues` has all. Whatever is registered at one of them runs from each. A task is
-    pushed to the one that it was registered at.
+    jobs, mean the first queue; `service.queues` has all. A job that is registered at one of them runs from each. A task
+    is pushed to the queue that it was registered at.
 
     Args:
         driver: the store that keeps the jobs, or a list of them.
         processor: how jobs are run.
         scheduler: how scheduled jobs are pushed.
-        cleanup: what is cleaned up, and when; `None` is nothing beyond the driver's retention policy.
+        cleanup: what is cleaned up, and when; `None` means nothing beyond the driver's retention policy.
         middleware: runs around every push and every job, the first one outermost.
         default_retry_strategy: for jobs without a strategy of their own.
         values: how parameters are written: `"plain"`, or `"swift"` for a queue that Swift services share.
-        weights: a number for each driver, the share of its jobs in those that start under load; `None` is a strict
-            order, in which a slot goes to the first queue that has a job due.
+        weights: a number for each driver: the share of its jobs among those that start under load. `None` means a
+            strict order: a slot goes to the first queue that has a job due.
         lifespan: an async context manager that takes the service; each run enters it before the first job is claimed,
-            and leaves it after the last handler has ended. Handlers are given what it yields by its type, or by those
-            of its fields.
-        http: the address where it answers probes while it runs, and says how much there is to do; `None` is none.
+            and leaves it after the last handler has ended. Handlers get what it yields by type, whole or as one of its
+            fields.
+        http: the address where it answers probes while it runs, and says how much there is to do; `None` for none.
 
     Raises:
-        TypeError: the lifespan is something else.
+        TypeError: the lifespan is not such a context manager.
         ValueError: there is no driver, one is given twice, or the weights do not fit.
-        UnsupportedOperation: there is to be a cleanup, and a driver can do none, or none on a schedule.
+        UnsupportedOperation: there should be a cleanup, but a driver cannot clean up, or not on a schedule.
     """
 
     def __init__(
@@ -128,17 +128,17 @@ class JobService(JobQueue[D_co]):
 
     @property
     def weights(self) -> Sequence[float] | None:
-        """The shares of its queues; `None` is a strict order."""
+        """The shares of its queues; `None` means a strict order."""
         return self._weights
 
     @property
     def http(self) -> HttpOptions | None:
-        """The address where it answers probes; `None` is none."""
+        """The address where it answers probes; `None` if it answers none."""
         return self._http
 
     @property
     def processor_options(self) -> ProcessorOptions:
-        """The settings by which it runs jobs."""
+        """The settings with which it runs jobs."""
         return self._processor_options
 
     @property
@@ -179,7 +179,7 @@ class JobService(JobQueue[D_co]):
         accuracy: Accuracy = Accuracy.LATEST,
         id: str | None = None,  # noqa: A002 - it is one
     ) -> None:
-        """Run a job on a schedule, as `JobSchedule.add_job` does; before the service runs.
+        """Run a job on a schedule, as `JobSchedule.add_job` does. Call it before the service runs.
 
         Raises:
             DuplicateSchedule: the id, by default the job's name, is taken.
@@ -203,7 +203,7 @@ class JobService(JobQueue[D_co]):
             burst: whether to return as soon as no job is due, instead of waiting for more. Scheduled jobs that are due
                 are pushed first.
             handle_signals: whether signals stop it; if not, `stop` does.
-            recycle_after: the number of jobs after which it stops; `None` is as the processor's options say.
+            recycle_after: the number of jobs after which it stops; `None` means as the processor's options say.
 
         Returns:
             Whether it stopped because `recycle_after` jobs have run.
@@ -211,17 +211,17 @@ class JobService(JobQueue[D_co]):
         Raises:
             ConfigurationError: the service runs already, this is not the main thread, where signals arrive, or the
                 state lacks something that tasks need.
-            StoreUnavailable: the store did not answer in time when a burst was to push its scheduled jobs.
+            StoreUnavailable: the store did not answer in time when a burst had to push its scheduled jobs.
         """
         return await self._group.run(burst=burst, handle_signals=handle_signals, recycle_after=recycle_after)
 
     def stop(self) -> None:
-        """Push and claim nothing more, and end when the running jobs have; a second call does not wait for them."""
+        """Push and claim nothing more, and end after the running jobs; a second call does not wait for them."""
         if self._run is not None:
             self._run.stop()
 
     async def __aenter__(self) -> Self:
-        """Run in the background, when the lifespan is entered.
+        """Enter the lifespan, and run in the background.
 
         Raises:
             ConfigurationError: the service runs already, or the state lacks something that tasks need.
@@ -274,11 +274,11 @@ class JobService(JobQueue[D_co]):
         )
 
     def joined(self, run: ServiceRun | None) -> None:
-        """Note the run that it takes part in; `None` is that it is over."""
+        """Note the run that it takes part in; `None` when that is over."""
         self._run = run
 
     def health(self) -> ServiceHealth:
-        """Report how the service is doing; of a run with other services, how all of them are."""
+        """Report how the service is doing; in a run with other services, how all of them are."""
         return ServiceHealth.of(self._run.processor.states if self._run else ())
 
 
@@ -286,7 +286,7 @@ def check_drivers(drivers: Any) -> list[Any]:
     """Return the drivers of a service.
 
     Raises:
-        ValueError: there is none, or one twice.
+        ValueError: there is none, or one is there twice.
     """
     found = list(cast("Sequence[Any]", drivers)) if isinstance(drivers, list | tuple) else [drivers]
     if not found:

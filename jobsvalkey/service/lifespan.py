@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger("jobsvalkey.service")
 
 
 def check_lifespan(lifespan: Any) -> None:
-    """Check that a lifespan is what makes an async context manager of a service.
+    """Check that a lifespan makes an async context manager from a service.
 
     Raises:
         TypeError: it is something else.
@@ -38,7 +38,7 @@ def check_lifespan(lifespan: Any) -> None:
 
 
 def types_given_by(lifespan: Any) -> frozenset[Any]:
-    """Return the types of which a lifespan is declared to yield something."""
+    """Return the types that a lifespan is declared to yield."""
     try:
         yielded = typing.get_args(typing.get_type_hints(inspect.unwrap(lifespan)).get("return"))
     except (NameError, TypeError, ValueError):
@@ -55,10 +55,10 @@ class LifespanRun:
         self._stopped = False
 
     async def around(self, body: Callable[[object], Awaitable[R]]) -> R | None:
-        """Enter, await the body with the state, and leave; what the body returned.
+        """Enter, await the body with the state, and leave; return what the body returned.
 
         Returns:
-            `None` if it was stopped before it was in.
+            `None` if it was stopped before it was entered.
 
         Raises whatever the lifespan and the body raise. The lifespan cannot suppress an error of the body.
         """
@@ -87,7 +87,7 @@ class LifespanRun:
         return result
 
     def stop(self) -> None:
-        """Give up entering, if it is at that; nothing was claimed yet."""
+        """Give up entering, if that is still going on; nothing was claimed yet."""
         self._stopped = True
         if self._entering is not None and not self._entering.expired():
             self._entering.reschedule(asyncio.get_running_loop().time())

@@ -9,7 +9,7 @@ from jobsvalkey.scheduling import Schedule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupOptions:
-    """The cleanup of a service. Of several services on one queue, one does it each time."""
+    """The cleanup of a service. If several services share a queue, one of them does it each time."""
 
     parameters: CleanupParameters
     """The cleanup of each state."""

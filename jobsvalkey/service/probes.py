@@ -1,7 +1,7 @@
-"""A small HTTP server beside a worker, for whoever keeps it running: is it alive, is it ready, how much is there to do?
+"""A small HTTP server next to a worker, for its supervisor: is it alive, is it ready, how much is there to do?
 
 It has a thread of its own, so that it answers while all slots are busy, and also while a handler blocks the event loop,
-which is what it is asked for.
+which is just what it has to report.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ Look = Callable[[], Awaitable[Mapping[str, Load]]]
 BEAT: Final = 0.1
 """Seconds between two signs of life of the event loop."""
 PATIENCE: Final = 5.0
-"""Seconds that the store is given to say how much there is to do."""
+"""Seconds within which the store has to say how much there is to do."""
 _SLOW_CLIENT: Final = 5.0
-"""Seconds after which a connection is closed on which nothing arrives."""
+"""Seconds after which a silent connection is closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +39,15 @@ class HttpOptions:
     """The address where a worker answers probes over HTTP: `/healthz`, `/readyz`, `/load` and `/metrics`.
 
     Raises:
-        ValueError: the port is no port, or the lag is not above zero.
+        ValueError: the port is out of range, or the lag is not above zero.
     """
 
     host: str = "127.0.0.1"
-    """The address to listen at; `0.0.0.0` is all of this machine's, `::` those of IPv6."""
+    """The address to listen at; `0.0.0.0` means all of this machine's addresses, `::` all of IPv6."""
     port: int = 8080
-    """0 is any that is free."""
+    """0 means any free port."""
     max_lag: timedelta = timedelta(seconds=5)
-    """How long the event loop may be blocked before the worker is said not to be healthy."""
+    """How long the event loop may be blocked before the worker counts as unhealthy."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -61,12 +61,12 @@ class Probes:
     """The server, from the beginning to the end of a block.
 
     Args:
-        options: where, and what is healthy.
-        health: how the worker does. Called in the server's thread.
-        look: how much there is to do. Awaited in the event loop.
+        options: the address, and what counts as healthy.
+        health: returns how the worker is doing. Called in the server's thread.
+        look: returns how much there is to do. Awaited in the event loop.
 
     Raises:
-        ConfigurationError: the address cannot be listened at.
+        ConfigurationError: it cannot listen at the address.
     """
 
     def __init__(self, options: HttpOptions, health: Callable[[], ServiceHealth], look: Look) -> None:

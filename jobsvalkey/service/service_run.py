@@ -1,4 +1,4 @@
-"""One run of services: a processor of all their queues, and their schedulers beside it, within their lifespans."""
+"""One run of services: a processor for all their queues, and their schedulers, within their lifespans."""
 
 import asyncio
 from collections.abc import Sequence
@@ -79,7 +79,8 @@ class ServiceRun:
             raise errors.exceptions[0] from None
 
     async def load(self) -> dict[str, Load]:
-        """Look how much there is to do in each queue, by its key; one whose driver cannot be looked into is left out.
+        """Look how much there is to do in each queue, by its key. A queue whose driver cannot be looked into is left
+        out.
 
         Raises:
             StoreUnavailable: a store did not answer in time.

@@ -34,14 +34,14 @@ class ValkeyJobQueue(
     port or socket, database number, user, password, TLS, protocol. `await driver.aclose()` or `async with driver:` ends
     them. It may be used in several event loops and after a fork; each has connections of its own.
 
-    With `clock` the time of all that it does comes from there, and nothing expires by the server's own: for tests.
+    With a `clock`, for tests, all times come from it, and nothing expires by the server's clock.
 
     A client that `Sentinel.master_for` made leads to the server that the Sentinels call primary; a `ValkeyCluster` to
     the primary of the queue's slot, for which `queue_key` needs a hash tag, as in `{mail}`. A failover is followed, and
     so is a slot that has moved.
 
     Raises:
-        ConfigurationError: the client is none of these, or leads to a replica, or the queue's key has no hash tag.
+        ConfigurationError: it is another client, or leads to a replica, or the queue's key has no hash tag.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ class JobsValkeyBackend(BaseTaskBackend):
         return result
 
     async def aenqueue(self, task: Any, args: Any, kwargs: Any) -> AnyTaskResult:
-        """Store a task as `enqueue` does; other requests go on meanwhile."""
+        """Store a task as `enqueue` does, without blocking other requests."""
         result = await sync_to_async(self._push, thread_sensitive=self._uses_database)(task, args, kwargs)
         await task_enqueued.asend(type(self), task_result=result)
         return result
@@ -81,7 +81,7 @@ class JobsValkeyBackend(BaseTaskBackend):
         """Return a task as it is now.
 
         Raises:
-            TaskResultDoesNotExist: there is none of that id, or its time is over.
+            TaskResultDoesNotExist: there is no task of that id, or its time is over.
             StoreUnavailable: the server did not answer in time.
         """
         queue, _, text = str(result_id).rpartition(SEPARATOR)
@@ -100,7 +100,7 @@ class JobsValkeyBackend(BaseTaskBackend):
             raise TaskResultDoesNotExist(result_id) from error
 
     async def aget_result(self, result_id: str) -> AnyTaskResult:
-        """Return a task as `get_result` does; other requests go on meanwhile."""
+        """Return a task as `get_result` does, without blocking other requests."""
         return await sync_to_async(self.get_result, thread_sensitive=self._uses_database)(result_id)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -20,7 +20,7 @@ class BackendOptions:
     Raises:
         TypeError: a value is of another type.
         ValueError: a value is out of range.
-        ConfigurationError: the URL is not one of a server.
+        ConfigurationError: it is not the URL of a server.
     """
 
     url: str
@@ -34,9 +34,9 @@ class BackendOptions:
     processor: ProcessorOptions = field(default_factory=ProcessorOptions)
     """How a worker runs tasks."""
     configuration: ValkeyConfiguration = field(default_factory=ValkeyConfiguration)
-    """The driver's settings, but for the queue's key."""
+    """The driver's settings, except the queue's key."""
     middleware: Sequence[Middleware] = ()
-    """Runs beside each task, the first one outermost."""
+    """Runs around each task, the first one outermost."""
     outbox: str | None = None
     """The alias of a database in whose transactions tasks are enqueued; `None`: they are sent to the server at once."""
 

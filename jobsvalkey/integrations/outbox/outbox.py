@@ -25,9 +25,9 @@ class Outbox:
     pushes it, under an id that is given when it is added, so that a push that is repeated stores nothing new.
 
     Args:
-        queue: what the jobs are for. Nothing is sent to its server when a job is added.
-        metadata: to which the table is added, so that your migrations, or `create_all`, make it.
-        table_name: how it is called. Outboxes of several queues may share one.
+        queue: the queue that the jobs are for. Nothing is sent to its server when a job is added.
+        metadata: the metadata to add the table to, so that your migrations, or `create_all`, make it.
+        table_name: the name of the table. Outboxes of several queues may share one.
     """
 
     def __init__(self, queue: JobQueue[Any], metadata: MetaData, *, table_name: str = "jobsvalkey_outbox") -> None:
@@ -45,16 +45,16 @@ class Outbox:
         """Write a job in the transaction of a session or a connection.
 
         Args:
-            session: of SQLAlchemy.
-            job: what `JobQueue.push` takes in one piece: parameters with a `job_name`, `JobName.with_parameters(...)`,
-                or `TASK.with_parameters(...)`.
+            session: the session or connection, from SQLAlchemy.
+            job: what `JobQueue.push` takes as one argument: parameters with a `job_name`,
+                `JobName.with_parameters(...)`, or `TASK.with_parameters(...)`.
             options: as for a push. A delay counts from now, not from the commit.
 
         Returns:
             The id that the job will have.
 
         Raises:
-            InvalidParameters: the parameters cannot be encoded, or name no job.
+            InvalidParameters: the parameters cannot be encoded, or do not name a job.
             PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
         """
         statement, job_id = self._insert(job, options)
@@ -70,10 +70,10 @@ class Outbox:
         return job_id
 
     def relay(self, engine: Engine | AsyncEngine, *, poll_time: timedelta = _SECOND, at_once: int = 100) -> OutboxRelay:
-        """Make what pushes the jobs.
+        """Make the relay that pushes the jobs.
 
         Args:
-            engine: of the database. An `Engine` is used in threads.
+            engine: the engine of the database. An `Engine` is used in threads.
             poll_time: how often it looks for jobs.
             at_once: how many it pushes in one step.
 

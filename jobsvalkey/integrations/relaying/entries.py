@@ -31,7 +31,7 @@ def new_entry(queue: JobQueue[Any], job: Any, options: JobOptions) -> Entry:
     """Make the entry of a job, whose `id` the database gives.
 
     Raises:
-        InvalidParameters: the parameters cannot be encoded, or name no job.
+        InvalidParameters: the parameters cannot be encoded, or do not name a job.
         PayloadTooLarge: the request is larger than the driver's `max_payload`.
         UnsupportedOperation: the options ask for what the driver does not support.
         ConfigurationError: a middleware waits for something when it is told of the push.

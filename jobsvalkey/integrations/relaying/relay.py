@@ -50,7 +50,7 @@ class OutboxRelay:
     async def run(self) -> None:
         """Push jobs, until `stop` is called or the task is cancelled.
 
-        A database, or a server, that is away is waited for.
+        If the database or the server is away, it waits for them.
         """
         while not self._stop.is_set():
             pushed = 0
@@ -64,15 +64,15 @@ class OutboxRelay:
                         await self._stop.wait()
 
     def stop(self) -> None:
-        """End `run` after the step that it is at. Call it in its event loop."""
+        """End `run` after the present step. Call it in its event loop."""
         self._stop.set()
 
     async def run_once(self) -> int:
-        """Push the oldest jobs, `at_once` at most; how many it was.
+        """Push the oldest jobs, `at_once` at most, and return their number.
 
         Raises:
             StoreUnavailable: the store did not answer in time.
-            NotDurable: jobs are stored, and not yet where their `durability` wants them. Their rows stay.
+            NotDurable: jobs are stored, but their `durability` is not met yet. Their rows stay.
         """
         # A transaction may commit after one that began later, so nothing is passed over for its number.
         entries = await self._source.first(self._at_once + len(self._refused))

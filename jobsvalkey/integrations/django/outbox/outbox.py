@@ -22,8 +22,8 @@ class Outbox:
     pushes it, under an id that is given when it is added, so that a push that is repeated stores nothing new.
 
     Args:
-        queue: what the jobs are for. Nothing is sent to its server when a job is added.
-        using: the alias of the database, in `DATABASES`. It has to be that of your transactions.
+        queue: the queue that the jobs are for. Nothing is sent to its server when a job is added.
+        using: the alias of the database, in `DATABASES`. It has to be the database of your transactions.
     """
 
     def __init__(self, queue: JobQueue[Any], *, using: str = "default") -> None:
@@ -41,15 +41,15 @@ class Outbox:
         Outside of one it is committed at once, and pushed.
 
         Args:
-            job: what `JobQueue.push` takes in one piece: parameters with a `job_name`, `JobName.with_parameters(...)`,
-                or `TASK.with_parameters(...)`.
+            job: what `JobQueue.push` takes as one argument: parameters with a `job_name`,
+                `JobName.with_parameters(...)`, or `TASK.with_parameters(...)`.
             options: as for a push. A delay counts from now, not from the commit.
 
         Returns:
             The id that the job will have.
 
         Raises:
-            InvalidParameters: the parameters cannot be encoded, or name no job.
+            InvalidParameters: the parameters cannot be encoded, or do not name a job.
             PayloadTooLarge: the encoded request is larger than the driver's `max_payload`.
         """
         entry = new_entry(self._queue, job, options)
@@ -60,7 +60,7 @@ class Outbox:
         return JobID.parse(entry.job_id)
 
     def waiting(self, job_id: JobID) -> StoredJob | None:
-        """Return a job that was committed, or added in the open transaction, and is not pushed yet; else `None`."""
+        """Return a job that was committed, or added in the open transaction, and is not pushed yet; or `None`."""
         key = self._queue.driver.configuration.queue_key
         found = _model()._base_manager.using(self._using).filter(queue=key, job_id=str(job_id)).first()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         if found is None:
@@ -79,7 +79,7 @@ class Outbox:
         )
 
     def relay(self, *, poll_time: timedelta = _SECOND, at_once: int = 100) -> OutboxRelay:
-        """Make what pushes the jobs.
+        """Make the relay that pushes the jobs.
 
         Args:
             poll_time: how often it looks for jobs.
