@@ -4,13 +4,17 @@ import pytest
 from jobsvalkey_conformance.history.area import check_history
 from jobsvalkey_conformance.history.calls import Change, Exchange, Push
 
+from jobsvalkey.contract import LaneLimit, Operation
 from tests.support.broken_twins import BROKEN, CancelDeletesRunning, Twin, harness_of
 from tests.support.harnesses import MemoryHarness
 
+WITH_LIMITS = range(1, 100, 10)
+"""The seeds of histories of lanes that have limits."""
 
-async def first_failure(broken: type[Twin]) -> None:
+
+async def first_failure(broken: type[Twin], seeds: range = range(20)) -> None:
     """Check histories of a broken twin until one is not right."""
-    for seed in range(20):
+    for seed in seeds:
         await check_history(harness_of(broken), seed, calls=200)
 
 
@@ -19,6 +23,32 @@ async def test_a_bug_is_found(broken: type[Twin]) -> None:
     with pytest.raises(AssertionError) as failure:
         await first_failure(broken)
     assert "JOBSVALKEY_HISTORY_SEED=" in failure.value.__notes__[0]
+
+
+class OneMoreRuns(Twin):
+    """One job more than the limit runs."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        limit = limit and LaneLimit(None if limit.concurrency is None else limit.concurrency + 1, limit.rate)
+        await super().set_lane_limit(pattern, limit, operation=operation)
+
+
+class RateForgotten(Twin):
+    """A limit has no rate."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        limit = limit and LaneLimit(limit.concurrency or 1_000_000)
+        await super().set_lane_limit(pattern, limit, operation=operation)
+
+
+@pytest.mark.parametrize(("broken", "what"), [(OneMoreRuns, "are held"), (RateForgotten, "begin within")])
+async def test_limits_that_are_not_kept_are_found(broken: type[Twin], what: str) -> None:
+    with pytest.raises(AssertionError, match=f"jobs of lane . {what} .*, of which [12] may"):
+        await first_failure(broken, WITH_LIMITS)
 
 
 async def test_a_seed_gives_the_same_history_again() -> None:

@@ -13,7 +13,7 @@ from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.context import SuiteContext, open_context
 from jobsvalkey_conformance.harness import DriverHarness, Hook
 from jobsvalkey_conformance.history.checks import violations
-from jobsvalkey_conformance.history.clients import Shared, clients, drain
+from jobsvalkey_conformance.history.clients import Shared, clients, drain, set_limits
 from jobsvalkey_conformance.history.flows import Flows
 from jobsvalkey_conformance.history.record import History, Recorder
 from jobsvalkey_conformance.marks import not_run
@@ -40,6 +40,8 @@ async def record_history(kit: SuiteContext, seed: int, calls: int) -> History:
     shared.has_lanes = Capability.LANES in shared.capabilities and seed % 5 == 1
     if Capability.FLOWS in shared.capabilities and seed % 5 in (2, 4):
         shared.flows = Flows(shared.capabilities)
+    if shared.has_lanes and seed % 2:
+        await set_limits(shared, drivers[0], random)
     async with asyncio.TaskGroup() as group:
         group.create_task(_faults(kit, shared, random))
         for client in clients(shared, drivers, seed):

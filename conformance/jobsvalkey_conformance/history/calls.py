@@ -20,6 +20,7 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
+    LaneLimit,
     NewJob,
     Operation,
     Pushed,
@@ -345,6 +346,22 @@ class PauseQueue(Call[None]):
     async def on(self, driver: AnyDriver) -> None:
         """Ask it."""
         await (driver.pause_queue if self.is_paused else driver.resume_queue)(operation=self.operation)
+
+
+@dataclass(frozen=True)
+class SetLimit(Call[None]):
+    """`set_lane_limit`."""
+
+    pattern: str
+    limit: LaneLimit | None
+    operation: Operation
+
+    async def on(self, driver: AnyDriver) -> None:
+        """Ask it."""
+        await driver.set_lane_limit(self.pattern, self.limit, operation=self.operation)
+
+    def part(self, job_ids: frozenset[JobID], answer: Unanswered | None, tokens: Tokens) -> None:
+        """Return nothing: it changes no job, and a job alone waits for no other of its lane."""
 
 
 @dataclass(frozen=True)

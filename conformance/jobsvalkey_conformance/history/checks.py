@@ -37,6 +37,7 @@ from jobsvalkey_conformance.history.calls import (
     Recover,
     Renew,
 )
+from jobsvalkey_conformance.history.limits import limits_of, over_the_limit
 from jobsvalkey_conformance.history.linearizability import (
     MOST,
     Step,
@@ -153,6 +154,7 @@ def overtaken(history: History) -> Iterator[str]:
     for event, exchange in history.of(Exchange):
         began.setdefault(exchange.number, event.began)
         first.setdefault(exchange.number, event.times[0])
+    limits = limits_of(history)
     claiming = [
         (event, began[exchange.number], event.answer.claims)
         for event, exchange in history.answered(Exchange)
@@ -168,7 +170,7 @@ def overtaken(history: History) -> Iterator[str]:
                 if (
                     since < start
                     and (event.answered or 0) < until
-                    and _overtakes(claims, claim, first[event.call.number])
+                    and _overtakes(claims, claim, first[event.call.number], is_limited=claim.lane in limits)
                 ):
                     own = "".join(f"\n  {step.action}" for step in steps if step.began <= until)
                     yield (
@@ -178,9 +180,12 @@ def overtaken(history: History) -> Iterator[str]:
                     break
 
 
-def _overtakes(claims: Sequence[Claim], waiting: Claim, time: datetime) -> bool:
-    """Whether one of the claims of an exchange should have been that of a job which waited all the time."""
-    is_due = waiting.due <= time
+def _overtakes(claims: Sequence[Claim], waiting: Claim, time: datetime, *, is_limited: bool) -> bool:
+    """Whether one of the claims of an exchange should have been that of a job which waited all the time.
+
+    One whose lane has a limit gives way to others while that holds it back, but not to one of its own line.
+    """
+    is_due = waiting.due <= time and not is_limited
     return any(
         (is_due and one.priority < waiting.priority) or (_line(one) == _line(waiting) and _place(waiting) < _place(one))
         for one in claims
@@ -191,7 +196,7 @@ def out_of_turn(history: History) -> Iterator[str]:
     """While a job is due and waits, each other line of its priority is served once more than its own line, at most."""
     if all(event_claim[2].lane is None for event_claim in _claims(history)):
         return
-    parts = HistoryParts(history)
+    parts, limits = HistoryParts(history), limits_of(history)
     began: dict[Number, int] = {}
     first: dict[Number | None, datetime] = {}  # Then it was not before this time.
     for event, exchange in history.of(Exchange):
@@ -212,6 +217,8 @@ def out_of_turn(history: History) -> Iterator[str]:
             continue
         (job_id,) = component
         for claim, since, until in _waits(parts.steps_of(job_id), began):
+            if claim.lane in limits:
+                continue  # It may have been held back.
             own, others = sum(limit for start, limit in unseen if start < until), Counter[Line]()
             for event, start, claims in claiming.values():
                 is_within = since < start and (event.answered or 0) < until and claim.due <= first[event.call.number]
@@ -355,6 +362,7 @@ CHECKS: tuple[Check, ...] = (
     out_of_order,
     overtaken,
     out_of_turn,
+    over_the_limit,
     unasked,
     recovered_by_the_stalled,
     torn_batches,

@@ -17,6 +17,7 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
+    LaneLimit,
     NewJob,
     Operation,
     Pushed,
@@ -44,6 +45,7 @@ from jobsvalkey_conformance.history.calls import (
     Push,
     Recover,
     Renew,
+    SetLimit,
 )
 from jobsvalkey_conformance.history.flows import Flows
 from jobsvalkey_conformance.history.record import DRAIN, Recorder
@@ -52,6 +54,7 @@ R = TypeVar("R")
 
 MOST_TIME = timedelta(minutes=5)
 """How far the clock goes while clients run: a step can be repeated for longer."""
+LANES = ("a", "b", "c")
 LONGEST_WAIT = timedelta(seconds=20)
 """The longest delay of a job, and the longest that a worker's lock is held."""
 
@@ -67,6 +70,8 @@ class Shared:
         self.has_names: bool = False
         """Whether some jobs have unique names that they share."""
         self.has_lanes: bool = False
+        self.limits: dict[str, LaneLimit] = {}
+        """The limits of lanes, which hold until the drain."""
         self.flows: Flows | None = None
         """The flows and batches, if some jobs are of one."""
         self.names: dict[JobID, str] = {}
@@ -187,7 +192,7 @@ class ProducerClient(Client):
             expires=expires,
             unique=self._unique(job_id),
             priority=self.random.choice((0, 0, 0, 5, -5)) if self.shared.has_lanes else 0,
-            lane=self.random.choice((None, "a", "b", "c")) if self.shared.has_lanes else None,
+            lane=self.random.choice((None, *LANES)) if self.shared.has_lanes else None,
         )
 
     def _unique(self, job_id: JobID) -> Unique | None:
@@ -325,9 +330,24 @@ class Housekeeper(Client):
         )
 
 
+async def set_limits(shared: Shared, driver: AnyDriver, random: Random) -> None:
+    """Give each lane a limit or none."""
+    client = Client(shared, driver, "operator", 0)
+    for lane in LANES:
+        shared.limits[lane] = LaneLimit(
+            concurrency=random.choice((1, 2)), rate=random.choice((None, (2, timedelta(seconds=8))))
+        )
+        if random.random() < 0.8:
+            await client.ask(SetLimit(lane, shared.limits[lane], client.operation()), faults=False)
+        else:
+            del shared.limits[lane]
+
+
 async def drain(shared: Shared, driver: AnyDriver) -> None:
     """Bring everything to an end that can still run, and look at what is left."""
     client, worker = Client(shared, driver, DRAIN, 0), f"{DRAIN}.1"
+    for lane in shared.limits:
+        await client.ask(SetLimit(lane, None, client.operation()), faults=False)
     await shared.recorder.advance(timedelta(hours=1))
     while await client.ask(Recover(1000), faults=False) != 0:
         pass

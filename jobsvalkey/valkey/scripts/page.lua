@@ -68,7 +68,7 @@ elseif state == 'waiting' then
   if has_flows() then collect(WAITING, 0) end
 elseif ENDED[state] then
   collect(ENDED[state].key, first_kept(ENDED[state]))
-  if state == 'failed' or has_fielded() then collect(ENDED[state].kept, 0, ENDED[state]) end
+  if state == 'failed' or has_kept() then collect(ENDED[state].kept, 0, ENDED[state]) end
 end
 if state ~= 'processing' then table.sort(found, is_before) end
 

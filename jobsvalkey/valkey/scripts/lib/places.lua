@@ -27,7 +27,7 @@ local function find_job(id)
     end
   end
   for state, policy in pairs(ENDED) do
-    score = (state == 'failed' or has_fielded()) and redis.call('ZSCORE', policy.kept, id)
+    score = (state == 'failed' or has_kept()) and redis.call('ZSCORE', policy.kept, id)
     if score then
       local last = lasts_until(policy, id)
       if last and last <= now then return nil, state, last end
