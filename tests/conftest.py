@@ -15,6 +15,7 @@ from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.dashboards import CHROMIUM
 from tests.support.drivers import driver_at
 from tests.support.parallel import check_names, spread
+from tests.support.postgres import PROGRAMS
 from tests.support.proxy import Proxy
 from tests.support.servers import Server, ServerKind, ServerOptions, default_kind, found_kinds, local_kind
 
@@ -51,8 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header() -> list[str]:
     """Which servers the tests use, and where the default one comes from."""
-    browser = f"browser: {CHROMIUM or 'none'}"
-    return [f"servers: {', '.join(kind.id for kind in found_kinds())}", f"default server: {default_kind()}", browser]
+    servers = f"servers: {', '.join(kind.id for kind in found_kinds())}"
+    others = f"browser: {CHROMIUM or 'none'}", f"postgresql: {PROGRAMS or 'none'}"
+    return [servers, f"default server: {default_kind()}", *others]
 
 
 class Servers:

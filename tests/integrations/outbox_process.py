@@ -1,7 +1,7 @@
 """Writes and relays in processes that are killed at random: `python -m tests.integrations.outbox_process …`.
 
-The arguments are the server's URL, the queue's key, the database's file, the number of transactions, and a seed. It
-ends when all have been made and the outbox is empty, and prints how often it has killed something.
+The arguments are the server's URL, the queue's key, the database's URL, a folder for notes, the number of transactions,
+and a seed. It ends when all have been made and the outbox is empty, and prints how often it has killed something.
 """
 
 import asyncio
@@ -36,13 +36,15 @@ def lose_nothing_but_machines(connection: Any, _record: object) -> None:
 def open_outbox(url: str, key: str, database: str) -> tuple[Outbox, Engine]:
     client: Any = cast(Any, Valkey).from_url(url)
     queue = JobQueue(ValkeyJobQueue(client, ValkeyConfiguration(queue_key=key)))
-    engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 60})
+    if not database.startswith("sqlite:"):
+        return Outbox(queue, METADATA), create_engine(database)
+    engine = create_engine(database, connect_args={"timeout": 60})
     # Processes are killed here, not machines: what the system has been given is there.
     listen(engine, "connect", lose_nothing_but_machines)
     return Outbox(queue, METADATA), engine
 
 
-def write(outbox: Outbox, engine: Engine, transactions: int, database: str) -> None:
+def write(outbox: Outbox, engine: Engine, transactions: int, folder: str) -> None:
     """Make transactions, from the first one that has not committed; each third one is rolled back."""
     with engine.connect() as connection:
         first = (connection.execute(select(func.max(ORDERS.c.number))).scalar() or 0) + 1
@@ -51,7 +53,7 @@ def write(outbox: Outbox, engine: Engine, transactions: int, database: str) -> N
             connection.execute(insert(ORDERS).values(number=number))
             outbox.add(connection, Ship(number))
             if number in (transactions // 3, 2 * transactions // 3):
-                wait_to_be_killed(database, number)
+                wait_to_be_killed(folder, number)
             if number % 3:
                 connection.commit()
             else:
@@ -69,12 +71,12 @@ async def relay_all(outbox: Outbox, engine: Engine) -> None:
             pass
 
 
-def main(url: str, key: str, database: str, transactions: str, seed: str) -> None:
+def main(url: str, key: str, database: str, folder: str, transactions: str, seed: str) -> None:
     outbox, engine = open_outbox(url, key, database)
     METADATA.create_all(engine)
     engine.dispose()
     kills = run_and_kill(
-        lambda: write(*open_outbox(url, key, database), int(transactions), database),
+        lambda: write(*open_outbox(url, key, database), int(transactions), folder),
         lambda: relay(*open_outbox(url, key, database)),
         int(seed),
     )

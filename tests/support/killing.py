@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def wait_to_be_killed(database: str, number: int) -> None:
-    """Stand still in the middle of a transaction, the first time that it is made: so that something is killed."""
+def wait_to_be_killed(folder: str, number: int) -> None:
+    """Stand still in the middle of a transaction, the first time that it is made: so that something is killed.
+
+    The folder has a file for each transaction that was made.
+    """
     try:
-        Path(f"{database}.{number}").touch(exist_ok=False)
+        (Path(folder) / f"made.{number}").touch(exist_ok=False)
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, cast
+from urllib.parse import parse_qs, urlsplit
 
 import django
 from django.conf import settings
@@ -24,12 +25,22 @@ class Ship:
     order: int
 
 
+def database_at(url: str) -> dict[str, Any]:
+    """The settings of a database; what a process has given to the system is there, so no disk is waited for."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        options = {"timeout": 60, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA synchronous=OFF"}
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path[1:], "OPTIONS": options}
+    (host,) = parse_qs(parts.query)["host"]
+    engine = "django.db.backends.postgresql"
+    return {"ENGINE": engine, "NAME": parts.path[1:], "USER": parts.username, "HOST": host}
+
+
 def set_up(database: str) -> None:
-    """Configure Django for a file; what a process has given to the system is there, so no disk is waited for."""
-    options = {"timeout": 60, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA synchronous=OFF"}
+    """Configure Django."""
     settings.configure(
         INSTALLED_APPS=["jobsvalkey.integrations.django.outbox", "tests.integrations.django.shop"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": options}},
+        DATABASES={"default": database_at(database)},
         USE_TZ=True,
     )
     django.setup()
@@ -40,7 +51,7 @@ def open_outbox(url: str, key: str) -> Outbox:
     return Outbox(JobQueue(ValkeyJobQueue(client, ValkeyConfiguration(queue_key=key))))
 
 
-def write(outbox: Outbox, transactions: int, database: str) -> None:
+def write(outbox: Outbox, transactions: int, folder: str) -> None:
     """Make transactions, from the first one that has not committed; each third one is rolled back."""
     from django.db import transaction
     from django.db.models import Max
@@ -53,7 +64,7 @@ def write(outbox: Outbox, transactions: int, database: str) -> None:
             Order.objects.create(number=number)
             outbox.add(Ship(number))
             if number in (transactions // 3, 2 * transactions // 3):
-                wait_to_be_killed(database, number)
+                wait_to_be_killed(folder, number)
             if number % 3 == 0:
                 transaction.set_rollback(True)
 
@@ -69,7 +80,7 @@ async def relay_all(outbox: Outbox) -> None:
             pass
 
 
-def main(url: str, key: str, database: str, transactions: str, seed: str) -> None:
+def main(url: str, key: str, database: str, folder: str, transactions: str, seed: str) -> None:
     from django.core.management import call_command
     from django.db import connections
 
@@ -77,7 +88,7 @@ def main(url: str, key: str, database: str, transactions: str, seed: str) -> Non
     call_command("migrate", verbosity=0, run_syncdb=True)
     connections.close_all()
     kills = run_and_kill(
-        lambda: write(open_outbox(url, key), int(transactions), database),
+        lambda: write(open_outbox(url, key), int(transactions), folder),
         lambda: relay(open_outbox(url, key)),
         int(seed),
     )

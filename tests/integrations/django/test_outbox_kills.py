@@ -1,17 +1,26 @@
 """Jobs and committed rows agree exactly, however often the writer and the relay are killed."""
 
-import sqlite3
-import subprocess
-import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
-from jobsvalkey import JobQueue, JobStatus, ValkeyJobQueue
+from jobsvalkey import ValkeyJobQueue
+from tests.support.outbox_kills import check, run_program
+from tests.support.postgres import PROGRAMS, postgres
 from tests.support.servers import Server
 
-ROOT = Path(__file__).parents[3]
+MODULE = "tests.integrations.django.outbox_process"
+
+
+def contents(database: str) -> tuple[list[int], int]:
+    """The rows that have committed, and how many are left in the outbox."""
+    engine = create_engine(database)
+    with engine.connect() as connection:
+        committed = list(connection.execute(text("SELECT number FROM shop_order ORDER BY number")).scalars())
+        left = connection.execute(text("SELECT count(*) FROM jobsvalkey_outbox")).scalar()
+    engine.dispose()
+    return committed, left or 0
 
 
 @pytest.mark.parametrize(
@@ -20,16 +29,18 @@ ROOT = Path(__file__).parents[3]
 async def test_a_job_exists_exactly_if_its_transaction_has_committed(
     transactions: int, seed: int, tmp_path: Path, default_server: Server, queue_key: str, direct: ValkeyJobQueue
 ) -> None:
-    database = str(tmp_path / "shop.db")
-    arguments = [default_server.url, queue_key, database, str(transactions), str(seed)]
-    command = [sys.executable, "-m", "tests.integrations.django.outbox_process", *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)  # noqa: ASYNC221 - nothing runs beside
-    assert done.returncode == 0
-    assert int(done.stdout) >= 2, "nothing was killed"
-    with closing(sqlite3.connect(database)) as connection:
-        committed = [number for (number,) in connection.execute("SELECT number FROM shop_order ORDER BY number")]
-        (left,) = connection.execute("SELECT count(*) FROM jobsvalkey_outbox").fetchone()
-    jobs = [job.parameters async for job in JobQueue(direct).jobs(JobStatus.PENDING)]
-    assert left == 0
-    assert committed == [number for number in range(1, transactions + 1) if number % 3]
-    assert sorted(map(str, jobs)) == sorted(f'{{"order":{number}}}' for number in committed)
+    database = f"sqlite:///{tmp_path / 'shop.db'}"
+    await run_program(MODULE, default_server, queue_key, database, tmp_path, transactions, seed)
+    await check(transactions, *contents(database), direct)
+
+
+if PROGRAMS is not None:
+
+    @pytest.mark.slow
+    async def test_the_same_on_postgresql(
+        tmp_path: Path, default_server: Server, queue_key: str, direct: ValkeyJobQueue
+    ) -> None:
+        with postgres() as folder:
+            database = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+            await run_program(MODULE, default_server, queue_key, database, tmp_path, 300, 4)
+            await check(300, *contents(database), direct)
