@@ -64,6 +64,7 @@ class Hook(StrEnum):
     REFUSE_FOR_A_WHILE = "refuse_for_a_while"
     KILL_STORE = "kill_store"
     OPEN_CONNECTIONS = "open_connections"
+    DRIVER_ELSEWHERE = "driver_elsewhere"
 
 
 class Damage(StrEnum):
@@ -261,6 +262,15 @@ class DriverHarness(ABC):
 
     async def open_connections(self) -> int:
         """Return how many connections, files and the like the drivers hold open, without those of the harness."""
+        raise NotImplementedError
+
+    def driver_elsewhere(
+        self, configuration: DriverConfiguration
+    ) -> Callable[[], AbstractAsyncContextManager[QueueDriver]]:
+        """Return what makes a driver on this store, by the store's own clock, in another process.
+
+        It has to be something that can be pickled, such as `functools.partial(MyDriver, path, configuration)`.
+        """
         raise NotImplementedError
 
     @property

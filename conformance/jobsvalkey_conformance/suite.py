@@ -33,6 +33,7 @@ from jobsvalkey_conformance.areas.order import OrderTests
 from jobsvalkey_conformance.areas.parents import ParentTests
 from jobsvalkey_conformance.areas.pausing import PausingTests
 from jobsvalkey_conformance.areas.precision import PrecisionTests
+from jobsvalkey_conformance.areas.processes import ProcessTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.rates import RateTests
@@ -63,6 +64,7 @@ class DriverConformance(
     SizeTests,
     HalfTests,
     MeetingTests,
+    ProcessTests,
     ThreadTests,
     ClockTests,
     RateTests,

@@ -16,7 +16,7 @@ class TestInACluster(DriverConformance):
     """The suite on three primaries; replicas would replicate by way of the proxies, which only know commands."""
 
     harness_type = ClusterHarness
-    may_lack: ClassVar = OF_SERVERS - {Hook.KILL_CONNECTIONS, Hook.RESTART_STORE}
+    may_lack: ClassVar = OF_SERVERS - {Hook.KILL_CONNECTIONS, Hook.RESTART_STORE, Hook.DRIVER_ELSEWHERE}
     by_day: ClassVar[tuple[str, ...]] = ("fault", "race", "wait")
     """The areas that every run has; the others are the same scripts as elsewhere, and run with `-m night`."""
 

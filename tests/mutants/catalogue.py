@@ -28,6 +28,7 @@ CHAPTERS = (
         "lives",
         "exact",
         "sizes",
+        "processes",
         "threads",
         "halves",
         "precision",

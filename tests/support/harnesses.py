@@ -5,6 +5,7 @@ import dataclasses
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import fakeredis
@@ -20,6 +21,7 @@ from valkey.asyncio import Valkey, ValkeyCluster
 from jobsvalkey.contract import Clock, DriverConfiguration, JobID, Operation, QueueDriver, SystemClock
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue, scripting
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
+from tests.support.elsewhere import driver_elsewhere
 from tests.support.lost_replies import LostReplies
 from tests.support.observing import observed_keys, observed_store
 from tests.support.proxy import Command, Proxy
@@ -248,6 +250,12 @@ class ValkeyHarness(KeysHarness):
         await asyncio.to_thread(self.server.kill)
         await asyncio.to_thread(self.server.start)
 
+    def driver_elsewhere(
+        self, configuration: DriverConfiguration
+    ) -> Callable[[], AbstractAsyncContextManager[QueueDriver]]:
+        """One that goes to the server itself."""
+        return partial(driver_elsewhere, Valkey, self.server.url, configuration)
+
     async def open_connections(self) -> int:
         """Count those by way of the proxy, but for what the harness's own pool keeps."""
         pool = cast(Any, self._drivers_client).connection_pool
@@ -324,6 +332,12 @@ class ClusterHarness(KeysHarness):
             for node in self.cluster.nodes:
                 group.create_task(asyncio.to_thread(node.restart))
         await asyncio.to_thread(self.cluster.wait_until_whole)
+
+    def driver_elsewhere(
+        self, configuration: DriverConfiguration
+    ) -> Callable[[], AbstractAsyncContextManager[QueueDriver]]:
+        """One that begins with any node, by way of its proxy."""
+        return partial(driver_elsewhere, ValkeyCluster, self.proxies[0].url, configuration)
 
     @asynccontextmanager
     async def drop_reply(self) -> AsyncGenerator[None]:
