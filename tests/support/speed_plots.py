@@ -10,7 +10,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "speed.md"
 
-_WIDTH, _NAME, _NUMBER, _ROW, _HEAD = 640, 120, 70, 18, 34
+_WIDTH, _NAME, _NUMBER, _ROW, _HEAD = 640, 140, 70, 18, 34
 _STYLE = """
 .back { fill: #fff } text { fill: #1b1f24; font: 12px system-ui, sans-serif } .title { font-weight: 600 }
 .number { text-anchor: end; font-variant-numeric: tabular-nums } .bar { fill: #6e7781 } .ours { fill: #2f6fde }

@@ -309,7 +309,7 @@ if is_claiming then
     end
     if bytes < budget / 64 then chunk = 2 * chunk end
   end
-  local remembered = {}
+  local remembered, token = {}, sequence .. '.%d'
   if count_existing(envelopes) > 0 then
     -- uses: envelopes types
     for n, id in ipairs(ids) do
@@ -318,10 +318,10 @@ if is_claiming then
       -- A job whose envelope is not ours has no request that could be trusted.
       local request = not is_broken(envelopes[n], 'hash') and requests[n]
       remembered[n] = remember
-      tell(id, sequence .. '.' .. n - 1, request, scores[n], extras[n], stored, recoveries, reset, error)
+      tell(id, token:format(n - 1), request, scores[n], extras[n], stored, recoveries, reset, error)
     end
   else
-    for n, id in ipairs(ids) do tell(id, sequence .. '.' .. n - 1, requests[n], scores[n], extras[n]) end
+    for n, id in ipairs(ids) do tell(id, token:format(n - 1), requests[n], scores[n], extras[n]) end
   end
   local made, made_at = {}, ' ' .. whole(now) .. ' '
   for n, id in ipairs(ids) do

@@ -107,13 +107,13 @@ class DelayedBeside(FullQueue):
 
 
 class Processors(Own):
-    """Several processors share the queue, and the jobs at once."""
+    """Several processors in one process, each with its own worker, share the queue."""
 
     processors = 4
-    name = "4 processors"
+    name = "4 processors of 16"
 
     async def run_processors(self, at_once: int) -> None:
-        options = ProcessorOptions(num_workers=max(1, at_once // self.processors))
+        options = ProcessorOptions(num_workers=16)
         await asyncio.gather(*(self.queue.processor(options).run() for _ in range(self.processors)))
 
 
@@ -121,7 +121,7 @@ class ManyProcessors(Processors):
     """The same with more of them."""
 
     processors = 64
-    name = "64 processors"
+    name = "64 processors of 16"
 
 
 SITUATIONS: Final[dict[str, type[Own]]] = {
