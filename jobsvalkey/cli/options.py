@@ -36,6 +36,14 @@ Target: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+ScheduleTarget: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE:SERVICE",
+        help="A JobService or a JobSchedule in a module, or a function there that returns one.",
+        show_default=False,
+    ),
+]
 Targets: TypeAlias = Annotated[
     list[str],
     typer.Argument(

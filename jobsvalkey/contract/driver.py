@@ -178,7 +178,7 @@ class CancellableDriver(Protocol):
     """Jobs that have not run can be cancelled."""
 
     async def cancel(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Cancel a pending or paused job; `False` if it is neither, and nothing changes."""
+        """Cancel a pending, paused or waiting job; `False` if it is none of them, and nothing changes."""
         ...
 
 
@@ -205,7 +205,7 @@ class ResumableDriver(Protocol):
         ...
 
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
-        """Put a paused job back, at the due time it had; `False` if it is not paused."""
+        """Put a paused or waiting job back, at the due time it had; `False` if it is neither."""
         ...
 
 

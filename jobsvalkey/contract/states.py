@@ -19,7 +19,7 @@ class JobStatus(StrEnum):
     FAILED = "failed"
     """Gave up; keeps the error of its last attempt."""
     CANCELLED = "cancelled"
-    """Cancelled before it ran, or ended because somebody asked for it."""
+    """Cancelled or aborted, expired, or a job that it comes after did not complete."""
 
 
 FINISHED: frozenset[JobStatus] = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})

@@ -79,7 +79,7 @@ def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, js
 
 @app.command()
 def cancel(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Cancel jobs that are pending or paused. They are kept as cancelled, until something removes them."""
+    """Cancel jobs that are pending, paused or waiting. They are kept as cancelled, until something removes them."""
     _change("cancelled", "pending or paused", lambda queue, job_id: queue.cancel(job_id), ids, url, queue, json)
 
 
@@ -108,7 +108,7 @@ def pause(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: 
 
 @app.command()
 def resume(ids: IDs, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Put paused jobs back, at the due time that they had."""
+    """Put paused or waiting jobs back, at the due time that they had."""
     _change("resumed", "paused", lambda queue, job_id: queue.resume(job_id), ids, url, queue, json)
 
 

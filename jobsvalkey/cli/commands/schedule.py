@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from jobsvalkey.cli.loading import load, opened
-from jobsvalkey.cli.options import AsJson, Target
+from jobsvalkey.cli.options import AsJson, ScheduleTarget
 from jobsvalkey.cli.output import print_json, print_table, say
 from jobsvalkey.contract import SystemClock
 from jobsvalkey.scheduling import JobSchedule, ScheduledJob
@@ -22,7 +22,7 @@ app: typer.Typer = typer.Typer(help="Show what a service has on its schedule.", 
 
 
 @app.command("list")
-def list_jobs(target: Target, json: AsJson = False) -> None:
+def list_jobs(target: ScheduleTarget, json: AsJson = False) -> None:
     """List the scheduled jobs, with their schedules in words."""
     now = SystemClock().now()
     rows = [
@@ -40,7 +40,7 @@ def list_jobs(target: Target, json: AsJson = False) -> None:
 
 @app.command("next")
 def show_next(
-    target: Target,
+    target: ScheduleTarget,
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     json: AsJson = False,
 ) -> None:

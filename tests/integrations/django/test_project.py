@@ -62,7 +62,7 @@ async def test_views_enqueue_and_a_worker_runs(project: Path, kind: str) -> None
         blocking, asynchronous = await get("/sum", a=40, b=2), await get("/hello", name="Ada")
         assert (blocking["id"].partition(":")[0], asynchronous["id"].partition(":")[0]) == ("default", "mail")
         assert await value_of(blocking["id"]) == 42
-        assert await value_of(asynchronous["id"]) == "Hello Ada, for the 1. time"
+        assert await value_of(asynchronous["id"]) == "Hello Ada (attempt 1)"
         assert await get("/up", name="Grace") == {}
         assert worker.stdout is not None
         said = (await worker.stdout.readline()).decode()
