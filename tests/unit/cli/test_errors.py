@@ -91,15 +91,15 @@ async def test_a_wrong_url_keeps_its_password(shell: Shell, url: str, shown: str
 
 # The words are pieces of a password; between them is what has to be percent-encoded, and is not.
 NOT_ENCODED = [
-    "red{}blue@localhost",
-    ":red{}blue@localhost:1",
-    "me:red{}blue@localhost:1/0",
+    "crimson{}blue@localhost",
+    ":crimson{}blue@localhost:1",
+    "me:crimson{}blue@localhost:1/0",
     "123:456{}7@localhost/0",
-    "me:red{}blue{}green@[::1]:1/mail",
-    "localhost?password=red{}blue",
-    "localhost:port?db=1&password=red{}blue&a=b",
+    "me:crimson{}blue{}green@[::1]:1/mail",
+    "localhost?password=crimson{}blue",
+    "localhost:port?db=1&password=crimson{}blue&a=b",
 ]
-PIECES = re.compile(r"red|blue|green|456|\bme\b")
+PIECES = re.compile(r"crimson|blue|green|456|\bme\b")
 
 
 @pytest.mark.parametrize("rest", NOT_ENCODED)
