@@ -26,7 +26,7 @@ def test_each_key_of_the_scripts_that_ends_in_a_name_is_known_to_the_contract() 
     assert {"_worker.", "worker.", "_children."} <= families()
     assert families() == set(OWN_KEYS)
     page = (Path(__file__).parents[3] / "docs/explanation/contract.md").read_text()
-    (listed,) = re.findall(r"what drivers put before names of others \(([^)]*)\)", page)
+    (listed,) = re.findall(r"one of the drivers' own prefixes \(([^)]*)\)", page)
     assert tuple(re.findall(r"`([^`]*)`", listed)) == OWN_KEYS
 
 
