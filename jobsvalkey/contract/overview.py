@@ -14,7 +14,7 @@ class Load:
     """How much a queue has to do, for autoscalers. It costs the same to find out, however many jobs there are."""
 
     due: int
-    """Pending jobs whose time has come: more workers would run them now."""
+    """Pending jobs whose time has come: more workers would run them now, unless their lanes are at their limits."""
     delayed: int
     """Pending jobs whose time has not come."""
     waiting: int = 0
