@@ -303,20 +303,6 @@ class LimitTests(Suite):
 
     # -- what is shown
 
-    @conformance_test(Capability.LANES, Capability.INSPECTION)
-    async def test_limits_load_counts_what_is_held_back(self, kit: SuiteContext) -> None:
-        """load counts the due jobs of a lane that is at its limit as due, with the time since they are."""
-        driver = await kit.driver()
-        await driver.set_lane_limit("a", ONE)
-        await driver.set_lane_limit("b", LaneLimit(rate=(1, kit.unit * 100)))
-        await driver.push([kit.job(due=kit.now() - kit.unit, lane=lane) for lane in "aabb"])
-        await kit.push(driver, due=kit.unit * 9, lane="a")
-        assert len(await (await kit.worker(driver)).claim(9)) == 2
-        load = await driver.load()
-        assert (load.due, load.delayed, load.processing) == (2, 1, 2)
-        assert load.oldest_due is not None
-        assert load.oldest_due >= kit.unit
-
     @conformance_test(Capability.LANES)
     async def test_limits_are_listed(self, kit: SuiteContext) -> None:
         """lane_limits has all limits by pattern, in order, for every driver of the queue, and for no other queue."""

@@ -121,6 +121,20 @@ class RateTests(Suite):
         assert len(await worker.claim(9)) == 1
         assert await worker.claim(9) == []
 
+    @conformance_test(Capability.LANES, Capability.INSPECTION)
+    async def test_rates_load_counts_what_limits_hold_back(self, kit: SuiteContext) -> None:
+        """load counts the due jobs of a lane that is at its limit as due, with the time since they are."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        await driver.set_lane_limit("b", LaneLimit(rate=(1, kit.unit * 100)))
+        await driver.push([kit.job(due=kit.now() - kit.unit, lane=lane) for lane in "aabb"])
+        await kit.push(driver, due=kit.unit * 9, lane="a")
+        assert len(await (await kit.worker(driver)).claim(9)) == 2
+        load = await driver.load()
+        assert (load.due, load.delayed, load.processing) == (2, 1, 2)
+        assert load.oldest_due is not None
+        assert load.oldest_due >= kit.unit
+
     @conformance_test(Capability.LANES)
     async def test_rates_what_cannot_be(self, kit: SuiteContext) -> None:
         """A rate is of 1 to 10,000 jobs in a time above zero, up to a day; a limit has it, or a concurrency."""
