@@ -48,8 +48,8 @@ Targets: TypeAlias = Annotated[
     list[str],
     typer.Argument(
         metavar="MODULE:SERVICE...",
-        help="A JobService or a JobQueue in a module, or a function there that returns one. Of several, a slot goes to "
-        "the first that has a job due.",
+        help="A JobService or a JobQueue in a module, or a function there that returns one. If there are several, a "
+        "slot goes to the first that has a job due.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Starts worker processes anew when code changes, for development."""
+"""Restarts worker processes when code changes, for development."""
 
 import asyncio
 import logging
@@ -86,7 +86,7 @@ class Reloader:
             if self._stopped:
                 return
             old = list(self._running.values())
-            _LOGGER.info("%s changed: the workers start anew", _listed(names))
+            _LOGGER.info("%s changed: the workers restart", _listed(names))
             self._start()
             for supervisor in old:
                 if not supervisor.is_stopping:

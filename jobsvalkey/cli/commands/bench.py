@@ -24,7 +24,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured; the medians are shown.")] = 5,
     url: OptionalUrl = None,
     uvloop: Annotated[
-        bool, typer.Option("--uvloop", help="Use the event loop of uvloop, which is to be installed.")
+        bool, typer.Option("--uvloop", help="Use the event loop of uvloop, which has to be installed.")
     ] = False,
     json: AsJson = False,
 ) -> None:

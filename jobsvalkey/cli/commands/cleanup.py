@@ -39,7 +39,7 @@ def cleanup(
     As in: jobsvalkey cleanup --completed remove:7d --failed rerun --cancelled remove
 
     Age counts from the end of a finished job, from the claim of a running one, and from when it was stored for one
-    that waits. Works in chunks, beside running workers; what is broken off is done up to there.
+    that waits. Works in chunks, while workers run. If you interrupt it, the chunks done so far stay done.
     """
     texts = {
         JobStatus.PENDING: pending,

@@ -24,7 +24,7 @@ def dashboard(
         list[str] | None, typer.Option("--queue", help="A queue's key; may be given more than once.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 is any that is free.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 means any free port.")] = 8080,
     hide_parameters: Annotated[
         bool, typer.Option("--hide-parameters", help="Show neither parameters nor results.")
     ] = False,

@@ -24,14 +24,15 @@ Change: TypeAlias = Callable[[JobQueue[ValkeyJobQueue], JobID], Awaitable[bool]]
 @app.command("list")
 def list_jobs(
     status: Annotated[
-        list[JobStatus] | None, typer.Option(help="Only jobs in this state; may be given again. All, if left out.")
+        list[JobStatus] | None,
+        typer.Option(help="Only jobs in this state; may be repeated. By default all."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many jobs of each state at most.")] = 20,
     url: Url = DEFAULT_URL,
     queue: Queue = DEFAULT_QUEUE,
     json: AsJson = False,
 ) -> None:
-    """List jobs: those that wait by due time, finished ones by their end, latest first."""
+    """List jobs: waiting ones in the order of their due times, finished ones by their ends, latest first."""
     found = asyncio.run(_list(url, queue, status or list(JobStatus), limit))
     if json:
         print_json([as_json(record) for record in found])

@@ -19,7 +19,7 @@ app: typer.Typer = typer.Typer(
 
 @app.command("list")
 def list_lanes(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """List the lanes that have pending jobs, or a limit and running ones."""
+    """List the lanes that have pending jobs, or a limit and running jobs."""
     found = asyncio.run(_lanes(url, queue))
     if json:
         print_json([_as_json(lane) for lane in found])
@@ -53,10 +53,10 @@ def limit(
             metavar="N/SECONDS", help="How many jobs of each begin in so many seconds, at most.", show_default=False
         ),
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the limit of this pattern away.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the limit of this pattern.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Limit what lanes may use at a time, for all workers, or list the limits."""
+    """Limit what lanes may use, for all workers, or list the limits."""
     if pattern is None:
         if concurrency is not None or rate is not None or remove:
             raise WrongUsage("say which lanes: jobsvalkey lanes limit PATTERN --concurrency N")

@@ -33,7 +33,7 @@ def push(
         str | None, typer.Option(metavar="TIME", help="Cancel it if no worker has it after this time, such as 90s.")
     ] = None,
     keep_for: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Keep it and its result so long after its end, such as 1h.")
+        str | None, typer.Option(metavar="TIME", help="Keep it and its result for this time after its end, such as 1h.")
     ] = None,
     job_id: Annotated[
         str | None, typer.Option(metavar="UUID", help="An id of your own: a second push of it does nothing.")
@@ -44,7 +44,7 @@ def push(
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="end|start|TIME", help="How long the name is held: end if not given, or 90s, say."),
+        typer.Option(metavar="end|start|TIME", help="How long the name is held, such as 90s; by default end."),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the job that holds the name, if it has not begun to run.")
@@ -54,22 +54,20 @@ def push(
         str | None, typer.Option(metavar="NAME", help="The lane that it waits in: lanes take turns.")
     ] = None,
     after: Annotated[
-        list[str] | None, typer.Option(metavar="UUID", help="Run it after this job; given again, after that one, too.")
+        list[str] | None, typer.Option(metavar="UUID", help="Run it after this job. May be repeated.")
     ] = None,
     if_failed: Annotated[
         str | None,
         typer.Option(
-            metavar="cancel|run", help="If one of those does not complete: cancel it, as if not given, or run it."
+            metavar="cancel|run", help="If one of those does not complete: cancel it, the default, or run it."
         ),
     ] = None,
-    batch: Annotated[
-        str | None, typer.Option(metavar="UUID", help="Let it be one of the members of this batch.")
-    ] = None,
+    batch: Annotated[str | None, typer.Option(metavar="UUID", help="Make it a member of this batch.")] = None,
     url: Url = DEFAULT_URL,
     queue: Queue = DEFAULT_QUEUE,
     json: AsJson = False,
 ) -> None:
-    """Store one job and print its id; if another job holds the unique name, the id of that one."""
+    """Store one job and print its id, or the id of the job that holds the unique name."""
     if parameters == "-":
         parameters = _read_input()
     options = _options(

@@ -10,7 +10,7 @@ from jobsvalkey.contract import Inconsistency
 
 
 def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Look for what does not fit together.
+    """Look for damage in the store.
 
     Such as ids without a request, or requests on no list. Workers may go on meanwhile.
     """

@@ -53,12 +53,12 @@ def worker(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Answer /healthz, /readyz, /load and /metrics there; or none, whatever the service says.",
+            help="Answer /healthz, /readyz, /load and /metrics there; none overrides the service.",
             show_default=False,
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Start anew at each change of a Python file in this folder.")
+        bool, typer.Option("--watch", help="Restart at each change of a Python file in this folder.")
     ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:

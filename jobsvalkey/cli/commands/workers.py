@@ -15,7 +15,7 @@ app: typer.Typer = typer.Typer(help="Look at the workers of the queue.", rich_ma
 
 @app.command("list")
 def list_workers(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """List the workers that live, and dead ones whose jobs are not recovered yet. Swift workers are not among them."""
+    """List living workers, and dead ones whose jobs are not recovered yet. Swift workers are not listed."""
     found = asyncio.run(_workers(url, queue))
     if json:
         print_json([asdict(worker) for worker in found])

@@ -23,7 +23,7 @@ async def test_it_says_what_it_runs(workers: Workers, target: str, slots: int) -
     (line,) = [line for line in result.err.splitlines() if "runs queue" in line]
     key, url = workers.environment["QUEUE"], workers.environment["JOBSVALKEY_URL"].rpartition("//")[2].strip("/")
     assert re.search(rf"runs queue '{key}' of valkey://\S*{re.escape(url.rpartition('@')[2])}", line), line
-    assert line.endswith(f"{slots} jobs at a time: write, rest, fork")
+    assert line.endswith(f"{slots} jobs at a time: write, rest, fork, count_frozen")
 
 
 async def test_what_it_says_has_no_password(workers: Workers, start_server: StartServer) -> None:

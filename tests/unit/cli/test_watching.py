@@ -75,7 +75,7 @@ async def test_changes_are_taken_up_and_no_job_is_lost(workers: Workers, queue: 
         process.terminate()
         result = await ended(process)
     assert result.code == 0, result
-    assert "noting.py changed: the workers start anew" in result.err
+    assert "noting.py changed: the workers restart" in result.err
     assert sum((await queue.counts()).values()) == 0
     # The quickest of some: what the machine does beside is not what is asked for.
     assert min(times) < 1, times
