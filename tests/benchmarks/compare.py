@@ -40,8 +40,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="put what was found into the documentation")
     given = parser.parse_args()
     size = Size().times(given.size)
-    interpreters, missing = _interpreters(given.peers, given.environments)
-    releases = {name: versions(name, interpreter) for name, interpreter in interpreters.items()}
+    interpreters, releases, missing = _interpreters(given.peers, given.environments)
     with tempfile.TemporaryDirectory() as folder, local_kind().make(ServerOptions()) as server:
         record = Record(given.file, size, f"{server.kind}, {server.version}", releases)
         end = time.monotonic() + 60 * given.minutes
@@ -78,16 +77,18 @@ def _plan(columns: list[str], peers: list[str], rounds: int) -> Iterator[tuple[i
                 )
 
 
-def _interpreters(peers: list[str], folder: Path) -> tuple[dict[str, Path], list[str]]:
-    """Return the interpreters of all whose environments can be made, and why not of others."""
-    found, missing = dict[str, Path](), list[str]()
+def _interpreters(peers: list[str], folder: Path) -> tuple[dict[str, Path], dict[str, str], list[str]]:
+    """Return interpreters and releases of all whose environments can be made, and why others have none."""
+    found, releases, missing = dict[str, Path](), dict[str, str](), list[str]()
     for name in peers:
         try:
-            found[name] = environment(name, folder)
+            interpreter = environment(name, folder)
+            releases[name] = versions(name, interpreter)
+            found[name] = interpreter
         except (subprocess.CalledProcessError, OSError) as error:
             missing.append(f"{name} has no environment: {error}")
             sys.stderr.write(f"{missing[-1]}\n")
-    return found, missing
+    return found, releases, missing
 
 
 def _sample(column: str, name: str, interpreter: Path, url: str, size: Size, folder: str) -> dict[str, object]:

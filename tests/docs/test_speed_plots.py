@@ -23,9 +23,9 @@ def test_the_table_is_read_as_it_stands() -> None:
     names = re.findall(r"^\| ([a-zA-Z]+ [0-9.]+) \|", section, re.MULTILINE)
     assert len(names) >= 8
     assert list(table) == MEASURES
-    assert list(table["push"]) == names
     for measure, numbers in table.items():
-        assert set(numbers) <= set(names)
+        assert [name for name in names if name in numbers] == list(numbers)
+        assert names[0] in numbers
         row = next(line for line in section.splitlines() if line.startswith(f"| {names[0]} |"))
         assert f"{numbers[names[0]]:,.2f}".removesuffix(".00") in row, measure
 
