@@ -30,9 +30,10 @@ class Waiter:
     def __init__(self, read_timeout: float, keys: WaitKeys, waits: Channel, news: Channel, tasks: TaskSet) -> None:
         self._keys = keys
         self._waits = waits
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._tasks = tasks
+        self._waiting: deque[asyncio.Future[bool]] = deque()
         """Those who look for work."""
-        self._others: set[asyncio.Future[None]] = set()
+        self._others: set[asyncio.Future[bool]] = set()
         """Those who only wait for news of what they hold."""
         self._news = 0
         """How many news there were."""
@@ -68,7 +69,7 @@ class Waiter:
             self._told[worker] = self._news
             return
         loop = asyncio.get_running_loop()
-        hint = loop.create_future()
+        hint: asyncio.Future[bool] = loop.create_future()
         if work:
             self._waiting.append(hint)
             self._work_listener.start()
@@ -78,6 +79,10 @@ class Waiter:
         alarm = loop.call_later(timeout, _wake, hint)
         try:
             await hint
+        except asyncio.CancelledError:
+            if hint.done() and not hint.cancelled() and hint.result():
+                self._tasks.start(self._heard(self._keys.work))  # nobody has looked yet because of this hint
+            raise
         finally:
             alarm.cancel()
             self._told[worker] = self._news
@@ -102,7 +107,7 @@ class Waiter:
             self._wake_all()
             self._tell()
         elif self._waiting:
-            self._wake_one()
+            _wake(self._waiting.popleft(), True)
         else:
             # Nobody here has use for it any more: somebody elsewhere may.
             await self._waits.command("LPUSH", key, "1", patience=0)
@@ -113,12 +118,10 @@ class Waiter:
 
     def _wake_all(self) -> None:
         while self._waiting:
-            self._wake_one()
-
-    def _wake_one(self) -> None:
-        _wake(self._waiting.popleft())
+            _wake(self._waiting.popleft())
 
 
-def _wake(hint: "asyncio.Future[None]") -> None:
+def _wake(hint: "asyncio.Future[bool]", is_taken: bool = False) -> None:
+    """Let a wait end; `is_taken` if a hint of work was taken from the server for it."""
     if not hint.done():
-        hint.set_result(None)
+        hint.set_result(is_taken)

@@ -4,6 +4,8 @@ import asyncio
 import time
 from datetime import timedelta
 
+import pytest
+
 from jobsvalkey.valkey import ValkeyJobQueue
 from tests.support.drivers import HOUR, new_job
 from tests.support.proxy import Proxy
@@ -61,3 +63,21 @@ async def test_waiting_that_is_given_up_is_over_at_once(driver: ValkeyJobQueue) 
         waiting.cancel()
         await asyncio.wait([waiting], timeout=PATIENCE)
         assert waiting.cancelled()
+
+
+async def test_a_hint_that_comes_as_its_wait_is_given_up_is_left_to_others(
+    driver: ValkeyJobQueue, direct: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.open_worker("one", HOUR)
+    loop = asyncio.get_running_loop()
+    hint: asyncio.Future[bool] = loop.create_future()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "create_future", lambda: hint)
+        waiting = asyncio.create_task(driver.wait("one", HOUR))
+        hint.add_done_callback(lambda _: waiting.cancel())  # before the wait itself is told
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await driver.push([new_job()])
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await direct.wait("another", HOUR)

@@ -123,8 +123,22 @@ _script_mutant(
     "ScriptLaterRoomIsNotTold",
     "`exchange.lua`: an exchange that makes room for a job that is due later wakes nobody.",
     "test_limits_room_for_a_later_job_is_told",
-    "or (room_since or 0) > now",
+    "or room_since > now",
     "",
+)
+_script_mutant(
+    "ScriptLateRoomIsNotTold",
+    "`exchange.lua`: an exchange that makes room wakes nobody if the worker's lock has run out.",
+    "test_limits_room_is_told",
+    "or next_due == 'expired'",
+    "",
+)
+_script_mutant(
+    "ScriptFullLanesTakeNoTurns",
+    "`turning.lua`: a job without a lane takes no turn while all lanes are full.",
+    "test_lanes_full_ones_take_turns_with_jobs_of_none",
+    "if #priorities == 0 and (not plain[1] or redis.call('EXISTS', LANED) == 0) then",
+    "if #priorities == 0 then",
 )
 _script_mutant(
     "ScriptFirstLimitIsNotSeen",

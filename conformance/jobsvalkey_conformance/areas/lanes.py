@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, NewJob
+from jobsvalkey.contract import Capability, JobID, JobStatus, LaneLimit, NewJob
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver
@@ -244,3 +244,17 @@ class LaneTests(Suite):
         earlier = kit.now() - kit.unit * 5
         await driver.push([kit.job(lane=lane, due=earlier) for lane in "ba"])
         assert [claim.lane for claim in await worker.claim(9)] == ["c", "a", "b"]
+
+    @conformance_test(Capability.LANES)
+    async def test_lanes_full_ones_take_turns_with_jobs_of_none(self, kit: SuiteContext) -> None:
+        """What is served while a lane is full comes after that lane, once there is room."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        plain = [await kit.push(driver) for _ in range(3)]
+        laned = [await kit.push(driver, lane="a") for _ in range(2)]
+        worker = await kit.worker(driver)
+        claims = await worker.claim(2)
+        assert [claim.job_id for claim in claims] == [plain[0], laned[0]]
+        assert (await worker.claim_one()).job_id == plain[1]
+        await worker.finish(claims[1])
+        assert (await worker.claim_one()).job_id == laned[1]

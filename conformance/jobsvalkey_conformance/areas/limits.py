@@ -182,20 +182,22 @@ class LimitTests(Suite):
         (claim,) = await worker.claim(9)
         assert (claim.job_id, claim.recoveries) == (ids[0], 1)
 
-    @pytest.mark.parametrize("how", ["finish", "close"])
+    @pytest.mark.parametrize("how", ["finish", "finish late", "close"])
     @conformance_test(Capability.LANES)
     async def test_limits_room_is_told(self, kit: SuiteContext, how: str) -> None:
-        """A worker that waits is woken if there is room in a lane again."""
+        """A worker that waits is woken if there is room in a lane again, whoever's lock has run out meanwhile."""
         if not kit.harness.has_hints:
             return
         driver = await kit.driver()
         await driver.set_lane_limit("a", ONE)
         for _ in range(2):
             await kit.push(driver, lane="a")
-        holder, idle = await kit.worker(driver), await kit.worker(driver)
+        holder, idle = await kit.worker(driver, kit.unit), await kit.worker(driver)
         claim = await holder.claim_one()
+        if how == "finish late":
+            await kit.advance(kit.unit)
         async with woken(idle):
-            await end_claim(kit, driver, how, holder, claim)
+            await end_claim(kit, driver, how.removesuffix(" late"), holder, claim)
         await idle.claim_one()
 
     @pytest.mark.parametrize("limit", [ONE, LaneLimit(concurrency=1, rate=(1, timedelta(hours=1)))])

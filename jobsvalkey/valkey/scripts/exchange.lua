@@ -366,8 +366,9 @@ if features:find('a', 1, true) then
   end
 end
 local next_due = until_next()
--- If a rate is used up, or a lane has room for a job that is due later, whoever waits learns until when.
-if is_rated or next_due == '0' and (claimed > 0 or room_since) or (room_since or 0) > now then
+-- If a rate is used up, or a lane has room for a job that is due later, whoever waits learns until when. A worker whose lock
+-- has run out does not know what is due.
+if is_rated or next_due == '0' and claimed > 0 or room_since and (next_due == '0' or next_due == 'expired' or room_since > now) then
   -- uses: pending
   wake()
 end

@@ -32,8 +32,8 @@ local function leave_slots(lanes)
     if left == 0 then idle[#idle + 1] = lane .. '*' end
     local places = limit and limit.most and type(left) == 'number' and limit.most - left or 0
     if places > 0 and places <= #ids then -- it was full
-      local turns = redis.pcall('ZPOPMIN', held_back_of(lane), 1000) -- all
-      if turns.err then redis.call('DEL', held_back_of(lane)) end
+      local turns = redis.pcall('ZRANGE', held_back_of(lane), 0, -1, 'WITHSCORES')
+      if turns[1] or turns.err then redis.call('DEL', held_back_of(lane)) end
       for n = 1, #turns, 2 do
         local list = offers[turns[n]] or {}
         list[#list + 1], list[#list + 2], offers[turns[n]] = turns[n + 1], lane, list

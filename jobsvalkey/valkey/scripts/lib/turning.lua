@@ -26,7 +26,7 @@ local NOTHING = {} -- what was read of a line at first
 -- line. At most `looks` lines and expired jobs are passed over.
 local function in_turn(plain, kinds, most, looks, has_more_overdue)
   local priorities = redis.call('ZRANGE', PRIORITIES, 0, -1)
-  if #priorities == 0 then return plain, kinds, nil end
+  if #priorities == 0 and (not plain[1] or redis.call('EXISTS', LANED) == 0) then return plain, kinds, nil end
   local due, passed, has_several = {}, 0, #priorities > 1
   local latest, plain_turn = unpack(redis.call('HMGET', TURNS, 'latest', 'plain'), 1, 2)
   latest, plain_turn = tonumber(latest or 0), tonumber(plain_turn or 0)
