@@ -247,7 +247,7 @@ class LaneTests(Suite):
 
     @conformance_test(Capability.LANES)
     async def test_lanes_full_ones_take_turns_with_jobs_of_none(self, kit: SuiteContext) -> None:
-        """What is served while a lane is full comes after that lane, once there is room."""
+        """A lane that has room again comes before what was served while it was full, be that jobs without a lane."""
         driver = await kit.driver()
         await driver.set_lane_limit("a", LaneLimit(concurrency=1))
         plain = [await kit.push(driver) for _ in range(3)]
