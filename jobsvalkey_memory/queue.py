@@ -302,7 +302,7 @@ class MemoryJobQueue(
                 holder.hints = self.state.hints
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
-        """Returns all jobs as they are, as soon as one has ended or is absent, at the latest after `timeout`."""
+        """Return all jobs as they are, as soon as one has ended or is absent, at the latest after `timeout`."""
         news = asyncio.get_running_loop().create_future()
         self.state.watched[news] = frozenset(job_ids)
         try:

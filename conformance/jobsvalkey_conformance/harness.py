@@ -154,12 +154,12 @@ class Observation:
     names: Mapping[str, ObservedName] | None = None
     """The unique names that are held, and perhaps some whose time is over; `None` if the harness does not know."""
     expiring: Mapping[JobID, datetime] | None = None
-    """When each job expires that no worker has, if the store has a list of those."""
+    """When each unclaimed job expires, if the store has a list of those."""
     lines: Mapping[tuple[int, str], ObservedLine] | None = None
     """The lines of pending jobs by priority and lane (empty for none), but for that of the jobs without either, if the
     store has such lines with turns."""
     waits: Mapping[JobID, ObservedWait] | None = None
-    """The holds of all jobs that have any; `None` if the harness does not know."""
+    """The reasons why each waiting job waits; `None` if the harness does not know."""
     inputs: Sequence[ObservedInput] | None = None
     """The results of parents that are kept for their children, including those without children; `None` if it does not
     know."""

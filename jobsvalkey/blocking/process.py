@@ -162,7 +162,7 @@ def _entered(process: _Process, tenant: Tenant, within: BackgroundLoop | None) -
     if tenant.is_closed:
         raise closed()
     if within is not None and within is not process.background:
-        raise ConfigurationError("the iteration began before a fork of this process: begin it anew")
+        raise ConfigurationError("the iteration began before a fork of this process: start it again")
     background = process.started()
     _check_thread(background)
     background.tenants.add(tenant)

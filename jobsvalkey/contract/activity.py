@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """The doings of all workers of a queue in one minute."""
+    """Counts of what all workers of a queue did in one minute."""
 
     minute: datetime
     """The beginning of the minute, in UTC."""
@@ -18,7 +18,7 @@ class Activity:
     retried: int
     """Runs after which a job is tried again, or sleeps."""
     cancelled: int
-    """Jobs that workers ended as asked, and jobs that had expired."""
+    """Jobs that workers ended as cancelled: aborted ones, expired ones, and those whose parent did not complete."""
     waited: timedelta
     """The sum of the waits of the jobs that were started, each since it was due and stored."""
 

@@ -349,7 +349,7 @@ class FlowDriver(Protocol):
     async def close_batch(self, callback: JobID, *, operation: Operation | None = None) -> bool:
         """Take the batch's own hold from its callback, which runs once all members have ended.
 
-        `False`: the callback waits no more, is absent, is not a callback, or its batch was closed before.
+        `False`: the callback is no longer waiting, is absent, is not a callback, or its batch was closed before.
         """
         ...
 

@@ -45,8 +45,8 @@ class StoreFull(StoreUnavailable):
 class NotDurable(JobsError):
     """A push was done, but the demand of a `Durability` was not met in time.
 
-    The jobs, `job_ids`, are stored, and may run. When the time was over, `replicas` had them, and `append_only_file`
-    says whether the disk was known to. A push of the same ids again stores nothing twice, and waits again.
+    The jobs, `job_ids`, are stored, and may run. At the timeout, `replicas` replicas were known to have them;
+    `append_only_file` says whether the disk was. A push of the same ids again stores nothing twice, and waits again.
     """
 
     def __init__(self, message: str, *, replicas: int, append_only_file: bool, job_ids: Sequence[JobID] = ()) -> None:

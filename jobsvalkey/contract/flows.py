@@ -19,12 +19,12 @@ MOST_CHILDREN: Final = 1000
 HoldProblem: TypeAlias = Literal["absent", "not_kept", "crowded", "foreign", "no_batch", "decided"]
 _SENTENCES: Final[Mapping[HoldProblem, str]] = {
     "absent": "is to run after {other}, which is not there: push that one before, or in the same push before it",
-    "not_kept": "is to run after {other}, of which nothing may be left when it ends: push both together, or give that "
-    "one keep_for, so that it does not matter which comes first, its end or this push",
-    "crowded": f"is to run after {{other}}, for which {MOST_CHILDREN:,} jobs wait already: let a job come between",
-    "foreign": "is to run after {other}, which a worker runs that tells nobody of its end: push it anew",
-    "no_batch": "is to join the batch {other}, which is not there, or is none: open a batch, and push with its id",
-    "decided": "is to join the batch {other}, whose callback waits no more: open another one",
+    "not_kept": "is to run after {other}, which may not be kept when it ends: push both together, or give that one "
+    "keep_for, so that it does not matter which comes first, its end or this push",
+    "crowded": f"is to run after {{other}}, for which {MOST_CHILDREN:,} jobs are waiting already: put a job in between",
+    "foreign": "is to run after {other}, which runs in a worker that does not report its end: push {other} again",
+    "no_batch": "is to join the batch {other}, which is not there, or is not one: open a batch, and push with its id",
+    "decided": "is to join the batch {other}, whose callback is no longer waiting: open another one",
 }
 
 

@@ -44,7 +44,7 @@ class InspectionDriver(Protocol):
         ...
 
     async def load(self) -> Load:
-        """Return how much there is to do, as it was at one moment, in a time that does not grow with the queue."""
+        """Return how much there is to do, as it was at one moment. It costs O(log n) in the number of jobs."""
         ...
 
     async def workers(self) -> list[StoredWorker]:
@@ -52,5 +52,5 @@ class InspectionDriver(Protocol):
         ...
 
     async def validate(self) -> list[Inconsistency]:
-        """Find everything in the store that does not fit together, in chunks. May run beside workers."""
+        """Find inconsistencies in the store, in chunks. May run beside workers."""
         ...

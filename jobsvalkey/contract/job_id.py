@@ -107,7 +107,7 @@ class JobIDGenerator:
     """Makes version 7 UUIDs that never decrease, even if the clock steps back (RFC 9562, 6.2, method 1).
 
     48 bits of Unix milliseconds are followed by a counter of 42 bits, which starts at a random value in each
-    new millisecond, and by 32 random bits. After a fork the child starts anew with random bits of its own. The time
+    new millisecond, and by 32 random bits. After a fork the child starts again with random bits of its own. The time
     comes from `milliseconds`, by default this machine's clock.
     """
 

@@ -11,7 +11,7 @@ from jobsvalkey.contract.records import StoredJob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much a queue has to do, for autoscalers. It costs the same to find out, however many jobs there are."""
+    """How much a queue has to do, for autoscalers. It costs O(log n) in the number of jobs to find out."""
 
     due: int
     """Pending jobs whose time has come: more workers would run them now, unless their lanes are at their limits."""

@@ -39,7 +39,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Doings:
-    """The doings of the workers of a queue in the last hours."""
+    """Counts of what the workers of a queue did in the last hours."""
 
     hours: int
     minutes: int

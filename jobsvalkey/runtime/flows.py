@@ -86,7 +86,7 @@ class JobFlows(Generic[D_co]):
         """Let the callback of a batch run when its members have ended, including those that members still push.
 
         Returns:
-            `False`: the callback waits no more, is not there or is not a callback, or the batch was closed before.
+            `False`: the callback is no longer waiting, is absent or is not a callback, or the batch was closed before.
         """
         require(self._driver, self._capabilities, Capability.FLOWS)
         return await self._driver.close_batch(JobID.parse(batch))

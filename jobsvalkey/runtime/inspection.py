@@ -156,7 +156,7 @@ class JobInspection(Generic[D_co]):
         return sorted(found, key=lambda each: (each.host or "", each.process or 0, each.id))
 
     async def load(self: "JobInspection[InspectionQueueDriver]") -> Load:
-        """Return how much there is to do, for autoscalers and probes. It costs the same however many jobs there are."""
+        """Return how much there is to do, for autoscalers and probes. It costs O(log n) in the number of jobs."""
         require(self._driver, self._capabilities, Capability.INSPECTION)
         return await self._driver.load()
 

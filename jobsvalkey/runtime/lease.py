@@ -61,7 +61,9 @@ class Lease:
         if worker is not self.worker:
             return  # somebody else was quicker
         held = self._jobs.held
-        _LOGGER.error("the worker starts anew, without its %d claims: %s", len(held), error, extra=worker.fields)
+        _LOGGER.error(
+            "the worker starts again as a new one, without its %d claims: %s", len(held), error, extra=worker.fields
+        )
         self.worker = self._new_worker()
         self._jobs.forget()
         self._lose(held)

@@ -21,12 +21,12 @@ class MultiQueueProcessor(BaseProcessor):
     first queue, as long as both have jobs due. `weights=[1] * n` serves n parts of one queue equally. Either way, no
     slot is idle while any queue has a job due.
 
-    To the stores, each queue has a worker of its own, with its own lock. A server that is away, frozen or slow stops
+    To the stores, each queue has a worker of its own, with its own lock. A server that is down, frozen or slow stops
     only the jobs of its own queues.
 
     Args:
         queues: the queues, the first one first; each runs the jobs that are registered at it.
-        options: how jobs are run. `burst` ends when no queue has a job due, or is paused.
+        options: how jobs are run. With `burst`, it returns once each queue is paused or has no job due.
         weights: a number above zero for each queue; `None` means a strict order.
         state: the object that handlers of all queues get by type, whole or as one of its fields.
 

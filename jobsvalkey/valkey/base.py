@@ -66,7 +66,7 @@ class ValkeyBase:
         """End this event loop's connections and background tasks. The user's client stays open.
 
         Calls that are under way fail with `StoreUnavailable`, and whoever waits returns. Closing twice is fine, and a
-        later call opens connections anew. When an event loop ends, its connections are ended as well.
+        later call opens new connections. When an event loop ends, its connections are ended as well.
         """
         await self._sessions.aclose()
 

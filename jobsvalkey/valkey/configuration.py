@@ -18,7 +18,7 @@ class ValkeyConfiguration(DriverConfiguration):
 
     operation_timeout: timedelta = timedelta(seconds=10)
     """How long a call is repeated while the server does not answer, before it raises `StoreUnavailable`; 0: not at all.
-    While bytes arrive or leave, this time does not run.
+    The clock stops while bytes arrive or leave.
     """
     unowned_grace: timedelta = timedelta(seconds=5)
     """How long a Swift worker may hold a job without a lock, as it does at its start, before the job is recovered."""
@@ -27,8 +27,8 @@ class ValkeyConfiguration(DriverConfiguration):
     """The demand to meet before a push returns; `None`: the server has the job in its memory. `JobOptions` may set
     another one."""
     exchange_durability: Durability | None = None
-    """The demand to meet before a worker's step is answered: a job starts, and counts as ended, only when it is met.
-    Until then workers wait. `None`: the server has the step in its memory."""
+    """The demand to meet before a worker's step is answered: a job starts, or counts as ended, once the replicas, or
+    the disk, have the step. Until then the worker waits. `None`: the server has the step in its memory."""
 
     def __post_init__(self) -> None:
         # Not super(): a slotted dataclass is a new class, which the implicit form does not find.

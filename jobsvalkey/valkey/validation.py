@@ -1,4 +1,4 @@
-"""`validate`: everything in the store that does not fit together."""
+"""`validate`: inconsistencies in the store."""
 
 from collections.abc import AsyncIterator
 
@@ -31,7 +31,7 @@ class ValkeyValidation(ValkeyBase):
     """
 
     async def validate(self) -> list[Inconsistency]:
-        """Find everything in the store that does not fit together, in chunks; scans all keys of the database."""
+        """Find inconsistencies in the store, in chunks; scans all keys of the database."""
         found: dict[Inconsistency, None] = {}
         seen: set[str] = set()
         chunk: list[str] = []

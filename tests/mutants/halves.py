@@ -1,4 +1,4 @@
-"""Steps in halves, which only those see who never stop looking."""
+"""Steps split in two, seen only by a constant observer."""
 
 import asyncio
 from collections.abc import Iterable

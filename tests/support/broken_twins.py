@@ -31,7 +31,7 @@ Twin = MemoryJobQueue[Clock]
 
 
 class UnfencedSettle(Twin):
-    """Whoever settles a running job ends it, whether or not the claim is his."""
+    """Whoever settles a running job ends it, whether or not the claim is theirs."""
 
     async def exchange(
         self,

@@ -21,7 +21,7 @@ COLUMNS = ("", "median", "Python", "server", "ratio", "to", "goal", "")
 
 
 def bench(
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured; the medians are shown.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds; the medians are shown.")] = 5,
     url: OptionalUrl = None,
     uvloop: Annotated[
         bool, typer.Option("--uvloop", help="Use the event loop of uvloop, which has to be installed.")
@@ -30,8 +30,8 @@ def bench(
 ) -> None:
     """Measure how fast the queue is here.
 
-    Pushes, drains, latency, starts and idle cost, beside what the bare client does in the same run, what each job costs
-    this process and the server, and what bounds the rates.
+    Shows pushes, drains, latency, starts and idle cost next to what the bare client does in the same run, what each
+    job costs this process and the server, and what limits the rates.
     """
     from jobsvalkey.cli.benchmarks.measures import measure  # only this command needs all of it
 

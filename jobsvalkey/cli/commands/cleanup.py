@@ -1,7 +1,7 @@
 """`jobsvalkey cleanup`: remove or rerun many jobs, by state and age."""
 
 import asyncio
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any
 
 import typer
 
@@ -13,19 +13,25 @@ from jobsvalkey.cli.output import console, print_json, print_table
 from jobsvalkey.contract import CleanupParameters, JobCleanup, JobStatus
 
 WHAT = "remove, rerun, or either with an age: remove:7d"
-Removal: TypeAlias = Annotated[str | None, typer.Option(metavar="remove[:AGE]", show_default=False)]
-Action: TypeAlias = Annotated[str | None, typer.Option(metavar="remove|rerun[:AGE]", show_default=False)]
+
+
+def _removal(state: str) -> Any:
+    return typer.Option(metavar="remove[:AGE]", show_default=False, help=f"Remove {state} jobs.")
+
+
+def _action(state: str) -> Any:
+    return typer.Option(metavar="remove|rerun[:AGE]", show_default=False, help=f"Remove or rerun {state} jobs.")
 
 
 def cleanup(
-    pending: Removal = None,
-    paused: Removal = None,
-    processing: Action = None,
-    completed: Action = None,
-    failed: Action = None,
-    cancelled: Action = None,
+    pending: Annotated[str | None, _removal("pending")] = None,
+    paused: Annotated[str | None, _removal("paused")] = None,
+    processing: Annotated[str | None, _action("running")] = None,
+    completed: Annotated[str | None, _action("completed")] = None,
+    failed: Annotated[str | None, _action("failed")] = None,
+    cancelled: Annotated[str | None, _action("cancelled")] = None,
     only_orphans: Annotated[
-        bool, typer.Option("--only-orphans", help="Of the processing jobs only those whose worker is dead.")
+        bool, typer.Option("--only-orphans", help="Of the running jobs, take only those of dead workers.")
     ] = False,
     recover: Annotated[
         bool, typer.Option("--recover", help="First put the jobs of dead workers back into the queue.")

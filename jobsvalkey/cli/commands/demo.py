@@ -24,8 +24,9 @@ def demo(
 ) -> None:
     """Watch a queue that loses a worker.
 
-    Pushes one job for every file below PATH, which finds its SHA-256, size and number of lines. Two worker processes
-    run them; in the middle one is killed, and the other takes its jobs over. At the end every job is accounted for.
+    Pushes one job per file below PATH; each computes the file's SHA-256, size and number of lines. Two worker
+    processes run them. Half-way, one is killed, and the other takes over its jobs. At the end every job is accounted
+    for.
     """
     # With --json, what is shown on the way goes elsewhere.
     out = console(stderr=json)

@@ -45,7 +45,7 @@ def list_jobs(
 
 @app.command()
 def show(job_id: OneID, url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
-    """Show one job: its parameters, its times, its progress or result, its bad runs, its last error with traceback."""
+    """Show one job: parameters, times, progress or result, its last failed runs, and the last error with traceback."""
     record = asyncio.run(_get(url, queue, parse_id(job_id)))
     if record is None:
         raise CommandFailed(f"there is no job {job_id} in queue {queue!r}: `jobs list` shows those that are there")

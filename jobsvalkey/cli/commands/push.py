@@ -30,7 +30,7 @@ def push(
         str | None, typer.Option(metavar="TIME", help="Run it after this time, such as 90s, 1h30m or 7d.")
     ] = None,
     expires_in: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Cancel it if no worker has it after this time, such as 90s.")
+        str | None, typer.Option(metavar="TIME", help="Cancel it if no worker has taken it by then, such as 90s.")
     ] = None,
     keep_for: Annotated[
         str | None, typer.Option(metavar="TIME", help="Keep it and its result for this time after its end, such as 1h.")
@@ -40,7 +40,7 @@ def push(
     ] = None,
     unique: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="A name that one job holds at a time: while one does, nothing is pushed."),
+        typer.Option(metavar="KEY", help="A name that one job holds at a time: while it does, nothing is pushed."),
     ] = None,
     until: Annotated[
         str | None,

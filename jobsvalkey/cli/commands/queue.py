@@ -17,7 +17,7 @@ app: typer.Typer = typer.Typer(
 
 @app.command()
 def pause(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE) -> None:
-    """Let no worker claim a job from now on. Those that run go on. Swift workers do not know of it."""
+    """Stop workers from claiming jobs. Running jobs go on. Swift workers are not affected."""
     asyncio.run(_pause(url, queue))
     say(f"queue {queue} is paused")
 

@@ -1,4 +1,4 @@
-"""`jobsvalkey validate`: what does not fit together in the store."""
+"""`jobsvalkey validate`: inconsistencies in the store."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from jobsvalkey.contract import Inconsistency
 def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson = False) -> None:
     """Look for damage in the store.
 
-    Such as ids without a request, or requests on no list. Workers may go on meanwhile.
+    Examples are ids without a request, and requests on no list. Workers may go on meanwhile.
     """
     found = asyncio.run(_validate(url, queue))
     if json:
@@ -24,7 +24,7 @@ def validate(url: Url = DEFAULT_URL, queue: Queue = DEFAULT_QUEUE, json: AsJson 
     if found:
         raise CommandFailed(
             f"{len(found):,} inconsistencies: `jobs show ID` shows a job, `jobs remove ID` removes what is left of it; "
-            "what is no id goes with a cleanup of its state"
+            "what is not an id goes with a cleanup of its state"
         )
 
 

@@ -40,7 +40,7 @@ def worker(
         str | None,
         typer.Option(
             metavar="W,W",
-            help="The share of each service in the jobs that start, such as 3,1; by default the first comes first.",
+            help="The share of each service in the jobs that start, such as 3,1; by default the order is strict.",
             show_default=False,
         ),
     ] = None,

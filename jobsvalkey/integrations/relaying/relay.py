@@ -50,7 +50,7 @@ class OutboxRelay:
     async def run(self) -> None:
         """Push jobs, until `stop` is called or the task is cancelled.
 
-        If the database or the server is away, it waits for them.
+        If the database or the server is down, it waits for them.
         """
         while not self._stop.is_set():
             pushed = 0

@@ -225,7 +225,7 @@ def forks_in_the_midst_of_an_iteration(jobs: Jobs, url: str) -> None:
         try:
             list(records)
         except ConfigurationError as error:
-            assert "begin it anew" in str(error)  # noqa: PT017
+            assert "start it again" in str(error)  # noqa: PT017
         else:
             raise AssertionError
         assert len(list(jobs.jobs(JobStatus.PENDING))) == 150

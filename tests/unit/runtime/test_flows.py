@@ -184,7 +184,7 @@ async def test_a_batch_ends_with_one_job_that_knows_what_has_become_of_the_other
     record = await ran.queue.get(batch)
     assert record is not None
     assert record.members == counts
-    with pytest.raises(ConfigurationError, match="whose callback waits no more"):
+    with pytest.raises(ConfigurationError, match="whose callback is no longer waiting"):
         await ran.queue.push(Work(5), options=JobOptions(batch=batch))
 
 
