@@ -36,7 +36,7 @@ class Watch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.seconds = time.monotonic() - self._began
+        self.seconds: float = time.monotonic() - self._began
         self._client_s = time.process_time() - self._client_s
         spent = await self._spent()
         self._server = None if spent is None or self._server is None else spent - self._server
