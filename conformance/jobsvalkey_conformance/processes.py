@@ -15,7 +15,7 @@ from jobsvalkey_conformance.context import SuiteContext
 from jobsvalkey_conformance.harness import AnyDriver
 
 T = TypeVar("T")
-PROCESSES = 3
+PROCESSES = 2
 LONGEST_START = 60.0
 """Seconds that a process waits for the others."""
 Together: TypeAlias = Callable[[], object]

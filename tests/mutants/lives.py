@@ -172,6 +172,18 @@ class OpenedAnew(Twin):
         self.state.workers[worker].sequence = None
 
 
+@mutant("test_life_the_last_exchange[stalled and opened again]")
+class OpenedAnewAfterItsLock(Twin):
+    """A worker whose lock had run out when it was opened again begins anew: its last exchange is forgotten."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        now = self.now()
+        is_late = worker in self.state.workers and self.state.workers[worker].expires <= now
+        await super().open_worker(worker, hold_for, about=about)
+        if is_late:
+            self.state.workers[worker].sequence = None
+
+
 @mutant("test_life_the_last_exchange[stalled and renewed]")
 class RenewedAnew(Twin):
     """A renewal after the lock ran out makes the worker a new one: its last exchange is forgotten."""

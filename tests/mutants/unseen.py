@@ -48,6 +48,26 @@ class FullAnswerWakesNobody(Twin):
         return done
 
 
+@mutant("test_wait_without_work_leaves_the_hint")
+class FullWorkersSwallowHints(Twin):
+    """A worker that waits without use for work takes the hints all the same, once its wait is over."""
+
+    async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
+        await super().wait(worker, timeout, work=work)
+        self.state.workers[worker].hints = self.state.hints
+
+
+@mutant("test_repeat_a_lock_that_was_refused_stays_refused")
+class RefusedLockIsLookedAtAgain(Twin):
+    """A repeat of a lock that was refused looks again, too, and takes it if it is free by then."""
+
+    async def acquire_lock(
+        self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
+    ) -> bool:
+        taken = await super().acquire_lock(key, holder, expires_in, operation=operation)
+        return taken or await super().acquire_lock(key, holder, expires_in)
+
+
 @mutant("test_flow_a_parent_that_is_run_anew_tells_nothing")
 class ParentsTellAgain(Twin):
     """A parent that is run anew tells a child that still waits of each of its ends."""

@@ -143,6 +143,7 @@ PROGRAMS = {
             frozenset(),
             "tests.support.harnesses:ValkeyHarness",
             _plant_script,
+            ("tests/unit/valkey", "tests/connections/test_costs.py"),
         ),
     )
 }

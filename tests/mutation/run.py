@@ -29,7 +29,8 @@ from tests.mutation.programs import PROGRAMS, Program
 from tests.support.servers import ServerOptions, local_kind
 
 RESULTS = Path(__file__).parent / "results"
-AREAS = "not test_stateful and not test_histories"
+AREAS = "not test_stateful and not test_histories and not test_process"
+"""The areas; but other processes have the program as it is."""
 SEARCHES = "test_stateful or test_histories"
 LIKELY = (
     (r"abort|ABORT|hears", "abort"),

@@ -338,6 +338,10 @@ class LimitTests(Suite):
         assert await self._listed(driver) == {"a": (1, 2)}
         await driver.set_lane_limit("*", ONE)
         assert await self._listed(driver) == {**dict.fromkeys(expected, (0, 1)), "a": (1, 2)}
+        assert {lane.name: lane.limit for lane in (await driver.lanes()).lanes} == {
+            **dict.fromkeys(expected, ONE),
+            "a": TWO,
+        }
         await worker.finish(*claims)
         assert await self._listed(driver) == {"a": (1, 1)}
 
@@ -352,6 +356,7 @@ class LimitTests(Suite):
                 if (cursor := page.cursor) is None:
                     break
             assert len({lane.name for lane in lanes}) == len(lanes)
+            assert [lane.limit is None for lane in lanes] == [lane.running is None for lane in lanes]
         assert (await driver.lanes(limit=0)).lanes == []
         return {lane.name: (lane.pending, lane.running) for lane in lanes}
 

@@ -278,7 +278,10 @@ class LifeTests(Suite):
 
     # -- workers and numbers
 
-    @pytest.mark.parametrize("event", ["nothing", "opened again", "stalled", "stalled and renewed", "idle", "others"])
+    @pytest.mark.parametrize(
+        "event",
+        ["nothing", "opened again", "stalled", "stalled and renewed", "stalled and opened again", "idle", "others"],
+    )
     @conformance_test()
     async def test_life_the_last_exchange(self, kit: SuiteContext, event: str) -> None:
         """A repeat of the last exchange returns its outcomes and claims, whatever the worker did since; any number."""
@@ -294,10 +297,10 @@ class LifeTests(Suite):
         answer = await worker.exchange(*settlements, limit=2)
         assert [claim.job_id for claim in answer.claims] == [ids[1], ids[3]]
         sequence = worker.sequence
-        if event == "opened again":
-            await driver.open_worker(worker.id, kit.unit * 3)
         if event.startswith("stalled"):
             await kit.advance(kit.unit * 2)
+        if event.endswith("opened again"):
+            await driver.open_worker(worker.id, kit.unit * 3)
         if event == "stalled and renewed":
             await driver.renew(worker.id, kit.unit * 2)
         if event == "idle":

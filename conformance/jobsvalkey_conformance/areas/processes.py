@@ -12,7 +12,7 @@ from jobsvalkey_conformance.harness import AnyDriver, Hook
 from jobsvalkey_conformance.processes import PROCESSES, Together, in_processes
 
 HOUR = timedelta(hours=1)
-ROUNDS = 30
+ROUNDS = 20
 """How often all processes push one id at the same moment, and how often all claim."""
 OWN = 30
 """How many jobs each pushes of its own."""

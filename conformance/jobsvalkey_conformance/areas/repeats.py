@@ -206,6 +206,18 @@ class RepeatTests(Suite):
         assert await driver.release_lock("lock", b"one", operation=operation) is True
         assert await driver.get_metadata("lock") == b"one"
 
+    @conformance_test(Capability.METADATA)
+    async def test_repeat_a_lock_that_was_refused_stays_refused(self, kit: SuiteContext) -> None:
+        """A repeat of an `acquire_lock` that was `False` is `False`, also when the lock is free."""
+        driver, operation = await kit.driver(), kit.operations()
+        refused = operation()
+        assert await driver.acquire_lock("lock", b"other", HOUR) is True
+        assert await driver.acquire_lock("lock", b"one", HOUR, operation=refused) is False
+        assert await driver.release_lock("lock", b"other") is True
+        assert await driver.acquire_lock("lock", b"one", HOUR, operation=refused) is False
+        assert await driver.get_metadata("lock") is None
+        assert await driver.acquire_lock("lock", b"one", HOUR, operation=operation()) is True
+
     @conformance_test(Capability.METADATA, driven_clock=True)
     async def test_repeat_a_lock_is_looked_at_again(self, kit: SuiteContext) -> None:
         """A repeat of `acquire_lock` is `True` only if the holder has the lock then: there are never two holders."""

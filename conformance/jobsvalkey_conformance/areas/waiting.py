@@ -134,6 +134,17 @@ class WaitingTests(Suite):
         await asyncio.wait_for(driver.wait(worker.id, timedelta(milliseconds=50), work=False), PATIENCE)
 
     @conformance_test(hints=True)
+    async def test_wait_without_work_leaves_the_hint(self, kit: SuiteContext) -> None:
+        """`wait` without `work` takes no hint: a worker that waits for work next is told of what came meanwhile."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        assert await worker.claim() == []
+        await kit.push(driver)
+        await asyncio.wait_for(driver.wait(worker.id, timedelta(milliseconds=20), work=False), PATIENCE)
+        await asyncio.wait_for(driver.wait(worker.id, LONG), PATIENCE)
+        await worker.claim_one()
+
+    @conformance_test(hints=True)
     async def test_wait_one_job_should_not_wake_the_fleet(self, kit: SuiteContext) -> None:
         """A wake-up should not wake the whole fleet."""
         drivers = [await kit.driver() for _ in range(2)]
