@@ -12,6 +12,9 @@ from tests.simulation.loop import until
 from tests.simulation.wire import Remote
 from tests.simulation.work import Barrier, Long, Plain, Probe, Timed
 
+CROWDS = 4
+"""How often all slots are taken, if several processes and queues compete for work."""
+
 if TYPE_CHECKING:
     from tests.simulation.run import World
 
@@ -143,6 +146,20 @@ class Client:
             await self._random.choice(self.queues).push(Barrier(wanted))
         await until(lambda: shared.most_waiting >= wanted)
         await until(lambda: not self._unended())
+
+    async def crowd(self, wanted: int) -> None:
+        """Take them again and again, while jobs of all queues end: whoever hears of work may have no slot for it."""
+        shared, random = self._world.shared, self._random
+        for _ in range(CROWDS):
+            shared.most_waiting = 0
+            pushes = [Probe()] * wanted + [Barrier(wanted)] * wanted
+            random.shuffle(pushes)
+            for push in pushes:
+                await random.choice(self.queues).push(push)
+                if random.random() < 0.5:
+                    await asyncio.sleep(random.choice([0.0, 0.001, 0.01]))
+            await until(lambda: shared.most_waiting >= wanted)
+            await until(lambda: not self._unended())
 
     async def probe(self) -> None:
         """A job is begun in time in each queue, when nothing else runs."""

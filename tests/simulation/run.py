@@ -184,6 +184,8 @@ class World:
         await asyncio.sleep(2 * LONGEST + self.settings.hold_for + 10)
         wanted = len(self.alive) * self.settings.slots
         await self._watched(self.client.fill(wanted), self.patience)
+        if self.settings.queues > 1 and len(self.alive) > 1:
+            await self._watched(self.client.crowd(wanted), self.patience)
         await self._watched(self.client.probe(), self.patience)
 
     async def _shut_down(self) -> None:
