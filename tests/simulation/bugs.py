@@ -19,7 +19,7 @@ FOUND = Path(__file__).parent / "bugs.json"
 
 
 def found_bugs() -> dict[str, dict[str, Any]]:
-    """How many seeds each bug took when it was last looked for."""
+    """Within how many seeds each bug was found when it was last looked for."""
     return json.loads(FOUND.read_text()) if FOUND.exists() else {}
 
 
@@ -77,9 +77,9 @@ BUGS: tuple[Bug, ...] = (
         ("elif is_full and share.rest.has_hint:", "elif False:"),
     ),
     _bug(
-        "a look that cannot claim forgets the hint",
-        *(f"{RUNTIME}.rest", "Rest.look"),
-        ("if claims:", "if True:"),
+        "a worker that hears of work does not look",
+        *(f"{RUNTIME}.rest", "Rest._await_hint"),
+        ("self.has_hint = self.has_hint or self._loop.time() < until", "pass"),
     ),
     _bug(
         "whoever listens already is not woken for a job that comes due before",
@@ -150,7 +150,6 @@ BUGS: tuple[Bug, ...] = (
     _bug(
         "an abort is heard by the first job alone",
         *(IN_FLIGHT, "InFlight.abort"),
-        ("for token in tokens:", "for token in list(tokens)[:1]:"),
         ("is not None and not run.aborted:", "is not None and run is next(iter(self._held.values())):"),
     ),
     _bug(

@@ -1,6 +1,6 @@
 """What an observer sees who stands outside of all processes: each claim, each run of a handler, and what must hold."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -35,6 +35,8 @@ class ClaimNote:
     aborted_at: float | None = None
     lost_at: float | None = None
     """Since when its handler should hear that the claim is not held any more."""
+    told_at: float | None = None
+    """When its process was told that it is to end."""
     is_asked: bool = False
     """Whether the handler was asked to end."""
 
@@ -192,6 +194,12 @@ class Ledger:
             note.aborted_at = self.now()
         self.note(f"the end of {note.job} is asked for")
 
+    def told(self, worker: str, tokens: Iterable[bytes]) -> None:
+        """Note that a worker has been told of claims that are to end."""
+        for token in tokens:
+            note = self.claims[worker, token]
+            note.told_at = self.now() if note.told_at is None else note.told_at
+
     # What handlers do.
 
     def begins(self, context: JobContext) -> ClaimNote:
@@ -249,6 +257,9 @@ class Ledger:
         """Handlers whose end is asked for, or whose claim is lost, hear of it with the next renewal."""
         for host in self.hosts.values():
             for note in [] if host.host.is_dead or host.has_left else host.running:
+                told = note.told_at is not None and not note.is_asked
+                if told and self.now() - max(note.told_at or 0.0, host.troubled) > 1.5:
+                    raise self.broken(f"the worker has heard that job {note.job} is to end, and its handler does not")
                 times = [time for time in (note.aborted_at, note.lost_at) if time is not None]
                 if not times or note.is_asked:
                     continue

@@ -245,8 +245,7 @@ class Remote(WatchedTwin):
         try:
             await self._travel()
         except asyncio.CancelledError:
-            if name == "wait" and not (self.host and self.host.is_dead):
-                self.state.hint()
+            self._pass_on(name)
             raise
         if is_lost:
             return self._fail(name, reply, done=True)
@@ -255,9 +254,13 @@ class Remote(WatchedTwin):
             text = _told(name, answer if error is None else error)
             self._ledger.detail(f"{self.place} is answered {text}")
             if error is None:
+                if isinstance(answer, Renewed | Exchanged):
+                    self._ledger.told(who, answer.aborts)
                 reply.set_result(answer)
             else:
                 reply.set_exception(error)
+        else:
+            self._pass_on(name)  # who asked has given up in this moment
         return None
 
     async def _done(self, name: str, step: Callable[[], Awaitable[Any]]) -> Any:
@@ -265,13 +268,18 @@ class Remote(WatchedTwin):
         try:
             answer = await step()
         except asyncio.CancelledError:
-            if name == "wait" and self.state.hints > hints and not (self.host and self.host.is_dead):
-                self.state.hint()  # it may have been for this worker, which has no use for it
+            if self.state.hints > hints:
+                self._pass_on(name)
             raise
         if name == "wait" and self.network.happens(self.network.faults.hints_lost):
             left = began + self.configuration.poll_time.total_seconds() - self.network.loop.now
             await asyncio.sleep(max(0.0, left))
         return answer
+
+    def _pass_on(self, name: str) -> None:
+        """Give the hint to another worker that this one may have been given, and has no use for."""
+        if name == "wait" and not (self.host and self.host.is_dead):
+            self.state.hint()
 
     def _fail(self, name: str, reply: "asyncio.Future[Any]", *, done: bool) -> None:
         self.network.ledger.trouble(self.host, self.network.loop.now)
