@@ -318,3 +318,24 @@ async def test_a_worker_may_lack_the_right_to_wait(start_server: StartServer, qu
         await open_worker(driver)
         with pytest.raises(ConfigurationError, match="check password, user and rights"):
             await driver.exchange("worker", 1, (), 1)
+
+
+async def test_a_worker_may_demand_the_disk(start_server: StartServer, queue_key: str) -> None:
+    server = start_server(ServerOptions(appendonly=True, settings={"appendfsync": "always"}))
+    async with driver_at(server.url, queue_key, exchange_durability=ON_DISK) as driver:
+        queue = JobQueue(driver)
+        ran = counting(queue)
+        await queue.push(Work(1))
+        assert await calls_of(server, "waitaof") == 0
+        await _run(queue)
+        assert ran == [1]
+        assert await all_completed(driver, 1)
+        assert await calls_of(server, "waitaof") >= 2  # for the claim, and for the end
+    ask(server, "CONFIG", "SET", "appendfsync", "everysec")
+    async with driver_at(server.url, queue_key, exchange_durability=ON_DISK) as driver:
+        queue = JobQueue(driver)
+        await queue.push(Work(2))
+        await open_worker(driver)
+        with pytest.raises(ConfigurationError, match=r"this one has .*appendfsync everysec"):
+            await driver.exchange("worker", 1, (), 1)
+        assert (await queue.counts())[JobStatus.PENDING] == 1
