@@ -7,22 +7,24 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 import typer
 from valkey import Valkey
 
 from jobsvalkey import JobQueue
 from jobsvalkey.cli.main import app
+from jobsvalkey.dashboard import dashboard
 from tests.security.conftest import QUEUE_KEY, SERVICE, Command
-from tests.support.drivers import driver_at
+from tests.support.drivers import driver_at, open_worker
 from tests.support.pages import run_page
 from tests.support.servers import Server
 from tests.support.work import Work
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NOT_HERE = {"bench", "dashboard", "demo", "top"}
-"""Commands that make servers or keys of their own, or that go on until somebody stops them."""
+NOT_HERE = {"bench", "demo"}
+"""Commands that make servers or keys of their own."""
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "lanes limit": ("lanes", "limit", "customer:*", "--concurrency", "3"),
     "workers list": ("workers", "list"),
     "flow show": ("flow", "show", "JOB"),
+    "top": ("top",),
     "cleanup": ("cleanup", "--pending", "remove", "--cancelled", "rerun", "--recover"),
     "push": ("push", "Work", '{"number": 1}'),
 }
@@ -80,8 +83,20 @@ def test_no_command_is_left_out() -> None:
             return {before.strip()}
         return {name for key, each in children.items() for name in names(each, f"{before} {key}")}
 
-    separate = {"worker", "schedule list", "schedule next", *NOT_HERE}
+    separate = {"worker", "dashboard", "schedule list", "schedule next", *NOT_HERE}
     assert names(typer.main.get_command(app)) == set(COMMANDS) | separate
+
+
+async def test_the_pages_of_the_dashboard(server: Server) -> None:
+    ids = await push(server)
+    async with driver_at(server.url_for("me", "secret"), QUEUE_KEY, activity=True) as driver:
+        await open_worker(driver)
+        here = httpx.ASGITransport(dashboard(JobQueue(driver)), client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=here, base_url="http://127.0.0.1") as http:
+            pages = ["jobs/pending", f"job/{ids['JOB']}", f"job/{ids['JOB']}.json", "workers", "lanes", "activity"]
+            for path in ("/", *(f"/queue/{QUEUE_KEY}/{page}" for page in pages)):
+                answer = await http.get(path)
+                assert (path, answer.status_code) == (path, 200), answer.text
 
 
 @pytest.mark.slow
