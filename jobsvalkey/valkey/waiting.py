@@ -106,11 +106,14 @@ class Waiter:
             self._news += 1
             self._wake_all()
             self._tell()
-        elif self._waiting:
-            _wake(self._waiting.popleft(), True)
-        else:
-            # Nobody here has use for it any more: somebody elsewhere may.
-            await self._waits.command("LPUSH", key, "1", patience=0)
+            return
+        while self._waiting:
+            hint = self._waiting.popleft()
+            if not hint.done():  # one that is given up is done before its task has left
+                hint.set_result(True)
+                return
+        # Nobody here has use for it any more: somebody elsewhere may.
+        await self._waits.command("LPUSH", key, "1", patience=0)
 
     def _tell(self) -> None:
         for hint in self._others:
@@ -121,7 +124,7 @@ class Waiter:
             _wake(self._waiting.popleft())
 
 
-def _wake(hint: "asyncio.Future[bool]", is_taken: bool = False) -> None:
-    """Let a wait end; `is_taken` if a hint of work was taken from the server for it."""
+def _wake(hint: "asyncio.Future[bool]") -> None:
+    """Let a wait end for which no hint of work was taken from the server."""
     if not hint.done():
-        hint.set_result(is_taken)
+        hint.set_result(False)

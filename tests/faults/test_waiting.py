@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextvars import Context
 from datetime import timedelta
 
 import pytest
@@ -65,19 +67,44 @@ async def test_waiting_that_is_given_up_is_over_at_once(driver: ValkeyJobQueue) 
         assert waiting.cancelled()
 
 
+class Held(asyncio.Future[bool]):
+    """Tells those who await it only when they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Callable[[asyncio.Future[bool]], object]] = []
+
+    def add_done_callback(
+        self, fn: Callable[[asyncio.Future[bool]], object], /, *, context: Context | None = None
+    ) -> None:
+        super().add_done_callback(lambda _: self.calls.append(fn))
+
+    def let_go(self) -> None:
+        for call in self.calls:
+            self.get_loop().call_soon(call, self)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["after", "before"])
 async def test_a_hint_that_comes_as_its_wait_is_given_up_is_left_to_others(
-    driver: ValkeyJobQueue, direct: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch
+    is_first: bool, driver: ValkeyJobQueue, direct: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It comes just after that, or just before."""
     await driver.open_worker("one", HOUR)
-    loop = asyncio.get_running_loop()
-    hint: asyncio.Future[bool] = loop.create_future()
+    hint = Held()
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "create_future", lambda: hint)
+        patch.setattr(asyncio.get_running_loop(), "create_future", lambda: hint)
         waiting = asyncio.create_task(driver.wait("one", HOUR))
-        hint.add_done_callback(lambda _: waiting.cancel())  # before the wait itself is told
         await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
+        if is_first:
+            waiting.cancel()
         await driver.push([new_job()])
+        if not is_first:
+            await until(lambda: bool(hint.calls))
+            waiting.cancel()
+            hint.let_go()
+        await direct.wait("another", HOUR)
+        if is_first:
+            hint.let_go()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await direct.wait("another", HOUR)
