@@ -295,6 +295,10 @@ class MemoryJobQueue(
         try:
             missed = holder.has_news or (work and holder.hints < self.state.hints)
             await asyncio.wait([hint], timeout=0 if missed else timeout.total_seconds())
+        except asyncio.CancelledError:
+            if work and hint.done():
+                self.state.hint()  # it is given up in the moment in which it was told: somebody else is
+            raise
         finally:
             holder.listening.remove(hint)
             if work:

@@ -211,6 +211,8 @@ class Remote(WatchedTwin):
             return await reply
         except asyncio.CancelledError:
             call.is_given_up = True
+            if reply.done():
+                self._pass_on(name)
             if name == "wait" or not self.network.happens(self.network.faults.late):
                 serving.cancel()
             raise

@@ -41,3 +41,12 @@ async def test_the_clock_may_be_moved_by_another_thread(bench: Bench) -> None:
     async with asyncio.timeout(PATIENCE):
         await task
     thread.join()
+
+
+async def test_a_hint_whose_wait_is_given_up_in_the_same_moment_goes_to_another(bench: Bench) -> None:
+    given_up, another = await waiting(bench, "one", "another")
+    await bench.push()
+    given_up.cancel()
+    async with asyncio.timeout(PATIENCE):
+        await another
+    assert given_up.cancelled()
