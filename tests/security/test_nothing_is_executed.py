@@ -12,7 +12,8 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "yaml", "code"}
 IMPORTS_BY_NAME = {
     *("jobsvalkey/cli/loading.py", "jobsvalkey/cli/reloading.py"),  # what the command line names
-    *("jobsvalkey/runtime/values/constraints.py", "jobsvalkey_memory/__init__.py"),  # names that stand in the code
+    # names that stand in the code
+    *("jobsvalkey/runtime/values/constraints.py", "jobsvalkey_memory/__init__.py", "jobsvalkey/cli/commands/bench.py"),
 }
 
 
