@@ -178,6 +178,9 @@ class QueueRun:
             self._share.has_more = True
             return None
         self._asked = None
+        if worker is not self._lease.worker:  # it was replaced since: its claims are lost, and their tokens come again
+            self._share.answered(has_more=True)
+            return None
         self._share.answered(len(exchanged.claims), has_more=exchanged.until_next == 0)
         if letters:
             self.jobs.outbox.answered(letters, exchanged.reported)

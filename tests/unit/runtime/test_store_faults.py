@@ -341,3 +341,47 @@ async def test_what_ended_for_a_forgotten_worker_is_not_settled_by_the_next() ->
         driver.go_on.set()
         await until(lambda: len({worker for worker, *_ in driver.asked}) == 2)
     assert [settlements for _, _, settlements, _ in driver.asked if settlements] == []
+
+
+class Late(Faulty):
+    """Forgets the worker at its first claims, and answers with them when it is another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    async def open_worker(self, worker: str, hold_for: timedelta, *, about: bytes = b"") -> None:
+        await super().open_worker(worker, hold_for, about=about)
+        self.opened.append(worker)
+
+    async def exchange(
+        self,
+        worker: str,
+        sequence: int,
+        settlements: Sequence[Settlement] = (),
+        limit: int = 0,
+        *,
+        reports: Sequence[Report] = (),
+    ) -> Exchanged:
+        exchanged = await super().exchange(worker, sequence, settlements, limit, reports=reports)
+        if exchanged.claims and len(self.opened) == 1:
+            await self.close_worker(worker)
+            await until(lambda: len(self.opened) == 2)
+        return exchanged
+
+
+async def test_what_a_forgotten_worker_had_claimed_is_not_run_by_the_next() -> None:
+    """Its claims are void, and have the tokens that the next worker's first claims have."""
+    queue = JobQueue(Late())
+    ran: list[int] = []
+
+    @queue.job(Work)
+    async def handler(parameters: Work, context: JobContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        ran.append(parameters.number)
+        await asyncio.sleep(0)
+
+    ids = await queue.push_many([Work(0), Work(1)])
+    async with run_in_background(queue.processor(options())):
+        await until(lambda: len(ran) >= 2)
+    assert sorted(ran) == [0, 1]
+    assert [await queue.status(job_id) for job_id in ids] == [JobStatus.COMPLETED] * 2
