@@ -5,9 +5,10 @@ A script leaves a hint of work on a list of the queue, and one of news on the li
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import NamedTuple
 
-from jobsvalkey.contract import WorkerID
+from jobsvalkey.contract import JobsError, WorkerID
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.listening import Listener
 from jobsvalkey.valkey.tasks import TaskSet
@@ -81,7 +82,7 @@ class Waiter:
             await hint
         except asyncio.CancelledError:
             if hint.done() and not hint.cancelled() and hint.result():
-                self._tasks.start(self._heard(self._keys.work))  # nobody has looked yet because of this hint
+                self._tasks.start(self._leave_to_others())  # nobody has looked yet because of this hint
             raise
         finally:
             alarm.cancel()
@@ -114,6 +115,10 @@ class Waiter:
                 return
         # Nobody here has use for it any more: somebody elsewhere may.
         await self._waits.command("LPUSH", key, "1", patience=0)
+
+    async def _leave_to_others(self) -> None:
+        with suppress(JobsError):  # without a server: whoever polls finds the job
+            await self._heard(self._keys.work)
 
     def _tell(self) -> None:
         for hint in self._others:

@@ -108,3 +108,25 @@ async def test_a_hint_that_comes_as_its_wait_is_given_up_is_left_to_others(
             hint.let_go()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_a_hint_that_cannot_be_left_to_others_is_no_fault_of_the_driver(
+    proxy: Proxy, driver: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server goes away in that moment: whoever polls finds the job."""
+    await driver.open_worker("one", HOUR)
+    hint = Held()
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "create_future", lambda: hint)
+        waiting = asyncio.create_task(driver.wait("one", HOUR))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await driver.push([new_job()])
+        await until(lambda: bool(hint.calls))
+        async with proxy.away():
+            waiting.cancel()
+            hint.let_go()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            await until(lambda: "leave_to_others" not in str(asyncio.all_tasks()))
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
