@@ -191,7 +191,8 @@ class DriverHarness(ABC):
     """At how many lines of a step, spread over all of them, the step of another thread comes in between. A few are
     enough if each step is one request that the store does as a whole, such as a script."""
     counts_replicas: ClassVar[bool] = True
-    """Whether the store can say how many replicas have a step. 0 is also an answer."""
+    """Whether the store can say how many replicas have a step. 0 is also an answer. A store that cannot say it takes
+    demands of durability as met, or refuses them."""
     spare_jobs: ClassVar[int] = 0
     """How many jobs beyond `max_count` of a retention the store may still show, because it trims by rough counts."""
     has_hints: ClassVar[bool] = True

@@ -11,8 +11,10 @@ from jobsvalkey_conformance.areas.cleanup import CleanupTests
 from jobsvalkey_conformance.areas.cleanup_jobs import CleanupJobTests
 from jobsvalkey_conformance.areas.clocks import ClockTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
+from jobsvalkey_conformance.areas.connections import ConnectionTests
 from jobsvalkey_conformance.areas.damage import DamageTests
 from jobsvalkey_conformance.areas.digests import DigestTests
+from jobsvalkey_conformance.areas.durability import DurabilityTests
 from jobsvalkey_conformance.areas.ended import EndedTests
 from jobsvalkey_conformance.areas.exact import ExactTests
 from jobsvalkey_conformance.areas.expired import ExpiredTests
@@ -96,7 +98,9 @@ class DriverConformance(
     AbortTests,
     CancelTests,
     BehindTests,
+    DurabilityTests,
     LateTests,
+    ConnectionTests,
     FaultTests,
     DamageTests,
     RaceTests,

@@ -163,7 +163,10 @@ class QueueDriver(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """End the driver's connections and background tasks. Closing twice is fine."""
+        """End the driver's connections and background tasks. Closing twice is fine.
+
+        Calls under way end with `StoreUnavailable`, but for `wait`, which returns.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -337,7 +340,7 @@ class ResultsDriver(Protocol):
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
         """Wait until one of the jobs has ended or is absent, at most for `timeout`; all of them, as they are then.
 
-        Changes nothing and leaves nothing behind. An end may go unnoticed, for at most a `poll_time`.
+        Changes nothing and leaves nothing behind. If a hint is lost, an end goes unnoticed for at most a `poll_time`.
         """
         ...
 

@@ -22,7 +22,7 @@ class StatedButMissing(Twin):
     is_durable: Any = None
 
 
-@mutant("test_inspection_a_demand_that_is_not_met_is_told_after_the_push")
+@mutant("test_durability_a_demand_that_is_not_met_is_told_after_the_push")
 class RefusesDemands(Twin):
     """A push that demands durability says that the demand was not met, and has stored nothing."""
 

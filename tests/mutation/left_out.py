@@ -29,6 +29,7 @@ RULES = [
     LeftOut(
         r"jobsvalkey/valkey/(connection|durability|faults|validation|listening)\.py", r"", "connections, not steps"
     ),
+    LeftOut(r"jobsvalkey/valkey/clients\.py", r"", "connection settings: tests/unit/valkey/test_routes.py"),
     LeftOut(r"jobsvalkey/valkey/(service_jobs|sessions|words|tasks)\.py", r"", "settings, names and texts"),
     LeftOut(r"scripts/(examine|rights)\.lua", r"", "`validate` and rights"),
     LeftOut(r"scripts/lib/(swift|types)\.lua", r"", "what Swift and damaged keys leave: tests/swift and tests/faults"),
@@ -90,9 +91,7 @@ EQUIVALENT: dict[str, str] = {
     "53f6ca16c285": "what a log says",
     "2717a7b93fdf": "what a log says",
     "7aecd6a99a47": "the text of an error",
-    "f80beb458bbf": "an end that no hint tells of is seen within a poll time",
-    "ce817f83e021": "an end that no hint tells of is seen within a poll time",
-    "257d994acd26": "an end that no hint tells of is seen within a poll time",
+    "257d994acd26": "a stream that is read twice tells of each end twice",
     "f86ae2c99df9": "an age that is no number is none",
     "a21ac36db435": "how many looks share a round trip",
     "1f92b57be4c8": "a digest of other text is as good, if it is the same each time",

@@ -71,6 +71,7 @@ class MemoryHarness(DriverHarness):
     """The twin."""
 
     several_loops = False
+    counts_replicas = False  # it takes every demand as met
 
     def __init__(self) -> None:
         self.store = MemoryStore()

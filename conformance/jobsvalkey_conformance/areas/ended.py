@@ -65,6 +65,21 @@ class EndedTests(Suite):
             assert ended is not None
             assert ended.ended_at is not None
 
+    @conformance_test(Capability.RESULTS, hints=True)
+    async def test_ended_without_a_poll(self, kit: SuiteContext) -> None:
+        """ended: a hint tells of the end, so that nobody waits for the next poll; of the second end as of the first."""
+        driver, waiting = await kit.driver(), await kit.driver(poll_time=timedelta(hours=1))
+        worker = await kit.worker(driver)
+        for _ in range(3):
+            job_id = await kit.push(driver, keep_for=LONG)
+            waiter = asyncio.create_task(waiting.ended([job_id], LONG))
+            await asyncio.sleep(0.05)
+            assert not waiter.done()
+            await worker.finish(await worker.claim_one())
+            (job,) = await asyncio.wait_for(waiter, PATIENCE)
+            assert job is not None
+            assert job.status is JobStatus.COMPLETED
+
     @conformance_test(Capability.RESULTS)
     async def test_ended_returns_at_its_timeout(self, kit: SuiteContext) -> None:
         """ended: waits for `timeout`, and no longer; the jobs are as they are then."""

@@ -8,25 +8,19 @@ import pytest
 from jobsvalkey.contract import (
     FINISHED,
     Capability,
-    Durability,
     Fail,
     JobID,
     JobStatus,
     Load,
-    NewJob,
-    NotDurable,
     PayloadTooLarge,
-    Pushed,
     Retry,
     StoredJob,
     StoredWorker,
-    StoreOutcome,
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver
-from jobsvalkey_conformance.marks import not_run
 
 
 async def all_jobs(driver: AnyDriver) -> list[StoredJob]:
@@ -357,30 +351,3 @@ class InspectionTests(Suite):
         await worker.finish(*await worker.claim(3))
         assert await driver.counts() == dict.fromkeys(JobStatus, 0)
         assert await driver.validate() == []
-
-    @conformance_test(Capability.DURABILITY)
-    async def test_inspection_durability_is_yes_or_no(self, kit: SuiteContext) -> None:
-        """A driver that states DURABILITY says whether the store writes what it acknowledges to disk."""
-        driver = await kit.driver()
-        assert await driver.is_durable() in (True, False)
-
-    @conformance_test(Capability.DURABILITY)
-    async def test_inspection_a_demand_that_is_not_met_is_told_after_the_push(self, kit: SuiteContext) -> None:
-        """A push that demands a replica is done, and says so if none has the job. Asked again, it stores nothing."""
-        if not kit.harness.counts_replicas:
-            not_run("the store counts no replicas")
-        driver = await kit.driver()
-        demand = Durability(replicas=1, timeout=timedelta(milliseconds=20))
-        job = NewJob(new_job_id(), b"{}", remember=True, durability=demand)
-        for expected in (StoreOutcome.STORED, StoreOutcome.DUPLICATE):
-            unmet: NotDurable | None = None
-            answer: list[Pushed] = []
-            try:
-                answer = await driver.push([job])
-            except NotDurable as error:
-                unmet = error
-            if unmet is None:
-                assert [pushed.outcome for pushed in answer] == [expected]
-            else:
-                assert (unmet.job_ids, unmet.replicas) == ((job.job_id,), 0)
-        assert await kit.claimed(driver) == [job.job_id]

@@ -100,6 +100,7 @@ class TwinHarness(DriverHarness):
     """The least that a harness is: no hooks."""
 
     several_loops = False
+    counts_replicas = False
     driver: type[Twin] = Twin
 
     def __init__(self) -> None:

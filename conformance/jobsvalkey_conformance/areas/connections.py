@@ -1,0 +1,107 @@
+"""What a driver holds open, and the calls that are under way when it is closed."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from jobsvalkey.contract import Capability, ConfigurationError, StoreUnavailable, WorkerClosed
+from jobsvalkey_conformance.case import Suite, conformance_test
+from jobsvalkey_conformance.context import PATIENCE, STORED, SuiteContext, outcomes
+from jobsvalkey_conformance.harness import Hook
+
+HOUR = timedelta(hours=1)
+SOON = min(PATIENCE, 3.0)
+"""Seconds: sooner than a driver gives an answer up that does not come."""
+
+
+class ConnectionTests(Suite):
+    """A driver holds open what it needs, and a caller is told whether a step that was broken off may have been done."""
+
+    @pytest.mark.parametrize("told_by", ["close_worker", "exchange", "renew"])
+    @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS)
+    async def test_connection_of_a_closed_worker(self, kit: SuiteContext, told_by: str) -> None:
+        """What is held open for a worker alone is let go when it is closed, or is found to have been closed."""
+        driver, other = await kit.driver(), await kit.driver()
+        held = 0
+
+        async def is_let_go() -> bool:
+            return await kit.harness.open_connections() <= held
+
+        for number in range(4):
+            worker = await kit.worker(driver)
+            await worker.claim()
+            await (driver if told_by == "close_worker" else other).close_worker(worker.id)
+            if told_by == "exchange":
+                with pytest.raises(WorkerClosed):
+                    await worker.claim()
+            elif told_by == "renew":
+                with pytest.raises(WorkerClosed):
+                    await driver.renew(worker.id, HOUR)
+            held = held or await kit.harness.open_connections()
+            assert await kit.repeated_within(PATIENCE, is_let_go), f"worker {number} has left something open"
+
+    @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS)
+    async def test_connection_of_a_worker_that_left(self, kit: SuiteContext) -> None:
+        """The same when its lock has run out: a worker may leave without closing."""
+        driver = await kit.driver()
+        await (await kit.worker(driver)).claim()
+        held = await kit.harness.open_connections()
+        for _ in range(4):
+            worker = await kit.worker(driver, timedelta(milliseconds=50))
+            await worker.claim()
+
+        async def are_let_go() -> bool:
+            return await kit.harness.open_connections() <= held
+
+        assert await kit.repeated_within(PATIENCE, are_let_go), "workers that left have left something open"
+
+    @conformance_test(Capability.QUEUE, Hook.DELAY_REQUEST)
+    async def test_connection_closing_breaks_calls_off(self, kit: SuiteContext) -> None:
+        """Closing ends calls that are under way: a step that was sent may be done, one that was not sent is not."""
+        sent, unsent = kit.job(), kit.job()
+        async with kit.make(kit.configuration) as driver:
+            await kit.push(driver, due=HOUR)
+            async with kit.harness.delay_request() as is_held:
+                calls = [asyncio.ensure_future(driver.push([job])) for job in (sent, unsent)]
+                await is_held()
+                async with asyncio.timeout(SOON):
+                    await driver.aclose()
+                    answers = await asyncio.gather(*calls, return_exceptions=True)
+        told: list[str] = []
+        for answer in answers:
+            assert isinstance(answer, StoreUnavailable)
+            told.append(answer.outcome)
+        assert told[0] == "unknown"
+        done = await kit.claimed(await kit.driver())
+        assert sent.job_id in done
+        assert (unsent.job_id in done) <= (told[1] == "unknown")
+
+    @conformance_test(Capability.RESULTS, Hook.OPEN_CONNECTIONS)
+    async def test_connection_closing_ends_waits(self, kit: SuiteContext) -> None:
+        """Closing ends calls that wait: `wait` returns, and `ended`, which cannot look any more, says so."""
+        async with kit.make(replace(kit.configuration, poll_time=HOUR)) as driver:
+            job_id = await kit.push(driver)
+            worker = await kit.worker(driver)
+            hint = asyncio.ensure_future(driver.wait(worker.id, HOUR))
+            ends = [asyncio.ensure_future(driver.ended([job_id], HOUR)) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            assert not any(call.done() for call in ends)
+            async with asyncio.timeout(SOON):
+                await driver.aclose()
+                for call in ends:
+                    with pytest.raises(StoreUnavailable):
+                        await call
+                await hint
+
+    @conformance_test()
+    async def test_connection_a_queue_key_is_any_text(self, kit: SuiteContext) -> None:
+        """A queue key is any text, if the store takes it: one that does not says so, and stores nothing."""
+        key = f"{kit.configuration.queue_key.strip('{}')} ä/*?[1]"
+        async with kit.make(replace(kit.configuration, queue_key=key)) as driver:
+            with suppress(ConfigurationError):
+                job = kit.job()
+                assert outcomes(await driver.push([job])) == [STORED]
+                assert await kit.claimed(driver) == [job.job_id]
