@@ -1,4 +1,4 @@
-"""What a driver holds open, and the calls that are under way when it is closed."""
+"""Connections of a driver, and the calls that are under way when it is closed."""
 
 import asyncio
 from contextlib import suppress
@@ -23,7 +23,7 @@ class ConnectionTests(Suite):
     @pytest.mark.parametrize("told_by", ["close_worker", "exchange", "renew"])
     @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS)
     async def test_connection_of_a_closed_worker(self, kit: SuiteContext, told_by: str) -> None:
-        """What is held open for a worker alone is let go when it is closed, or is found to have been closed."""
+        """A driver lets go of what it holds for a worker alone, when that is closed or is found to have been closed."""
         driver, other = await kit.driver(), await kit.driver()
         held = 0
 
@@ -45,7 +45,7 @@ class ConnectionTests(Suite):
 
     @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS)
     async def test_connection_of_a_worker_that_left(self, kit: SuiteContext) -> None:
-        """The same when its lock has run out: a worker may leave without closing."""
+        """It lets go of that also when the lock has run out: a worker may leave without closing."""
         driver = await kit.driver()
         await (await kit.worker(driver)).claim()
         held = await kit.harness.open_connections()
