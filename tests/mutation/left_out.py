@@ -111,6 +111,13 @@ EQUIVALENT: dict[str, str] = {
     "5725d8765947": "no letter is found in an empty text either",
     "b6da66c7d3a0": "of two jobs the first one is looked at, as of one",
     "6b4528ff29fb": "a minute is the same moment in whatever zone it is told",
+    "75221ec79400": "the search begins at the first letter all the same",
+    "149cbe67bc5a": "a list that has as many as it may loses nothing",
+    "7128a97b9113": "`recover` looks at a lane in vain",
+    "432b73e9b195": "no line gives any more when there are enough",
+    "deaddaf2b93d": "a shortcut: the looks that follow find the same",
+    "62fd8a287fec": "what is offered is not held back, and a removal finds nothing",
+    "99d5dedc5c3a": "the words come in pairs",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""
 

@@ -258,3 +258,30 @@ class LaneTests(Suite):
         assert (await worker.claim_one()).job_id == plain[1]
         await worker.finish(claims[1])
         assert (await worker.claim_one()).job_id == laned[1]
+
+    @conformance_test(Capability.LANES)
+    async def test_lanes_a_full_one_has_nothing_due(self, kit: SuiteContext) -> None:
+        """While a lane is full, none of its jobs counts as the next one: nor one of a higher priority, due later."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        later = await kit.push(driver, lane="a", priority=9, due=kit.unit)
+        first = await kit.push(driver, lane="a")
+        worker = await kit.worker(driver)
+        claimed = await worker.exchange(limit=9)
+        assert ([claim.job_id for claim in claimed.claims], claimed.until_next) == ([first], None)
+        await kit.advance(kit.unit)
+        assert (await worker.exchange(limit=9)).until_next is None
+        await worker.finish(*claimed.claims)
+        assert (await worker.claim_one()).job_id == later
+
+    @conformance_test(Capability.LANES, Capability.EXPIRY)
+    async def test_lanes_behind_expired_jobs(self, kit: SuiteContext) -> None:
+        """A due job is claimed though lanes stand before its own whose jobs have expired, and are yet to be ended."""
+        driver = await kit.driver()
+        expires = kit.now() + kit.unit
+        await driver.push([kit.job(lane=f"{number}", expires=expires) for number in range(110)])
+        await kit.advance(kit.unit / 4)
+        job_id = await kit.push(driver, lane="the last")
+        await kit.advance(kit.unit)
+        worker = await kit.worker(driver)
+        assert [claim.job_id for claim in await worker.claim(1)] == [job_id]
