@@ -200,7 +200,7 @@ def check_about(about: bytes) -> bytes:
 
 
 OWN_KEYS = (
-    *("worker.", "_children.", "_claims.", "_held_back.", "_input.", "_job.", "_line.", "_members.", "_news."),
+    *("worker.", "_children.", "_claims.", "_input.", "_job.", "_line.", "_members.", "_news."),
     *("_offers.", "_producer.", "_rate.", "_slots.", "_worker."),
 )
 """The beginnings of drivers' own keys that end in the name of something else."""

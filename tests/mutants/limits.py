@@ -46,14 +46,14 @@ _script_mutant(
     "ScriptClaimTakesNoSlot",
     "`leaving.lua`: a claim takes no slot.",
     "test_limits_no_more_run_than_may",
-    "pcall(batch, 'SADD', slots_of(lane), ids)",
+    "try_batch('SADD', slots_of(lane), ids)",
     "",
 )
 _script_mutant(
     "ScriptSlotOutlivesTheClaim",
     "`leaving.lua`: the end of a claim does not free its slot.",
     "test_limits_every_end_of_a_claim_makes_room",
-    "pcall(batch, 'SREM', slots, ids)",
+    "try_batch('SREM', slots, ids)",
     "",
 )
 _script_mutant(
@@ -67,14 +67,14 @@ _script_mutant(
     "ScriptLaneComesBackLast",
     "`leaving.lua`: a lane that has room again has lost its turn.",
     "test_limits_a_lane_keeps_its_turn",
-    "offers[turns[n]] = turns[n + 1], lane, list",
-    "offers[turns[n]] = whole(now + 9), lane, list",
+    "list[#list + 1], list[#list + 2], offers[priority] = turn, lane, list",
+    "list[#list + 1], list[#list + 2], offers[priority] = whole(now + 9), lane, list",
 )
 _script_mutant(
     "ScriptOtherPrioritiesOffered",
     "`turning.lua`: the lines of a full lane that were not served stay offered.",
     "test_limits_a_full_lane_delays_nobody",
-    "is_right[line_of(priorities[1], lane)] and {} or priorities_of(lane)",
+    "was_served[lane] and {} or priorities_of(lane)",
     "{}",
 )
 _script_mutant(
@@ -88,8 +88,8 @@ _script_mutant(
     "ScriptShortestPatternCounts",
     "`slots.lua`: the shortest pattern counts.",
     "test_limits_the_longest_pattern_counts",
-    "for n = #patterns, 1, -1 do limit =",
-    "for n = 1, #patterns do limit =",
+    "limit = limit_by_pattern[pattern]\nend",
+    "limit = lengths[1] and limit_by_pattern[lane:sub(1, lengths[#lengths]) .. '*']\nend",
 )
 _script_mutant(
     "ScriptOldClaimsHaveNoSlots",
@@ -172,8 +172,8 @@ _script_mutant(
     "ScriptClaimsHaveNoTime",
     "`leaving.lua`: the time of a claim is not listed.",
     "test_rates_no_window_has_more",
-    "pcall(batch, 'RPUSH', rate, times, function(found) length = found end)",
-    "",
+    "try_batch('RPUSH', rate, times)",
+    "0",
 )
 _script_mutant(
     "ScriptRateIsOneMore",

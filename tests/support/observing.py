@@ -193,11 +193,13 @@ async def observed_lines(client: Any, prefix: str, found: list[str]) -> dict[tup
         offers = await client.zrange(f"{prefix}._offers.{priority}", 0, -1, withscores=True)
         assert offers, f"priority {priority} has no offers"
         turns |= {(priority, lane.decode()): (EPOCH + timedelta(microseconds=turn), True) for lane, turn in offers}
-    start = f"{prefix}._held_back."
-    for lane in _named(found, start):
-        for priority, turn in await client.zrange(f"{start}{lane}", 0, -1, withscores=True):
-            assert (int(priority), lane) not in turns, f"lane {lane} of priority {priority} is offered and held back"
-            turns[int(priority), lane] = EPOCH + timedelta(microseconds=turn), False
+    for name, held_back in (await client.hgetall(f"{prefix}._held_back")).items():
+        lane = name.decode()
+        assert held_back.startswith(b" "), f"{held_back} is held back of lane {lane}"
+        for each in held_back[1:].split(b" "):
+            priority, turn = map(int, each.split(b"="))
+            assert (priority, lane) not in turns, f"lane {lane} of priority {priority} is offered and held back"
+            turns[priority, lane] = EPOCH + timedelta(microseconds=turn), False
     start = f"{prefix}._line."
     for name in _named(found, start):
         priority, _, lane = name.partition(".")

@@ -19,9 +19,10 @@ if has_expiry() then end_overdue() end
 if has_limits() then
   -- uses: limits
   if redis.call('EXISTS', SWEEPS) == 1 then
-    sweep(1000)
+    sweep(1000, true)
     wake()
   end
+  forget_times(100)
 end
 local left, done = tonumber(max_jobs), 0
 

@@ -14,6 +14,16 @@ local function batch(command, first, arguments, each)
   end
 end
 
+-- The same for a key that may hold something else: its last reply, a number; nothing if it does.
+local function try_batch(command, key, arguments)
+  local reply
+  for from = 1, #arguments, 1000 do
+    reply = redis.pcall(command, key, unpack(arguments, from, math.min(from + 999, #arguments)))
+    if type(reply) ~= 'number' then return nil end
+  end
+  return reply
+end
+
 -- How many of the keys are there; `key` is one more, counted with each thousand.
 local function count_existing(keys, key)
   local count = 0

@@ -1,37 +1,29 @@
 -- Limits that change, and what is offered under them.
 -- uses: keys time fielded batches layout lines slots claims leaving
 
--- Look at a lane, or at one of its lines, whose limit has changed. A longer rate counts what the former one still knows.
-local function look_again(lane, priority)
-  local limit = limit_of(lane)
-  if limit and limit.n and not is_injected then redis.pcall('PEXPIRE', rate_of(lane), math.ceil(limit.per / 1000), 'GT') end
-  if priority ~= '' then offer(priority, lane) end
-end
-
--- Look at up to `most` of the lines whose limit has changed, and at lanes that had something else in their way; whether there
--- are more.
-local function sweep(most)
+-- Look at up to `most` of the lines whose limit has changed, and, if it `is_recovery`, at lanes that something was in the way
+-- of; whether there are more of the former.
+local function sweep(most, is_recovery)
   local sweeps = redis.call('HGETALL', SWEEPS)
   for n = 1, #sweeps, 2 do
     local pattern, last = sweeps[n], sweeps[n + 1]
-    local start, is_lane = pattern:sub(1, -2), pattern:sub(-1) ~= '*'
-    local from, to = last == '' and '[' .. start or '(' .. last, '(' .. start .. '\255'
-    if is_lane then
-      from, to = '[' .. pattern .. '*', '(' .. pattern .. '+'
-      look_again(pattern, '')
+    if is_recovery or last ~= SPOILED then
+      if most <= 0 then return true end
+      local start, is_lane = pattern:sub(1, -2), pattern:sub(-1) ~= '*'
+      local from, to = last == '' and '[' .. start or '(' .. last, '(' .. start .. '\255'
+      if is_lane then from, to = '[' .. pattern .. '*', '(' .. pattern .. '+' end
+      redis.call('HDEL', SWEEPS, pattern) -- it may be noted anew
+      local names = redis.call('ZRANGEBYLEX', LANES, from, to, 'LIMIT', 0, is_lane and -1 or most)
+      for _, name in ipairs(names) do
+        local lane, priority = name:match('^(.*)%*(.*)$')
+        if priority ~= '' then offer(priority, lane) end
+      end
+      if #names == most and not is_lane then
+        redis.call('HSET', SWEEPS, pattern, names[most])
+        return true
+      end
+      most = most - #names - 1
     end
-    redis.call('HDEL', SWEEPS, pattern) -- it may be noted anew
-    local names = redis.call('ZRANGEBYLEX', LANES, from, to, 'LIMIT', 0, is_lane and -1 or most)
-    for _, name in ipairs(names) do
-      local lane, priority = name:match('^(.*)%*(.*)$')
-      look_again(lane, priority)
-    end
-    if #names == most and not is_lane then
-      redis.call('HSET', SWEEPS, pattern, names[most])
-      return true
-    end
-    most = most - #names - 1
-    if most <= 0 then return n + 1 < #sweeps end
   end
   return false
 end
@@ -60,14 +52,16 @@ local function set_limit(pattern, limit)
     take_slots_of_all()
   end
   if limit == '' then redis.call('HDEL', LIMITED, pattern) else redis.call('HSET', LIMITED, pattern, limit) end
-  local sizes, listed = {}, {}
+  local sizes, listed, names = {}, {}, ''
   for _, each in ipairs(redis.call('HKEYS', LIMITED)) do
-    if each:sub(-1) == '*' and not sizes[#each] then
+    if each ~= '' and each:sub(-1) ~= '*' then
+      names = ' ='
+    elseif each ~= '' and not sizes[#each] then
       sizes[#each], listed[#listed + 1] = true, #each - 1
     end
   end
   table.sort(listed, function(a, b) return a > b end)
-  redis.call('HSET', LIMITED, '', table.concat(listed, ' '))
+  redis.call('HSET', LIMITED, '', table.concat(listed, ' ') .. names)
   redis.call('HSET', SWEEPS, pattern, '')
   lengths, limit_by_lane, limit_by_pattern = nil, {}, {}
 end

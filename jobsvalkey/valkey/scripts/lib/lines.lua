@@ -8,7 +8,7 @@ local LANES = META .. '_lanes' -- zset: `LANE*PRIORITY` of each line with a lane
 local TURNS = META .. '_turns' -- hash: `latest`, the turn of who was served last, and `plain`, that of jobs without a line
 local function line_of(priority, lane) return META .. '_line.' .. priority .. '.' .. lane end -- zset: id, by due time
 local function offers_of(priority) return META .. '_offers.' .. priority end -- zset: lane, its turn (microseconds)
-local function held_back_of(lane) return META .. '_held_back.' .. lane end -- zset: priority, the turn of a line that is not offered
+local HELD_BACK = META .. '_held_back' -- hash: lane, ` PRIORITY=TURN` of each of its lines that is not offered
 
 -- The priorities of a lane's lines.
 local function priorities_of(lane)
@@ -26,12 +26,19 @@ local function line_named(id)
   return found[1] or '0', found[2] or ''
 end
 
--- Let a line of a full lane keep its turn. If something else is in the way of that, `recover` looks again.
-local function hold_back(lane, priority, turn, is_spoiled)
+-- The turn of a line, if it is not offered, and what is noted of the other lines of its lane.
+local function held_back(lane, priority)
+  local all = redis.call('HGET', HELD_BACK, lane) or ''
+  local before, turn, behind = (all .. ' '):match('^(.-) ' .. priority:gsub('-', '%%-') .. '=(%d+)( .*)$')
+  return tonumber(turn), turn and before .. behind:sub(1, -2) or all
+end
+
+-- Let a line keep its turn without being offered; `others` is what is noted of those of its lane. If something else is in the
+-- way of it, `recover` looks again.
+local function hold_back(lane, priority, turn, others, is_spoiled)
   -- uses: slots
-  if type(redis.pcall('ZADD', held_back_of(lane), turn, priority)) == 'table' or is_spoiled then
-    redis.pcall('HSET', SWEEPS, lane, '')
-  end
+  redis.call('HSET', HELD_BACK, lane, others .. ' ' .. priority .. '=' .. turn)
+  if is_spoiled then redis.call('HSET', SWEEPS, lane, SPOILED) end
 end
 
 -- Put the turn of a line right, whose jobs have changed. Whether it is offered.
@@ -41,19 +48,20 @@ local function offer(priority, lane)
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
-  local is_offered, is_open, is_held_back = turn ~= nil, first, false
-  local allowed, is_spoiled = 0, false
+  local is_offered, is_open = turn ~= nil, first
+  local allowed, others, is_spoiled = 0, nil, false
   if lane ~= '' and has_limits() then
     -- uses: slots
     allowed = allowed_at(lane, 0)
-    if not turn then
-      turn = tonumber(redis.pcall('ZSCORE', held_back_of(lane), priority) or nil)
-      is_held_back = turn ~= nil
-    end
+    local kept
+    kept, others = held_back(lane, priority)
+    turn = turn or kept
     local places = room(lane)
     is_spoiled = not places or allowed == math.huge
     is_open = first and not is_spoiled and places > 0
-    if is_held_back and (is_open or not first) then redis.pcall('ZREM', held_back_of(lane), priority) end
+    if kept and (is_open or not first) then
+      if others == '' then redis.call('HDEL', HELD_BACK, lane) else redis.call('HSET', HELD_BACK, lane, others) end
+    end
   end
   if is_offered and not is_open then
     redis.pcall('ZREM', offers, lane)
@@ -67,7 +75,8 @@ local function offer(priority, lane)
   start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
   local since = math.min(turn or emptied[line] or start, start)
   since = whole(math.max(micro(first), since, allowed > now and not is_spoiled and allowed or 0))
-  if is_open then redis.pcall('ZADD', offers, since, lane) else hold_back(lane, priority, since, is_spoiled) end
+  if is_open and type(redis.pcall('ZADD', offers, since, lane)) == 'table' then is_open, is_spoiled = false, true end
+  if others and not is_open then hold_back(lane, priority, since, others, is_spoiled) end
   if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
   if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
   return is_open

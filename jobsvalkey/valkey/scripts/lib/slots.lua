@@ -1,9 +1,12 @@
 -- Lanes with a limit. From when a queue has its first limit on, each claim of a job with a lane is among the slots of the
 -- lane. A lane with as many as it may have is full. If its rate is limited, the times of its last claims are listed.
 -- uses: keys batches fielded
-local LIMITED = META .. '_limits' -- hash: pattern, `most n per`; and, under an empty name, how long the beginnings are
+-- hash: pattern, `most n per`; under an empty name how long the beginnings are, and `=` if there are names of lanes
+local LIMITED = META .. '_limits'
 local SWEEPS = META .. '_sweeps' -- hash: pattern whose lines are still to be looked at, and the last that was
-local limit_by_lane, limit_by_pattern, lengths = {}, {}, nil -- what this step has read of it
+local SPOILED = '!' -- in place of that: something is in the way of the lane
+local RATED = META .. '_rated' -- zset: lane with times of claims, when they are to be forgotten (microseconds)
+local limit_by_lane, limit_by_pattern, lengths = {}, {}, nil -- what this step has read of the limits
 local function slots_of(lane) return META .. '_slots.' .. lane end -- set: ids of claims
 local function rate_of(lane) return META .. '_rate.' .. lane end -- list: when its last claims were made (microseconds)
 
@@ -22,19 +25,32 @@ local function read_limits(patterns)
   end
 end
 
+-- Read what is needed for the limits of some lanes.
+local function read_limits_of(lanes)
+  if not lengths then
+    local listed = redis.call('HGET', LIMITED, '') or ''
+    lengths = { has_names = listed:find('=', 1, true) }
+    for length in listed:gmatch('%d+') do lengths[#lengths + 1] = tonumber(length) end
+  end
+  if lengths.has_names then read_limits(lanes) end
+end
+
 -- The limit of a lane; `false` for none. The name itself comes first, then the longest beginning.
 local function limit_of(lane)
   local limit = limit_by_lane[lane]
   if limit ~= nil then return limit end
-  lengths = lengths or redis.call('HGET', LIMITED, '') or ''
-  local patterns = { lane }
-  for length in lengths:gmatch('%d+') do
-    if tonumber(length) <= #lane then patterns[#patterns + 1] = lane:sub(1, length) .. '*' end
+  read_limits_of({ lane })
+  limit = limit_by_pattern[lane] or false
+  for _, length in ipairs(lengths) do
+    if limit then break end
+    if length <= #lane then
+      local pattern = lane:sub(1, length) .. '*'
+      if limit_by_pattern[pattern] == nil then read_limits({ pattern }) end
+      limit = limit_by_pattern[pattern]
+    end
   end
-  read_limits(patterns)
-  for n = #patterns, 1, -1 do limit = limit_by_pattern[patterns[n]] or limit end
-  limit_by_lane[lane] = limit or false
-  return limit_by_lane[lane]
+  limit_by_lane[lane] = limit
+  return limit
 end
 
 -- How many more claims a lane may have; `nil` if something else is in the place of its slots: it gets none then.

@@ -5,5 +5,5 @@
 local function told_of(id)
   local held = fields_held(id)
   if has_flows() then held = with_inputs(held) end
-  return held, state_size(held)
+  return held, (has_flows() or features:find(REPORTS, 1, true)) and state_size(held) or 0
 end

@@ -40,14 +40,14 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
   end
   -- The next due job of a line, if its lane may have one more.
-  local places, begun, is_late = {}, {}, false
+  local places, begun, is_late, is_limited = {}, {}, false, has_limits()
   local function next_of(line, size)
     local lane = line.lane
     if not lane then
       line.at = line.at + 2
       return plain[line.at - 2], plain[line.at - 1]
     end
-    if lane == '' or not has_limits() then return next_in(line, size, may_run) end
+    if lane == '' or not is_limited then return next_in(line, size, may_run) end
     local before = begun[lane] or 0
     if before == 0 then places[lane] = room(lane) or 0 end
     if before >= places[lane] or allowed_at(lane, before) > now then
@@ -82,18 +82,19 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         and redis.pcall('ZRANGEBYSCORE', offers_of(priority), '-inf', last, 'WITHSCORES', 'LIMIT', from, wanted) or {}
       is_more = #offers == 2 * wanted and #due < 2 * most and passed <= looks
       if from == 0 and #offers < 2 * wanted then size = 1 + math.ceil(wanted / math.max(1, #offers / 2)) end
-      if has_limits() then
+      if is_limited then
         local names = {}
         for n = 1, #offers, 2 do names[#names + 1] = offers[n] end
-        read_limits(names)
+        read_limits_of(names)
       end
+      local key = line_of(priority, '')
       for n = 1, #offers, 2 do
         if plain_line and plain_line.turn <= tonumber(offers[n + 1]) then
           take_one(plain_line)
           plain_line = nil
         end
         take_one({
-          priority = priority, lane = offers[n], key = line_of(priority, offers[n]), turn = 0,
+          priority = priority, lane = offers[n], key = key .. offers[n], turn = 0,
           found = NOTHING, at = 1, is_whole = false, taken = 0,
         })
       end
@@ -125,8 +126,8 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       end
     end
     batch('ZREM', LANED, laned)
-    local allowed, is_full, is_right = {}, {}, {}
-    if has_limits() then
+    local allowed, is_full, is_right, was_served = {}, {}, {}, {}
+    if is_limited then
       -- uses: leaving
       local lanes = {}
       for _, id in ipairs(claimed) do
@@ -136,16 +137,17 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
           table.insert(lanes[lane], id)
         end
       end
-      take_slots(lanes)
-      for lane in pairs(places) do
-        allowed[lane], is_full[lane] = allowed_at(lane, 0), places[lane] <= #(lanes[lane] or {})
+      local may_more = take_slots(lanes)
+      for lane, most in pairs(places) do
+        allowed[lane], is_full[lane] = may_more[lane] and 0 or allowed_at(lane, 0), most <= #(lanes[lane] or {})
       end
     end
     -- The lines that were served, those of one priority by one command.
-    local stay, go, empty = {}, {}, {}
+    local stay, go, empty, full = {}, {}, {}, {}
     for _, line in ipairs(served) do
       local priority, lane = line.priority, line.lane
-      stay[priority], go[priority], is_right[line.key] = stay[priority] or {}, go[priority] or {}, true
+      stay[priority], go[priority] = stay[priority] or {}, go[priority] or {}
+      is_right[line.key], was_served[lane] = true, true
       if not has_more_overdue then redis.call('ZREMRANGEBYRANK', line.key, 0, line.taken - 1) end
       local first, list = line.found[2 * line.taken + 2], stay[priority]
       if has_more_overdue or not (first or line.is_whole) then first = redis.call('ZRANGE', line.key, 0, 0, 'WITHSCORES')[2] end
@@ -153,9 +155,17 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       if first and not is_full[lane] then
         list[#list + 1], list[#list + 2] = turn, lane
       else
-        if first then hold_back(lane, priority, turn) elseif lane ~= '' then empty[#empty + 1] = lane .. '*' .. priority end
+        if first then
+          full[lane] = (full[lane] or '') .. ' ' .. priority .. '=' .. turn
+        elseif lane ~= '' then
+          empty[#empty + 1] = lane .. '*' .. priority
+        end
         table.insert(go[priority], lane)
       end
+    end
+    if next(full) then
+      -- uses: leaving
+      hold_all_back(full)
     end
     batch('ZREM', LANES, empty)
     for priority, lanes in pairs(go) do
@@ -168,7 +178,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     for lane, since in pairs(allowed) do
       is_rated = is_rated or not is_full[lane] and since > now
       if is_full[lane] or since > now then
-        local others = not has_several and is_right[line_of(priorities[1], lane)] and {} or priorities_of(lane)
+        local others = not has_several and was_served[lane] and {} or priorities_of(lane)
         for _, priority in ipairs(others) do
           if not is_right[line_of(priority, lane)] then offer(priority, lane) end
         end
