@@ -27,8 +27,8 @@ asyncio_default_fixture_loop_scope = function
 """
 """In place of those of the project around us, which are for its own tests."""
 
-OTHERS = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-"""Variables of the environment that are for other runs than ours."""
+PLUGINS = ("pytest_asyncio.plugin", "_hypothesis_pytestplugin", "jobsvalkey_conformance.plugin")
+"""The plugins of the run. Others that are installed are for other runs, and to load them takes a second."""
 
 
 class Collector:
@@ -106,14 +106,14 @@ def run(
     imports = ["from {0} import {2}".format(*each.partition(":")) for each in (target, *parts)]
     names = [each.partition(":")[2] for each in (target, *parts)]
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as environment:
-        for variable in OTHERS:
-            environment.delenv(variable, raising=False)
+        environment.delenv("PYTEST_ADDOPTS", raising=False)
+        environment.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         # Of a name of its own: a second run in this process must not find the module of the first.
         test, settings = Path(directory, f"test_{secrets.token_hex(4)}.py"), Path(directory, "pytest.ini")
         test.write_text(TEST.format(imports="\n".join(imports), parts=", ".join(names[1:]), harness=names[0]))
         settings.write_text(SETTINGS)
         arguments = [str(test), "-c", str(settings), "-p", "no:terminal", "-p", "no:cacheprovider"]
-        arguments += ["--import-mode=importlib"]
+        arguments += ["--import-mode=importlib", *(f"-p{plugin}" for plugin in PLUGINS)]
         arguments += ["-k", select] if select else []
         arguments += ["-x"] if stop else []
         arguments += [f"--junit-xml={junit}"] if junit else []
