@@ -1,9 +1,8 @@
 """Identifiers of jobs: what one looks like, and how the library makes its own."""
 
 import os
-import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID, SafeUUID
 
@@ -11,6 +10,7 @@ from jobsvalkey.contract.clock import unix_milliseconds
 
 _COUNTER_BITS = 42
 _COUNTER_LIMIT = 1 << _COUNTER_BITS
+_NOTHING: Iterator[int] = iter(())
 
 
 class JobID(UUID):
@@ -109,53 +109,52 @@ class JobIDGenerator:
     48 bits of Unix milliseconds are followed by a counter of 42 bits, which starts at a random value in each
     new millisecond, and by 32 random bits. After a fork the child starts again with random bits of its own. The time
     comes from `milliseconds`, by default this machine's clock.
+
+    It has no lock, since a signal handler may push while its own thread makes an id. What threads share is read and
+    changed in single steps of the interpreter.
     """
 
     def __init__(self, milliseconds: Callable[[], int] = unix_milliseconds) -> None:
         self._now = milliseconds
-        self._last = 0
-        self._counter = 0
+        self._counters: dict[int, Iterator[int]] = {}
+        """The counter of the last millisecond, and for a moment those of earlier ones."""
         self._random = array("Q")
-        self._lock = threading.Lock()
-        self._head = 0
-        self._written = ""
+        self._start = 0, ""
         """The first half of the last id, and its text: ids of one millisecond share it."""
 
     def __call__(self) -> JobID:
         """The next id."""
-        now = self._now()
-        with self._lock:
-            if len(self._random) < 2:
-                self._random.frombytes(os.urandom(4096))
-            if now > self._last:
-                self._last = now
-                # The highest bit is left free, so that a millisecond has room for 2^41 ids.
-                self._counter = self._random.pop() >> (64 - _COUNTER_BITS + 1)
-            else:
-                self._counter += 1
-                if self._counter >= _COUNTER_LIMIT:
-                    self._last += 1
-                    self._counter = 0
-            counter = self._counter
-            head = self._last << 16 | 0x7000 | counter >> 30
-            tail = (0x80000000 | counter & 0x3FFFFFFF) << 32 | self._random.pop() >> 32
-            if head != self._head:
-                self._head = head
-                self._written = f"{head >> 32:08X}-{head >> 16 & 0xFFFF:04X}-{head & 0xFFFF:04X}-"
-            written = self._written
+        now, counters = self._now(), self._counters
+        while (number := next(counters.get(now := max((now, *counters)), _NOTHING), None)) is None:
+            if now in counters:
+                now += 1  # that one is used up
+            # The highest bit is left free, so that a millisecond has room for 2^41 ids.
+            counters.setdefault(now, iter(range(self._bits() >> (64 - _COUNTER_BITS + 1), _COUNTER_LIMIT)))
+            for earlier in [each for each in tuple(counters) if each < now]:
+                counters.pop(earlier, None)
+        head = now << 16 | 0x7000 | number >> 30
+        tail = (0x80000000 | number & 0x3FFFFFFF) << 32 | self._bits() >> 32
+        last, written = self._start
+        if head != last:
+            written = f"{head >> 32:08X}-{head >> 16 & 0xFFFF:04X}-{head & 0xFFFF:04X}-"
+            self._start = head, written
         new = JobID.from_int(head << 64 | tail)
         digits = f"{tail:016X}"
         _set_text(new, f"{written}{digits[:4]}-{digits[4:]}")  # it is written at once
         return new
 
-    def forked(self) -> None:
-        """Start anew in a child process, which must not go on with its parent's counter and random bits.
+    def _bits(self) -> int:
+        """Return 64 random bits."""
+        while True:
+            try:
+                return self._random.pop()
+            except IndexError:
+                self._random.frombytes(os.urandom(4096))
 
-        It gets a new lock, too, since a lock that another thread held at the fork would stay held for ever.
-        """
-        self._last = 0
+    def forked(self) -> None:
+        """Start anew in a child process, which must not go on with its parent's counter and random bits."""
+        self._counters = {}
         self._random = array("Q")
-        self._lock = threading.Lock()
 
 
 new_job_id: JobIDGenerator = JobIDGenerator()

@@ -2,6 +2,8 @@ import itertools
 import subprocess
 import sys
 import threading
+from types import FrameType
+from typing import Any
 from uuid import RFC_4122
 
 from jobsvalkey import JobID, new_job_id
@@ -60,7 +62,7 @@ def test_ids_rise_also_where_the_clock_steps_back() -> None:
 def test_a_counter_that_is_used_up_borrows_from_the_next_millisecond() -> None:
     generator = JobIDGenerator(Clock())
     first = generator()
-    generator._counter = (1 << 42) - 2  # pyright: ignore[reportPrivateUsage]
+    generator._counters[MILLISECONDS] = iter(range((1 << 42) - 1, 1 << 42))  # pyright: ignore[reportPrivateUsage]
     last, over, after = generator(), generator(), generator()
     assert rises([first, last, over, after])
     assert milliseconds(last) == MILLISECONDS
@@ -73,8 +75,31 @@ def test_a_new_millisecond_leaves_room_for_its_ids() -> None:
     generator = JobIDGenerator(clock)
     for _ in range(200):
         clock.now += 1
-        generator()
-        assert generator._counter < 1 << 41  # pyright: ignore[reportPrivateUsage]
+        job_id = generator()
+        assert (job_id.int >> 64 & 0xFFF) < 1 << 11  # the first 12 of 42 bits
+
+
+def test_a_signal_handler_may_make_ids_in_the_midst_of_making_one() -> None:
+    """At each line of the generator, as at any other point."""
+    generator = JobIDGenerator(Clock())
+    made: list[JobID] = []
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if event == "line":
+            lines += 1
+            made.append(generator())
+        return trace if frame.f_code in (JobIDGenerator.__call__.__code__, JobIDGenerator._bits.__code__) else None
+
+    for _ in range(50):
+        sys.settrace(trace)
+        try:
+            made.append(generator())
+        finally:
+            sys.settrace(None)
+    assert lines > 300
+    assert len(set(made)) == len(made)
 
 
 def test_two_generators_make_different_ids() -> None:
@@ -104,9 +129,8 @@ FORKING = """
 import os
 from jobsvalkey import new_job_id
 new_job_id()
-with new_job_id._lock:  # a thread of the parent may hold it at the fork
-    os.fork()
-    os.fork()
+os.fork()
+os.fork()
 os.write(1, " ".join(str(new_job_id()) for _ in range(50)).encode() + b"\\n")
 while True:
     try:
