@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, TypeVar, cast
 
+from jobsvalkey.blocking.direct import DirectQueue
 from jobsvalkey.blocking.room import Room
 from jobsvalkey.contract import ConfigurationError
 from jobsvalkey.runtime import JobQueue
@@ -45,6 +46,8 @@ class BackgroundLoop:
         self.tenants: set[Tenant] = set()
         self._may_end = may_end
         self._rooms: dict[Tenant, Room] = {}
+        self.direct: dict[Tenant, DirectQueue | None] = {}
+        """What threads push by themselves; `None` if the tenant's queue needs the loop for a push."""
         self._selector = selectors.DefaultSelector()
         # Of this kind whatever the policy says: we know what is left of it after a fork.
         self.loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(self._selector)
@@ -81,6 +84,7 @@ class BackgroundLoop:
         if room is not None:
             await room.close()
             self._rooms.pop(tenant, None)
+            self.direct.pop(tenant, None)
         self.tenants.discard(tenant)
         self._start(self._end_if_empty())
 
@@ -118,6 +122,7 @@ class BackgroundLoop:
         """
         selector, loop = cast(Any, self._selector), cast(Any, self.loop)
         descriptors: set[int] = {*selector.get_map(), loop._csock.fileno()}  # noqa: SLF001 - there is no public way
+        descriptors |= {each.descriptor for each in self.direct.values() if each is not None} - {-1}
         if hasattr(selector, "fileno"):
             descriptors.add(selector.fileno())
         nothing = os.open(os.devnull, os.O_RDWR)

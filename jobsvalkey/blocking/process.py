@@ -101,9 +101,7 @@ def call(
                 process.depth -= 1
         return one.result()
     except BaseException as error:
-        if _process.is_ending and threading.current_thread().daemon:
-            # The end of the interpreter breaks off what daemons do, and says nothing of it.
-            threading.Event().wait()
+        break_off_at_end()
         if isinstance(error, Exit):
             raise error.error from None
         if isinstance(error, asyncio.CancelledError):
@@ -115,6 +113,27 @@ def call(
             with suppress(RuntimeError):  # the loop has ended
                 one.cancel(background.loop)
         raise
+
+
+def begin(tenant: Tenant, function: Callable[[], None], *, within: BackgroundLoop) -> None:
+    """Have `function` called in the background loop, and do not wait.
+
+    Raises:
+        ConfigurationError: as `call` does.
+    """
+    process = _here()
+    with process.lock:
+        process.depth += 1
+        try:
+            _entered(process, tenant, within).loop.call_soon_threadsafe(function)
+        finally:
+            process.depth -= 1
+
+
+def break_off_at_end() -> None:
+    """Let a daemon say nothing of an error in the end of the interpreter, which breaks off what daemons do."""
+    if _process.is_ending and threading.current_thread().daemon:
+        threading.Event().wait()
 
 
 def running_loop() -> BackgroundLoop | None:
@@ -162,7 +181,7 @@ def _entered(process: _Process, tenant: Tenant, within: BackgroundLoop | None) -
     if tenant.is_closed:
         raise closed()
     if within is not None and within is not process.background:
-        raise ConfigurationError("the iteration began before a fork of this process: start it again")
+        raise ConfigurationError("the call, or the iteration, began before a fork of this process: start it again")
     background = process.started()
     _check_thread(background)
     background.tenants.add(tenant)

@@ -12,6 +12,7 @@ from uuid import UUID
 from jobsvalkey.blocking.background import Tenant
 from jobsvalkey.blocking.methods import Blocking, D_co, iterates_over, waits_for
 from jobsvalkey.blocking.process import call, leave, let_go
+from jobsvalkey.blocking.pushing import push
 from jobsvalkey.contract import ConfigurationError, JobID, JobName, JobParameters, NamedParameters, Pushed, QueueDriver
 from jobsvalkey.middleware import Middleware
 from jobsvalkey.runtime import ExponentialJitter, JobOptions, JobQueue, RetryStrategy, Values
@@ -132,7 +133,7 @@ class BlockingJobQueue(Blocking[D_co]):
         Raises:
             As `JobQueue.push` does.
         """
-        return call(self._tenant, lambda queue: queue.push(job, *parameters, options=options))
+        return push(self._tenant, lambda queue: queue.push(job, *parameters, options=options))
 
     @overload
     def push_unless_held(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> Pushed: ...
@@ -149,7 +150,7 @@ class BlockingJobQueue(Blocking[D_co]):
         Raises:
             As `JobQueue.push` does.
         """
-        return call(self._tenant, lambda queue: queue.push_unless_held(job, *parameters, options=options))
+        return push(self._tenant, lambda queue: queue.push_unless_held(job, *parameters, options=options))
 
     @overload
     def result(

@@ -247,6 +247,12 @@ def name_of(parameters: type[Any]) -> str:
     return name
 
 
+def check_push(options: object) -> None:
+    """Raise `TypeError` if the options of a push are something else."""
+    if type(options) is not JobOptions:
+        check_option("options", options, JobOptions)
+
+
 def options_for(job: object, options: JobOptions) -> JobOptions:
     """Return the options of a push. A task's parameters set its lane and how long it is kept, unless the options do."""
     if type(job) is NamedParameters:

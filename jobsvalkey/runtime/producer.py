@@ -71,6 +71,10 @@ class Producer:
         self._plain: JobOptions | None = None
         """The last options that ask for nothing: a job with them is looked at no further."""
 
+    def by(self, driver: QueueDriver, make_id: Callable[[], JobID] | None = None) -> "Producer":
+        """Make the same producer again, for another driver, or with other ids."""
+        return Producer(driver, self._encode, self._chain, self._kept, make_id or self._make_id)
+
     def _id_of(self, options: JobOptions) -> JobID:
         given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
         return self._make_id() if given is None else given

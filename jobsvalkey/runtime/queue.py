@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
@@ -37,7 +38,7 @@ from jobsvalkey.runtime.codec import RequestEncoder
 from jobsvalkey.runtime.context import service_handler
 from jobsvalkey.runtime.flows import JobFlows
 from jobsvalkey.runtime.inspection import JobInspection
-from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, options_for, unpack_job, with_parameters
+from jobsvalkey.runtime.job import JobDefinition, JobOptions, Push, check_push, options_for, unpack_job, with_parameters
 from jobsvalkey.runtime.lanes import JobLanes
 from jobsvalkey.runtime.middleware_chain import MiddlewareChain
 from jobsvalkey.runtime.options import ProcessorOptions
@@ -53,8 +54,6 @@ from jobsvalkey.runtime.runner import JobRunner
 from jobsvalkey.runtime.values import Values, check_values
 
 P = TypeVar("P")
-JP = TypeVar("JP", bound=JobParameters)
-
 R = TypeVar("R")
 D_co = TypeVar("D_co", bound=QueueDriver, covariant=True)
 
@@ -111,9 +110,16 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         """Make ids of one part of a queue, and share the jobs of its first one. For `PartitionedQueue`."""
         if first is not None:
             self._registry.join(first.shared_registry())
-        encode = RequestEncoder(self._values)
-        self._producer = Producer(self._driver, encode, self._chain, self._registry.kept, make_id)
+        self._producer = self._producer.by(self._driver, make_id)
         return self._registry
+
+    def pushing_by(self, driver: QueueDriver) -> "JobQueue[D_co] | None":
+        """Make the same queue again, whose pushes another driver does; `None` if middleware wants to know of them."""
+        if self._chain.at_push:
+            return None
+        other = copy(self)
+        other._producer = self._producer.by(driver)  # noqa: SLF001 - it is one of these
+        return other
 
     @property
     def driver(self) -> D_co:
@@ -124,8 +130,6 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
     def values(self) -> Values:
         """How the values of parameters are written."""
         return self._values
-
-    # Push.
 
     @overload
     async def push(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> JobID: ...
@@ -172,7 +176,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         Raises:
             As `push` does.
         """
-        _check_options(options)
+        check_push(options)
         job = with_parameters(job, parameters)
         return await self._producer.push(*unpack_job(job), options_for(job, options))
 
@@ -202,7 +206,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
             ValueError: `options` give an id or a unique name, which only one job can have; or a job comes `after`
                 others, and it is not one step.
         """
-        _check_options(options)
+        check_push(options)
         if options.job_id is not None:
             raise ValueError("one job_id is not for many jobs: give each its own, with Push(..., options=...)")
         if options.unique is not None:
@@ -238,7 +242,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
             StoreUnavailable: the store did not answer in time.
         """
         require(self._driver, self._capabilities, Capability.SCHEDULING)
-        _check_options(options)
+        check_push(options)
         check_option("key", key, str)
         check_option("expected", expected, bytes | None)
         check_option("value", value, bytes)
@@ -392,8 +396,3 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         """Make a runner of single claims, for tools that claim jobs themselves, such as a test's `run_until_idle`."""
         check_option("options", options, ProcessorOptions)
         return JobRunner(self._registry, self._driver, self._chain, options, state)
-
-
-def _check_options(options: object) -> None:
-    if type(options) is not JobOptions:
-        check_option("options", options, JobOptions)

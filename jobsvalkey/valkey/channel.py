@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import random
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,8 @@ class Channel:
         self._connection: Connection | WithinProcess | None = None
         self._route = route
         self._context = context
-        self._silence = route.read_timeout
+        self.silence: float = route.read_timeout
+        """Seconds without a byte that an attempt is given."""
         self._on_connect = on_connect
         self._lock = asyncio.Lock()
         self._closed = False
@@ -66,6 +68,7 @@ class Channel:
         silence: float | None = None,
         repeat: Callable[[], Sequence[Argument]] | None = None,
         confirmation: "Confirmation | None" = None,
+        was_sent: bool = False,
     ) -> Awaitable[Reply]:
         """The reply of a script, repeated until there is one.
 
@@ -73,24 +76,38 @@ class Channel:
         without a byte an attempt is given, if that is less than the client's read timeout. `repeat` makes the
         arguments for when it has been sent in vain, if they differ. With a `confirmation` the step is done when that
         has been asked, on the same connection: a step that was done there is repeated elsewhere, and confirmed there.
+        `was_sent` says that it was sent before, in vain, by somebody else.
 
         Raises:
             StoreUnavailable: there was no reply in time. Other errors of ours: the server refused.
             NotDurable: it was done, and not confirmed.
         """
         context = self._context.arguments()
-        silence = self._silence if silence is None else min(silence, self._silence)
+        silence = self.silence if silence is None else min(silence, self.silence)
 
         def attempt(again: bool) -> Awaitable[Reply]:
             return self.run(script, context, repeat() if again and repeat is not None else arguments)
 
         if confirmation is None:
-            return self._persist(attempt, patience, silence)
+            return self._persist(attempt, patience, silence, was_sent)
         return self._confirm(confirmation, attempt, patience, silence)
 
     def command(self, *words: Argument, patience: float, blocking: float = 0) -> Awaitable[Reply]:
         """The reply of a plain command that may be repeated; `blocking` is how many seconds it blocks by itself."""
-        return self._persist(lambda _: self.send(*words), patience, self._silence + blocking)
+        return self._persist(lambda _: self.send(*words), patience, self.silence + blocking)
+
+    def detach(self, patience: float) -> Awaitable[socket.socket | None]:
+        """Open a connection, and let go of it: its socket, or `None` if it can be used in the loop only.
+
+        Raises:
+            StoreUnavailable: there was none in time. Other errors of ours: the server refused.
+        """
+
+        async def let_go(_: bool) -> socket.socket | None:
+            connection, self._connection = self._connection, None
+            return None if connection is None else connection.detach()
+
+        return self._persist(let_go, patience, self.silence)
 
     async def run(self, script: Script, context: Sequence[Argument], arguments: Sequence[Argument]) -> Reply:
         """One attempt of a script on the open connection."""
@@ -128,11 +145,13 @@ class Channel:
         if self._connection is not None:
             self._connection.close_without_loop()
 
-    async def _persist(self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float) -> Reply:
+    async def _persist(
+        self, attempt: Callable[[bool], Awaitable[Reply]], patience: float, silence: float, unanswered: bool = False
+    ) -> Reply:
         clock = self._loop.time
         began = clock()
         end = began + patience
-        unanswered = followed = False
+        followed = False
         tell_at = began + TELLS_AFTER if self.tells else math.inf
         told: Exception | None = None
         """The last error that says more than that time was up."""
@@ -142,7 +161,7 @@ class Channel:
                 now = clock()
                 left = end - now if patience else math.inf
                 if self._closed or left <= 0:
-                    raise self._unavailable(told, unanswered) from told
+                    raise self.unavailable(told, unanswered) from told
                 self._given = min(silence, left)
                 sent = False
                 try:
@@ -170,10 +189,10 @@ class Channel:
                     else:
                         told = error
                     if self._closed or clock() + backoff >= end:
-                        raise self._unavailable(told, unanswered) from error
+                        raise self.unavailable(told, unanswered) from error
                     if clock() >= tell_at:
                         tell_at = math.inf
-                        _LOGGER.warning("%s; goes on for %.1f s", self._unavailable(told, unanswered), end - clock())
+                        _LOGGER.warning("%s; goes on for %.1f s", self.unavailable(told, unanswered), end - clock())
                 except BaseException:
                     # Cancelled between request and reply: the next reply on this connection would be another request's.
                     self._disconnect()
@@ -189,7 +208,7 @@ class Channel:
         async def confirmed(again: bool) -> Reply:
             nonlocal unmet
             reply = await attempt(again)
-            self._given = self._silence + confirmation.seconds  # the server waits, and says nothing meanwhile
+            self._given = self.silence + confirmation.seconds  # the server waits, and says nothing meanwhile
             unmet = await confirmation.ask(self, reply)
             return reply
 
@@ -230,7 +249,8 @@ class Channel:
         finally:
             self._timer = None
 
-    def _unavailable(self, error: Exception | None, unanswered: bool) -> StoreUnavailable:
+    def unavailable(self, error: Exception | None, unanswered: bool) -> StoreUnavailable:
+        """Make the error of a call that had no answer."""
         reason = "the driver was closed" if self._closed else without_login(str(error or "")) or "no answer in time"
         if unanswered:
             return StoreUnavailable(f"the server did not answer ({reason}): it may have been done", outcome="unknown")

@@ -3,11 +3,12 @@
 import asyncio
 import fcntl
 import math
+import socket
 import sys
 import termios
 from asyncio import StreamWriter
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import libvalkey
 from valkey.asyncio.connection import DefaultParser
@@ -22,9 +23,20 @@ LONG = 65_536
 LOOK_EVERY = 0.05
 """Seconds between two looks at how much of a long command has left."""
 
-_MISSING = object()
+MISSING: Final = object()
+"""What a reader gives if the reply is not complete yet."""
 _error_of = cast("Callable[[str], Exception]", DefaultParser.parse_error)  # pyright: ignore[reportUnknownMemberType]
-_pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
+pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
+
+
+def make_reader() -> Any:
+    """Return what makes replies of bytes."""
+    return libvalkey.Reader(
+        protocolError=InvalidResponse,
+        replyError=_error_of,
+        notEnoughData=MISSING,
+        convertSetsToLists=True,
+    )
 
 
 async def connect(route: Route) -> "Connection | WithinProcess":
@@ -48,12 +60,7 @@ class Connection(asyncio.Protocol):
         self._writer = writer  # which would close the transport at its end
         self._transport = writer.transport
         self._transport.set_protocol(self)
-        self._replies: Any = libvalkey.Reader(
-            protocolError=InvalidResponse,
-            replyError=_error_of,
-            notEnoughData=_MISSING,
-            convertSetsToLists=True,
-        )
+        self._replies: Any = make_reader()
         self._asked: asyncio.Future[Reply] | None = None
         self._silence = 0.0
         self._give_up_at = math.inf
@@ -73,7 +80,7 @@ class Connection(asyncio.Protocol):
 
         `silence` is in seconds, from the last byte that has moved, in whichever direction.
         """
-        command = _pack(words)
+        command = pack(words)
         if self._transport.is_closing():
             raise ConnectionLost("the connection is closed")
         self._asked = asked = self._loop.create_future()
@@ -91,6 +98,13 @@ class Connection(asyncio.Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
         self._fail(ConnectionLost("the connection is closed"))
+
+    def detach(self) -> socket.socket | None:
+        """Close it, and return another socket of it that stays open; `None` for TLS, which has a state of its own."""
+        opened = self._transport.get_extra_info("socket")
+        kept = None if self._transport.get_extra_info("ssl_object") else opened.dup()
+        self.close()
+        return kept
 
     def close_without_loop(self) -> None:
         """Close the socket of a connection whose event loop has ended, and can close nothing any more."""
@@ -118,7 +132,7 @@ class Connection(asyncio.Protocol):
         except ValkeyError as error:
             self._fail(error)
             return
-        if reply is _MISSING:
+        if reply is MISSING:
             self._moved()
             return
         self._asked = None
@@ -208,6 +222,10 @@ class WithinProcess:
         """Forget it: what is asked fails."""
         if self._timer is not None and not self._timer.expired():
             self._timer.reschedule(0)
+
+    def detach(self) -> None:
+        """Forget it: it has no socket to give away."""
+        self.close()
 
     def close_without_loop(self) -> None:
         """Free nothing: it has no socket."""

@@ -30,6 +30,11 @@ class NumberedWriter:
         """Until when, by the loop's time, the last bytes that moved are a reason to wait for more."""
         return self._channel.moving_until
 
+    def next_number(self) -> list[Argument]:
+        """Return the words of the next number of our own, for a step that is sent by somebody else."""
+        self._sequence += 1
+        return [self._producer, self._sequence, ""]
+
     async def run(
         self,
         script: Script,
@@ -44,8 +49,7 @@ class NumberedWriter:
         `patience`, in seconds, is the driver's if none is given.
         """
         if operation is None:
-            self._sequence += 1
-            number: list[Argument] = [self._producer, self._sequence, ""]
+            number = self.next_number()
         else:
             parts = (script.name, *(arguments if asked is None else asked))
             text = b"\0".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)

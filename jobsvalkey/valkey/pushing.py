@@ -1,10 +1,17 @@
-"""Pushes of one event loop share round trips: what comes while one is under way goes with the next."""
+"""Pushes of one event loop share round trips: what comes while one is under way goes with the next.
+
+So do those of threads, which wait for the loop. What both use is read and changed in single steps of the interpreter,
+and in this order: a thread adds its push, then sees whether steps are made; the loop ceases to make steps, then sees
+whether there are pushes. So none is overlooked, wherever a thread is interrupted.
+"""
 
 import asyncio
 import math
+import threading
+import time
 from collections import deque
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from jobsvalkey.contract import DriverConfiguration, NewJob, Pushed, StoreUnavailable
 from jobsvalkey.valkey.numbering import NumberedWriter
@@ -13,17 +20,67 @@ from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.wire import push_arguments, pushed
 
 
+class Answer:
+    """What a thread waits for: as much of a future as is used here. It is given in the loop."""
+
+    __slots__ = ("_error", "_is_done", "_lock", "_result")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._result: list[Pushed] = []
+        self._error: Exception | None = None
+        self._is_done = False
+
+    def done(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._is_done
+
+    def set_result(self, result: list[Pushed]) -> None:
+        """Let the thread go on."""
+        self._result = result
+        self.cancel()
+
+    def set_exception(self, error: Exception) -> None:
+        """Let the thread go on, with an error."""
+        self._error = error
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Have it taken as given, whatever it is."""
+        self._is_done = True
+        with suppress(RuntimeError):  # the loop and an interrupted thread may do so at the same time
+            self._lock.release()
+
+    def result(self) -> list[Pushed]:
+        """Wait for it."""
+        self._lock.acquire()
+        error, self._error = self._error, None
+        if error is None:
+            return self._result
+        try:
+            raise error
+        finally:
+            del error  # with its traceback it would be a circle
+
+
 class _Waiting:
     __slots__ = ("alone", "done", "end", "items", "size", "was_sent")
 
-    def __init__(self, items: Sequence[NewJob], size: int, patience: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        items: Sequence[NewJob],
+        size: int,
+        patience: float,
+        done: "asyncio.Future[list[Pushed]] | Answer",
+    ) -> None:
         self.items = items
         self.size = size
         self.alone = any(item.after or item.batch for item in items)
         """Whether it may be refused for what is to hold its jobs: no other push is to be refused with it."""
-        self.end = loop.time() + patience if patience else math.inf
+        self.end = time.monotonic() + patience if patience else math.inf
         self.was_sent = False
-        self.done: asyncio.Future[list[Pushed]] = loop.create_future()
+        self.done = done
 
     def give_up(self, reason: str) -> None:
         """Tell the caller that there will be no answer."""
@@ -61,9 +118,34 @@ class Pusher:
         """
         if not self._running:
             return await self._push_alone(items)
-        waiting = _Waiting(items, size, self._patience, self._loop)
-        self._queue.append(waiting)
-        return await waiting.done
+        done: asyncio.Future[list[Pushed]] = self._loop.create_future()
+        self._queue.append(_Waiting(items, size, self._patience, done))
+        return await done
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a push would have to wait for others. A thread may ask."""
+        return self._running or bool(self._queue)
+
+    def push_of_thread(
+        self, items: Sequence[NewJob], size: int, begin: Callable[[Callable[[], None]], None]
+    ) -> list[Pushed]:
+        """Do as `push` does, for a thread that waits. `begin` has something done in the loop."""
+        done = Answer()
+        self._queue.append(_Waiting(items, size, self._patience, done))
+        try:
+            if not self._running:
+                begin(self._begin)
+            return done.result()
+        except BaseException:
+            if not done.done():  # it is refused, or the thread is interrupted
+                done.cancel()
+            raise
+
+    def _begin(self) -> None:
+        if self._queue and not self._running:
+            self._running = True
+            self._tasks.start(self._run())
 
     async def _push_alone(self, items: Sequence[NewJob]) -> list[Pushed]:
         """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in ours."""
@@ -72,11 +154,10 @@ class Pusher:
             return pushed(items, await self._writer.run(PUSH, push_arguments(items)))
         finally:
             self._running = False
-            if self._queue:
-                self._running = True
-                self._tasks.start(self._run())
+            self._begin()
 
     async def _run(self) -> None:
+        is_over = False
         try:
             while batch := self._next_batch():
                 self._under_way = batch
@@ -88,14 +169,22 @@ class Pusher:
                         if not waiting.done.done():
                             waiting.done.set_exception(_another(error))
                 self._under_way = []
+            is_over = True
         finally:
             self._running = False
             if self._alarm is not None:
                 self._alarm.cancel()
-            for waiting in chain(self._under_way, self._queue):
-                waiting.give_up("the driver was closed")
-            self._under_way = []
-            self._queue.clear()
+            if is_over:
+                self._begin()
+            else:
+                self._give_up_all()
+
+    def _give_up_all(self) -> None:
+        for waiting in self._under_way:
+            waiting.give_up("the driver was closed")
+        self._under_way = []
+        while self._queue:
+            self._queue.popleft().give_up("the driver was closed")
 
     def _watch(self) -> None:
         """Give up what has waited for as long as a call may take; look again when that is true of the next one."""
@@ -104,7 +193,7 @@ class Pusher:
             self._alarm = None
         loop = self._loop
         alarm = math.inf
-        for waitings in (self._under_way, self._queue):
+        for waitings in (self._under_way, tuple(self._queue)):
             for waiting in waitings:
                 if waiting.done.done():
                     continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from jobsvalkey.contract import (
     Exchanged,
@@ -27,6 +28,7 @@ from jobsvalkey.valkey import wire
 from jobsvalkey.valkey.arguments import Reply
 from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.confirming import naming
+from jobsvalkey.valkey.direct import DirectPushes, Home
 from jobsvalkey.valkey.scripting import CLOSE_WORKER, PUSH, RECOVER, RENEW
 from jobsvalkey.valkey.words import CloseWorker, Exchange, Recover, Renew
 
@@ -60,6 +62,17 @@ class ValkeyQueueing(ValkeyBase):
             if operation is None:
                 return await self._session().pusher_for(demand).push(items, size)
             return wire.pushed(items, await self._write(PUSH, wire.push_arguments(items), operation, demand=demand))
+
+    def direct_pushes(self) -> DirectPushes:
+        """Return what threads push by, beside the running event loop."""
+        return self._session().direct
+
+    def push_directly(self, direct: DirectPushes, items: Sequence[NewJob], home: Home) -> list[Pushed]:
+        """Do what `push` does, for a thread that waits; `home` is the loop that `direct` is of."""
+        size = check_push(items, self._configuration)
+        if items and self._demand(items) is None:
+            return direct.push(items, size, home)
+        return home.wait(partial(self.push, items))
 
     async def exchange(
         self,

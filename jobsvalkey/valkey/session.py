@@ -18,6 +18,7 @@ from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.confirming import Confirmation, Insistence
 from jobsvalkey.valkey.context import ScriptContext
+from jobsvalkey.valkey.direct import DirectPushes
 from jobsvalkey.valkey.ends import Ends
 from jobsvalkey.valkey.exchanges import ExchangeChannel
 from jobsvalkey.valkey.faults import cluster_key, has_hash_tag, newer_layout, no_rights
@@ -99,6 +100,9 @@ class Session:
         self.pusher: Pusher = Pusher(
             NumberedWriter(self._pushes, self.patience), self._tasks, configuration, self.patience
         )
+        self._direct = self._channel(PUSH)
+        self.direct: DirectPushes = DirectPushes(self._direct, context, self.patience, self.pusher)
+        """For threads that wait."""
         keys = WaitKeys(f"{context.queue_key}.metadata._wake", f"{context.queue_key}.metadata._news.{self.name}")
         self.waiter: Waiter = Waiter(route.read_timeout, keys, self._waits, self._news, self._tasks)
         self.ends: Ends = Ends(
@@ -152,19 +156,22 @@ class Session:
         """End tasks and connections. Calls that are under way fail; whoever waits returns."""
         self.waiter.close()
         self.ends.close()
+        self.direct.close()
         exchanges, self._exchanges = list(self._exchanges.values()), {}
         await asyncio.gather(*(channel.close() for channel in (*self._channels, *exchanges)))
         await self._tasks.aclose()
 
     def close_without_loop(self) -> None:
         """Free the connections of an event loop that has ended."""
+        self.direct.close()
         for channel in (*self._channels, *self._exchanges.values()):
             channel.close_without_loop()
 
     @property
     def _channels(self) -> tuple[Channel, ...]:
         durable = (pushes.channel for pushes in self._durable.values())
-        return self.control, self.reads, self.upkeep, self._pushes, self._waits, self._news, self._ends, *durable
+        shared = self.control, self.reads, self.upkeep, self._pushes, self._direct, self._waits, self._news, self._ends
+        return *shared, *durable
 
     def _channel(self, *writing: Script, confirmation: Confirmation | None = None) -> Channel:
         return Channel(self._route, self._context, partial(self._greet, writing, confirmation))

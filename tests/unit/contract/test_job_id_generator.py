@@ -1,3 +1,4 @@
+import inspect
 import itertools
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_a_signal_handler_may_make_ids_in_the_midst_of_making_one() -> None:
         if event == "line":
             lines += 1
             made.append(generator())
-        return trace if frame.f_code in (JobIDGenerator.__call__.__code__, JobIDGenerator._bits.__code__) else None
+        return trace if frame.f_code.co_filename == inspect.getfile(JobIDGenerator) else None
 
     for _ in range(50):
         sys.settrace(trace)

@@ -1,0 +1,52 @@
+"""How a thread pushes one job: by itself, if it can, else in the background loop."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from jobsvalkey.blocking.background import BackgroundLoop, Tenant
+from jobsvalkey.blocking.direct import direct_queue, done
+from jobsvalkey.blocking.process import begin, break_off_at_end, call, running_loop
+from jobsvalkey.runtime import JobQueue
+
+R = TypeVar("R")
+
+
+def push(tenant: Tenant, function: Callable[[JobQueue[Any]], Coroutine[Any, Any, R]]) -> R:
+    """Return what `function` does for the tenant's queue, which is one push.
+
+    Raises:
+        As `call` does.
+    """
+    background = running_loop()
+    if background is None or tenant not in background.direct:
+        call(tenant, lambda queue: _look(tenant, queue))
+        background = running_loop()
+    direct = None if background is None or background.is_here else background.direct.get(tenant)
+    if direct is None or tenant.is_closed:
+        return call(tenant, function)
+    try:
+        return done(function(direct.queue))
+    except BaseException:
+        break_off_at_end()
+        raise
+
+
+async def _look(tenant: Tenant, queue: JobQueue[Any]) -> None:
+    """Find out, in the loop, whether threads can push by themselves."""
+    background = running_loop()
+    if background is not None and tenant not in background.direct:
+        background.direct[tenant] = direct_queue(queue, _Home(tenant, background))
+
+
+class _Home:
+    """The background loop, for the driver of a tenant."""
+
+    def __init__(self, tenant: Tenant, background: BackgroundLoop) -> None:
+        self._tenant = tenant
+        self._background = background
+
+    def wait(self, function: Callable[[], Awaitable[R]], /) -> R:
+        return call(self._tenant, lambda _: function(), within=self._background)
+
+    def begin(self, function: Callable[[], None], /) -> None:
+        begin(self._tenant, function, within=self._background)
