@@ -1,21 +1,22 @@
 """How a thread pushes one job: by itself, if it can, else in the background loop."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from jobsvalkey.blocking.background import BackgroundLoop, Tenant
-from jobsvalkey.blocking.direct import direct_queue, done
+from jobsvalkey.blocking.direct import direct_queue
 from jobsvalkey.blocking.process import begin, break_off_at_end, call, running_loop
-from jobsvalkey.runtime import JobQueue
+from jobsvalkey.contract import Pushed
+from jobsvalkey.runtime import JobOptions, JobQueue
 
 R = TypeVar("R")
 
 
-def push(tenant: Tenant, function: Callable[[JobQueue[Any]], Coroutine[Any, Any, R]]) -> R:
-    """Return what `function` does for the tenant's queue, which is one push.
+def push(tenant: Tenant, job: Any, parameters: tuple[Any, ...], options: JobOptions) -> Pushed:
+    """Do what `push_unless_held` of the tenant's queue does.
 
     Raises:
-        As `call` does.
+        As that does, and `call`.
     """
     background = running_loop()
     if background is None or tenant not in background.direct:
@@ -23,9 +24,9 @@ def push(tenant: Tenant, function: Callable[[JobQueue[Any]], Coroutine[Any, Any,
         background = running_loop()
     direct = None if background is None or background.is_here else background.direct.get(tenant)
     if direct is None or tenant.is_closed:
-        return call(tenant, function)
+        return call(tenant, lambda queue: queue.push_unless_held(job, *parameters, options=options))
     try:
-        return done(function(direct.queue))
+        return direct.push(job, parameters, options)
     except BaseException:
         break_off_at_end()
         raise

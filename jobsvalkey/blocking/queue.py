@@ -133,7 +133,7 @@ class BlockingJobQueue(Blocking[D_co]):
         Raises:
             As `JobQueue.push` does.
         """
-        return push(self._tenant, lambda queue: queue.push(job, *parameters, options=options))
+        return push(self._tenant, job, parameters, options).job_id
 
     @overload
     def push_unless_held(self, job: JobName[P], parameters: P, /, *, options: JobOptions = ...) -> Pushed: ...
@@ -150,7 +150,7 @@ class BlockingJobQueue(Blocking[D_co]):
         Raises:
             As `JobQueue.push` does.
         """
-        return push(self._tenant, lambda queue: queue.push_unless_held(job, *parameters, options=options))
+        return push(self._tenant, job, parameters, options)
 
     @overload
     def result(

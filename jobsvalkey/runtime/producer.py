@@ -71,10 +71,6 @@ class Producer:
         self._plain: JobOptions | None = None
         """The last options that ask for nothing: a job with them is looked at no further."""
 
-    def by(self, driver: QueueDriver, make_id: Callable[[], JobID] | None = None) -> "Producer":
-        """Make the same producer again, for another driver, or with other ids."""
-        return Producer(driver, self._encode, self._chain, self._kept, make_id or self._make_id)
-
     def _id_of(self, options: JobOptions) -> JobID:
         given: Any = options.job_id  # `JobOptions` has made a `JobID` of it
         return self._make_id() if given is None else given
@@ -166,12 +162,15 @@ class Producer:
             check_refusal(refused)
         return item
 
+    def item(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> NewJob:
+        """Return the job to store, of which no middleware is told."""
+        job_id, now = self._id_of(options), self._driver.clock.now()
+        return self._item(job_id, name, self._encode(name, parameters, now, kind), options)
+
     async def push(self, name: str, parameters: Any, kind: Any, options: JobOptions) -> Pushed:
         """Store one job; what became of it."""
         if not self._chain.at_push:
-            job_id, now = self._id_of(options), self._driver.clock.now()
-            item = self._item(job_id, name, self._encode(name, parameters, now, kind), options)
-            (done,) = await self._driver.push((item,))
+            (done,) = await self._driver.push((self.item(name, parameters, kind, options),))
             check_refusal(done)
             return done
         return await self._push_one(await self.prepare(name, parameters, kind, options))

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
@@ -16,6 +15,7 @@ from jobsvalkey.contract import (
     JobName,
     JobParameters,
     NamedParameters,
+    NewJob,
     Pushed,
     PushedIf,
     QueueDriver,
@@ -97,6 +97,8 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         # Asked once: a driver does not change what it supports.
         self._capabilities = driver.capabilities
         self._chain = MiddlewareChain(middleware)
+        self.tells_of_pushes: bool = self._chain.at_push
+        """Whether middleware is told of each push, which takes an event loop."""
         self._values: Values = check_values(values)
         if jobs_of is not None and jobs_of.values != values:
             raise ConfigurationError(f"queues that share jobs write values alike: give values={jobs_of.values!r}")
@@ -110,16 +112,15 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         """Make ids of one part of a queue, and share the jobs of its first one. For `PartitionedQueue`."""
         if first is not None:
             self._registry.join(first.shared_registry())
-        self._producer = self._producer.by(self._driver, make_id)
+        encode = RequestEncoder(self._values)
+        self._producer = Producer(self._driver, encode, self._chain, self._registry.kept, make_id)
         return self._registry
 
-    def pushing_by(self, driver: QueueDriver) -> "JobQueue[D_co] | None":
-        """Make the same queue again, whose pushes another driver does; `None` if middleware wants to know of them."""
-        if self._chain.at_push:
-            return None
-        other = copy(self)
-        other._producer = self._producer.by(driver)  # noqa: SLF001 - it is one of these
-        return other
+    def item(self, job: Any, parameters: tuple[Any, ...], options: JobOptions) -> NewJob:
+        """Make what `push` stores, for a thread that stores it itself."""
+        check_push(options)
+        job = with_parameters(job, parameters)
+        return self._producer.item(*unpack_job(job), options_for(job, options))
 
     @property
     def driver(self) -> D_co:

@@ -177,7 +177,7 @@ def _link(jobs: Jobs) -> Any:
     background = running_loop()
     assert background is not None
     direct: Any = background.direct[jobs._tenant]  # pyright: ignore[reportPrivateUsage]
-    return direct._driver._direct._link
+    return direct._direct._link
 
 
 async def test_a_push_that_waits_for_its_reply_ends_with_the_queue(proxy: Proxy, queue_key: str) -> None:

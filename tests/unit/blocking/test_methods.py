@@ -11,7 +11,7 @@ from tests.support.mypy import complaints
 
 OF_WORKERS = {"job", "processor", "register_job", "registered_jobs", "replace_job", "runner", "task"}
 """Which run in an event loop of their own, with `await`."""
-OF_THE_LOOP = {"become_partition", "driver", "pushing_by", "shared_registry", "values"}
+OF_THE_LOOP = {"become_partition", "driver", "item", "shared_registry", "values"}
 """What only code in the background loop may use."""
 
 
