@@ -47,7 +47,7 @@ class BackgroundLoop:
         self._may_end = may_end
         self._rooms: dict[Tenant, Room] = {}
         self.direct: dict[Tenant, DirectQueue | None] = {}
-        """What threads push by themselves; `None` if the tenant's queue needs the loop for a push."""
+        """Queues to which threads push by themselves; `None` if a push needs the loop."""
         self._selector = selectors.DefaultSelector()
         # Of this kind whatever the policy says: we know what is left of it after a fork.
         self.loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(self._selector)

@@ -1,4 +1,4 @@
-"""How a thread pushes one job: by itself, if it can, else in the background loop."""
+"""The push of one job by a thread: by itself, if it can, else in the background loop."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar

@@ -24,7 +24,7 @@ LOOK_EVERY = 0.05
 """Seconds between two looks at how much of a long command has left."""
 
 MISSING: Final = object()
-"""What a reader gives if the reply is not complete yet."""
+"""Given by a reader if the reply is not complete yet."""
 _error_of = cast("Callable[[str], Exception]", DefaultParser.parse_error)  # pyright: ignore[reportUnknownMemberType]
 pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
 

@@ -21,7 +21,7 @@ from jobsvalkey.valkey.wire import push_arguments, pushed
 
 
 class Answer:
-    """What a thread waits for: as much of a future as is used here. It is given in the loop."""
+    """As much of a future as is used here, for a thread that waits. It is set in the loop."""
 
     __slots__ = ("_error", "_is_done", "_lock", "_result")
 
