@@ -98,7 +98,7 @@ class MemoryJobQueue(
 
     @numbered
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
-        """Pending, paused, waiting → as `cancel`; processing: the claim's end is asked for, and its worker is told."""
+        """Pending, paused, waiting → as `cancel`; processing: request an abort of the claim, and tell its worker."""
         now = self.now()
         job = self._find_job(job_id, now, *set(JobStatus) - FINISHED)
         if job is None:

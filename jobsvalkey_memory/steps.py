@@ -159,7 +159,7 @@ class Steps(Holds, Generic[ClockT_co]):
         return self.state.jobs[holder.claims.pop(token)]
 
     def _give_back(self, holder: Worker, token: bytes, now: datetime, *, died: bool = False) -> None:
-        """End a claim of no more use: the job is pending again, or cancelled if its end is asked for."""
+        """End a claim of no more use: the job is pending again, or cancelled if it is to be aborted."""
         is_aborted = token in holder.aborts
         job = self._unclaim(holder, token)
         if died:

@@ -47,7 +47,7 @@ class Worker:
     reported: list[SettleOutcome] = field(default_factory=list[SettleOutcome])
     leaving: bool = False
     aborts: set[bytes] = field(default_factory=set[bytes])
-    """Tokens of held claims whose end is asked for."""
+    """Tokens of held claims that are to be aborted."""
     about: bytes = b""
     has_news: bool = False
     """Whether an end was asked for since the worker last looked."""
@@ -55,7 +55,7 @@ class Worker:
     """Waits that return at news of its claims."""
 
     def look(self) -> frozenset[bytes]:
-        """The claims whose end is asked for; the worker has now seen the news."""
+        """The claims that are to be aborted; the worker has now seen the news."""
         self.has_news = False
         return frozenset(self.aborts)
 

@@ -364,7 +364,7 @@ class SQLiteJobQueue:
                 with OPENING:
                     opened.executescript(f"PRAGMA journal_mode = WAL; {SCHEMA}")
             except sqlite3.Error:
-                opened.close()  # Without its tables it is of no use: the next step tries anew.
+                opened.close()  # Without its tables it is of no use: the next step tries again.
                 raise
             self._opened = opened
         return self._opened

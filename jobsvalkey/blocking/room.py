@@ -61,7 +61,7 @@ class Room:
             task.cancel()
         if left:
             await asyncio.wait(left)
-            await self._close_driver()  # they may have connected anew
+            await self._close_driver()  # they may have connected again
 
     async def _open(self) -> JobQueue[Any]:
         # Whoever comes meanwhile tries again if it fails, so that each caller has an error of its own.

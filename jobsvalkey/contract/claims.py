@@ -249,7 +249,7 @@ class Exchanged(msgspec.Struct, frozen=True):
     lock_expired: bool = False
     """Whether the worker's lock has run out, so that nothing was claimed."""
     aborts: frozenset[bytes] = frozenset()
-    """The tokens of held claims whose end is asked for."""
+    """The tokens of held claims that are to be aborted."""
 
 
 class Renewed(msgspec.Struct, frozen=True):
@@ -258,4 +258,4 @@ class Renewed(msgspec.Struct, frozen=True):
     tokens: frozenset[bytes]
     """The claims that the worker holds. One that is not among them was taken away."""
     aborts: frozenset[bytes] = frozenset()
-    """Those of them whose end is asked for."""
+    """Those of them that are to be aborted."""

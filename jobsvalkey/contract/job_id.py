@@ -152,7 +152,7 @@ class JobIDGenerator:
                 self._random.frombytes(os.urandom(4096))
 
     def forked(self) -> None:
-        """Start anew in a child process, which must not go on with its parent's counter and random bits."""
+        """Start over in a child process, which must not go on with its parent's counter and random bits."""
         self._counters = {}
         self._random = array("Q")
 

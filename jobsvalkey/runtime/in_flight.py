@@ -158,7 +158,7 @@ class InFlight:
         return taken
 
     def settle_again(self, tokens: frozenset[bytes]) -> int:
-        """Settle anew what was settled before a renewal, whose answer has the claims as held; how many it is."""
+        """Settle again what was settled before a renewal whose answer has the claims as held; return how many."""
         again = self.settled.take(tokens)
         self.finished += again
         return len(again)
@@ -171,7 +171,7 @@ class InFlight:
         return [self._last_words.pop(each.token) for each in settlements if each.token in self._last_words]
 
     def forget(self) -> None:
-        """Start anew, as another worker: settle nothing of the last one's."""
+        """Start over as another worker: settle nothing of the last one's."""
         self.finished.clear()
         self.settled.forget()
         self._last_words.clear()

@@ -52,7 +52,7 @@ class MultiQueueProcessor(BaseProcessor):
 
 
 def check_weights(weights: Sequence[float] | None, number: int) -> Sequence[float] | None:
-    """Check that there is a weight for each of so many queues.
+    """Check that there is a weight for each queue.
 
     Raises:
         ValueError: there is not, or one of them is not above zero.

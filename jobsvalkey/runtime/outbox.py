@@ -92,7 +92,7 @@ class WorkerOutbox:
             self._on_lost()
 
     def forget(self) -> None:
-        """Start anew, as another worker: all claims are lost."""
+        """Start over as another worker: all claims are lost."""
         for reports in [*self._ready, *self._with_progress]:
             self.lose(reports)
         for letter in self._under_way:

@@ -163,7 +163,7 @@ class QueueRun:
                 await self._rest.sleep(group, work=work, holds=self.jobs.running > 0)
 
     async def _exchange(self, limit: int) -> Exchanged | None:
-        """Report, settle what has ended, and start what is claimed; `None` if the worker has to start anew."""
+        """Report, settle what has ended, and start what is claimed; `None` if the worker has to start over."""
         worker, ended = self._lease.worker, self._slots.ended
         settlements, letters, limit = self._asked = self._asked or (*self.jobs.take(self._budget), limit)
         self._rest.look(claims=limit > 0)
@@ -254,7 +254,7 @@ class QueueRun:
     # Leave.
 
     async def end_handlers(self, grace: float) -> None:
-        """Wait for the handlers, which were cancelled, for so many seconds."""
+        """Wait that many seconds for the handlers, which were cancelled."""
         await end_handlers(self.jobs, grace, self.fields)
 
     async def leave(self, working: "asyncio.Task[bool]") -> None:

@@ -20,7 +20,7 @@ class Rest:
     A worker that is full takes no hints that others could use, but hears of its own claims.
 
     Args:
-        listen: waits for a hint, for so many seconds at the longest; if the second is false, for news of claims alone.
+        listen: waits for a hint, at most that many seconds; if the second is false, for news of claims alone.
         on_news: is called if there may be news of held claims.
     """
 
@@ -62,7 +62,7 @@ class Rest:
             self.has_hint = False
 
     def last_for(self, seconds: float) -> None:
-        """Let the next look be so many seconds from now, unless there is a hint before."""
+        """Let the next look be that many seconds from now, unless a hint comes first."""
         self._look_at = self._loop.time() + seconds
 
     async def sleep(self, group: asyncio.TaskGroup, *, work: bool, holds: bool) -> None:

@@ -48,7 +48,7 @@ class Settled:
             self._before.popleft()
 
     def take(self, tokens: frozenset[bytes]) -> list[Settlement]:
-        """Take how to settle anew what was settled before a renewal, whose answer has the claims as held."""
+        """Take how to settle again what was settled before a renewal whose answer has the claims as held."""
         again: list[Settlement] = []
         for _, ended in self._before:
             completed, others = tokens.intersection(ended.completed), tokens.intersection(ended.others)

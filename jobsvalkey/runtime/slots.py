@@ -195,7 +195,7 @@ class Share:
         return max(self._passed, turn) if self._was_idle else self._passed
 
     def ask(self, limit: int) -> None:
-        """Keep so many slots for an exchange that begins."""
+        """Keep that many slots for an exchange that begins."""
         self.asked = limit
         if self._slots.is_shared:
             self._began = self._loop.time()

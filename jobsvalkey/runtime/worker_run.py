@@ -30,7 +30,7 @@ class WorkerRun:
         self.queues: list[QueueRun] = [QueueRun(queue, self._slots, self._changed) for queue in queues]
         self.watchdog: Watchdog = Watchdog(lambda: self._fields)
         self.recycled: bool = False
-        """Whether it stopped because so many jobs have run."""
+        """Whether it stopped because as many jobs have run as it may run."""
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
         """Set after a stop, when no handler runs any more, or nobody wants to wait for them."""

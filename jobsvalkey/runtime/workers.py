@@ -72,7 +72,7 @@ class StoreAccess:
         Args:
             step: is cancelled and repeated if it takes longer than half of the time that is left.
             fields: extra fields of log records about it.
-            time_left: seconds until the answer comes too late. So many do several attempts share.
+            time_left: seconds until the answer comes too late. Several attempts share them.
 
         Raises:
             StoreUnavailable, OSError, ConfigurationError: it did not work, and the worker leaves.

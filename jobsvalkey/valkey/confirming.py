@@ -29,7 +29,7 @@ class Confirmation:
     """Waits after a step, on its connection, until a demand is met.
 
     `WAIT` and `WAITAOF` speak of what this connection has written. Every numbered step writes, a repeat too: it puts
-    its answer down anew.
+    its answer down again.
     """
 
     def __init__(self, demand: Durability) -> None:

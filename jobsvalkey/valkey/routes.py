@@ -72,7 +72,7 @@ class Route:
         return False
 
     def lost(self) -> None:
-        """Look anew for the server before the next connection: this one has failed."""
+        """Look for the server again before the next connection: this one has failed."""
 
     @property
     def _scheme(self) -> str:

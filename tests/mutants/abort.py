@@ -57,7 +57,7 @@ class _Exchanging(Twin):
 
 @mutant(f"{_WAYS}[retry]", found_by=[Search.MACHINE])
 class AbortLostAtRetry(_Exchanging):
-    """A retry puts a job back whose end is asked for."""
+    """A retry puts back a job that is to be aborted."""
 
     def before(self, worker: WorkerID, settlement: Settlement) -> Settlement:
         if isinstance(settlement, Retry):
@@ -67,7 +67,7 @@ class AbortLostAtRetry(_Exchanging):
 
 @mutant(f"{_WAYS}[release]", found_by=[Search.HISTORIES])
 class AbortLostAtRelease(_Exchanging):
-    """A release puts a job back whose end is asked for."""
+    """A release puts back a job that is to be aborted."""
 
     def before(self, worker: WorkerID, settlement: Settlement) -> Settlement:
         if isinstance(settlement, Release):
@@ -77,7 +77,7 @@ class AbortLostAtRelease(_Exchanging):
 
 @mutant(f"{_WAYS}[closing]")
 class AbortLostAtClosing(Twin):
-    """A worker that closes gives a job back whose end is asked for."""
+    """A worker that closes gives back a job that is to be aborted."""
 
     async def close_worker(self, worker: WorkerID) -> None:
         if holder := self.state.workers.get(worker):
@@ -87,7 +87,7 @@ class AbortLostAtClosing(Twin):
 
 @mutant(f"{_WAYS}[recovery]", found_by=[Search.HISTORIES])
 class AbortLostAtRecovery(Twin):
-    """A recovery puts a job back whose end is asked for: it runs again."""
+    """A recovery puts back a job that is to be aborted: it runs again."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         for holder in self.state.workers.values():
@@ -98,7 +98,7 @@ class AbortLostAtRecovery(Twin):
 
 @mutant(f"{_WAYS}[cleanup]", found_by=[Search.MACHINE])
 class AbortLostAtCleanup(Twin):
-    """A cleanup reruns a job whose end is asked for."""
+    """A cleanup reruns a job that is to be aborted."""
 
     async def cleanup_step(
         self,
@@ -272,7 +272,7 @@ class CancelForgetsItsReason(_Exchanging):
 
 @mutant("test_abort_is_an_operation")
 class AbortsAreDoneTwice(Twin):
-    """A repeat of an abort is done anew: it ends the next run of that id."""
+    """A repeat of an abort is done again: it ends the next run of that id."""
 
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
         return await super().abort(job_id)
@@ -290,7 +290,7 @@ class OnlyRunningJobsAreAborted(Twin):
 
 script_mutant(
     "ScriptRetriesAborted",
-    "`exchange.lua`: a retry puts a job back whose end is asked for.",
+    "`exchange.lua`: a retry puts back a job that is to be aborted.",
     f"{_WAYS}[retry]",
     "if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end",
     "if is_aborted and kinds[n] == 'release' then kinds[n] = 'abort' end",
@@ -298,7 +298,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptReleasesAborted",
-    "`exchange.lua`: a release puts a job back whose end is asked for.",
+    "`exchange.lua`: a release puts back a job that is to be aborted.",
     f"{_WAYS}[release]",
     "if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end",
     "if is_aborted and kinds[n] == 'retry' then kinds[n] = 'abort' end",
@@ -306,7 +306,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptClosesAborted",
-    "`close_worker.lua`: a worker that closes gives a job back whose end is asked for.",
+    "`close_worker.lua`: a worker that closes gives back a job that is to be aborted.",
     f"{_WAYS}[closing]",
     "local _, _, due, _, _, is_aborted, fielded = parse_claim(claims[n])",
     "local _, _, due, _, _, is_aborted, fielded = parse_claim(claims[n]); is_aborted = false",
@@ -315,7 +315,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRecoversAborted",
-    "`recover.lua`: a recovery puts a job back whose end is asked for.",
+    "`recover.lua`: a recovery puts back a job that is to be aborted.",
     f"{_WAYS}[recovery]",
     "local released = release(",
     "for n, each in ipairs(claims) do claims[n] = each:gsub('abort', '-') end\n    local released = release(",
@@ -323,7 +323,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRerunsAborted",
-    "`changing.lua`: a cleanup reruns a job whose end is asked for.",
+    "`changing.lua`: a cleanup reruns a job that is to be aborted.",
     f"{_WAYS}[cleanup]",
     "local _, _, due, _, _, is_aborted = parse_claim(where)",
     "local _, _, due, _, _, is_aborted = parse_claim(where); is_aborted = false",
@@ -355,7 +355,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptForgetsWhoGaveTheId",
-    "`claims.lua`: a claim whose end is asked for forgets that a user gave the id.",
+    "`claims.lua`: a claim that is to be aborted forgets that a user gave the id.",
     "test_abort_a_cancelled_claim_may_leave_nothing",
     "(notes == '-' and note or note .. '+' .. notes)",
     "note",

@@ -109,7 +109,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptBeginsAnew",
-    "`activity.lua`: each exchange begins the minute anew.",
+    "`activity.lua`: each exchange starts the minute over.",
     "test_activity_is_what_exchanges_do",
     "numbers[n] = (numbers[n] or 0) + tonumber(number_held)",
     "",

@@ -386,7 +386,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRecoveryTellsAll",
-    "`recover.lua`: a recovery tells all that wait for those whose end is asked for.",
+    "`recover.lua`: a recovery tells all that wait for jobs that are to be aborted.",
     "test_flow_how_many_are_told_by_one_recovery",
     "if is_bounded and has_flows() then ids, claims = may_go(ids, claims) end",
     "",

@@ -31,7 +31,7 @@ class RecoveryJobByJob(Twin):
 
 @mutant("test_half_a_job_is_always_on_one_list[rerun]")
 class RerunInHalves(Twin):
-    """A job that is run anew is taken from one list in one step, and put onto the other in the next."""
+    """A job that is rerun is taken from one list in one step, and put onto the other in the next."""
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         await absent_for_a_moment(self, [job_id])

@@ -57,7 +57,7 @@ class ResumeForgetsTheUser(Twin):
 
 @mutant("test_life_the_time_stored_stays[rerun]")
 class StoredByItsRerun(Twin):
-    """A job that is rerun is stored anew: its age begins again."""
+    """A job that is rerun counts as stored at that moment: its age starts again."""
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         super()._rerun(replace(job, stored_at=now), now)
@@ -65,7 +65,7 @@ class StoredByItsRerun(Twin):
 
 @mutant("test_life_the_time_stored_stays[recovery]")
 class StoredByItsRecovery(Twin):
-    """A job that is recovered is stored anew."""
+    """A job that is recovered counts as stored at that moment."""
 
     def _give_back(self, holder: Worker, token: bytes, now: datetime, *, died: bool = False) -> None:
         if died:
@@ -165,7 +165,7 @@ class LostWithItsRequest(Twin):
 
 @mutant("test_life_the_last_exchange[opened again]")
 class OpenedAnew(Twin):
-    """A worker that is opened again begins anew: its last exchange is forgotten."""
+    """A worker that is opened again starts over: its last exchange is forgotten."""
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker, hold_for, about=about)
@@ -174,7 +174,7 @@ class OpenedAnew(Twin):
 
 @mutant("test_life_the_last_exchange[stalled and opened again]")
 class OpenedAnewAfterItsLock(Twin):
-    """A worker whose lock had run out when it was opened again begins anew: its last exchange is forgotten."""
+    """A worker whose lock had run out when it was opened again starts over: its last exchange is forgotten."""
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         now = self.now()

@@ -46,7 +46,7 @@ class ReleaseBesideItself(Twin):
 
 @mutant("test_race_one_exchange_over_two_connections", found_by=[Search.HISTORIES])
 class WorkersRowNotLocked(Twin):
-    """An exchange reads the worker's row without a lock: a repeat that comes between claims anew."""
+    """An exchange reads the worker's row without a lock: a repeat that comes in between claims again."""
 
     async def exchange(
         self,

@@ -33,7 +33,7 @@ class LeavesAsItWas(Twin):
 
 @mutant("test_retry_it_clears_recoveries")
 class RetryKeepsRecoveries(LeavesAsItWas):
-    """A retry does not clear the recoveries: a job that is only slow is given up one day."""
+    """A retry does not clear the recoveries: in the end a job that is merely slow is given up."""
 
     left = "recoveries"
 

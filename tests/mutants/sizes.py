@@ -197,7 +197,7 @@ class CountsWhatIsNotTrimmed(Twin):
 
 @mutant("test_size_aborts_of_one_worker[101]")
 class NamesAPageOfAborts(Twin):
-    """An answer names ten of the claims whose end is asked for."""
+    """An answer names ten of the claims that are to be aborted."""
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         renewed = await super().renew(worker, hold_for, leaving=leaving)

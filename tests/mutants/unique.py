@@ -241,7 +241,7 @@ class ReplacementWakesNobody(_Replacing):
 
 @mutant("test_holding_a_rerun_takes_it_again")
 class RerunTakesNoName(Twin):
-    """A job that is run anew does not hold its name again."""
+    """A job that is rerun does not hold its name again."""
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         self.state.free_name(job)
@@ -250,7 +250,7 @@ class RerunTakesNoName(Twin):
 
 @mutant("test_holding_a_rerun_takes_it_again")
 class RerunTakesAnothersName(Twin):
-    """A job is run anew though another holds its name, and takes it away."""
+    """A job is rerun although another holds its name, and takes it away."""
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         if (job := self.state.jobs.get(job_id)) and job.ended_at:
@@ -316,7 +316,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRerunsBesideTheHolder",
-    "`changing.lua`: a job is run anew though another holds its name.",
+    "`changing.lua`: a job is rerun although another holds its name.",
     "test_holding_a_rerun_takes_it_again",
     "  if not is_free then return false end\n",
     "",

@@ -70,7 +70,7 @@ class RefusedLockIsLookedAtAgain(Twin):
 
 @mutant("test_flow_a_parent_that_is_run_anew_tells_nothing")
 class ParentsTellAgain(Twin):
-    """A parent that is run anew tells a child that still waits of each of its ends."""
+    """A parent that is rerun tells a child that still waits about each of its ends."""
 
     def _tell(self, job: StoredJob, now: datetime) -> None:
         children = set(self.state.children.get(job.job_id, ()))
@@ -112,7 +112,7 @@ class PageOfFiftyOne(Twin):
 
 @mutant("test_holding_a_rerun_while_another_has_it_for_a_time")
 class RerunTakesATimedName(Twin):
-    """A job that is run anew takes its name also from one that has it for a time."""
+    """A job that is rerun takes its name even from a job that holds it for a time."""
 
     async def rerun(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         self.state.names = {key: name for key, name in self.state.names.items() if name.until is None}
@@ -193,7 +193,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptKeepsTheDescription",
-    "`renew.lua`: a worker that is opened anew without a description keeps the one that it had.",
+    "`renew.lua`: a worker that is opened again without a description keeps the one that it had.",
     "test_exact_a_worker_is_described_anew",
     "  redis.call('HDEL', worker_of(worker), 'about')\n",
     "",

@@ -45,7 +45,7 @@ RULES = [
     LeftOut(
         r"scripts/lib/merging\.lua",
         r"EXISTS|FIELDED_PAUSED|ZADD', FIELDED|ENDS_AT, id|kept_of|lasts_of",
-        "what Swift has run anew: tests/swift",
+        "what Swift has rerun: tests/swift",
     ),
     LeftOut(r"scripts/lib/fieldtypes\.lua", r"", "keys of the wrong type: tests/faults"),
     LeftOut(
@@ -77,7 +77,7 @@ EQUIVALENT: dict[str, str] = {
     "91fb5cf0c7e4": "the name of a step need only differ from those of others",
     "2c188274cbea": "in a condition `nil` is `false`",
     "62380cfd990d": "where a job is on the list of paused ones is not asked for: it is taken off by its id",
-    "816001de4191": "about so many",
+    "816001de4191": "a rough number",
     "8289d408c726": "a record counts by the end that it names; this is when the server frees its place",
     "a88027641894": "the search begins at the first letter all the same",
     "d150be858893": "the state is sent along, and the driver does not look at it",

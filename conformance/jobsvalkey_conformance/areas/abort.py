@@ -34,7 +34,7 @@ WAYS = ("retry", "release", "closing", "recovery", "cleanup")
 
 
 async def aborted(kit: SuiteContext, driver: AnyDriver, request: bytes = b"{}") -> tuple[Worker, Claim]:
-    """A claim whose end is asked for, and its worker, whose lock lasts a unit."""
+    """A claim that is to be aborted, and its worker, whose lock lasts a unit."""
     job_id = await kit.push(driver, request)
     worker = await kit.worker(driver, kit.unit)
     claim = await worker.claim_one()
@@ -138,7 +138,7 @@ class AbortTests(Suite):
 
     @conformance_test(Capability.ABORT, Capability.INSPECTION)
     async def test_abort_the_job_is_processing_until_its_claim_ends(self, kit: SuiteContext) -> None:
-        """A job whose end is asked for is `processing`, as it was."""
+        """A job that is to be aborted is `processing`, as it was."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)
@@ -279,7 +279,7 @@ class AbortTests(Suite):
 
     @conformance_test(Capability.ABORT)
     async def test_abort_is_an_operation(self, kit: SuiteContext) -> None:
-        """A repeat under the same number is answered from memory, and asks for nothing anew."""
+        """A repeat under the same number is answered from memory, and requests nothing again."""
         driver = await kit.driver()
         job_id = await kit.push(driver)
         worker = await kit.worker(driver)

@@ -61,7 +61,7 @@ class ActivityTests(Suite):
 
     @conformance_test(Capability.ACTIVITY, Capability.ABORT, Capability.RESULTS)
     async def test_activity_of_jobs_that_are_cancelled(self, kit: SuiteContext) -> None:
-        """`Cancel`, and `Retry` and `Release` of a job whose end is asked for, count as cancelled; `cancel` not."""
+        """`Cancel`, and `Retry` and `Release` of a job that is to be aborted, count as cancelled; `cancel` not."""
         driver = await kit.driver(activity=True)
         worker = await kit.worker(driver)
         ids = await kit.push_many(driver, 4)

@@ -19,7 +19,7 @@ from jobsvalkey_conformance.harness import AnyDriver
 
 MOMENT = timedelta(milliseconds=20)
 IMPOSSIBLE = Durability(replicas=1000, timeout=MOMENT)
-"""No store has so many."""
+"""More replicas than any store has."""
 
 
 class DurabilityTests(Suite):

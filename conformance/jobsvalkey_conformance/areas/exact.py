@@ -197,7 +197,7 @@ class ExactTests(Suite):
 
     @conformance_test(Capability.INSPECTION)
     async def test_exact_a_worker_is_described_anew(self, kit: SuiteContext) -> None:
-        """open_worker of one that is open says anew what it is, or nothing."""
+        """open_worker of one that is open replaces its description, or removes it."""
         driver = await kit.driver()
         for about in (b"one", b"two", b"", b"three"):
             await driver.open_worker("worker", kit.unit, about=about)

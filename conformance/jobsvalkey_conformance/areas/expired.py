@@ -106,7 +106,7 @@ class ExpiredTests(Suite):
     @pytest.mark.parametrize("ends", ["before", "after"])
     @conformance_test(Capability.EXPIRY, Capability.CLEANUP, Capability.INSPECTION)
     async def test_expired_runs_again_without_expiry(self, kit: SuiteContext, ends: str, by: str) -> None:
-        """A job that is rerun does not expire, whether it had expired or ended before: it was asked for anew."""
+        """A job that is rerun does not expire, whether it had expired or ended before: somebody wants it again."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver, expires=kit.unit)
         worker = await kit.worker(driver)

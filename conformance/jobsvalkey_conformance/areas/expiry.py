@@ -250,7 +250,7 @@ class ExpiryTests(Suite):
 
     @conformance_test(Capability.EXPIRY)
     async def test_expiry_is_looked_at_by_a_claim(self, kit: SuiteContext) -> None:
-        """A job that has expired is not claimed, also if so many others have that its end has to wait."""
+        """A job that has expired is not claimed, even if its end has to wait because too many others have expired."""
         driver = await kit.driver()
         first = kit.job(due=PAST, expires=kit.unit)
         many = [kit.job(due=PAST + kit.unit, expires=kit.now()) for _ in range(MOST_EXPIRED + 4)]

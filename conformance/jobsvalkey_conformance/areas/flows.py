@@ -337,7 +337,7 @@ class FlowTests(Suite):
 
     @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
     async def test_flow_a_waiting_job_is_removed(self, kit: SuiteContext) -> None:
-        """A job that is removed while it waits is not told of its parent's end, and may be pushed anew."""
+        """A job that is removed while it waits is not told of its parent's end, and may be pushed again."""
         driver = await kit.driver()
         parent = kit.job()
         child = kit.job(after=[parent.job_id])

@@ -61,14 +61,14 @@ async def retry(_: SuiteContext, __: AnyDriver, worker: Worker, claims: list[Cla
 
 
 async def rerun(_: SuiteContext, driver: AnyDriver, worker: Worker, claims: list[Claim]) -> None:
-    """All have failed, and are run anew one by one."""
+    """All have failed, and are rerun one by one."""
     await settled(worker, [Fail(claim.job_id, claim.token, b"error") for claim in claims])
     for claim in claims:
         assert await driver.rerun(claim.job_id)
 
 
 async def cleanup(_: SuiteContext, driver: AnyDriver, worker: Worker, claims: list[Claim]) -> None:
-    """All have ended, and a cleanup runs them anew."""
+    """All have ended, and a cleanup reruns them."""
     await settled(worker, [Finish(claim.job_id, claim.token) for claim in claims])
     assert await driver.cleanup_step(JobStatus.COMPLETED, JobCleanup.RERUN, max_jobs=JOBS) == JOBS
 

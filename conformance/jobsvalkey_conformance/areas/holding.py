@@ -250,13 +250,13 @@ class HoldingTests(Suite):
         assert stored is not None
         assert stored.request == b"new"
 
-    # -- running anew
+    # -- reruns
 
     @pytest.mark.parametrize("unique", [END, START], ids=["end", "start"])
     @pytest.mark.parametrize("by", ["rerun", "cleanup"])
     @conformance_test(Capability.UNIQUE, Capability.CLEANUP, Capability.INSPECTION)
     async def test_holding_a_rerun_takes_it_again(self, kit: SuiteContext, by: str, unique: Unique) -> None:
-        """rerun: the job holds its name again, or, if another has it, is not run anew, and nothing changes."""
+        """rerun: the job holds its name again, or, if another has it, is not rerun, and nothing changes."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         first = await kit.in_state(driver, JobStatus.FAILED, unique=unique)
         second = await kit.push(driver, due=kit.unit, unique=unique)

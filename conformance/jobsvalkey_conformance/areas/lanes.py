@@ -20,7 +20,7 @@ async def pushed_to(kit: SuiteContext, driver: AnyDriver, lane: str | None, coun
 
 
 async def claimed_one_by_one(worker: Worker, count: int) -> list[JobID]:
-    """Claim so many jobs, each with an exchange of its own."""
+    """Claim `count` jobs, each with an exchange of its own."""
     return [(await worker.claim_one()).job_id for _ in range(count)]
 
 

@@ -313,7 +313,7 @@ class LifeTests(Suite):
             assert (again.outcomes, again.claims) == (answer.outcomes, answer.claims)
             assert again.lock_expired is (event == "stalled")
         held = (await driver.renew(worker.id, kit.unit)).tokens
-        assert held == {first[2].token, *(claim.token for claim in answer.claims)}, "a repeat claimed anew"
+        assert held == {first[2].token, *(claim.token for claim in answer.claims)}, "a repeat claimed again"
         with pytest.raises(OperationRefused):
             await driver.exchange(worker.id, sequence - 1, (), 5)
 

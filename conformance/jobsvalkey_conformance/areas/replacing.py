@@ -107,7 +107,7 @@ class ReplacingTests(Suite):
 
     @conformance_test(Capability.UNIQUE, Capability.REPORTS, Capability.INSPECTION)
     async def test_replacing_what_was_reported_is_gone(self, kit: SuiteContext) -> None:
-        """`replace`: what the handlers of the replaced job have reported is cleared: the new one begins anew."""
+        """`replace`: what the handlers of the replaced job have reported is cleared for the new one."""
         driver = await kit.driver()
         holder = await kit.push(driver, b"old", unique=END)
         worker = await kit.worker(driver)

@@ -267,7 +267,7 @@ class ReportTests(Suite):
 
     @conformance_test(Capability.REPORTS, Capability.ABORT, Capability.INSPECTION)
     async def test_reports_beside_an_abort(self, kit: SuiteContext) -> None:
-        """A claim whose end is asked for is held until it ends: it reports, and its end is asked for all the same."""
+        """A claim that is to be aborted is held until it ends: it reports, and the request stands."""
         driver = await kit.driver()
         worker, claim = await claimed(kit, driver)
         assert await driver.abort(claim.job_id) is AbortOutcome.REQUESTED

@@ -175,7 +175,7 @@ class RunTests(Suite):
 
     @conformance_test(Capability.INSPECTION, Capability.ABORT)
     async def test_runs_that_were_aborted_are_none(self, kit: SuiteContext) -> None:
-        """A `Retry` of a job whose end is asked for cancels it: what it says is no error of the job."""
+        """A `Retry` of a job that is to be aborted cancels it: what it says is no error of the job."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id, worker = await kit.push(driver), await kit.worker(driver, timedelta(hours=1))
         claim = await worker.claim_one()

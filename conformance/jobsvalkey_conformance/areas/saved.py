@@ -111,7 +111,7 @@ class SavedTests(Suite):
 
     @conformance_test(Capability.REPORTS, Capability.INSPECTION, Capability.CLEANUP)
     async def test_saved_a_rerun_clears_them(self, kit: SuiteContext) -> None:
-        """cleanup that reruns what runs: the job begins anew, without progress and state."""
+        """cleanup that reruns what runs: the job starts over, without progress and state."""
         driver = await kit.driver()
         _, claim = await reported(kit, driver)
         assert await driver.cleanup_step(JobStatus.PROCESSING, JobCleanup("rerun"), max_jobs=10) == 1

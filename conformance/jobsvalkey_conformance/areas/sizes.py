@@ -45,7 +45,7 @@ async def push(driver: AnyDriver, jobs: Sequence[NewJob]) -> list[JobID]:
 
 
 async def recovered(driver: AnyDriver, size: int) -> None:
-    """Recover until nothing is left, which must be so many."""
+    """Recover until nothing is left; that many jobs must have been there."""
     counts = [await driver.recover()]
     while counts[-1]:
         counts.append(await driver.recover())
@@ -312,7 +312,7 @@ class SizeTests(Suite):
 
 
 async def many_in(kit: SuiteContext, driver: AnyDriver, status: JobStatus, size: int) -> list[JobID]:
-    """So many new jobs in a state, the oldest first."""
+    """That many new jobs in a state, the oldest first."""
     if status is JobStatus.WAITING:
         kit.needs(Capability.FLOWS)
         jobs = [kit.job() for _ in range(size)]

@@ -93,7 +93,7 @@ class Shared:
         return self.calls_left >= 0
 
     async def calls_made(self, number: int) -> None:
-        """Wait until so many more calls were made, or there is nothing left to do."""
+        """Wait until that many more calls were made, or there is nothing left to do."""
         waiting = (max(self.calls_left - number, 0), asyncio.Event())
         if self.calls_left > waiting[0]:
             self._waiting.append(waiting)

@@ -44,10 +44,13 @@ class Happenings(MachineBase):
         if due is not None:
             self.go_to(due - self.harness.time_precision if just_before else due)
 
-    @step(queue=queues, what=st.sampled_from(["make driver anew", Hook.KILL_CONNECTIONS.value, Hook.DROP_REPLY.value]))
+    @step(
+        queue=queues,
+        what=st.sampled_from(["make a new driver", Hook.KILL_CONNECTIONS.value, Hook.DROP_REPLY.value]),
+    )
     def fault(self, queue: int, what: str) -> None:
         """Go on with a new driver on the same store, break connections, or lose the reply of the queue's next step."""
-        if what == "make driver anew":
+        if what == "make a new driver":
             self.run(self.pair(queue).reopen())
         elif self.has(Hook(what)) and what == Hook.DROP_REPLY:
             self.pairs[queue].losing_reply = True

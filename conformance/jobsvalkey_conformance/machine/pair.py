@@ -238,7 +238,7 @@ class Pair:
                 )
                 self.claims.append(claim)
         self._same_aborts(what, asked.worker, tested.aborts, twin.aborts)
-        # What is recorded of an exchange is its outcomes and claims: a repeat may tell the time till the next anew.
+        # What is recorded of an exchange is its outcomes and claims: a repeat may tell another time until the next.
         if not repeat and tested.until_next != twin.until_next:
             close = None not in (tested.until_next, twin.until_next) and (
                 abs((tested.until_next or 0) - (twin.until_next or 0))
@@ -271,11 +271,11 @@ class Pair:
     def _same_aborts(self, what: str, worker: WorkerID, tested: frozenset[bytes], twin: frozenset[bytes]) -> None:
         claims = [claim for claim in self.claims if claim.worker == worker]
         same(
-            f"{what}, claims whose end is asked for",
+            f"{what}, claims that are to be aborted",
             [claim for claim in claims if claim.tested in tested],
             [claim for claim in claims if claim.twin in twin],
         )
-        same(f"{what}, number of claims whose end is asked for", len(tested), len(twin))
+        same(f"{what}, number of claims that are to be aborted", len(tested), len(twin))
 
     async def _answer_of_tested(self, call: Call[T], repeatable: bool) -> T | Raised:
         if self.losing_reply and repeatable:

@@ -42,7 +42,7 @@ class Watch:
         self._server = None if spent is None or self._server is None else spent - self._server
 
     def rate(self, jobs: int) -> Rate:
-        """Return the rate of so many jobs in the block."""
+        """Return the rate at which that many jobs ran in the block."""
         server = None if self._server is None else 1e6 * self._server / jobs
         return Rate(jobs / self.seconds, 1e6 * self._client_s / jobs, server)
 

@@ -50,7 +50,7 @@ def limit(
     rate: Annotated[
         str | None,
         typer.Option(
-            metavar="N/SECONDS", help="How many jobs of each begin in so many seconds, at most.", show_default=False
+            metavar="N/SECONDS", help="How many jobs of each begin in that many seconds, at most.", show_default=False
         ),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the limit of this pattern.")] = False,

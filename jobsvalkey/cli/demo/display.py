@@ -43,11 +43,11 @@ class Display:
         self._live.console.print(text)
 
     def pushed(self, number: int) -> None:
-        """So many jobs are pushed by now."""
+        """Show how many jobs have been pushed."""
         self._live.update(self._pushed, completed=number)
 
     def done(self, number: int, running: int) -> None:
-        """So many jobs have ended by now, and so many run."""
+        """Show how many jobs have ended, and how many run."""
         self._live.update(self._done, completed=number, note=f"{running} running")
         if not self._console.is_terminal and number >= self._next_line:
             self.say(f"{number:,} of {self._total:,} jobs completed, {running} running")
