@@ -19,7 +19,7 @@ MANY: Final = 1000
 """Jobs that are looked at each poll time; if more are waited for, looks are rarer."""
 
 Entry: TypeAlias = tuple[bytes, tuple[bytes, bytes]]
-"""Of the stream: its id, and `id` with that of the job."""
+"""Of the stream: its id, and `id` with those of the jobs, and spaces between."""
 Look: TypeAlias = Callable[[Sequence[JobID]], Awaitable[list[StoredJob | None]]]
 
 
@@ -112,9 +112,10 @@ class Ends:
                         await asyncio.sleep(pause)
                     continue
                 pause = 0.0
-                for entry, (_, job_id) in _entries(reply):
+                for entry, (_, job_ids) in _entries(reply):
                     place = entry
-                    self._wake(JobID.from_wire(job_id))
+                    for job_id in job_ids.split():
+                        self._wake(JobID.from_wire(job_id))
         finally:
             self._reading = False
             self._is_placed.clear()

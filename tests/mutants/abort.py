@@ -389,7 +389,7 @@ script_mutant(
     "ScriptDropsTheReason",
     "`exchange.lua`: the reason of a cancelled claim is not recorded.",
     "test_abort_a_cancelled_claim",
-    "if reason ~= '' then mark(id, 'error', reason, 'ended', '-') end",
+    "if is_kept and reason ~= '' then mark(id, 'error', reason, 'ended', '-') end",
     "",
     chapter=__name__,
 )

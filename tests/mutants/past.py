@@ -142,10 +142,8 @@ script_mutant(
     "ScriptNotesNoFailure",
     "`exchange.lua`, fail: the last run of a job that has failed is not told.",
     "test_runs_that_failed_are_shown_the_latest_first",
-    """'error', error) then
-          note_run(id, worker, error)""",
-    """'error', error) then
-          do end""",
+    "'error', error) then note_run(id, worker, error) end",
+    "'error', error) then do end end",
     chapter=__name__,
 )
 script_mutant(

@@ -223,13 +223,13 @@ script_mutant(
     "ScriptLosesResult",
     "`exchange.lua`: what a job returned is not stored.",
     "test_results_a_result_is_stored_with_the_job",
-    "end_job(id, 'completed', dues[id], fielded[id], false, 'result', result)",
-    "end_job(id, 'completed', dues[id], fielded[id])",
+    "end_claimed(id, 'completed', false, 'result', result)",
+    "end_claimed(id, 'completed')",
 )
 script_mutant(
     "ScriptForgetsThatItIsFielded",
     "`claims.lua`: a claim does not say that its job is to be kept.",
     "test_results_a_result_is_stored_with_the_job",
-    "local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded')",
+    "local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded') .. keep_for",
     "local notes = is_remembered and 'remember' or '-'",
 )

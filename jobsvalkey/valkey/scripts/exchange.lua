@@ -136,7 +136,7 @@ local outcomes, settled, overdue, room_since, is_rated = {}, {}, 0, nil, false
 if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
   -- uses: claims ending holds
   -- Read: what each settlement will do.
-  local envelopes, dues, remember, fielded, checks, lanes = {}, {}, {}, {}, {}, {}
+  local envelopes, dues, remember, fielded, checks, lanes, keeps = {}, {}, {}, {}, {}, {}, {}
   local is_trace_left = ENDED.completed.count ~= 0
   for n, id in ipairs(ids) do envelopes[n] = envelope_of(id) end
   local held, has_envelopes = gather('HMGET', CLAIMED, ids), count_existing(envelopes) > 0
@@ -144,7 +144,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     local claim = held[n]
     outcomes[n] = CLAIM_LOST
     if claim and not dues[id] then
-      local token, _, due, holder, is_remembered, is_aborted, is_fielded_one, lane = parse_claim(claim)
+      local token, _, due, holder, is_remembered, is_aborted, is_fielded_one, lane, keep_for = parse_claim(claim)
       if token == tokens[n] and holder == worker then
         if made_fielded[id] then is_fielded_one = true end
         if is_aborted and (kinds[n] == 'retry' or kinds[n] == 'release') then kinds[n] = 'abort' end
@@ -160,7 +160,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
         else
           outcomes[n], settled[#settled + 1] = SETTLED, id
           is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one and (is_fielded_one ~= 'laned' or has_flows())
-          dues[id], checks[kind] = due, true
+          dues[id], checks[kind], keeps[id] = due, true, keep_for or false
           if is_remembered then remember[id] = true end
           if lane and lane ~= '' then add_to_lane(lanes, lane, id) end
           if is_fielded_one then fielded[id] = is_fielded_one end
@@ -192,6 +192,10 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     -- uses: pending ending runs
     local entries, others = {}, {}
     gone, completed = {}, 0
+    local function end_claimed(id, state, keep, noted, value)
+      if end_job(id, state, dues[id], fielded[id], keep, noted, value, keeps[id], not has_envelopes) then return true end
+      gone[#gone + 1] = id
+    end
     local function go_back(id, due)
       local list = fielded[id] and others or entries
       list[#list + 1], list[#list + 2] = due, id
@@ -201,19 +205,15 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
         local kind, id, at = kinds[n], ids[n], places[n]
         if kind == 'd' then
           completed = completed + 1
-          if not end_job(id, 'completed', dues[id], fielded[id]) then gone[#gone + 1] = id end
+          end_claimed(id, 'completed')
         elseif kind == 'complete' then
           -- words: complete
           completed = completed + 1
-          if not end_job(id, 'completed', dues[id], fielded[id], false, 'result', result) then gone[#gone + 1] = id end
+          end_claimed(id, 'completed', false, 'result', result)
         elseif kind == 'fail' then
           -- words: fail
           failed = failed + 1
-          if end_job(id, 'failed', dues[id], fielded[id], keep == '1', 'error', error) then
-            note_run(id, worker, error)
-          else
-            gone[#gone + 1] = id
-          end
+          if end_claimed(id, 'failed', keep == '1', 'error', error) then note_run(id, worker, error) end
         elseif kind == 'retry' then
           -- words: retry
           if request:byte() == 61 then request = request ~= '=' and request:sub(2) end -- it begins with `=`
@@ -227,11 +227,10 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
           go_back(id, seconds(due_at(due)))
         elseif kind == 'cancel' or kind == 'abort' then
           cancelled = cancelled + 1
-          if not end_job(id, 'cancelled', dues[id], fielded[id]) then
-            gone[#gone + 1] = id
-          elseif kind == 'cancel' then
+          local is_kept = end_claimed(id, 'cancelled')
+          if kind == 'cancel' then
             -- words: cancel
-            if reason ~= '' then mark(id, 'error', reason, 'ended', '-') end
+            if is_kept and reason ~= '' then mark(id, 'error', reason, 'ended', '-') end
           end
         else
           go_back(id, dues[id])
@@ -239,6 +238,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
       end
     end
     enter(entries, others)
+    list_ended()
   end
   room_since = unclaim(settled, worker, lanes)
   vanish(gone, now, remember, not has_envelopes)

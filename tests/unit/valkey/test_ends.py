@@ -34,7 +34,7 @@ class Stream:
         if words[0] == "XREVRANGE":
             return self.newest
         ended = await self.news.get()
-        return [(b"key", [(b"2-0", (b"id", str(job_id).encode())) for job_id in ended])]
+        return [(b"key", [(b"2-0", (b"id", " ".join(map(str, ended)).encode()))])]
 
 
 class Jobs:
@@ -79,6 +79,16 @@ async def test_who_waits_looks_when_the_stream_names_its_job(tasks: TaskSet) -> 
     stream.news.put_nowait([A])
     assert await waiting == [None]
     assert jobs.looks == [[A], [A]]
+
+
+async def test_an_entry_may_name_several_jobs(tasks: TaskSet) -> None:
+    stream, jobs = Stream(), Jobs()
+    ends = ends_of(stream, tasks)
+    waiting = [asyncio.ensure_future(ends.wait([job_id], PATIENCE, jobs.look)) for job_id in (A, B)]
+    await until(lambda: {job_id for look in jobs.looks for job_id in look} == {A, B})
+    jobs.left = set()
+    stream.news.put_nowait([A, B])
+    assert await asyncio.gather(*waiting) == [[None], [None]]
 
 
 async def test_a_stream_is_read_on_from_its_newest_entry_or_from_its_beginning(tasks: TaskSet) -> None:

@@ -4,6 +4,7 @@
 -- Cancel a job that was due at `due`, from wherever it is.
 local function cancel(id, state, where, due)
   local is_kept = end_job(id, 'cancelled', due, is_fielded(id))
+  list_ended()
   take(id, state, where)
   if not is_kept then vanish({ id }, now) end
   trim('cancelled', 100)

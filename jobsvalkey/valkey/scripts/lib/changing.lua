@@ -17,7 +17,7 @@ local function rerun_or_remove(action, id, state, where)
     take(id, state, where)
     free_name(id)
     vanish({ id }, now)
-    if fielded and has_kept() then announce(id) end
+    if fielded and has_kept() then announce({ id }) end
     return true
   end
   if redis.call('TYPE', payload_of(id)).ok ~= 'string' then return false end -- without a request nothing can run

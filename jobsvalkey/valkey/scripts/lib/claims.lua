@@ -1,6 +1,6 @@
 -- The claims: one entry in a hash for each, `token started due notes worker`, and a set of ids for each worker. The notes
 -- are `remember`, of an id that a user gave, `fielded`, of a job that is, `laned`, of one that has but a lane and a priority,
--- `abort`, of a claim whose end is asked for, and at the end `lane=NAME`, if a lane of this queue has ever had a limit; several
+-- `keep:MICROSECONDS`, of one that is to be kept for so long, `abort`, of a claim whose end is asked for, and at the end `lane=NAME`, if a lane of this queue has ever had a limit; several
 -- as `abort+remember`, none as `-`.
 -- uses: keys time batches fielded
 local CLAIMED = META .. '_claimed'
@@ -19,9 +19,12 @@ end
 -- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded, and `held` are its fields.
 local function notes_of(is_remembered, line, held)
   if not line then return is_remembered and 'remember' or '-' end
-  local is_laned = #held <= 4
-  for n = 1, #held, 2 do is_laned = is_laned and (held[n] == 'lane' or held[n] == 'priority') end
-  local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded')
+  local is_laned, keep_for = #held <= 4, ''
+  for n = 1, #held, 2 do
+    is_laned = is_laned and (held[n] == 'lane' or held[n] == 'priority')
+    if held[n] == 'keep_for' then keep_for = '+keep:' .. held[n + 1] end
+  end
+  local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded') .. keep_for
   if not (has_limits() and type(line) == 'table' and line.lane ~= '') then return notes end
   -- uses: claims
   return with_lane(notes, line.lane)
@@ -34,8 +37,8 @@ local function with_note(claim, note)
 end
 
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
--- remembered, whether the claim's end is asked for, whether the job is fielded, or `laned`, and the lane, as it is written there. One
--- that is not ours is nobody's, and as if it were made now.
+-- remembered, whether the claim's end is asked for, whether the job is fielded, or `laned`, the lane, as it is written there, and
+-- for how long the job is to be kept. One that is not ours is nobody's, and as if it were made now.
 local function parse_claim(claim)
   local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
   if not number(score) then return '', whole(now), seconds(now), '', false, false, false end
@@ -43,7 +46,7 @@ local function parse_claim(claim)
   local flags, lane = notes:match('^([^=]*)=?(.*)$')
   local fielded = flags:find('fielded', 1, true) ~= nil or flags:find('laned', 1, true) ~= nil and 'laned'
   return token, started, score, worker,
-    flags:find('remember', 1, true) ~= nil, flags:find('abort', 1, true) ~= nil, fielded, lane
+    flags:find('remember', 1, true) ~= nil, flags:find('abort', 1, true) ~= nil, fielded, lane, flags:match('keep:(%d+)') or false
 end
 
 -- Note the id of a claim among those of its lane, which is named as in a claim.

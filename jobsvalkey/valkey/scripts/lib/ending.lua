@@ -1,25 +1,42 @@
 -- The end of jobs.
 -- uses: time retention envelopes vanishing news freeing holds
 
+local entries_of, announced, ended_at = {}, {}, nil
+local function add_entry(list, score, id)
+  local entries = entries_of[list] or {}
+  entries[#entries + 1], entries[#entries + 2], entries_of[list] = score, id, entries
+end
+
 -- Put a job, due at `score`, among the ended ones; whether it is kept there. Otherwise the caller lets it vanish. It has
 -- been taken from where it was before. `fielded` may be `laned`, of a job that has but a lane and a priority. `noted` is the field that its end sets, `error` or `result`, if there is one.
-local function end_job(id, state, score, fielded, keep, noted, value)
+-- `keep_for` is what its claim says of that, and `is_bare` that it has no envelope, if the caller knows. `list_ended` follows.
+local function end_job(id, state, score, fielded, keep, noted, value, keep_for, is_bare)
   local policy = ENDED[state]
   local has_more = fielded and fielded ~= 'laned'
-  local keep_for = has_more and keep_for_of(id)
+  if has_more and keep_for == nil then keep_for = keep_for_of(id) end
   if has_more then free_name(id) end
   if fielded and has_flows() then holds().tell_end(id, state, noted == 'result' and value) end
-  if keep_for then announce(id) end
+  if keep_for then announced[#announced + 1] = id end
   if policy.count == 0 and not keep and not keep_for then return false end
   if fielded then forget_reports(id) end
   if fielded and has_expiry() then redis.call('ZREM', ENDS_AT, id) end
-  if noted then mark(id, 'status', state, noted, value, 'ended', seconds(now)) else mark(id, 'status', state) end
-  keep_stored(id, score)
-  redis.call('ZADD', (keep or keep_for) and policy.kept or policy.key, seconds(now), id)
+  ended_at = ended_at or seconds(now)
+  local place = is_bare and { 'stored', whole(micro(score)) } or {}
+  if noted then place[#place + 1], place[#place + 2], place[#place + 3], place[#place + 4] = noted, value, 'ended', ended_at end
+  mark(id, 'status', state, unpack(place))
+  if not is_bare then keep_stored(id, score) end
+  add_entry((keep or keep_for) and policy.kept or policy.key, ended_at, id)
   if keep_for and not keep and (policy.age or policy.count) then
-    redis.call('ZADD', policy.lasts, whole(now + math.max(tonumber(keep_for), policy.age or 0)), id)
+    add_entry(policy.lasts, whole(now + math.max(tonumber(keep_for), policy.age or 0)), id)
   end
   return true
+end
+
+-- List the jobs that have been ended, all at once, and tell those who wait for them. Before they are taken from where they were.
+local function list_ended()
+  for list, entries in pairs(entries_of) do batch('ZADD', list, entries) end
+  announce(announced)
+  entries_of, announced = {}, {}
 end
 
 -- Drop up to `most` of the kept jobs, and of the names, of which the time has run out: bounded work, as jobs end and workers are looked after.

@@ -28,6 +28,7 @@ local function end_overdue()
         else
           gone[#gone + 1] = id
         end
+        list_ended()
         if list == WAITING then
           holds().leave_waiting(id)
         elseif list == LANED then

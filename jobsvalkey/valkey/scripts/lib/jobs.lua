@@ -77,10 +77,12 @@ local function store(jobs, prepare)
   local replaced = prepare and prepare() or {}
   if #jobs.fields > 0 then
     -- uses: jobs
-    for _, each in ipairs(jobs.fields) do
-      for n = 1, #each[2], 2 do begin_to_use(LETTERS[each[2][n]]) end
-      redis.call('DEL', fields_of(each[1]))
-      redis.call('HSET', fields_of(each[1]), unpack(each[2]))
+    local held_in = {}
+    for n, each in ipairs(jobs.fields) do held_in[n] = fields_of(each[1]) end
+    batch('DEL', nil, held_in)
+    for n, each in ipairs(jobs.fields) do
+      for at = 1, #each[2], 2 do begin_to_use(LETTERS[each[2][at]]) end
+      redis.call('HSET', held_in[n], unpack(each[2]))
     end
     for n, unique in pairs(jobs.uniques) do take_name(jobs.ids[n], unique.name, unique.until_then) end
     batch('ZADD', FIELDED_PAUSED, jobs.paused)

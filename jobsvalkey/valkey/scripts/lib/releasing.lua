@@ -29,6 +29,7 @@ local function release(ids, claims, worker, note, is_bounded)
     end
   end
   enter(entries, others)
+  list_ended()
   if unclaim(ids, worker) then wake() end
   vanish(gone, now)
   if cancelled > 0 then trim('cancelled', 2 * cancelled + 100) end
