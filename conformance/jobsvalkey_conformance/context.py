@@ -166,7 +166,7 @@ class SuiteContext:
 
     @property
     def tolerance(self) -> timedelta:
-        """How far two times may be apart that are meant to be the same."""
+        """Two times that are meant to be the same are less than this apart."""
         return self.harness.time_precision if self.clock else timedelta(seconds=5)
 
     def now(self) -> datetime:
@@ -186,7 +186,7 @@ class SuiteContext:
         """Whether two times are the same, as far as the store can tell."""
         if one is None or other is None:
             return one is other
-        return abs(one - other) <= self.tolerance
+        return abs(one - other) < self.tolerance
 
     # -- jobs
 

@@ -63,6 +63,7 @@ class Hook(StrEnum):
     DELAY_REQUEST = "delay_request"
     REFUSE_FOR_A_WHILE = "refuse_for_a_while"
     KILL_STORE = "kill_store"
+    FORGETFUL_STORE = "forgetful_store"
     OPEN_CONNECTIONS = "open_connections"
     DRIVER_ELSEWHERE = "driver_elsewhere"
 
@@ -253,12 +254,17 @@ class DriverHarness(ABC):
     def refuse_for_a_while(self) -> AbstractAsyncContextManager[None]:
         """Let the store refuse, within the block, the next three steps that write, as a starting store does.
 
-        They are not done, and the driver is told so; the fourth one is accepted.
+        They are not done, and the driver is told so; the fourth one is accepted. Use all errors of the store that pass
+        by themselves, one after the other: those of a failover and of a store that is too busy, too.
         """
         raise NotImplementedError
 
     async def kill_store(self) -> None:
         """Kill the store's process, as a crash would, and start it again with what it has written."""
+        raise NotImplementedError
+
+    def forgetful_store(self) -> AbstractAsyncContextManager[None]:
+        """Let the store, within the block, keep what it is told in such a way that it would lose it in a crash."""
         raise NotImplementedError
 
     async def open_connections(self) -> int:

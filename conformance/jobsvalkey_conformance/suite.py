@@ -52,6 +52,7 @@ from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
 from jobsvalkey_conformance.areas.sizes import SizeTests
 from jobsvalkey_conformance.areas.threads import ThreadTests
+from jobsvalkey_conformance.areas.together import TogetherTests
 from jobsvalkey_conformance.areas.unique import UniqueTests
 from jobsvalkey_conformance.areas.waiting import WaitingTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
@@ -68,6 +69,7 @@ class DriverConformance(
     MeetingTests,
     ProcessTests,
     ThreadTests,
+    TogetherTests,
     ClockTests,
     RateTests,
     LimitTests,

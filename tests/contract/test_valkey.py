@@ -40,7 +40,8 @@ BY_DAY = {"container": ("push", "claim", "fault", "race", "thread", "wait", "clo
 
 for number, kind in enumerate(found_kinds()):
     name = "TestOn" + re.sub(r"\W", "", kind.id.capitalize())
-    may_lack = frozenset({Hook.RESTART_STORE, Hook.KILL_STORE}) if kind.id == "url" else frozenset[Hook]()
+    of_ours = frozenset({Hook.RESTART_STORE, Hook.KILL_STORE, Hook.FORGETFUL_STORE})
+    may_lack = of_ours if kind.id == "url" else frozenset[Hook]()
     members: dict[str, object] = {
         "kind": kind,
         "may_lack": may_lack,

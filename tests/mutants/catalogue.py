@@ -60,6 +60,7 @@ CHAPTERS = (
         "activity",
         "capabilities",
         "unseen",
+        "cold",
     ),
     "scripts",
 )

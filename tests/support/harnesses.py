@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import cycle
 from typing import Any, ClassVar, cast
 
 import fakeredis
@@ -25,8 +26,10 @@ from tests.support.elsewhere import driver_elsewhere
 from tests.support.lost_replies import LostReplies
 from tests.support.observing import observed_keys, observed_store
 from tests.support.proxy import Command, Proxy
+from tests.support.server_errors import PASSING
 from tests.support.servers import Cluster, SentinelGroup, Server
 from tests.support.servers.group import port_of
+from tests.support.waiting import until
 
 NUMBERED = {
     "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
@@ -192,6 +195,10 @@ class ValkeyHarness(KeysHarness):
     lines_of_a_step = 3  # each step is a script
     server: ClassVar[Server]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._refusals = cycle(PASSING.values())
+
     async def start(self) -> None:
         """Start the proxy, open a way around it."""
         self.client = cast(Any, Valkey).from_url(self.server.url)
@@ -239,8 +246,9 @@ class ValkeyHarness(KeysHarness):
 
     @asynccontextmanager
     async def refuse_for_a_while(self) -> AsyncGenerator[None]:
-        """Answer three scripts that write as a server does that reads its file."""
-        self.proxy.refuse_command("LOADING Valkey is loading the dataset in memory", writes, times=3)
+        """Answer three scripts that write as a server does that cannot take them just now, each in another way."""
+        for number in range(1, 4):
+            self.proxy.refuse_command(next(self._refusals), writes, nth=number)
         try:
             yield
         finally:
@@ -251,11 +259,25 @@ class ValkeyHarness(KeysHarness):
         await asyncio.to_thread(self.server.kill)
         await asyncio.to_thread(self.server.start)
 
+    @asynccontextmanager
+    async def forgetful_store(self) -> AsyncGenerator[None]:
+        """Turn the append-only file off."""
+        before = (await self.client.config_get("appendonly"))["appendonly"]
+        await self.client.config_set("appendonly", "no")
+        try:
+            yield
+        finally:
+            await self.client.config_set("appendonly", before)
+            await until(self._has_rewritten)
+
     def driver_elsewhere(
         self, configuration: DriverConfiguration
     ) -> Callable[[], AbstractAsyncContextManager[QueueDriver]]:
         """One that goes to the server itself."""
         return partial(driver_elsewhere, Valkey, self.server.url, configuration)
+
+    async def _has_rewritten(self) -> bool:
+        return not (await self.client.info("persistence"))["aof_rewrite_in_progress"]
 
     async def open_connections(self) -> int:
         """Count those by way of the proxy, but for what the harness's own pool keeps."""
@@ -265,7 +287,8 @@ class ValkeyHarness(KeysHarness):
     @property
     def hooks(self) -> frozenset[Hook]:
         """All, but for restarts of a server that is not ours."""
-        return super().hooks - (frozenset() if self.server.controllable else {Hook.RESTART_STORE, Hook.KILL_STORE})
+        of_ours = {Hook.RESTART_STORE, Hook.KILL_STORE, Hook.FORGETFUL_STORE}
+        return super().hooks - (frozenset() if self.server.controllable else of_ours)
 
 
 class SentinelHarness(ValkeyHarness):

@@ -3,19 +3,23 @@
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_job
 
 from jobsvalkey.contract import (
     CAPABILITY_PROTOCOLS,
     AbortOutcome,
     Capability,
+    Durability,
     JobID,
     JobStatus,
     NewJob,
+    NotDurable,
     Release,
     Report,
     SettleOutcome,
@@ -210,6 +214,42 @@ class CapabilityTests(Suite):
                 for call in begun:
                     call.cancel()
                 await asyncio.wait(begun)
+
+        async def is_closed() -> bool:
+            return await kit.harness.open_connections() == before
+
+        assert await kit.repeated_within(PATIENCE, is_closed), "a closed driver has left a connection open"
+
+    @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS)
+    async def test_capability_a_closed_driver_leaves_nothing_of_any_use(self, kit: SuiteContext) -> None:
+        """A driver that is closed has closed what it opened, whatever it was used for, and however that ended."""
+        before = await kit.harness.open_connections()
+        moment = timedelta(seconds=10)
+        async with kit.make(kit.configuration) as driver:
+            worker = await kit.worker(driver)
+            keep_for = moment if Capability.RESULTS in kit.capabilities else None
+            job = kit.job(keep_for=keep_for)
+            await driver.push([job, kit.job(keep_for=keep_for)])
+            claim, other = await worker.claim(2)
+            if Capability.ABORT in kit.capabilities:
+                told = asyncio.ensure_future(driver.wait(worker.id, moment, work=False))
+                await asyncio.sleep(0)
+                await driver.abort(job.job_id)
+                await told
+            if Capability.RESULTS in kit.capabilities:
+                ended = asyncio.ensure_future(driver.ended([job.job_id], moment))
+                await asyncio.sleep(0)
+                await worker.finish(claim)
+                await ended
+                await worker.finish(other)  # news of an end that nobody waits for any more
+            if Capability.INSPECTION in kit.capabilities:
+                await driver.counts()
+            if Capability.METADATA in kit.capabilities:
+                await driver.set_metadata("key", b"value")
+            if Capability.DURABILITY in kit.capabilities and kit.harness.counts_replicas:
+                demanding = replace_job(kit.job(), durability=Durability(replicas=9, timeout=timedelta(milliseconds=1)))
+                with suppress(NotDurable):
+                    await driver.push([demanding])
 
         async def is_closed() -> bool:
             return await kit.harness.open_connections() == before

@@ -349,6 +349,22 @@ class CleanupTests(Suite):
         assert await driver.cleanup_step(status, cleanup, max_jobs=2, as_of=since) == 1
         assert await driver.get(later) == before
 
+    @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
+    @conformance_test(Capability.CLEANUP, Capability.RESUME)
+    async def test_cleanup_what_waits_is_as_old_as_it_is_stored(self, kit: SuiteContext, status: JobStatus) -> None:
+        """With `as_of`, and with an age, a waiting job counts from when it was stored, whenever it is due."""
+        driver = await kit.driver()
+        old, now = await kit.push(driver, due=kit.unit * 9), kit.now()
+        await kit.advance(kit.unit * 2)
+        new = await kit.push(driver, due=now - kit.unit * 9)
+        for job_id in (old, new) if status is JobStatus.PAUSED else ():
+            assert await driver.pause(job_id)
+        by_age = JobCleanup("remove", kit.unit)
+        steps = ((JobCleanup.remove(), kit.now() - kit.unit), (by_age, kit.now()), (by_age, None))
+        for number, (cleanup, as_of) in enumerate(steps):
+            assert await driver.cleanup_step(status, cleanup, max_jobs=9, as_of=as_of) == (not number)
+        assert await driver.cleanup_step(status, JobCleanup.remove(), max_jobs=9) == 1
+
     @conformance_test(Capability.CLEANUP)
     async def test_cleanup_cleanup_of_orphans(self, kit: SuiteContext) -> None:
         """`cleanup_orphaned_jobs` is the contract's `recover`, until nothing or `max_jobs` is left."""

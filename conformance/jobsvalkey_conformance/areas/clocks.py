@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobStatus, Operation, retain_for
+from jobsvalkey.contract import Capability, JobStatus, LaneLimit, Operation, Unique, retain_for
 from jobsvalkey_conformance.areas.retention import policy
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, STORED, SuiteContext, outcomes
@@ -88,3 +88,76 @@ class ClockTests(Suite):
         assert kit.same_time(job.ended_at, kit.now())
         await kit.advance(kit.unit)
         assert await driver.ended([job_id], kit.unit * 0) == [None]
+
+    @conformance_test(Capability.METADATA, own_clock=True)
+    async def test_clock_a_lock_ends_sooner_or_later(self, kit: SuiteContext) -> None:
+        """A lock that its holder takes again ends the given time from now, later or sooner than before."""
+        driver = await kit.driver()
+        for name, spans in {"sooner": (kit.unit * 100, kit.unit), "later": (kit.unit, kit.unit * 100)}.items():
+            for span in spans:
+                assert await driver.acquire_lock(name, b"holder", span)
+        await kit.advance(kit.unit)
+        assert await driver.acquire_lock("sooner", b"other", kit.unit)
+        assert not await driver.acquire_lock("later", b"other", kit.unit)
+        assert await driver.get_metadata("later") == b"holder"
+
+    @conformance_test(Capability.METADATA, own_clock=True)
+    async def test_clock_a_value_stays(self, kit: SuiteContext) -> None:
+        """A value that is set where a lock has run out is a value: it does not end as the lock did."""
+        driver = await kit.driver()
+        assert await driver.acquire_lock("key", b"holder", kit.unit)
+        await kit.advance(kit.unit)
+        await driver.set_metadata("key", b"value")
+        await kit.advance(kit.unit)
+        assert await driver.get_metadata("key") == b"value"
+
+    @conformance_test(Capability.UNIQUE, own_clock=True)
+    async def test_clock_a_name_is_held_for_its_time(self, kit: SuiteContext) -> None:
+        """A name for a time is free when that has gone by on the store's clock, and not before."""
+        driver = await kit.driver()
+        first, second, third = (kit.job(unique=Unique("name", kit.unit)) for _ in range(3))
+        assert outcomes(await driver.push([first])) == [STORED]
+        assert outcomes(await driver.push([second])) == [DUPLICATE]
+        await kit.advance(kit.unit)
+        assert outcomes(await driver.push([third])) == [STORED]
+
+    @conformance_test(Capability.EXPIRY, own_clock=True)
+    async def test_clock_a_job_expires(self, kit: SuiteContext) -> None:
+        """A job expires when its time has come by the store's clock, and is never claimed then."""
+        driver = await kit.driver()
+        soon, later = (kit.job(expires=kit.unit * units) for units in (1, 100))
+        await driver.push([soon, later])
+        await kit.advance(kit.unit)
+        assert await kit.claimed(driver) == [later.job_id]
+
+    @conformance_test(Capability.LANES, own_clock=True)
+    async def test_clock_a_lane_keeps_to_its_rate(self, kit: SuiteContext) -> None:
+        """At most n claims of a lane are made within a time of the store's clock, and then as many again."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(rate=(2, kit.unit)))
+        await driver.push([kit.job(lane="a") for _ in range(5)])
+        worker = await kit.worker(driver)
+        assert [len(await worker.claim(5)) for _ in range(2)] == [2, 0]
+        await kit.advance(kit.unit / 3)
+        assert await driver.recover() == 0
+        await kit.push(driver, lane="a")
+        await kit.push(driver, lane="a", priority=1)
+        assert await worker.claim(5) == []
+        await kit.advance(kit.unit * 2 / 3)
+        assert [len(await worker.claim(5)) for _ in range(2)] == [2, 0]
+
+    @conformance_test(Capability.LANES, own_clock=True)
+    async def test_clock_a_rate_becomes_stricter(self, kit: SuiteContext) -> None:
+        """Claims count against a rate as long as it says, also those that were made under one of a shorter time."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(rate=(1, kit.unit)))
+        await driver.push([kit.job(lane="a") for _ in range(3)])
+        worker = await kit.worker(driver)
+        assert len(await worker.claim(3)) == 1
+        await driver.set_lane_limit("a", LaneLimit(rate=(1, kit.unit * 3)))
+        await kit.advance(kit.unit * 3 / 2)
+        assert await driver.recover() == 0
+        await kit.push(driver, lane="a", priority=1)
+        assert await worker.claim(3) == []
+        await kit.advance(kit.unit * 3 / 2)
+        assert len(await worker.claim(3)) == 1

@@ -103,6 +103,7 @@ CALLS: dict[str, tuple[frozenset[Capability], Call, dict[str, tuple[frozenset[Ca
             "expected": (NONE, push_if(expected=b"1")),
             "expected empty": (NONE, push_if(expected=b"")),
             "value": (NONE, push_if(value=b"2")),
+            "border": (NONE, push_if(expected=b"1", value=b"")),
             "push": (NONE, push(JOB)),
         },
     ),
@@ -125,6 +126,7 @@ CALLS: dict[str, tuple[frozenset[Capability], Call, dict[str, tuple[frozenset[Ca
         {
             "key": (NONE, metadata("set_metadata", "KEY", b"value")),
             "value": (NONE, metadata("set_metadata", "key", b"")),
+            "border": (NONE, metadata("set_metadata", "keyv", b"alue")),
             "release_lock": (NONE, metadata("release_lock", "key", b"value")),
         },
     ),
@@ -135,6 +137,7 @@ CALLS: dict[str, tuple[frozenset[Capability], Call, dict[str, tuple[frozenset[Ca
             "key": (NONE, metadata("acquire_lock", "Key", b"holder", HOUR)),
             "holder": (NONE, metadata("acquire_lock", "key", b"other", HOUR)),
             "expires_in": (NONE, metadata("acquire_lock", "key", b"holder", HOUR * 2)),
+            "border": (NONE, metadata("acquire_lock", "keyh", b"older", HOUR)),
             "release_lock": (NONE, metadata("release_lock", "key", b"holder")),
         },
     ),
@@ -144,6 +147,7 @@ CALLS: dict[str, tuple[frozenset[Capability], Call, dict[str, tuple[frozenset[Ca
         {
             "key": (NONE, metadata("release_lock", "Key", b"holder")),
             "holder": (NONE, metadata("release_lock", "key", b"other")),
+            "border": (NONE, metadata("release_lock", "keyh", b"older")),
             "set_metadata": (NONE, metadata("set_metadata", "key", b"holder")),
         },
     ),

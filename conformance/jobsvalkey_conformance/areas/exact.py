@@ -195,6 +195,19 @@ class ExactTests(Suite):
         assert await driver.cleanup_step(JobStatus.FAILED, JobCleanup.remove(), max_jobs=1) == 1
         assert [await driver.status(job_id) for job_id in ids] == [None, JobStatus.FAILED]
 
+    @pytest.mark.parametrize("units", [1, 3])
+    @conformance_test()
+    async def test_exact_a_worker_that_is_opened_again_has_the_new_lock(self, kit: SuiteContext, units: int) -> None:
+        """open_worker of one that is open: its lock ends the given time from now, sooner or later than before."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver, kit.unit * 2)
+        await kit.push(driver)
+        await worker.claim_one()
+        await driver.open_worker(worker.id, kit.unit * units)
+        await kit.advance(kit.unit * min(units, 2))
+        assert (await worker.exchange()).lock_expired is (units == 1)
+        assert await driver.recover() == (units == 1)
+
     @conformance_test(Capability.INSPECTION)
     async def test_exact_a_worker_is_described_anew(self, kit: SuiteContext) -> None:
         """open_worker of one that is open replaces its description, or removes it."""

@@ -255,6 +255,16 @@ class FaultTests(Suite):
         assert await worker.settle(Finish(two.job_id, two.token)) == [SettleOutcome.SETTLED]
         assert await kit.claimed(driver) == ids[2:]
 
+    @conformance_test(Capability.DURABILITY, Hook.FORGETFUL_STORE)
+    async def test_fault_a_store_that_would_forget_is_not_durable(self, kit: SuiteContext) -> None:
+        """A driver says that its store is durable only as long as it is, and says it of the store as it is now."""
+        driver = await kit.driver()
+        before = await driver.is_durable()
+        async with kit.harness.forgetful_store():
+            assert await driver.is_durable() is False
+            assert await (await kit.driver()).is_durable() is False
+        assert await driver.is_durable() is before
+
     @conformance_test(Capability.QUEUE, Hook.REFUSE_FOR_A_WHILE)
     async def test_fault_the_store_refuses_for_a_while(self, kit: SuiteContext) -> None:
         """A store that cannot take a step just now is asked again until it can: the step is done, and done once."""

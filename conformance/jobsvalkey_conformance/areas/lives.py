@@ -188,8 +188,8 @@ class LifeTests(Suite):
             return
         driver = await kit.driver(retention_policy=policy(kept.get(end, DO_NOT_RETAIN)))
         worker, claim = await kit.claim_with_a_past(driver, rerun=False)
-        await worker.settle(Retry(claim.job_id, claim.token, error=b"old"))
-        job_id, claim = claim.job_id, await worker.claim_one()
+        job_id = claim.job_id
+        assert (claim.recoveries, claim.error) != (0, None)
         await take_away(kit, driver, worker, claim, end)
         await kit.advance(kit.unit * 2)
         now = kit.now()
@@ -204,6 +204,7 @@ class LifeTests(Suite):
             shown = await driver.get(job_id)
             assert shown is not None
             assert (shown.ended_at, shown.error, shown.result, shown.worker) == (None, None, None, worker.id)
+            assert (shown.recoveries, shown.reset_attempt, shown.runs) == (0, False, ())
 
     @conformance_test()
     async def test_life_a_duplicate_makes_nothing_remembered(self, kit: SuiteContext) -> None:

@@ -1,6 +1,8 @@
 """Pausing the queue as a whole."""
 
 import asyncio
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,14 +11,26 @@ from jobsvalkey.contract import (
     Finish,
     JobCleanup,
     JobStatus,
+    LaneLimit,
     OperationRefused,
     Release,
     SettleOutcome,
+    Unique,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import Hook
 from jobsvalkey_conformance.hints import woken
+
+FEATURES: dict[str, tuple[Capability, dict[str, Any]]] = {
+    "none": (Capability.QUEUE, {}),
+    "keep_for": (Capability.RESULTS, {"keep_for": timedelta(hours=1)}),
+    "unique": (Capability.UNIQUE, {"unique": Unique("name")}),
+    "expires": (Capability.EXPIRY, {"expires": timedelta(hours=1)}),
+    "lane": (Capability.LANES, {"lane": "a"}),
+    "priority": (Capability.LANES, {"priority": 1}),
+}
+"""The fields of a job, by what they need."""
 
 
 class PausingTests(Suite):
@@ -49,6 +63,26 @@ class PausingTests(Suite):
             await other.pause_queue()
             assert await worker.claim() == []
             await other.resume_queue()
+
+    @pytest.mark.parametrize("feature", FEATURES)
+    @conformance_test(Capability.PAUSE_QUEUE)
+    async def test_pausing_lasts_when_a_feature_is_first_used(self, kit: SuiteContext, feature: str) -> None:
+        """A queue stays paused while the first job with a lane, say, is pushed to it; what it has had stays, too."""
+        capability, fields = FEATURES[feature]
+        kit.needs(capability)
+        driver = await kit.driver(activity=Capability.ACTIVITY in kit.capabilities)
+        plain = await kit.push(driver)
+        await driver.pause_queue()
+        worker = await kit.worker(driver)
+        job = kit.job(**fields)
+        assert outcomes(await driver.push([job])) == [STORED]
+        if capability is Capability.LANES:
+            await driver.set_lane_limit("a", LaneLimit(5))
+        assert await driver.is_queue_paused() is True
+        assert await worker.claim(9) == []
+        await driver.resume_queue()
+        assert await driver.is_queue_paused() is False
+        assert sorted(claim.job_id for claim in await worker.claim(9)) == sorted([plain, job.job_id])
 
     @conformance_test(Capability.PAUSE_QUEUE)
     async def test_pausing_no_claim_follows(self, kit: SuiteContext) -> None:

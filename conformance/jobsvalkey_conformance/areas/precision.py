@@ -141,6 +141,20 @@ class PrecisionTests(Suite):
         await kit.advance(step)
         assert (await worker.claim_one()).job_id == after
 
+    @conformance_test(driven_clock=True)
+    async def test_precision_any_microsecond(self, kit: SuiteContext) -> None:
+        """Times are kept to the microsecond, whichever it is: when a job was stored, and when it is due."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        for number in range(20):
+            await kit.advance(in_steps(kit, ODD) + number * kit.harness.time_precision)
+            stored_at = kit.now()
+            job_id = await kit.push(driver)
+            for settlement in (Release, Retry, Finish):
+                claim = await worker.claim_one()
+                assert (claim.job_id, claim.stored_at, claim.due) == (job_id, stored_at, stored_at)
+                assert await worker.settle(settlement(job_id, claim.token)) == [SettleOutcome.SETTLED]
+
     @conformance_test(Capability.INSPECTION, driven_clock=True)
     async def test_precision_what_is_shown(self, kit: SuiteContext) -> None:
         """Times are kept to the microsecond: of storing, of the claim, of the end, and when a job is due."""

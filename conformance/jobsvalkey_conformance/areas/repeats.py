@@ -168,6 +168,20 @@ class RepeatTests(Suite):
         assert outcomes(await driver.push([job], operation=operation)) == [STORED]
         assert [claim.job_id for claim in await worker.claim()] == [job.job_id]
 
+    @conformance_test(driven_clock=True)
+    async def test_repeat_it_is_forgotten_whatever_others_do(self, kit: SuiteContext) -> None:
+        """Ten minutes after its last use a producer is forgotten: others that are still in use keep nobody else."""
+        driver, job, other = await kit.driver(), kit.job(), kit.job()
+        first, second = Operation("first", 5), Operation("second", 5)
+        await driver.push([job], operation=first)
+        await driver.push([other], operation=second)
+        await kit.advance(timedelta(minutes=6))
+        assert outcomes(await driver.push([job], operation=first)) == [STORED]
+        await kit.advance(timedelta(minutes=6))
+        assert outcomes(await driver.push([kit.job()], operation=Operation("second", 1))) == [STORED]
+        with pytest.raises(OperationRefused):
+            await driver.push([kit.job()], operation=Operation("first", 1))
+
     @pytest.mark.parametrize("name", STEPS)
     @conformance_test()
     async def test_repeat_every_writing_step_has_its_repeat(self, kit: SuiteContext, name: str) -> None:

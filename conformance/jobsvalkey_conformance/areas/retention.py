@@ -188,6 +188,20 @@ class RetentionTests(Suite):
         await kit.advance(kit.unit)
         assert outcomes(await driver.push([job])) == [STORED]
 
+    @pytest.mark.parametrize("late", [0, 1])
+    @conformance_test()
+    async def test_retention_the_window_is_over_whether_or_not_anybody_looked(
+        self, kit: SuiteContext, late: int
+    ) -> None:
+        """If retention by age made a job absent, the window began at that moment: the first look finds it over."""
+        driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)), idempotency_window=kit.unit * 2)
+        job = kit.job(remember=True)
+        await driver.push([job])
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        await kit.advance(kit.unit * (4 + late))
+        assert outcomes(await driver.push([job])) == [STORED]
+
     @conformance_test(Capability.CLEANUP)
     async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(self, kit: SuiteContext) -> None:
         """An id that the user gave is remembered for `idempotency_window` after its job became absent by its rank."""

@@ -40,6 +40,19 @@ async def retry(worker: Worker, error: bytes | None) -> None:
 class RunTests(Suite):
     """`StoredJob.runs`."""
 
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r", b"\n\n", b"\r\r\n"], ids=repr)
+    @conformance_test(Capability.INSPECTION)
+    async def test_runs_show_one_line_of_the_error(self, kit: SuiteContext, line_end: bytes) -> None:
+        """Each run has the first line of its error, however the lines end; the job has the whole error."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        await retry(worker, b"first" + line_end + b"1 not-a-run and more")
+        claim = await worker.claim_one()
+        assert claim.error == b"first" + line_end + b"1 not-a-run and more"
+        await worker.settle(Fail(job_id, claim.token, b"second" + line_end))
+        assert [run.error for run in await runs_of(driver, job_id)] == [b"second", b"first"]
+
     @conformance_test(Capability.INSPECTION)
     async def test_runs_that_failed_are_shown_the_latest_first(self, kit: SuiteContext) -> None:
         """`Retry` with an error, `Fail`: the run is shown with its time, its worker and the error's first line."""

@@ -1,0 +1,264 @@
+"""Bugs that were planted later, unseen again, and that no area of the kit killed then."""
+
+import hashlib
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from docs.drivers.sqlite_driver import MICROSECOND, SQLiteJobQueue
+from jobsvalkey.contract import FINISHED, Clock, DriverConfiguration, QueueDriver, WorkerID
+from jobsvalkey.valkey import numbering, session
+from tests.mutants.mutant import Mutant, Twin, enter, mutant
+from tests.mutants.scripts import script_mutant
+from tests.mutants.threads import SQLiteHarness
+from tests.support.harnesses import ValkeyHarness
+
+# -- the scripts by the server's own clock
+
+script_mutant(
+    "ScriptOnlyLengthensLocks",
+    "`acquire_lock.lua`: by the server's own clock a lock that is held is only ever made longer.",
+    "test_clock_a_lock_ends_sooner_or_later",
+    "redis.call('SET', META .. name, holder, 'PX', math.ceil(tonumber(duration) / 1000))",
+    "if not redis.call('SET', META .. name, holder, 'NX', 'PX', math.ceil(tonumber(duration) / 1000)) then "
+    "redis.call('PEXPIRE', META .. name, math.ceil(tonumber(duration) / 1000), 'GT') end",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsTheFormerRate",
+    "`leaving.lua`: by the server's own clock claims are forgotten when the rate of before allows it.",
+    "test_clock_a_rate_becomes_stricter",
+    "if ends > now then -- it may be longer since",
+    "if false then",
+    chapter=__name__,
+)
+
+# -- the scripts, where two features meet
+
+script_mutant(
+    "ScriptGoesOnBehindTheMoved",
+    "`page.lua`: a page goes on behind the job at its cursor, wherever that is by then.",
+    "test_together_the_job_at_a_cursor_has_moved_on_its_list",
+    "if rank and tonumber(redis.call('ZSCORE', key, after_id)) ~= position then rank = nil end",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsWhomAParentReplaced",
+    "`planning.lua`: a parent that has replaced the holder of its name is not known to its child.",
+    "test_together_a_parent_stands_for_the_holder_of_its_name",
+    "stands[id] = holder or id",
+    "stands[id] = letters[n] == 'n' and holder or id",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptEndsANameAsBefore",
+    "`naming.lua`: a name that is now held to the job's end is free when its former time is over.",
+    "test_together_a_name_is_held_as_the_replacement_says",
+    "redis.call('ZREM', TIMED, name)",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptLosesTheTurnOfAReplaced",
+    "`lines.lua`: a line that a step empties and fills again waits anew.",
+    "test_together_a_lane_whose_only_job_is_replaced_keeps_its_turn",
+    "math.min(turn or emptied[line] or start, start)",
+    "math.min(turn or start, start)",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptSeesNoRoomBelowALoweredLimit",
+    "`leaving.lua`: a lane that had more jobs than it may have gets none when several of them end at once.",
+    "test_together_a_lane_beyond_its_limit_has_room_again",
+    "if places > 0 and places <= #ids then",
+    "if places > 0 and places == #ids then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKeepsTheReportOfTheEnd",
+    "`exchange.lua`: the first report of a job stays behind if it comes with the job's end.",
+    "test_together_the_first_report_comes_with_a_settlement[finish]",
+    "if made_fielded[id] then is_fielded_one = true end",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptReadsSpoiledNamesOfLanes",
+    "`claims.lua`: a percent sign in the name of a lane is not written as one, and is read as another letter.",
+    "test_together_a_limited_lane_may_have_any_name",
+    "if lane:find('[%s%%]') then",
+    "if lane:find('%s') then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptFeatureEndsThePause",
+    "`layout.lua`: a feature that is first used while the queue is paused ends the pause.",
+    "test_pausing_lasts_when_a_feature_is_first_used",
+    "features = features .. letter",
+    "features = features:gsub(PAUSE, '') .. letter",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptTakesTheDueTimeForTheAge",
+    "`cleanup.lua`: with `as_of` and no age a waiting job counts from when it is due.",
+    "test_cleanup_what_waits_is_as_old_as_it_is_stored",
+    "if latest < math.huge and not is_certain then",
+    "if age and not is_certain then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKnowsOneEndOfLines",
+    "`runs.lua`: the first line of an error ends at a line feed only.",
+    "test_runs_show_one_line_of_the_error",
+    "error:match('^[^\\r\\n]*')",
+    "error:match('^[^\\n]*')",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptLeavesAPast",
+    "`duplicates.lua`: a new job under an old id begins with the recoveries and the runs of the old one.",
+    "test_life_a_new_job_of_an_old_id[age]",
+    "for _, id in ipairs(ids) do\nredis.call('DEL', envelope_of(id))",
+    "for _, id in ipairs(ids) do redis.call('HDEL', envelope_of(id), 'stored', 'remember', 'status', 'error', 'ended')",
+    chapter=__name__,
+)
+
+# -- the Valkey driver's Python
+
+
+class PatchedHarness(ValkeyHarness):
+    """The Valkey driver's harness, with an attribute of the driver's code replaced from start to stop."""
+
+    owner: ClassVar[Any]
+    attribute: ClassVar[str]
+    replaced: ClassVar[Any]
+
+    async def start(self) -> None:
+        """Replace it."""
+        await super().start()
+        self._before = self.owner.__dict__[self.attribute]
+        setattr(self.owner, self.attribute, self.replaced)
+
+    async def stop(self) -> None:
+        """Put it back."""
+        setattr(self.owner, self.attribute, self._before)
+        await super().stop()
+
+
+def patched(name: str, bug: str, killer: str, owner: Any, attribute: str, replaced: Any) -> None:
+    """Enter a bug of the driver's Python."""
+    attributes = {"owner": owner, "attribute": attribute, "replaced": replaced}
+    harness_type = type(f"{name}Harness", (PatchedHarness,), attributes)
+    enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=__name__))
+
+
+CHANNELS: Any = session.Session.__dict__["_channels"]
+"""The property that names the connections of a driver in an event loop."""
+
+
+@property
+def without_durable(self: Any) -> tuple[Any, ...]:
+    """The same, but for those of pushes that are confirmed."""
+    durable: dict[Any, session.DurablePushes] = vars(self)["_durable"]
+    confirmed = [pushes.channel for pushes in durable.values()]
+    return tuple(each for each in CHANNELS.fget(self) if each not in confirmed)
+
+
+def without(name: str) -> property:
+    """The same, but for one of them."""
+    return property(lambda self: tuple(each for each in CHANNELS.fget(self) if each is not vars(self)[name]))
+
+
+def sha256_of_one_word(text: bytes) -> Any:
+    """The digest of words without what is between them."""
+    return hashlib.sha256(text.replace(b"\0", b""))
+
+
+CLOSED = "test_capability_a_closed_driver_leaves_nothing_of_any_use"
+patched(
+    "EndsStayConnected",
+    "`session.py`: a driver that has waited for ends leaves that connection open.",
+    CLOSED,
+    session.Session,
+    "_channels",
+    without("_ends"),
+)
+patched(
+    "DurablePushesStayConnected",
+    "`session.py`: a driver whose pushes were confirmed leaves that connection open.",
+    CLOSED,
+    session.Session,
+    "_channels",
+    without_durable,
+)
+patched(
+    "DigestOfOneWord",
+    "`numbering.py`: the digest does not tell where one argument ends and the next begins.",
+    "test_digest_each_argument_counts",
+    numbering,
+    "hashlib",
+    SimpleNamespace(sha256=sha256_of_one_word),
+)
+
+# -- the twin
+
+
+@mutant("test_repeat_it_is_forgotten_whatever_others_do")
+class ProducersInTheirFirstOrder(Twin):
+    """Producers are forgotten in the order of their first steps: one that goes on keeps those that came later."""
+
+    def now(self) -> Any:
+        self.state.producers.move_to_end = lambda key, last=True: None  # type: ignore[method-assign]
+        return super().now()
+
+
+# -- the example for SQLite
+
+
+class SQLiteMutantHarness(SQLiteHarness):
+    """Makes drivers of a class with a bug."""
+
+    driver_type: ClassVar[type[SQLiteJobQueue]]
+
+    def make_driver(self, configuration: DriverConfiguration, clock: Clock | None) -> QueueDriver:
+        return self.driver_type(self.directory, configuration, clock)
+
+
+class ForgetsIdsFirst(SQLiteJobQueue):
+    """Ids beyond their window are dropped before jobs are, whose ids may be beyond it, too."""
+
+    def _forget(self, now: int) -> None:
+        self._do("DELETE FROM remembered WHERE until <= ?", now)
+        for state in FINISHED:
+            if (age := self.configuration.retention_policy.of(state).max_age) is not None:
+                self._drop(state, now, "state = ? AND kept = 0 AND ended <= ?", state, now - age // MICROSECOND)
+        self._do("DELETE FROM producers WHERE used <= ?", now - timedelta(minutes=10) // MICROSECOND)
+
+
+class OpensForTheLongerTime(SQLiteJobQueue):
+    """A worker that is opened again has the longer one of its two locks."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        with self._transaction() as now:
+            new = (
+                "INSERT INTO workers (id, expires) VALUES (?, ?) "
+                "ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)"
+            )
+            self._do(new, worker, now + hold_for // MICROSECOND)
+
+
+for _driver, _killer in {
+    ForgetsIdsFirst: "test_retention_the_window_is_over_whether_or_not_anybody_looked",
+    OpensForTheLongerTime: "test_exact_a_worker_that_is_opened_again_has_the_new_lock",
+}.items():
+    enter(
+        Mutant(
+            name=_driver.__name__,
+            bug=f"The worked example: {(_driver.__doc__ or '')[:1].lower()}{(_driver.__doc__ or '')[1:]}",
+            killer=_killer,
+            harness_type=type(f"{_driver.__name__}Harness", (SQLiteMutantHarness,), {"driver_type": _driver}),
+            chapter=__name__,
+        )
+    )
