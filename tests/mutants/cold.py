@@ -158,12 +158,11 @@ CHANNELS: Any = session.Session.__dict__["_channels"]
 """The property that names the connections of a driver in an event loop."""
 
 
-@property
-def without_durable(self: Any) -> tuple[Any, ...]:
+def but_for_durable(opened: session.Session) -> tuple[Any, ...]:
     """The same, but for those of pushes that are confirmed."""
-    durable: dict[Any, session.DurablePushes] = vars(self)["_durable"]
-    confirmed = [pushes.channel for pushes in durable.values()]
-    return tuple(each for each in CHANNELS.fget(self) if each not in confirmed)
+    durable: Any = vars(opened)["_durable"]
+    confirmed: list[Any] = [pushes.channel for pushes in durable.values()]
+    return tuple(each for each in CHANNELS.fget(opened) if each not in confirmed)
 
 
 def without(name: str) -> property:
@@ -191,7 +190,7 @@ patched(
     CLOSED,
     session.Session,
     "_channels",
-    without_durable,
+    property(but_for_durable),
 )
 patched(
     "DigestOfOneWord",
