@@ -67,6 +67,27 @@ class WaitingTests(Suite):
         assert (await worker.claim_one()).job_id == job_id
         await driver.close_worker(worker.id)
 
+    @conformance_test(hints=True)
+    async def test_wait_a_hint_is_not_lost_with_its_wait(self, kit: SuiteContext) -> None:
+        """A wait that is cancelled in the moment of its hint leaves it to the next: nobody else would be woken."""
+        driver, producer = await kit.driver(), await kit.driver()
+        worker, other = await kit.worker(driver), await kit.worker(driver)
+        assert await worker.claim() == await other.claim() == []
+        for turns in (0, 1, 2, 3, 5, 10, 20):
+            waits = [asyncio.ensure_future(driver.wait(each.id, LONG)) for each in (worker, other)]
+            await asyncio.sleep(0.02)
+            assert not any(wait.done() for wait in waits), "woken by nothing"
+            await kit.push(producer)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waits[0].cancel()
+            await asyncio.wait([waits[0]])
+            if not waits[0].cancelled():  # it has returned before
+                waits[1].cancel()
+            _, asleep = await asyncio.wait([waits[1]], timeout=PATIENCE)
+            assert not asleep, f"the hint was lost: its wait was cancelled {turns} turns of the loop after the push"
+            await worker.finish(await worker.claim_one())
+
     @pytest.mark.parametrize("cause", ["push", "resume", "retry", "release", "rerun", "recovery", "close", "push_if"])
     @conformance_test(hints=True)
     async def test_wait_what_makes_work_wakes(self, kit: SuiteContext, cause: str) -> None:
