@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from jobsvalkey.contract import Unique
+from jobsvalkey.contract import Retention, RetentionPolicy, Unique
 from jobsvalkey.runtime import Flow, JobContext, JobOptions, ProcessorOptions, Push
 from jobsvalkey.valkey import ValkeyConfiguration
 from tests.benchmarks.peers.own import BATCH, NoOp, Own
@@ -34,10 +34,27 @@ class WithOptions(Own):
             await self.queue.push_many([Push(NoOp(number), options=self.options(number)) for number in part])
 
 
-class Results(WithOptions):
-    """Each job returns its number, which is kept for an hour."""
+class Retained(Own):
+    """All jobs stay after their end."""
 
-    name = "results are kept"
+    name = "jobs are retained"
+    configuration = ValkeyConfiguration(retention_policy=RetentionPolicy(completed_jobs=Retention()))
+
+
+class RetainedResults(Retained):
+    """All jobs stay, and each returns its number, which stays with it."""
+
+    name = "jobs and results are retained"
+
+    async def handler(self, parameters: NoOp, context: JobContext) -> object:
+        await super().handler(parameters, context)
+        return parameters.number
+
+
+class Results(WithOptions):
+    """Each job returns its number, which is kept for an hour, as the job itself asks."""
+
+    name = "results, by keep_for"
 
     def options(self, number: int) -> JobOptions:
         return JobOptions(keep_for=timedelta(hours=1))
@@ -127,7 +144,7 @@ class ManyProcessors(Processors):
 SITUATIONS: Final[dict[str, type[Own]]] = {
     each.name: each
     for each in (
-        *(Plain, Results, Lanes, UniqueNames, Flows, Activity),
+        *(Plain, Retained, RetainedResults, Results, Lanes, UniqueNames, Flows, Activity),
         *(Processors, ManyProcessors, FullQueue, DelayedBeside),
     )
 }

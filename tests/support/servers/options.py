@@ -22,6 +22,8 @@ class ServerOptions:
     """Whether the data survives a restart."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """Any other setting of the server's configuration."""
+    preload: str | None = None
+    """A library that Linux loads before those of a server's binary, such as an allocator."""
 
     @property
     def is_clustered(self) -> bool:

@@ -1,6 +1,7 @@
 """A server that is a child process of the tests."""
 
 import atexit
+import os
 import signal
 import subprocess
 import tempfile
@@ -35,7 +36,11 @@ class ProcessServer(Server):
     def _launch(self) -> None:
         with (self._path / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self.binary, *self._arguments()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [self.binary, *self._arguments()],
+                env={**os.environ, "LD_PRELOAD": self.options.preload} if self.options.preload else None,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         atexit.register(self.close)
         if self._front is not None:

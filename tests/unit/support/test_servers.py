@@ -1,6 +1,8 @@
 """The servers of the tests do what the tests rely on."""
 
+import os
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +32,20 @@ Start = Callable[..., Server]
 
 def client(url: str, timeout: float = PATIENCE) -> Any:
     return cast(Any, Valkey).from_url(url, socket_timeout=timeout)
+
+
+def test_a_library_is_loaded_before_those_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start = list[Any](), subprocess.Popen
+
+    def note(*arguments: Any, **options: Any) -> Any:
+        started.append(options["env"])
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", note)
+    for preload in (None, "libm.so.6"):
+        with local_kind().make(ServerOptions(preload=preload)) as server, client(server.url) as valkey:
+            assert valkey.ping()
+    assert started == [None, {**os.environ, "LD_PRELOAD": "libm.so.6"}]
 
 
 def test_a_server_of_each_kind_answers(server: Server) -> None:
