@@ -13,7 +13,7 @@ from tests.support.drivers import HOUR
 from tests.support.servers import ServerOptions, local_kind
 
 COSTS = {
-    "push": {"time": 1, "mget": 1, "llen": 1, "zmscore": 1, "exists": 2, "mset": 1, "zadd": 1, "set": 1},
+    "push": {"time": 1, "mget": 1, "exists": 1, "llen": 1, "hexists": 1, "zadd": 1, "set": 2},
     "claim": {
         "time": 1,
         "get": 1,
