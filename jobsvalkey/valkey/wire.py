@@ -261,7 +261,10 @@ def exchanged(reply: Reply) -> Exchanged:
     letters: bytes
     until_next: bytes | None
     flat: list[bytes]
-    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None, *tuple[bytes, ...]]]
+    exceptions: list[
+        tuple[int, bytes, bytes, bytes, bytes | None, *tuple[bytes, ...]]  # and its fields
+        | tuple[int, bytes, bytes]  # just its priority and lane
+    ]
     dropped: list[bytes]
     aborts: list[list[bytes]]
     letters, until_next, flat, exceptions, dropped, *aborts = reply
@@ -278,8 +281,17 @@ def exchanged(reply: Reply) -> Exchanged:
             score = found
             due = from_score(score)
         claims.append(Claim(JobID.from_wire(job_id), token, request, due, due))
-    for number, stored, recoveries, reset, error, *fields in exceptions:
-        plain = claims[number]
+    for exception in exceptions:
+        plain = claims[exception[0]]
+        if len(exception) == 3:
+            _, priority, lane = exception
+            claims[exception[0]] = Claim(
+                *(plain.job_id, plain.token, plain.request, plain.due, plain.due),
+                priority=_count(priority) or 0,
+                lane=lane.decode(errors="replace") or None,
+            )
+            continue
+        number, stored, recoveries, reset, error, *fields = exception
         count = _count(recoveries)
         claims[number] = replace(
             plain,

@@ -12,7 +12,7 @@
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged; one that begins with that letter has one more of them.
 -- result: an outcome for each settlement, and, if there are reports, `/` and one for each of them; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
--- `1` if the attempt is reset, error, and its fields: name, value, …; what was dropped: entries that were no ids,
+-- `1` if the attempt is reset, error, and its fields: name, value, …; or just number, priority and lane, if that is all; what was dropped: entries that were no ids,
 -- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for.
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN, AGAIN = 's', 'l', 'b', 'a'
@@ -33,11 +33,19 @@ end
 
 local claims, exceptions, dropped = {}, {}, {}
 
--- Add a claim to the reply; `held` are the fields of a fielded job, and the rest is what its envelope says, if it has one.
+-- Add a claim to the reply; `held` are the fields of a fielded job, or its line, which tells them, and the rest is what its
+-- envelope says, if it has one.
 local function tell(id, token, request, score, held, stored, recoveries, reset, error)
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
   if stored or recoveries or reset or error or held then
+    if held and held.fields then
+      if not (stored or recoveries or reset or error) then
+        exceptions[#exceptions + 1] = { at / 4, held.priority, held.lane }
+        return
+      end
+      held = held.lane == '' and { 'priority', held.priority } or { 'priority', held.priority, 'lane', held.lane }
+    end
     local exception = { at / 4, stored or '', recoveries or '0', reset or '', error or false, unpack(held or {}) }
     exceptions[#exceptions + 1] = exception
   end
@@ -293,7 +301,7 @@ if is_claiming then
       end
       if is_job then
         local held, size = nil, 0
-        if kinds[id] then held, size = told(id) end
+        if kinds[id] then held, size = told(id, kinds[id]) end
         bytes = bytes + #(request or '') + size
         is_full = claimed > 0 and bytes > budget
         if is_full then break end
@@ -357,7 +365,7 @@ if features:find('a', 1, true) then
     local name = outcome == SETTLED and names[kinds[n]]
     if name then done[name] = done[name] + 1 end
   end
-  for _, exception in ipairs(exceptions) do stored_at[exception[1]] = number(exception[2]) end
+  for _, exception in ipairs(exceptions) do stored_at[exception[1]] = #exception > 3 and number(exception[2]) end
   for n = 0, claimed - 1 do
     waited = waited + math.max(now - math.max(micro(claims[4 * n + 4]), stored_at[n] or 0), 0)
   end

@@ -16,15 +16,15 @@ local function with_lane(notes, lane)
   return notes .. '+lane=' .. lane
 end
 
--- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded, and `held` are its fields.
+-- The notes of a new claim; `line` is that of the job, if it has one, or says whether it is fielded, and `held` are its fields,
+-- or the line, which tells them.
 local function notes_of(is_remembered, line, held)
   if not line then return is_remembered and 'remember' or '-' end
-  local is_laned, keep_for = #held <= 4, ''
+  local keep_for = ''
   for n = 1, #held, 2 do
-    is_laned = is_laned and (held[n] == 'lane' or held[n] == 'priority')
     if held[n] == 'keep_for' then keep_for = '+keep:' .. held[n + 1] end
   end
-  local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded') .. keep_for
+  local notes = (is_remembered and 'remember+' or '') .. (held == line and 'laned' or 'fielded') .. keep_for
   if not (has_limits() and type(line) == 'table' and line.lane ~= '') then return notes end
   -- uses: claims
   return with_lane(notes, line.lane)

@@ -96,6 +96,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         take_one({
           priority = priority, lane = offers[n], key = key .. offers[n], turn = 0,
           found = NOTHING, at = 1, is_whole = false, taken = 0,
+          fields = (offers[n] == '' and 0 or 1) + (priority == '0' and 0 or 1),
         })
       end
       is_more, from = is_more and #due < 2 * most and passed <= looks, from + wanted
