@@ -230,6 +230,6 @@ script_mutant(
     "ScriptForgetsThatItIsFielded",
     "`claims.lua`: a claim does not say that its job is to be kept.",
     "test_results_a_result_is_stored_with_the_job",
-    "local notes = (is_remembered and 'remember+' or '') .. (is_laned and 'laned' or 'fielded') .. keep_for",
+    "local notes = (is_remembered and 'remember+' or '') .. (held == line and 'laned' or 'fielded') .. keep_for",
     "local notes = is_remembered and 'remember' or '-'",
 )
