@@ -129,6 +129,26 @@ async def test_what_was_sent_in_vain_may_have_been_done(monkeypatch: pytest.Monk
     assert raised.value.outcome == "unknown"
 
 
+async def test_what_was_sent_in_vain_once_stays_so(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    connection = Connection(NotConnected("reset"), ReadOnlyError("a replica"), ReadOnlyError("a replica"), b"answer")
+    channel = make_channel(monkeypatch, connection)
+    await channel.call(COUNTS, ["first"], patience=60, repeat=lambda: ["again"])
+    assert ["again" in sent for sent in connection.sent] == [False, True, True, True]
+
+
+async def test_what_may_have_been_done_is_not_forgotten(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    class Lost(Connection):
+        def ask(self, words: tuple[Any, ...], silence: float) -> "asyncio.Future[Any]":
+            self.refuses = [NotConnected("refused"), OSError("no route")] * 50
+            return super().ask(words, silence)
+
+    connection = Lost(NotConnected("reset"))
+    with pytest.raises(StoreUnavailable, match=r"did not answer .*: it may have been done") as raised:
+        await make_channel(monkeypatch, connection).command("PING", patience=0.03)
+    assert raised.value.outcome == "unknown"
+    assert connection.opened > 1
+
+
 async def test_no_answer_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(TimeoutError(), b"answer")
     channel = make_channel(monkeypatch, connection, timeout=3.0)
