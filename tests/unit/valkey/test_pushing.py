@@ -22,7 +22,7 @@ class Writer:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
-        self.steps = 0
+        self.steps: int = 0
         self.is_let_go = asyncio.Event()
 
     async def run(self, *_: Any, patience: float | None = None) -> bytes:
