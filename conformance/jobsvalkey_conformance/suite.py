@@ -61,7 +61,8 @@ from jobsvalkey_conformance.machine.area import StatefulArea
 
 
 class DriverConformance(
-    # Pytest runs the tests of the last one first: a bug is named by an area, before the searches look for it.
+    # Pytest runs the tests of the last one first: a bug is named by an area, before the searches look for it. Areas
+    # that wait in real time come later than others.
     HistoryArea,
     StatefulArea,
     SizeTests,
@@ -100,16 +101,16 @@ class DriverConformance(
     AbortTests,
     CancelTests,
     BehindTests,
+    WaitingTests,
+    RaceTests,
     DurabilityTests,
     LateTests,
     ConnectionTests,
     FaultTests,
     DamageTests,
-    RaceTests,
     ConcurrencyTests,
     ExactTests,
     LifeTests,
-    WaitingTests,
     WorkerTests,
     DigestTests,
     RepeatTests,
