@@ -1,124 +1,124 @@
 """A job queue on Valkey: typed jobs, fenced claims, at-least-once delivery that survives its workers."""
 
-from typing import TYPE_CHECKING
-
-from jobsvalkey import middleware
-from jobsvalkey.blocking import BlockingJobQueue
-from jobsvalkey.contract import (
-    DO_NOT_RETAIN,
-    RETAIN,
-    AbortOutcome,
-    Activity,
-    BatchCounts,
-    ClaimLost,
-    CleanupParameters,
-    ConfigurationError,
-    DuplicateJob,
-    Durability,
-    Inconsistency,
-    InconsistencyKind,
-    InvalidParameters,
-    JobAbandoned,
-    JobCleanup,
-    JobID,
-    JobName,
-    JobParameters,
-    JobsError,
-    JobStatus,
-    JobTimeout,
-    LaneLimit,
-    Load,
-    NamedParameters,
-    NotDurable,
-    PayloadTooLarge,
-    Pushed,
-    PushIncomplete,
-    PushTooLarge,
-    Retention,
-    RetentionPolicy,
-    StoredLane,
-    StoreFull,
-    StoreOutcome,
-    StoreUnavailable,
-    Unique,
-    UnknownJob,
-    UnknownParent,
-    UnsupportedOperation,
-    new_job_id,
-    retain_for,
-    retain_last,
-)
-from jobsvalkey.middleware import (
-    CallNext,
-    CompletedJob,
-    JobOutcome,
-    Middleware,
-    PoppedJob,
-    PushedJob,
-)
-from jobsvalkey.runtime import (
-    GIVEN,
-    ActiveLock,
-    ExponentialJitter,
-    Flow,
-    FlowJob,
-    Handler,
-    JobCancelled,
-    JobContext,
-    JobDefinition,
-    JobDone,
-    JobError,
-    JobFail,
-    JobFailed,
-    JobGone,
-    JobInput,
-    JobOptions,
-    JobQueue,
-    JobRecord,
-    JobRunner,
-    JobSleep,
-    MultiQueueProcessor,
-    NoRetry,
-    PartitionedQueue,
-    Processor,
-    ProcessorOptions,
-    ProcessorState,
-    Progress,
-    Push,
-    RecordPage,
-    RetryStrategy,
-    RunRecord,
-    Task,
-    TaskWithOptions,
-    Values,
-    WorkerRecord,
-)
-from jobsvalkey.scheduling import (
-    Accuracy,
-    Day,
-    DuplicateSchedule,
-    ExclusiveLock,
-    JobSchedule,
-    Month,
-    Schedule,
-    ScheduledJob,
-    Scheduler,
-    SchedulerOptions,
-)
-from jobsvalkey.service import (
-    CleanupOptions,
-    HttpOptions,
-    JobService,
-    Lifespan,
-    ServiceHealth,
-)
-from jobsvalkey.valkey import (
-    ValkeyConfiguration,
-    ValkeyJobQueue,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from jobsvalkey.middleware import MetricsMiddleware, TracingMiddleware
+    from jobsvalkey.blocking import BlockingJobQueue
+    from jobsvalkey.contract import (
+        DO_NOT_RETAIN,
+        RETAIN,
+        AbortOutcome,
+        Activity,
+        BatchCounts,
+        ClaimLost,
+        CleanupParameters,
+        ConfigurationError,
+        DuplicateJob,
+        Durability,
+        Inconsistency,
+        InconsistencyKind,
+        InvalidParameters,
+        JobAbandoned,
+        JobCleanup,
+        JobID,
+        JobName,
+        JobParameters,
+        JobsError,
+        JobStatus,
+        JobTimeout,
+        LaneLimit,
+        Load,
+        NamedParameters,
+        NotDurable,
+        PayloadTooLarge,
+        Pushed,
+        PushIncomplete,
+        PushTooLarge,
+        Retention,
+        RetentionPolicy,
+        StoredLane,
+        StoreFull,
+        StoreOutcome,
+        StoreUnavailable,
+        Unique,
+        UnknownJob,
+        UnknownParent,
+        UnsupportedOperation,
+        new_job_id,
+        retain_for,
+        retain_last,
+    )
+    from jobsvalkey.middleware import (
+        CallNext,
+        CompletedJob,
+        JobOutcome,
+        MetricsMiddleware,
+        Middleware,
+        PoppedJob,
+        PushedJob,
+        TracingMiddleware,
+    )
+    from jobsvalkey.runtime import (
+        GIVEN,
+        ActiveLock,
+        ExponentialJitter,
+        Flow,
+        FlowJob,
+        Handler,
+        JobCancelled,
+        JobContext,
+        JobDefinition,
+        JobDone,
+        JobError,
+        JobFail,
+        JobFailed,
+        JobGone,
+        JobInput,
+        JobOptions,
+        JobQueue,
+        JobRecord,
+        JobRunner,
+        JobSleep,
+        MultiQueueProcessor,
+        NoRetry,
+        PartitionedQueue,
+        Processor,
+        ProcessorOptions,
+        ProcessorState,
+        Progress,
+        Push,
+        RecordPage,
+        RetryStrategy,
+        RunRecord,
+        Task,
+        TaskWithOptions,
+        Values,
+        WorkerRecord,
+    )
+    from jobsvalkey.scheduling import (
+        Accuracy,
+        Day,
+        DuplicateSchedule,
+        ExclusiveLock,
+        JobSchedule,
+        Month,
+        Schedule,
+        ScheduledJob,
+        Scheduler,
+        SchedulerOptions,
+    )
+    from jobsvalkey.service import (
+        CleanupOptions,
+        HttpOptions,
+        JobService,
+        Lifespan,
+        ServiceHealth,
+    )
+    from jobsvalkey.valkey import (
+        ValkeyConfiguration,
+        ValkeyJobQueue,
+    )
 
 __all__ = [
     "DO_NOT_RETAIN",
@@ -227,7 +227,21 @@ __all__ = [
 ]
 
 
+_PARTS: Final = ("contract", "middleware", "runtime", "scheduling", "service", "valkey", "blocking")
+"""Each after those that it imports. A name is looked for in this order, so that no part is loaded in vain."""
+
+
 def __getattr__(name: str) -> object:
-    if name in ("MetricsMiddleware", "TracingMiddleware"):  # they bring OpenTelemetry along
-        return getattr(middleware, name)
+    if name in _PARTS:
+        return import_module(f"{__name__}.{name}")
+    if name in __all__:
+        for part in _PARTS:
+            module = import_module(f"{__name__}.{part}")
+            if name in module.__all__:
+                found = globals()[name] = getattr(module, name)
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_PARTS})

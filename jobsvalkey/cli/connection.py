@@ -1,6 +1,5 @@
 """The queue on the server that a command is about."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -85,8 +84,3 @@ async def remove_keys(client: Valkey, prefix: str) -> None:
             await anything.unlink(*keys)
         if not cursor:
             return
-
-
-def debugging() -> bool:
-    """Whether tracebacks are wanted."""
-    return bool(os.environ.get("JOBSVALKEY_DEBUG"))

@@ -12,8 +12,7 @@ from urllib import parse
 
 import valkey
 
-from jobsvalkey.cli.connection import debugging
-from jobsvalkey.cli.errors import CommandFailed, WrongUsage
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage, debugging
 from jobsvalkey.cli.server_url import ENCODE
 from jobsvalkey.contract.option_types import with_article
 from jobsvalkey.runtime import Task

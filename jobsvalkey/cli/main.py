@@ -5,58 +5,35 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
-from typing import Annotated, cast
+from importlib import import_module
+from typing import Annotated, Final, cast
 
 import typer
 
-from jobsvalkey.cli.commands import (
-    bench,
-    cleanup,
-    dashboard,
-    demo,
-    flow,
-    info,
-    jobs,
-    lanes,
-    push,
-    queue,
-    schedule,
-    top,
-    validate,
-    worker,
-    workers,
-)
-from jobsvalkey.cli.connection import debugging
-from jobsvalkey.cli.errors import CommandFailed, WrongUsage, describe, one_line
-from jobsvalkey.cli.server_url import redacted_text
+from jobsvalkey.cli.errors import CommandFailed, WrongUsage, debugging, describe, one_line
 from jobsvalkey.cli.standard_streams import give_up_output, prepare_streams
 from jobsvalkey.cli.terminal import shown, shown_lines
 
-app: typer.Typer = typer.Typer(
-    name="jobsvalkey",
-    help="A job queue on Valkey.",
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=False,
-    # Tracebacks are Python's own: others would show local variables, which may hold a password.
-    pretty_exceptions_enable=False,
-)
-app.command()(demo.demo)
-app.command()(worker.worker)
-app.command()(push.push)
-app.command()(info.info)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(queue.app, name="queue")
-app.add_typer(lanes.app, name="lanes")
-app.add_typer(workers.app, name="workers")
-app.add_typer(flow.app, name="flow")
-app.command()(cleanup.cleanup)
-app.command()(validate.validate)
-app.add_typer(schedule.app, name="schedule")
-app.command()(top.top)
-app.command()(dashboard.dashboard)
-app.command()(bench.bench)
+COMMANDS: Final = {
+    "demo": "Watch a queue that loses a worker.",
+    "worker": "Run the jobs of a service, or of several, which share the slots of one worker.",
+    "push": "Store one job and print its id, or the id of the job that holds the unique name.",
+    "info": "Count the jobs in each state.",
+    "cleanup": "Remove or rerun jobs by state and age.",
+    "validate": "Look for damage in the store.",
+    "top": (
+        "Watch queues: how many jobs are in each state, how many are due and for how long, and how many workers live."
+    ),
+    "dashboard": "Serve a dashboard for the browser: queues, jobs, errors; and cancel, abort, rerun, remove.",
+    "bench": "Measure how fast the queue is here.",
+    "jobs": "Look at single jobs, and change them.",
+    "queue": "Pause and resume the queue as a whole, and see how much there is to do.",
+    "lanes": "Look at the lanes of the queue, and limit what they may use.",
+    "workers": "Look at the workers of the queue.",
+    "flow": "Look at jobs that wait for others.",
+    "schedule": "Show what a service has on its schedule.",
+}
+"""The commands, each a module of its name, and what it says of itself in the list of all."""
 
 # Click's, which typer keeps in different places from version to version.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
@@ -70,11 +47,40 @@ _NOT_WRITTEN = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.ENOSPC})
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # which takes a while
+
         typer.echo(f"jobsvalkey {version('jobsvalkey')}")
         raise typer.Exit
 
 
-@app.callback()
+def application(words: Sequence[str]) -> typer.Typer:
+    """Return the program, with those commands that `words` name. The others only have a name and a line of help."""
+    app = typer.Typer(
+        name="jobsvalkey",
+        help="A job queue on Valkey.",
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=False,
+        # Tracebacks are Python's own: others would show local variables, which may hold a password.
+        pretty_exceptions_enable=False,
+    )
+    for name, text in COMMANDS.items():
+        if name not in words:
+            app.command(name, help=text)(_not_loaded)
+            continue
+        module = import_module(f"jobsvalkey.cli.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    app.callback()(options)
+    return app
+
+
+def _not_loaded() -> None:
+    """Stand for a command that was not named."""
+
+
 def options(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -89,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         _check_words(words)
-        code: object = app(words, prog_name="jobsvalkey", standalone_mode=False)
+        code: object = application(words)(words, prog_name="jobsvalkey", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read what we print has seen enough.
@@ -123,10 +129,14 @@ def _check_words(words: Sequence[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError:
+            from jobsvalkey.cli.server_url import redacted_text  # the drivers take a while
+
             raise WrongUsage(f"{redacted_text(word)!r} is not UTF-8: write all arguments in UTF-8") from None
 
 
 def _fail(message: str, code: int, error: Exception | None) -> int:
+    from jobsvalkey.cli.server_url import redacted_text
+
     with suppress(OSError):
         if error is not None and debugging():
             print(shown_lines("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201

@@ -13,7 +13,7 @@ import typer
 from valkey import Valkey
 
 from jobsvalkey import JobQueue
-from jobsvalkey.cli.main import app
+from jobsvalkey.cli import main
 from jobsvalkey.dashboard import dashboard
 from tests.security.conftest import QUEUE_KEY, SERVICE, Command
 from tests.support.drivers import driver_at, open_worker
@@ -84,7 +84,7 @@ def test_no_command_is_left_out() -> None:
         return {name for key, each in children.items() for name in names(each, f"{before} {key}")}
 
     separate = {"worker", "dashboard", "schedule list", "schedule next", *NOT_HERE}
-    assert names(typer.main.get_command(app)) == set(COMMANDS) | separate
+    assert names(typer.main.get_command(main.application(list(main.COMMANDS)))) == set(COMMANDS) | separate
 
 
 async def test_the_pages_of_the_dashboard(server: Server) -> None:
