@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, cast
@@ -11,8 +11,8 @@ from jobsvalkey.blocking import BlockingJobQueue
 from jobsvalkey.cli.benchmarks.store import NoOp, Store
 from jobsvalkey.cli.benchmarks.watch import Rate
 from jobsvalkey.cli.errors import CommandFailed
-from jobsvalkey.contract import Finish, Settlement
-from jobsvalkey.runtime import JobContext, JobOptions, JobQueue, ProcessorOptions, Push
+from jobsvalkey.contract import Finish, Retention, RetentionPolicy, Settlement, Unique
+from jobsvalkey.runtime import Flow, JobContext, JobOptions, JobQueue, ProcessorOptions, Push
 from jobsvalkey.valkey import ValkeyJobQueue
 
 ONE_BY_ONE = 2_000
@@ -21,6 +21,8 @@ MANY = 10_000
 MANY_AT_ONCE = 1_000
 WORKERS, FEW_WORKERS = 100, 16
 LANES = 100
+PAIRS = 500
+"""Jobs of one flow, in pairs."""
 THREADS = 8
 
 
@@ -59,7 +61,7 @@ async def push_many(store: Store) -> Rate:
     async with store.queue() as queue:
         await queue.push(NoOp(-1))
         async with store.watch() as watch:
-            await _fill(queue)
+            await fill_with_jobs(queue)
     return watch.rate(MANY)
 
 
@@ -70,7 +72,7 @@ async def bare_loop(store: Store) -> Rate:
         return
 
     async with store.queue() as queue:
-        await _fill(queue)
+        await fill_with_jobs(queue)
         driver, worker, sequence, done = queue.driver, secrets.token_hex(16), 0, 0
         settlements: list[Settlement] = []
         await driver.open_worker(worker, timedelta(seconds=45))
@@ -106,16 +108,37 @@ async def drain_of_lanes(store: Store) -> Rate:
     return await _drain(store, WORKERS, lambda number: JobOptions(lane=f"customer:{number % LANES}"))
 
 
-async def _drain(store: Store, workers: int, options: Callable[[int], JobOptions] | None = None) -> Rate:
+async def drain_of_unique(store: Store) -> Rate:
+    """The same with 100 workers, of jobs that each hold a name."""
+    return await _drain(store, WORKERS, lambda number: JobOptions(unique=Unique(f"customer:{number}")))
+
+
+async def drain_of_retained(store: Store) -> Rate:
+    """The same with 100 workers, of jobs that all stay after their end."""
+    return await _drain(store, WORKERS, retention_policy=RetentionPolicy(completed_jobs=Retention()))
+
+
+async def drain_of_pairs(store: Store) -> Rate:
+    """The same with 100 workers, of pairs of jobs, the second after the first."""
+    return await _drain(store, WORKERS, fill=_fill_with_pairs)
+
+
+async def _drain(
+    store: Store,
+    workers: int,
+    options: Callable[[int], JobOptions] | None = None,
+    retention_policy: RetentionPolicy | None = None,
+    fill: Callable[[JobQueue[ValkeyJobQueue]], Awaitable[None]] | None = None,
+) -> Rate:
     done: list[int] = []
 
     async def note(parameters: NoOp, _context: JobContext) -> int | None:
         done.append(parameters.number)
         return parameters.number if options else None
 
-    async with store.queue() as queue:
+    async with store.queue(retention_policy) as queue:
         queue.register_job(NoOp, note)
-        await _fill(queue, options)
+        await (fill(queue) if fill else fill_with_jobs(queue, options))
         async with store.watch() as watch:
             await queue.processor(ProcessorOptions(num_workers=workers, burst=True)).run()
     if sorted(done) != list(range(MANY)):
@@ -152,7 +175,17 @@ async def _push_from_threads(store: Store, threads: int) -> Rate:
     return watch.rate(ONE_BY_ONE)
 
 
-async def _fill(queue: JobQueue[ValkeyJobQueue], options: Callable[[int], JobOptions] | None = None) -> None:
+async def _fill_with_pairs(queue: JobQueue[ValkeyJobQueue]) -> None:
+    for start in range(0, MANY, PAIRS):
+        flow = Flow()
+        for number in range(start, min(start + PAIRS, MANY), 2):
+            first = flow.add(NoOp(number))
+            flow.add(NoOp(number + 1), after=[first])
+        await queue.push_flow(flow)
+
+
+async def fill_with_jobs(queue: JobQueue[ValkeyJobQueue], options: Callable[[int], JobOptions] | None = None) -> None:
+    """Push the jobs that a measure runs."""
     for start in range(0, MANY, MANY_AT_ONCE):
         numbers = range(start, start + MANY_AT_ONCE)
         await queue.push_many(

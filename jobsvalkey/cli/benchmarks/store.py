@@ -3,13 +3,15 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 from valkey.asyncio import Valkey
+from valkey.exceptions import ResponseError
 
 from jobsvalkey.cli.benchmarks.watch import Watch
 from jobsvalkey.cli.connection import check_server, make_client, remove_keys
+from jobsvalkey.contract import RetentionPolicy
 from jobsvalkey.runtime import JobQueue
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 
@@ -33,13 +35,23 @@ class Store:
         """Return a watch that measures a block."""
         return Watch(self.client)
 
+    async def allocator(self) -> str:
+        """Return the name of what gives the server its memory; an empty text if it does not tell."""
+        try:
+            return (await cast(Any, self.client).info("memory"))["mem_allocator"]
+        except (ResponseError, KeyError):
+            return ""  # not everybody may ask
+
     @asynccontextmanager
-    async def queue(self) -> AsyncGenerator[JobQueue[ValkeyJobQueue]]:
-        """A new, empty queue with default settings; its keys are removed afterwards."""
+    async def queue(self, retention_policy: RetentionPolicy | None = None) -> AsyncGenerator[JobQueue[ValkeyJobQueue]]:
+        """A new, empty queue with default settings, but for what it retains; its keys are removed afterwards."""
         key = f"jobsvalkey-bench-{uuid4()}"
+        policy = retention_policy or RetentionPolicy()
         async with make_client(self.url) as client:
             try:
-                async with ValkeyJobQueue(client, ValkeyConfiguration(queue_key=key)) as driver:
+                async with ValkeyJobQueue(
+                    client, ValkeyConfiguration(queue_key=key, retention_policy=policy)
+                ) as driver:
                     yield JobQueue(driver)
             finally:
                 await remove_keys(client, key)

@@ -17,12 +17,28 @@ from jobsvalkey.cli.output import console, print_json, print_table, say
 if TYPE_CHECKING:
     from jobsvalkey.cli.benchmarks.measures import Measurement
 
-COLUMNS = ("", "median", "Python", "server", "ratio", "to", "goal", "")
+COLUMNS = ("", "median", "Python", "server", "commands", "bytes", "ratio", "to", "goal", "")
+
+BESIDE = 100_000
+MOST_BESIDE = 1_000_000
+"""Some 400 MB."""
 
 
 def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds; the medians are shown.")] = 5,
     url: OptionalUrl = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Several processes, more features, and a queue with many jobs, as well.")
+    ] = False,
+    beside: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_BESIDE,
+            help=f"Beside how many other jobs to measure; they are removed at the end. With --all: {BESIDE:,}.",
+            show_default=False,
+        ),
+    ] = None,
     uvloop: Annotated[
         bool, typer.Option("--uvloop", help="Use the event loop of uvloop, which has to be installed.")
     ] = False,
@@ -37,7 +53,8 @@ def bench(
 
     run = _on_uvloop() if uvloop else asyncio.run
     with console(stderr=True).status("") as status, server_at(url) as server, loaded_for_good():
-        lines = run(measure(server, rounds, status.update))
+        more, many = everything, BESIDE if everything and beside is None else beside or 0
+        lines = run(measure(server, rounds, status.update, more=more, beside=many))
     if json:
         print_json([asdict(line) for line in lines])
     else:
@@ -60,6 +77,8 @@ def print_lines(lines: "list[Measurement]") -> None:
             f"{line.value:,.2f}{line.unit}" if line.value < 100 else f"{line.value:,.0f}{line.unit}",
             "" if line.client_us is None else f"{line.client_us:.1f} µs",
             "" if line.server_us is None else f"{line.server_us:.1f} µs",
+            "" if line.commands is None else f"{line.commands:.1f}",
+            "" if line.bytes is None else f"{line.bytes:,.0f}",
             "" if line.ratio is None else f"{line.ratio:.2f}",
             line.against,
             line.goal,
@@ -67,7 +86,7 @@ def print_lines(lines: "list[Measurement]") -> None:
         )
         for line in lines
     ]
-    print_table(COLUMNS, rows, right=("median", "Python", "server", "ratio", "goal"))
+    print_table(COLUMNS, rows, right=("median", "Python", "server", "commands", "bytes", "ratio", "goal"))
     for line in lines:
         if line.verdict:
             say(line.verdict)

@@ -35,7 +35,7 @@ def client(url: str, timeout: float = PATIENCE) -> Any:
 
 
 def test_a_library_is_loaded_before_those_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    started, start = list[Any](), subprocess.Popen
+    started, start = list[Any](), cast(Any, subprocess.Popen)
 
     def note(*arguments: Any, **options: Any) -> Any:
         started.append(options["env"])
