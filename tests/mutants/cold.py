@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from docs.drivers.sqlite_driver import MICROSECOND, SQLiteJobQueue
 from jobsvalkey.contract import FINISHED, Clock, DriverConfiguration, QueueDriver, WorkerID
-from jobsvalkey.valkey import numbering, session
+from jobsvalkey.valkey import numbering, session, waiting
 from tests.mutants.mutant import Mutant, Twin, enter, mutant
 from tests.mutants.scripts import script_mutant
 from tests.mutants.threads import SQLiteHarness
@@ -125,6 +125,32 @@ script_mutant(
     chapter=__name__,
 )
 
+script_mutant(
+    "ScriptTellsNobodyOfRevokedRoom",
+    "`places.lua`: a cleanup that takes a claim away in a full lane wakes nobody.",
+    "test_limits_room_is_told[remove]",
+    "if unclaim({ id }, worker) then wake() end",
+    "unclaim({ id }, worker)",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsKeptFailures",
+    "`ending.lua`: a failure that is to be kept goes when its `keep_for` is over.",
+    "test_results_a_failure_that_is_kept_stays",
+    "if keep_for and not keep and (policy.age or policy.count) then",
+    "if keep_for and (policy.age or policy.count) then",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptLeavesInputsOfAnOldChild",
+    "`duplicates.lua`: a new job under the id of a child leaves the results that the child was told in the store.",
+    "test_behind_a_new_job_of_a_childs_id_leaves_nothing",
+    "if has_flows() then forget_inputs(id) end",
+    "",
+    chapter=__name__,
+)
+
 # -- the Valkey driver's Python
 
 
@@ -199,6 +225,24 @@ patched(
     numbering,
     "hashlib",
     SimpleNamespace(sha256=sha256_of_one_word),
+)
+
+
+def close_half(waiter: waiting.Waiter) -> None:
+    """Let nobody but those return who wait for work."""
+    held: Any = waiter
+    for listener in (held._work_listener, held._news_listener):
+        listener.close()
+    held._wake_all()
+
+
+patched(
+    "FullWorkersWaitOn",
+    "`waiting.py`: closing a driver does not end the wait of a worker that has no use for work.",
+    "test_connection_closing_ends_waits",
+    waiting.Waiter,
+    "close",
+    close_half,
 )
 
 # -- the twin

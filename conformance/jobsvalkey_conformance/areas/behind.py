@@ -19,12 +19,13 @@ from jobsvalkey.contract import (
     RetentionPolicy,
     Settlement,
     SettleOutcome,
+    retain_for,
     retain_last,
 )
 from jobsvalkey_conformance.areas.batches import new_callback
 from jobsvalkey_conformance.areas.flows import finish
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
+from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import Damage, Hook
 from jobsvalkey_conformance.marks import not_run
 
@@ -210,6 +211,24 @@ class BehindTests(Suite):
         await driver.recover()
         seen = await kit.harness.observe(kit.configuration)
         assert (dict(seen.jobs), dict(seen.waits or {}), list(seen.inputs or ())) == ({}, {}, [])
+        assert not seen.leftovers
+
+    @pytest.mark.parametrize("kept", ["age", "keep_for"])
+    @conformance_test(Capability.FLOWS, Capability.RESULTS, Hook.OBSERVE)
+    async def test_behind_a_new_job_of_a_childs_id_leaves_nothing(self, kit: SuiteContext, kept: str) -> None:
+        """A child that is absent by its age, and whose id is pushed anew, leaves no result that it was told."""
+        retention = retain_for(kit.unit) if kept == "age" else DO_NOT_RETAIN
+        driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retention))
+        parent = kit.job(keep_for=kit.unit * 99)
+        child = kit.job(after=[parent.job_id], keep_for=None if kept == "age" else kit.unit)
+        await driver.push([parent, child])
+        await finish(kit, driver, parent.job_id, b"result")
+        await finish(kit, driver, child.job_id)
+        await kit.advance(kit.unit)
+        assert outcomes(await driver.push([kit.job(job_id=child.job_id)])) == [STORED]
+        seen = await kit.harness.observe(kit.configuration)
+        assert set(seen.jobs) == {parent.job_id, child.job_id}
+        assert not seen.inputs
         assert not seen.leftovers
 
     @conformance_test(Capability.FLOWS, Capability.RESUME, Capability.CANCEL, Hook.OBSERVE)

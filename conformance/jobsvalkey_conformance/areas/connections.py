@@ -85,7 +85,9 @@ class ConnectionTests(Suite):
         async with kit.make(replace(kit.configuration, poll_time=HOUR)) as driver:
             job_id = await kit.push(driver)
             worker = await kit.worker(driver)
-            hint = asyncio.ensure_future(driver.wait(worker.id, HOUR))
+            full = await kit.worker(driver)
+            waits = [asyncio.ensure_future(driver.wait(worker.id, HOUR))]
+            waits.append(asyncio.ensure_future(driver.wait(full.id, HOUR, work=False)))
             ends = [asyncio.ensure_future(driver.ended([job_id], HOUR)) for _ in range(3)]
             await asyncio.sleep(0.05)
             assert not any(call.done() for call in ends)
@@ -94,7 +96,7 @@ class ConnectionTests(Suite):
                 for call in ends:
                     with pytest.raises(StoreUnavailable):
                         await call
-                await hint
+                await asyncio.gather(*waits)
 
     @conformance_test()
     async def test_connection_a_queue_key_is_any_text(self, kit: SuiteContext) -> None:

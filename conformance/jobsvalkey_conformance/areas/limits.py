@@ -32,6 +32,10 @@ ONE = LaneLimit(concurrency=1)
 TWO = LaneLimit(concurrency=2)
 ENDS = ["finish", "fail", "keep", "retry", "retry later", "release", "cancel", "abort", "close", "recover"]
 REVOKED = ["remove", "rerun"]
+NEEDS = {
+    **dict.fromkeys(REVOKED, Capability.CLEANUP),
+    **dict.fromkeys(["cancel", "abort"], Capability.ABORT),
+}
 
 
 async def end_claim(kit: SuiteContext, driver: AnyDriver, how: str, worker: Worker, claim: Claim) -> None:
@@ -82,11 +86,11 @@ class LimitTests(Suite):
         assert [claim.job_id for claim in await workers[0].claim(9)] == []
 
     @pytest.mark.parametrize("how", [*ENDS, *REVOKED])
-    @conformance_test(Capability.LANES, Capability.CLEANUP)
+    @conformance_test(Capability.LANES)
     async def test_limits_every_end_of_a_claim_makes_room(self, kit: SuiteContext, how: str) -> None:
         """However a claim ends, the next job of its lane can run, once: no place is lost, and none is gained."""
-        if how in ("cancel", "abort"):
-            kit.needs(Capability.ABORT)
+        if how in NEEDS:
+            kit.needs(NEEDS[how])
         driver = await kit.driver(retention_policy=RetentionPolicy(failed_jobs=RETAIN))
         await driver.set_lane_limit("*", ONE)
         first = await kit.push(driver, due=kit.now() - kit.unit, lane="a")
@@ -182,12 +186,12 @@ class LimitTests(Suite):
         (claim,) = await worker.claim(9)
         assert (claim.job_id, claim.recoveries) == (ids[0], 1)
 
-    @pytest.mark.parametrize("how", ["finish", "finish late", "close"])
-    @conformance_test(Capability.LANES)
+    @pytest.mark.parametrize("how", [*ENDS, "finish late", *REVOKED])
+    @conformance_test(Capability.LANES, hints=True)
     async def test_limits_room_is_told(self, kit: SuiteContext, how: str) -> None:
         """A worker that waits is woken if there is room in a lane again, whoever's lock has run out meanwhile."""
-        if not kit.harness.has_hints:
-            return
+        if how in NEEDS:
+            kit.needs(NEEDS[how])
         driver = await kit.driver()
         await driver.set_lane_limit("a", ONE)
         for _ in range(2):

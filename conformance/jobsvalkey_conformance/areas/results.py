@@ -10,6 +10,7 @@ from jobsvalkey.contract import (
     RETAIN,
     Capability,
     Claim,
+    Fail,
     Finish,
     JobCleanup,
     JobID,
@@ -17,6 +18,7 @@ from jobsvalkey.contract import (
     Release,
     Retention,
     Retry,
+    SettleOutcome,
     retain_for,
     retain_last,
 )
@@ -130,6 +132,20 @@ class ResultTests(Suite):
         if units < 5:
             await kit.advance(kit.unit)
             assert await driver.status(job_id) is None
+
+    @pytest.mark.parametrize("retention", [DO_NOT_RETAIN, retain_last(1), retain_for(timedelta(minutes=1))], ids=str)
+    @conformance_test(Capability.RESULTS)
+    async def test_results_a_failure_that_is_kept_stays(self, kit: SuiteContext, retention: Retention) -> None:
+        """A failed job with `keep` stays, whatever its `keep_for` and the policy say."""
+        driver = await kit.driver(retention_policy=policy(retention))
+        worker, claim = await claimed(kit, driver, kit.unit)
+        assert await worker.settle(Fail(claim.job_id, claim.token, b"error", keep=True)) == [SettleOutcome.SETTLED]
+        for _ in range(3):
+            await kit.advance(kit.unit)
+            await returned(kit, driver, kit.unit)  # trims what has run out
+        (job,) = await driver.ended([claim.job_id], timedelta(0))
+        assert job is not None
+        assert (job.status, job.error) == (JobStatus.FAILED, b"error")
 
     @conformance_test(Capability.RESULTS, Capability.INSPECTION)
     async def test_results_how_long_is_decided_at_the_end(self, kit: SuiteContext) -> None:
