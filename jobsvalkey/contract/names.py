@@ -15,7 +15,8 @@ P = TypeVar("P")
 
 @runtime_checkable
 class JobParameters(Protocol):
-    """Parameters that say which job they are for. Any type with this attribute will do."""
+    """Parameters that say which job they are for. Any type with this attribute will do. It may have a `job_lane` and a
+    `job_priority` as well, as class attributes or properties, which count unless the options of a push set others."""
 
     job_name: ClassVar[str]
 

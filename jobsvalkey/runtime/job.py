@@ -254,14 +254,36 @@ def check_push(options: object) -> None:
 
 
 def options_for(job: object, options: JobOptions) -> JobOptions:
-    """Return the options of a push. A task's parameters set its lane and how long it is kept, unless the options do."""
+    """Return the options of a push. A task, or the parameters themselves, set what the options do not: the lane and the
+    priority of the job, and how long it is kept.
+
+    Raises:
+        ValueError: the `job_lane` or the `job_priority` of the parameters is not valid.
+        TypeError: it is of another type.
+    """
+    parameters: Any = job
     if type(job) is NamedParameters:
         named = cast("NamedParameters[Any]", job)
+        parameters = named.parameters
         if options.keep_for is None and named.keep_for is not None:
             options = replace(options, keep_for=named.keep_for)
         if options.lane is None and named.lane is not None:
             options = replace(options, lane=named.lane)
-    return options
+    kind: type[Any] = type(parameters)
+    return _set_by(parameters, options) if _sets_options(kind) else options
+
+
+@functools.lru_cache(maxsize=1024)  # asked at each push
+def _sets_options(kind: type[Any]) -> bool:
+    return hasattr(kind, "job_lane") or hasattr(kind, "job_priority") or issubclass(kind, FunctionJob)
+
+
+def _set_by(parameters: Any, options: JobOptions) -> JobOptions:
+    if isinstance(parameters, FunctionJob):
+        return options_for(parameters.with_parameters(), options)
+    lane: str | None = getattr(parameters, "job_lane", None) if options.lane is None else options.lane
+    priority: int = options.priority or getattr(parameters, "job_priority", 0)
+    return replace(options, lane=lane, priority=priority)
 
 
 def with_parameters(job: Any, parameters: tuple[Any, ...]) -> Any:

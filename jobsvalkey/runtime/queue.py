@@ -247,7 +247,7 @@ class JobQueue(JobInspection[D_co], JobFlows[D_co], JobLanes[D_co], JobRegistrat
         check_option("key", key, str)
         check_option("expected", expected, bytes | None)
         check_option("value", value, bytes)
-        item, pushed = await self._producer.prepare(*unpack_job(job), options, next_scheduled_at)
+        item, pushed = await self._producer.prepare(*unpack_job(job), options_for(job, options), next_scheduled_at)
         done = await self._driver.push_if(item, key, expected, value)
         check_refusal(done)
         if pushed is not None and done.outcome is not StoreOutcome.UNEXPECTED:

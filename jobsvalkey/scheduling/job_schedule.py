@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast, overload
 
 from jobsvalkey.contract import JobName, JobParameters, NamedParameters, Unique
 from jobsvalkey.runtime import JobQueue, Task
-from jobsvalkey.runtime.job import unpack_job
+from jobsvalkey.runtime.job import FunctionJob, unpack_job
 from jobsvalkey.scheduling.options import SchedulerOptions
 from jobsvalkey.scheduling.schedule import Schedule
 from jobsvalkey.scheduling.scheduled_job import Accuracy, DuplicateSchedule, ScheduledJob
@@ -80,8 +80,10 @@ class JobSchedule:
             named = cast("JobName[Any]", job).with_parameters(parameters)
         else:
             schedule = parameters if schedule is None else schedule
+            job = job.with_parameters() if isinstance(job, FunctionJob) else job
             name, parameters, kind = unpack_job(job)
             named = NamedParameters(JobName(name, cast("type[Any]", kind)), parameters)
+            named = cast("NamedParameters[Any]", job) if isinstance(job, NamedParameters) else named
         if not isinstance(schedule, Schedule):
             raise TypeError(f"job {named.job.name!r} needs a Schedule, not {schedule!r}")
         key = named.job.name if id is None else id
