@@ -169,7 +169,7 @@ class AbortOutlivesItsClaim(_Exchanging):
 
 @mutant("test_abort_its_worker_is_told_until_the_claim_ends")
 class ExchangesShowNoAborts(_Exchanging):
-    """An exchange does not say that a claim is to end."""
+    """An exchange does not say that a claim is to be aborted."""
 
     def after(self, worker: WorkerID, answer: Exchanged) -> Exchanged:
         return replace(answer, aborts=frozenset[bytes]())
@@ -177,7 +177,7 @@ class ExchangesShowNoAborts(_Exchanging):
 
 @mutant("test_abort_its_worker_is_told_until_the_claim_ends")
 class AbortsAreShownOnce(_Exchanging):
-    """A claim that is to end is shown once: if that answer is lost, the job runs on."""
+    """A claim that is to be aborted is reported once: if that answer is lost, the job goes on."""
 
     def after(self, worker: WorkerID, answer: Exchanged) -> Exchanged:
         seen: set[bytes] = self.__dict__.setdefault("seen", set())
@@ -188,7 +188,7 @@ class AbortsAreShownOnce(_Exchanging):
 
 @mutant("test_abort_its_worker_is_told_until_the_claim_ends", found_by=[Search.HISTORIES])
 class RenewalsShowNoAborts(Twin):
-    """A renewal does not say that a claim is to end: a full worker never hears of it."""
+    """A renewal does not say that a claim is to be aborted: a full worker never hears of it."""
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         renewed = await super().renew(worker, hold_for, leaving=leaving)
@@ -197,7 +197,7 @@ class RenewalsShowNoAborts(Twin):
 
 @mutant("test_abort_a_repeated_exchange_shows_it")
 class RepeatsShowNoAborts(_Exchanging):
-    """The repeat of an exchange returns a claim that is to end as if it were to be started."""
+    """The repeat of an exchange returns a claim that is to be aborted as if it were to be started."""
 
     def after(self, worker: WorkerID, answer: Exchanged) -> Exchanged:
         return replace(answer, aborts=answer.aborts - {claim.token for claim in answer.claims})
@@ -253,7 +253,7 @@ class AbortEndsTheJobAtOnce(Twin):
 
 @mutant("test_abort_just_before_the_worker_dies")
 class DeadWorkersJobsCannotBeAborted(Twin):
-    """A job whose worker has died cannot be asked to end, and runs again."""
+    """A job whose worker has died cannot be aborted, and runs again."""
 
     async def abort(self, job_id: JobID, *, operation: Operation | None = None) -> AbortOutcome:
         job = self._find_job(job_id, self.now(), JobStatus.PROCESSING)
@@ -331,7 +331,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptLeavesAborted",
-    "`releasing.lua`: of a job that ends as cancelled when its worker does, the payload stays behind, on no list.",
+    "`releasing.lua`: if a job ends as cancelled when its worker is closed, its payload stays behind, on no list.",
     "test_abort_whatever_ends_the_claim_may_leave_nothing",
     "if not end_job(id, 'cancelled', due, fielded) then gone[#gone + 1] = id end",
     "end_job(id, 'cancelled', due, fielded)",
@@ -339,7 +339,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptAbortsTheNextRun",
-    "`aborting.lua`: a request is held against the id, not against the claim.",
+    "`aborting.lua`: a request is checked against the id, but not against the claim.",
     "test_abort_a_request_ends_with_its_claim",
     "if is_aborted and holder == worker then",
     "if claim and holder == worker then",
@@ -347,7 +347,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptForgetsOtherAborts",
-    "`abort.lua`: a worker's record lists the last request alone.",
+    "`abort.lua`: a worker's record lists only the last request.",
     "test_abort_several_claims_of_one_worker",
     "redis.call('HSET', worker_of(worker), 'aborts', table.concat(ids, ' '))",
     "redis.call('HSET', worker_of(worker), 'aborts', id)",
@@ -363,7 +363,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptExchangeShowsNoAborts",
-    "`exchange.lua`: an exchange does not say that a claim is to end.",
+    "`exchange.lua`: an exchange does not say that a claim is to be aborted.",
     "test_abort_its_worker_is_told_until_the_claim_ends",
     "aborts = aborts_of(worker, listed)",
     "aborts = nil",
@@ -371,7 +371,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRenewalShowsNoAborts",
-    "`renew.lua`: a renewal does not say that a claim is to end.",
+    "`renew.lua`: a renewal does not say that a claim is to be aborted.",
     "test_abort_its_worker_is_told_until_the_claim_ends",
     "if is_aborted then aborts[#aborts + 1] = token end",
     "",

@@ -44,7 +44,7 @@ class RepeatsCount(Twin):
 
 @mutant("test_activity_is_by_the_minute")
 class ActivityForgetsSince(Twin):
-    """`activity` tells all minutes, whatever is asked."""
+    """`activity` lists all minutes, whatever `since` says."""
 
     async def activity(self, since: datetime | None = None) -> list[Activity]:
         await super().activity(since)
@@ -53,7 +53,7 @@ class ActivityForgetsSince(Twin):
 
 @mutant("test_activity_is_kept_for_a_day", found_by=[Search.MACHINE])
 class ActivityIsKeptForEver(Twin):
-    """A minute is told for more than a day."""
+    """A minute is listed for more than a day."""
 
     def _count_tally(self, now: datetime) -> None:
         before = dict(self.state.activity)
@@ -117,7 +117,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptTellsAllMinutes",
-    "`activity.lua`: minutes are told that are more than a day ago.",
+    "`activity.lua`: minutes of more than a day ago are listed.",
     "test_activity_is_kept_for_a_day",
     "if number_of_minute and number_of_minute > minute - DAY then",
     "if number_of_minute then",

@@ -13,7 +13,7 @@ from tests.mutants.scripts import script_mutant
 
 @mutant("test_batch_the_callback_runs_last")
 class ClosingLetsGo(Twin):
-    """The callback runs when its batch is closed, whoever of the members is still to end."""
+    """The callback runs when its batch is closed, although members have not ended."""
 
     async def close_batch(self, callback: JobID, *, operation: Operation | None = None) -> bool:
         is_open = await super().close_batch(callback, operation=operation)
@@ -25,7 +25,7 @@ class ClosingLetsGo(Twin):
 
 @mutant("test_batch_the_callback_runs_last", found_by=[Search.HISTORIES])
 class LastMemberLetsGo(Twin):
-    """The callback runs when all members that there are have ended, though the batch is not closed."""
+    """The callback runs when all members so far have ended, although the batch is not closed."""
 
     def _count(self, job: StoredJob, status: JobStatus | None, now: datetime) -> None:
         super()._count(job, status, now)
@@ -93,7 +93,7 @@ class CancelledMembersCountAsFailed(Twin):
 
 @mutant("test_batch_a_job_of_a_member_joins")
 class ClosedBatchesAreFull(Twin):
-    """A batch that is closed cannot be joined any more, though members are still to end."""
+    """A batch that is closed can no longer be joined, although members have not ended."""
 
     def _batch_problem(self, callback: JobID, plan: PushPlan, now: datetime) -> HoldProblem | None:
         is_closed = callback not in plan.new and callback not in self.state.open_batches
@@ -102,7 +102,7 @@ class ClosedBatchesAreFull(Twin):
 
 @mutant("test_batch_that_cannot_be_joined")
 class DecidedBatchesAreJoined(Twin):
-    """A batch whose callback waits no more takes further members, which it is never told of."""
+    """A batch whose callback no longer waits takes further members, of which it is never told."""
 
     def _batch_problem(self, callback: JobID, plan: PushPlan, now: datetime) -> HoldProblem | None:
         problem = super()._batch_problem(callback, plan, now)
@@ -127,7 +127,7 @@ class MembersOfAnEarlierBatchJoin(Twin):
 
 @mutant("test_batch_without_members")
 class EmptyBatchesWait(Twin):
-    """A batch that nobody has joined waits for a first member, though it is closed."""
+    """A batch that nobody has joined waits for a first member, although it is closed."""
 
     def _decide(self, job_id: JobID, inputs: Iterable[Input], now: datetime) -> None:
         if self.state.members.get(job_id) != {}:

@@ -35,7 +35,7 @@ class LimitIgnored(Twin):
 
 @mutant("test_claim_no_more_bytes_than_a_push_takes")
 class BytesIgnored(Twin):
-    """A claim takes as many bytes as there are: over a slow link its reply takes longer than anybody waits."""
+    """A claim takes any number of bytes: over a slow link its reply takes longer than anybody waits."""
 
     configuration: DriverConfiguration
 

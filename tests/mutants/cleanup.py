@@ -38,7 +38,7 @@ class RerunKeepsAttempt(RerunLeavesAsItWas):
 
 @mutant("test_cleanup_a_rerun_job_starts_afresh")
 class RerunKeepsError(RerunLeavesAsItWas):
-    """A rerun keeps the error of the job's last life."""
+    """A rerun keeps the error of the job's last run."""
 
     left = "error"
 

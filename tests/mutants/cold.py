@@ -26,7 +26,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptForgetsTheFormerRate",
-    "`leaving.lua`: by the server's own clock claims are forgotten when the rate of before allows it.",
+    "`leaving.lua`: by the server's own clock claims are forgotten when the former rate allows it.",
     "test_clock_a_rate_becomes_stricter",
     "if ends > now then -- it may be longer since",
     "if false then",
@@ -37,7 +37,7 @@ script_mutant(
 
 script_mutant(
     "ScriptGoesOnBehindTheMoved",
-    "`page.lua`: a page goes on behind the job at its cursor, wherever that is by then.",
+    "`page.lua`: a page continues behind the job at its cursor, wherever that job is by then.",
     "test_together_the_job_at_a_cursor_has_moved_on_its_list",
     "if rank and tonumber(redis.call('ZSCORE', key, after_id)) ~= position then rank = nil end",
     "",
@@ -61,7 +61,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptLosesTheTurnOfAReplaced",
-    "`lines.lua`: a line that a step empties and fills again waits anew.",
+    "`lines.lua`: a line that a step empties and fills again loses its turn.",
     "test_together_a_lane_whose_only_job_is_replaced_keeps_its_turn",
     "math.min(turn or emptied[line] or start, start)",
     "math.min(turn or start, start)",

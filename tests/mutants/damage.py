@@ -83,7 +83,7 @@ class LostRequestStopsAll(Twin):
 
 @mutant("test_damage_a_lost_request_is_claimed_as_lost")
 class LostRequestSkipped(Twin):
-    """A job whose request is lost is claimed without a word, and stays with its worker."""
+    """A job whose request is lost is claimed without notice, and stays with its worker."""
 
     async def exchange(
         self,

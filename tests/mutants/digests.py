@@ -49,7 +49,7 @@ class OverlooksOfAPush(Overlooking):
 
 @mutant("test_digest_each_argument_counts[push]")
 class OverlooksRemember(OverlooksOfAPush):
-    """Whether an id is to be remembered is no part of a push's digest."""
+    """Whether an id is to be remembered is not part of a push's digest."""
 
     def seen(self, items: Sequence[NewJob]) -> Any:
         return tuple((job.job_id, job.request, job.due, job.keep_for) for job in items)
@@ -70,7 +70,7 @@ class OverlooksMicroseconds(OverlooksOfAPush):
 
 @mutant("test_digest_each_argument_counts[push of two]")
 class OverlooksOrder(OverlooksOfAPush):
-    """The order of the jobs is no part of a push's digest: the answers come in the order of the first."""
+    """The order of the jobs is not part of a push's digest: the answers come in the order of the first."""
 
     def seen(self, items: Sequence[NewJob]) -> Any:
         return tuple(sorted(items, key=lambda job: job.job_id.int))
@@ -78,7 +78,7 @@ class OverlooksOrder(OverlooksOfAPush):
 
 @mutant("test_digest_each_argument_counts[push_if]")
 class OverlooksExpected(Overlooking):
-    """What is expected is no part of the digest of `push_if`."""
+    """The expected value is not part of the digest of `push_if`."""
 
     async def push_if(
         self, item: NewJob, key: str, expected: bytes | None, value: bytes, *, operation: Operation | None = None
@@ -105,28 +105,28 @@ class OverlooksOfACleanup(Overlooking):
 
 @mutant("test_digest_each_argument_counts[cleanup_step]")
 class OverlooksAge(OverlooksOfACleanup):
-    """The age is no part of a cleanup's digest."""
+    """The age is not part of a cleanup's digest."""
 
     what = "max_age"
 
 
 @mutant("test_digest_each_argument_counts[cleanup_step]")
 class OverlooksOrphans(OverlooksOfACleanup):
-    """Whether only orphans are meant is no part of a cleanup's digest."""
+    """Whether only orphans are meant is not part of a cleanup's digest."""
 
     what = "only_orphans"
 
 
 @mutant("test_digest_each_argument_counts[cleanup_step]")
 class OverlooksTheException(OverlooksOfACleanup):
-    """The job that is passed over is no part of a cleanup's digest."""
+    """The job that is passed over is not part of a cleanup's digest."""
 
     what = "except_for"
 
 
 @mutant("test_digest_each_argument_counts[set_metadata]")
 class OverlooksCase(Overlooking):
-    """Keys are part of a digest whatever their case."""
+    """Digests ignore the case of keys."""
 
     async def set_metadata(self, key: str, value: bytes, *, operation: Operation | None = None) -> None:
         if operation and self.overlooked(operation, key.lower(), value):
@@ -137,7 +137,7 @@ class OverlooksCase(Overlooking):
 
 @mutant("test_digest_each_argument_counts[acquire_lock]")
 class OverlooksTheTime(Overlooking):
-    """How long a lock is taken is no part of the digest."""
+    """How long a lock is taken for is not part of the digest."""
 
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None
@@ -150,7 +150,7 @@ class OverlooksTheTime(Overlooking):
 
 @mutant("test_digest_each_argument_counts[pause]")
 class OverlooksTheMethod(Overlooking):
-    """The digest is of the arguments alone: a cancel is taken for a repeat of a pause."""
+    """The digest is of the arguments alone: a cancel counts as a repeat of a pause."""
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         return self.note(operation, await super().pause(job_id, operation=operation), job_id)
@@ -189,7 +189,7 @@ class LowerNumbersOfNothing(Twin):
 
 @mutant("test_digest_zero_is_a_number")
 class ZeroIsNoNumber(Twin):
-    """A step whose number is zero is taken for one without a number."""
+    """A step whose number is zero counts as one without a number."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         return await super().push(items, operation=operation if operation and operation.sequence else None)
@@ -197,7 +197,7 @@ class ZeroIsNoNumber(Twin):
 
 @mutant("test_digest_producers_are_told_apart[Producer]")
 class ProducersWithoutCase(Twin):
-    """Producers are told apart by letters and digits, whatever their case."""
+    """Producers are told apart by their letters and digits only, ignoring case."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         name = operation and Operation(re.sub(r"\W", "", operation.producer).lower(), operation.sequence)

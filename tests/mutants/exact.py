@@ -55,7 +55,7 @@ class EmptyToken(FindsTokens):
 
 @mutant("test_exact_a_token_is_compared_whole[longer]")
 class TokenAndMore(FindsTokens):
-    """A token may have more behind it."""
+    """A token with something appended is accepted."""
 
     def fits(self, token: bytes, asked: bytes) -> bool:
         return asked.startswith(token)
@@ -81,7 +81,7 @@ class AnyTokenOfTheWorker(Twin):
 
 @mutant("test_exact_workers_are_told_apart")
 class WorkersWithoutCase(Twin):
-    """Workers are told apart whatever their case."""
+    """Ids of workers that differ only in case count as the same."""
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker.lower(), hold_for, about=about)
@@ -92,7 +92,7 @@ class WorkersWithoutCase(Twin):
 
 @mutant("test_exact_keys_are_told_apart")
 class KeysWithoutCase(Twin):
-    """Keys of metadata are told apart whatever their case."""
+    """Keys of metadata that differ only in case count as the same."""
 
     def _value(self, key: str, now: datetime) -> Value | None:
         return super()._value(key.lower(), now)
@@ -114,7 +114,7 @@ class HoldersByTheirBeginning(Twin):
 
 @mutant("test_exact_a_value_is_compared_whole")
 class EmptyIsAbsent(Twin):
-    """`push_if` takes an empty value for none."""
+    """`push_if` treats an empty value as none."""
 
     def _plain(self, key: str, now: datetime) -> bytes | None:
         return super()._plain(key, now) or None
@@ -127,7 +127,7 @@ class EmptyIsAbsent(Twin):
 
 @mutant("test_exact_queues_are_told_apart")
 class QueuesWithoutCase(Twin):
-    """Queues are told apart whatever their case."""
+    """Queue keys that differ only in case count as the same."""
 
     def __init__(self, configuration: Any, *others: Any) -> None:
         super().__init__(configuration, *others)
@@ -152,7 +152,7 @@ class ZeroIsNoLimit(Twin):
 
 @mutant("test_exact_a_recovery_of_none[0]")
 class RecoversAtLeastOne(Twin):
-    """A recovery of at most none takes one."""
+    """A recovery of at most zero jobs takes one."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         return await super().recover(max(max_jobs, 1), worker=worker)
@@ -160,7 +160,7 @@ class RecoversAtLeastOne(Twin):
 
 @mutant("test_exact_a_cleanup_of_none[0]")
 class CleansWithoutALimit(Twin):
-    """A step of a cleanup of at most none takes all."""
+    """A cleanup step of at most zero jobs takes all."""
 
     async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, *, max_jobs: int, **others: Any) -> int:
         return await super().cleanup_step(status, cleanup, max_jobs=max_jobs or 1000, **others)
@@ -228,7 +228,7 @@ class OnePolicyForAll(Twin):
 
 @mutant("test_exact_what_was_kept_is_there")
 class KeptIsCounted(Twin):
-    """A failure that is to be kept goes by the policy."""
+    """A failure that should be kept is subject to the policy."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         super()._end_job(job, status, now)

@@ -74,7 +74,7 @@ class RunningJobsExpire(Twin):
 
 @mutant("test_expiry_is_kept_on_the_way_back", found_by=BOTH)
 class FirstAttemptExpires(Twin):
-    """A job that has run once does not expire any more."""
+    """A job that has run once no longer expires."""
 
     def _enter(self, job: StoredJob) -> None:
         super()._enter(replace(job, expires=None) if job.claimed_at else job)
@@ -146,7 +146,7 @@ class EndedBeforeSettling(Twin):
 
 @mutant("test_expiry_ends_so_many_at_once_and_in_order")
 class AllAtOnce(Twin):
-    """One exchange ends all that has expired, however much that is."""
+    """One exchange ends all jobs that have expired, however many."""
 
     def _end_overdue(self, now: datetime) -> None:
         while self.state.ends_at and next(iter(self.state.ends_at))[0] <= now:
@@ -155,7 +155,7 @@ class AllAtOnce(Twin):
 
 @mutant("test_expiry_ends_so_many_at_once_and_in_order")
 class LatestExpiryFirst(Twin):
-    """Of what has expired, the latest is ended first."""
+    """Of the jobs that have expired, the latest is ended first."""
 
     def _end_overdue(self, now: datetime) -> None:
         overdue = [place for place in self.state.ends_at if place[0] <= now]
@@ -169,7 +169,7 @@ class LatestExpiryFirst(Twin):
 
 @mutant("test_expiry_counts_for_until_next", found_by=[Search.MACHINE])
 class ExpiryUntold(Twin):
-    """`until_next` tells of due times only."""
+    """`until_next` considers due times only."""
 
     def _until_next(self, now: datetime) -> float | None:
         line, self.state.ends_at = self.state.ends_at, type(self.state.ends_at)()
@@ -288,7 +288,7 @@ class ExpiryNeedsALock(Twin):
 
 script_mutant(
     "ScriptEntersWithoutExpiry",
-    "`pending.lua`, enter: a job that comes back does not expire any more.",
+    "`pending.lua`, enter: a job that comes back no longer expires.",
     "test_expiry_is_kept_on_the_way_back",
     "if expires then redis.call('ZADD', ENDS_AT, expires, fielded[n]) end",
     "",
@@ -321,7 +321,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRecoveryComesBackForever",
-    "`pending.lua`, enter: a job that a recovery brings back does not expire any more.",
+    "`pending.lua`, enter: a job that a recovery brings back no longer expires.",
     "test_expiry_is_kept_on_the_way_back",
     "if expires then redis.call('ZADD', ENDS_AT, expires, fielded[n]) end",
     "",
@@ -346,7 +346,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptEndsAllAtOnce",
-    "`expiring.lua`: one exchange ends all that has expired, however much that is.",
+    "`expiring.lua`: one exchange ends all jobs that have expired, however many.",
     "test_expiry_ends_so_many_at_once_and_in_order",
     "local MOST_EXPIRED = 100",
     "local MOST_EXPIRED = 1000",
@@ -354,7 +354,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptEndsTheLatestFirst",
-    "`expiring.lua`: of what has expired, the latest is ended first.",
+    "`expiring.lua`: of the jobs that have expired, the latest is ended first.",
     "test_expiry_ends_so_many_at_once_and_in_order",
     "redis.call('ZRANGEBYSCORE', ENDS_AT, '-inf', whole(now), 'LIMIT', 0, MOST_EXPIRED), {}",
     "redis.call('ZREVRANGEBYSCORE', ENDS_AT, whole(now), '-inf', 'LIMIT', 0, MOST_EXPIRED), {}",
@@ -370,7 +370,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptExpiresInSilence",
-    "`exchange.lua`: `until_next` tells of due times only.",
+    "`exchange.lua`: `until_next` considers due times only.",
     "test_expiry_counts_for_until_next",
     "local first, expiry = not is_paused and first_claimable(), first_expiry()",
     "local first, expiry = not is_paused and first_claimable(), nil",

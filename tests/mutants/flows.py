@@ -30,7 +30,7 @@ from tests.mutants.scripts import script_mutant
 
 @mutant("test_flow_the_last_parent_and_its_child_in_one_step", found_by=[Search.HISTORIES])
 class ChildrenInASecondStep(Twin):
-    """Children are told of an end in a second step: if nobody comes to it, they wait for ever."""
+    """Children are told of an end in a second step: if that is never made, they wait for ever."""
 
     untold: list[tuple[StoredJob, datetime]] | None = None
 
@@ -129,7 +129,7 @@ class EndedParentsAreAwaited(Twin):
 
 @mutant("test_flow_a_job_waits_for_its_parents", found_by=[Search.HISTORIES])
 class NoResultNoEnd(Twin):
-    """What a child is told of is the result: a parent without one is awaited for ever."""
+    """A child is only told of results: it waits for ever for a parent without one."""
 
     def _decide(self, job_id: JobID, inputs: Iterable[Input], now: datetime) -> None:
         told = [each for each in inputs if each.result is not None or each.status is not JobStatus.COMPLETED]
@@ -138,7 +138,7 @@ class NoResultNoEnd(Twin):
 
 @mutant("test_flow_results_are_handed_on")
 class InputsGoWithTheFirstClaim(Twin):
-    """What its parents returned is told to a job with its first claim, and not to those after a retry."""
+    """A job is told what its parents returned with its first claim, but not after a retry."""
 
     async def exchange(
         self,
@@ -320,7 +320,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptFailureLetsGo",
-    "`holds.lua`: a parent that fails lets its children go, as one that completes.",
+    "`holds.lua`: a parent that fails lets its children go, like one that completes.",
     "test_flow_a_parent_that_does_not_complete_dooms_its_children",
     "if state ~= 'completed' and redis.pcall('HGET', fields_of(child), 'if_failed') ~= 'run' then",
     "if false then",

@@ -71,7 +71,7 @@ class ChunksOverlap(Twin):
 
 @mutant("test_inspection_a_busy_queue_is_valid")
 class ValidateSeesGhosts(Twin):
-    """`validate` takes a job that runs for one that is on no list."""
+    """`validate` believes that a running job is on no list."""
 
     async def validate(self) -> list[Inconsistency]:
         running = [job.job_id async for job in self.jobs(JobStatus.PROCESSING)]
@@ -120,7 +120,7 @@ class CursorIsAPlaceInTheList(Twin):
 
 @mutant("test_inspection_a_cursor_of_nobody")
 class AnyCursorIsTheFirstPage(Twin):
-    """A cursor that is none is taken for the beginning."""
+    """An invalid cursor counts as the beginning."""
 
     async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
         try:
@@ -131,7 +131,7 @@ class AnyCursorIsTheFirstPage(Twin):
 
 @mutant("test_inspection_the_load_of_a_queue")
 class LoadTakesDelayedJobsForDue(Twin):
-    """`load` counts jobs as due whose time has not come."""
+    """`load` counts jobs as due before their time has come."""
 
     async def load(self) -> Load:
         load = await super().load()
@@ -192,7 +192,7 @@ class FirstDescriptionStays(Twin):
 
 @mutant("test_inspection_a_description_of_any_size")
 class DescriptionsAreCut(Twin):
-    """Of a description that is too large the beginning is stored."""
+    """If a description is too large, its beginning is stored."""
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         await super().open_worker(worker, hold_for, about=about[:1024])

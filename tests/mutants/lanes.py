@@ -53,7 +53,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptTurnsOfOneInstant",
-    "`turning.lua`: what is served waits beside what waits at that moment, not behind it.",
+    "`turning.lua`: what was served waits alongside what waits at that moment, not behind it.",
     "test_lanes_that_wait_take_turns",
     "latest = math.max(now, latest) + 1",
     "latest = math.max(now, latest)",
@@ -69,7 +69,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptLineOutlivesTheJob",
-    "`lines.lua`: a job that is pending no more stays in its line.",
+    "`lines.lua`: a job that is no longer pending stays in its line.",
     "test_laned_out_of_its_line",
     "redis.pcall('ZREM', line_of(priority, lane), id) == 1 then",
     "false then",
@@ -85,7 +85,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptDelayedLineGoesFirst",
-    "`turning.lua`: a job is claimed before it is due if its line has its turn.",
+    "`turning.lua`: a job is claimed before it is due if it is its line's turn.",
     "test_laned_back_to_its_line",
     "if not id or micro(score) > now then return nil end",
     "if not id then return nil end",

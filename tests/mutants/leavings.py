@@ -4,7 +4,7 @@ from tests.mutants.scripts import script_mutant
 
 script_mutant(
     "ScriptResultsStay",
-    "`inputs.lua`: the result of a parent stays when nobody is to be told of it any more.",
+    "`inputs.lua`: the result of a parent stays when nobody is left to be told of it.",
     "test_behind_a_flow_leaves_nothing",
     "if redis.pcall('HINCRBY', key, 'references', -1) == 0 then redis.call('DEL', key) end",
     "redis.pcall('HINCRBY', key, 'references', -1)",
@@ -28,7 +28,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptMembersStay",
-    "`holds.lua`: the members of a batch stay when its callback waits no more.",
+    "`holds.lua`: the members of a batch stay when its callback no longer waits.",
     "test_behind_a_batch_leaves_nothing",
     "    redis.call('DEL', members_of(id))\n",
     "",
@@ -52,7 +52,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptDecidedBatchesAreJoined",
-    "`holding.lua`: a batch may be joined though its callback waits no more.",
+    "`holding.lua`: a batch may be joined although its callback no longer waits.",
     "test_batch_that_cannot_be_joined",
     "return state ~= 'waiting' and 'decided' or nil",
     "return nil",

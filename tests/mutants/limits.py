@@ -7,7 +7,7 @@ from tests.mutants.scripts import script_mutant
 
 @mutant("test_limits_no_more_run_than_may", found_by=[Search.MACHINE])
 class OneMoreRuns(Twin):
-    """One job more than the limit runs."""
+    """One more job runs than the limit allows."""
 
     async def set_lane_limit(
         self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
@@ -177,7 +177,7 @@ _script_mutant(
 )
 _script_mutant(
     "ScriptRateIsOneMore",
-    "`slots.lua`: a lane begins one job more than its rate says.",
+    "`slots.lua`: a lane begins one more job than its rate allows.",
     "test_rates_no_window_has_more",
     "redis.pcall('LINDEX', rate_of(lane), more - limit.n)",
     "redis.pcall('LINDEX', rate_of(lane), more - limit.n - 1)",

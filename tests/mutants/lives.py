@@ -27,7 +27,7 @@ from tests.mutants.mutant import Twin, mutant
 
 @mutant("test_life_an_id_of_the_user_is_remembered[recovery]")
 class RecoveryForgetsTheUser(Twin):
-    """An id is the user's until its worker dies: then it is as any."""
+    """An id counts as the user's until its worker dies."""
 
     def _give_back(self, holder: Worker, token: bytes, now: datetime, *, died: bool = False) -> None:
         if died:
@@ -37,7 +37,7 @@ class RecoveryForgetsTheUser(Twin):
 
 @mutant("test_life_an_id_of_the_user_is_remembered[retry]")
 class RetryForgetsTheUser(Twin):
-    """An id is the user's until its first retry."""
+    """An id counts as the user's until its first retry."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         outcome = super()._settle(holder, settlement, now)
@@ -48,7 +48,7 @@ class RetryForgetsTheUser(Twin):
 
 @mutant("test_life_an_id_of_the_user_is_remembered[pause]")
 class ResumeForgetsTheUser(Twin):
-    """An id is the user's until its job is paused and resumed."""
+    """An id counts as the user's until its job is paused and resumed."""
 
     async def resume(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         self.state.named.discard(job_id)
@@ -114,7 +114,7 @@ class LeftoverOfARemoval(Twin):
 
 @mutant("test_life_a_duplicate_makes_nothing_remembered")
 class DuplicateNamesTheId(Twin):
-    """A duplicate that is to be remembered makes the id of the job that is there the user's."""
+    """If a duplicate is to be remembered, the id of the job that is there becomes the user's."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         if item.remember and item.job_id in self.state.jobs:
@@ -124,7 +124,7 @@ class DuplicateNamesTheId(Twin):
 
 @mutant("test_life_an_id_is_remembered_once")
 class NamedForGood(Twin):
-    """An id that a user gave once is the user's for good."""
+    """An id that a user gave once counts as the user's for good."""
 
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         is_named = job.job_id in self.state.named
@@ -277,7 +277,7 @@ class RepeatLooksAgain(Twin):
 
 @mutant("test_life_a_claim_of_a_worker_that_was_opened_again")
 class OpenedAgainHoldsNothing(Twin):
-    """A worker that is opened again holds nothing: its claims are lost."""
+    """A worker that is opened again has lost its claims."""
 
     async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
         held: Any = self.state.workers.pop(worker, None)

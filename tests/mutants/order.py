@@ -56,7 +56,7 @@ class ChoosesWrongly(Twin):
 
 @mutant("test_order_equal_times_by_ascending_id", found_by=[Search.HISTORIES])
 class LastInFirstOut(ChoosesWrongly):
-    """Of jobs that are due together the latest comes first."""
+    """Of jobs that are due at the same time, the last one comes first."""
 
     def rank(self, job: StoredJob) -> Any:
         return job.due, -job.job_id.int
@@ -72,7 +72,7 @@ class OrderOfPushing(ChoosesWrongly):
 
 @mutant("test_order_many_jobs_go_as_in_the_twin", found_by=[Search.MACHINE, Search.HISTORIES])
 class LatestDueFirst(ChoosesWrongly):
-    """Of all that is due, what has waited longest comes last: under load it never comes."""
+    """Of all due jobs, the one that has waited longest comes last: under load it never runs."""
 
     def rank(self, job: StoredJob) -> Any:
         return datetime.max.replace(tzinfo=UTC) - (job.due or job.stored_at)

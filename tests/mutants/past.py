@@ -12,7 +12,7 @@ from tests.mutants.scripts import script_mutant
 
 @mutant("test_runs_that_failed_are_shown_the_latest_first", found_by=[Search.MACHINE])
 class OldestRunFirst(Twin):
-    """The runs are told in the order in which they happened."""
+    """The runs are listed in the order in which they happened."""
 
     def _with_run(self, job: StoredJob, now: datetime, error: bytes | None) -> StoredJob:
         (run, *_) = super()._with_run(job, now, error).runs
@@ -21,7 +21,7 @@ class OldestRunFirst(Twin):
 
 @mutant("test_runs_are_the_last_eight")
 class AllRunsAreKept(Twin):
-    """A job that is tried without end has runs without end."""
+    """A job that is retried without end has runs without end."""
 
     def _with_run(self, job: StoredJob, now: datetime, error: bytes | None) -> StoredJob:
         (run, *_) = super()._with_run(job, now, error).runs
@@ -30,7 +30,7 @@ class AllRunsAreKept(Twin):
 
 @mutant("test_runs_have_the_first_line")
 class WholeErrorsAreKept(Twin):
-    """A run has the whole error."""
+    """A run keeps the whole error."""
 
     def _with_run(self, job: StoredJob, now: datetime, error: bytes | None) -> StoredJob:
         return replace(job, runs=(StoredRun(now, job.worker or "", error), *job.runs)[:MOST_RUNS])
@@ -46,7 +46,7 @@ class DeathsAreNoRuns(Twin):
 
 @mutant("test_runs_without_an_error_are_none", found_by=[Search.MACHINE])
 class GivenBackIsFailed(Twin):
-    """Whatever gives a job back is told as a death."""
+    """Whatever gives a job back is reported as a death."""
 
     def _give_back(self, holder: Worker, token: bytes, now: datetime, *, died: bool = False) -> None:
         job = self.state.jobs[holder.claims[token]]
@@ -56,7 +56,7 @@ class GivenBackIsFailed(Twin):
 
 @mutant("test_runs_without_an_error_are_none", found_by=[Search.MACHINE])
 class EachRetryIsAFailure(Twin):
-    """A retry without an error is told as a run that failed."""
+    """A retry without an error is reported as a run that failed."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         outcome = super()._settle(holder, settlement, now)
@@ -68,7 +68,7 @@ class EachRetryIsAFailure(Twin):
 
 @mutant("test_runs_stay_after_a_rerun", found_by=[Search.MACHINE])
 class RerunForgetsRuns(Twin):
-    """A rerun forgets what has been tried."""
+    """A rerun forgets the runs."""
 
     def _rerun(self, job: StoredJob, now: datetime) -> None:
         super()._rerun(replace(job, runs=()), now)
@@ -88,7 +88,7 @@ class ReplacementHasRuns(Twin):
 
 @mutant("test_runs_that_were_aborted_are_none", found_by=[Search.MACHINE])
 class AbortedRetryIsAFailure(Twin):
-    """A retry that was aborted is told as a run that failed."""
+    """A retry that was aborted is reported as a run that failed."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         job = self.state.jobs.get(settlement.job_id)
@@ -100,7 +100,7 @@ class AbortedRetryIsAFailure(Twin):
 
 script_mutant(
     "ScriptForgetsEarlierRuns",
-    "`runs.lua`: only the last run is told.",
+    "`runs.lua`: only the last run is reported.",
     "test_runs_that_failed_are_shown_the_latest_first",
     "(fields(id, 'runs')[1] or '')",
     "''",
@@ -140,7 +140,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptNotesNoFailure",
-    "`exchange.lua`, fail: the last run of a job that has failed is not told.",
+    "`exchange.lua`, fail: the last run of a job that has failed is not reported.",
     "test_runs_that_failed_are_shown_the_latest_first",
     "'error', error) then note_run(id, worker, error) end",
     "'error', error) then do end end",
@@ -148,7 +148,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptNotesNoDeath",
-    "`recover.lua`: a run whose worker died is not told.",
+    "`recover.lua`: a run whose worker died is not reported.",
     "test_runs_whose_worker_died_are_shown",
     "    note_run(id, worker)\n",
     "",

@@ -76,7 +76,7 @@ class PauseStopsSettling(Twin):
 
 @mutant("test_pausing_what_runs_is_settled", found_by=[Search.MACHINE])
 class PausedWorkersSpin(Twin):
-    """The time until the next job counts while the queue is paused: workers ask again and again."""
+    """The time until the next job is told while the queue is paused: workers ask again and again."""
 
     def _until_next(self, now: datetime) -> float | None:
         is_paused, self.state.is_paused = self.state.is_paused, False
@@ -150,7 +150,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptSpinsWhilePaused",
-    "`exchange.lua`: the time until the next job counts while the queue is paused.",
+    "`exchange.lua`: the time until the next job is told while the queue is paused.",
     "test_pausing_what_runs_is_settled",
     "local first, expiry = not is_paused and first_claimable(), first_expiry()",
     "local first, expiry = first_claimable(), first_expiry()",

@@ -91,7 +91,7 @@ class ClosingInMilliseconds(CutsDue):
 
 @mutant("test_precision_a_job_is_due_at_its_instant[retry in]")
 class RetryInMilliseconds(CutsDue):
-    """A retry waits for whole milliseconds."""
+    """A retry waits a whole number of milliseconds."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         self.is_cutting = isinstance(settlement, Retry)
@@ -152,7 +152,7 @@ class LockHoldsAtItsEnd(Twin):
 
 @mutant("test_precision_the_end_of_a_lock_for_recovery")
 class RecoveryAfterTheEnd(Twin):
-    """Recovery takes what is held under locks that ended before now, but not now."""
+    """Recovery takes what is held under locks that ended before this instant, but not at it."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         now = self.now()
@@ -235,7 +235,7 @@ class LockNamedAtItsEnd(Twin):
 
 @mutant("test_precision_the_age_of_a_cleanup[paused]")
 class CleansWhatIsOlder(Twin):
-    """A cleanup takes jobs that are older than its age, and not those that are just as old."""
+    """A cleanup takes jobs that are older than its age, but not those that are exactly as old."""
 
     async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **others: Any) -> int:
         older = JobCleanup(cleanup.action, cleanup.max_age and cleanup.max_age + STEP)

@@ -63,7 +63,7 @@ def elsewhere(driver_type: type[SQLiteJobQueue], bug: str) -> None:
 
 
 elsewhere(
-    NoTransactions, "The worked example without any transaction: processes come between a look and what goes by it."
+    NoTransactions, "The worked example without any transaction: processes come between a look and what depends on it."
 )
 elsewhere(
     ClaimInTwoElsewhere,

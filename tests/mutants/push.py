@@ -26,7 +26,7 @@ mutant("test_push_a_thousand_jobs_are_one_push", chapter=__name__)(LostPush)
 
 @mutant("test_push_a_request_is_opaque_bytes")
 class PayloadCut(Twin):
-    """A payload loses what is beyond 64 KiB."""
+    """A payload is cut off after 64 KiB."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         return super()._push(replace(item, request=item.request[:65_536]), now)
@@ -34,7 +34,7 @@ class PayloadCut(Twin):
 
 @mutant("test_push_a_request_is_opaque_bytes")
 class PayloadAsText(Twin):
-    """A payload is taken for text: bytes that are no UTF-8 are replaced."""
+    """A payload is treated as text: bytes that are not UTF-8 are replaced."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         return super()._push(replace(item, request=item.request.decode("utf-8", "replace").encode()), now)
@@ -55,7 +55,7 @@ class BatchHalfDone(Twin):
 
 @mutant("test_push_a_present_id_changes_nothing")
 class DuplicateOverwrites(Twin):
-    """A duplicate is reported, and its request stored all the same."""
+    """A duplicate is reported, but its request is stored all the same."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         there = self.state.jobs.get(item.job_id)
@@ -84,7 +84,7 @@ class AnswersOutOfOrder(Twin):
 
 @mutant("test_push_a_field_that_is_not_supported_is_refused")
 class FieldsDropped(Twin):
-    """What the driver does not support is left out in silence: the job runs without it."""
+    """What the driver does not support is silently dropped: the job runs without it."""
 
     capabilities = Twin.capabilities - {Capability.LANES}
 
@@ -95,7 +95,7 @@ class FieldsDropped(Twin):
 
 @mutant("test_push_a_field_that_is_not_supported_is_refused")
 class RefusesOneByOne(Twin):
-    """Of a push with a field that is not supported the other jobs are stored."""
+    """If a job of a push has an unsupported field, the other jobs are stored."""
 
     capabilities = Twin.capabilities - {Capability.LANES}
 
@@ -107,7 +107,7 @@ class RefusesOneByOne(Twin):
 
 @mutant("test_push_an_id_of_the_user_is_remembered")
 class IdsForgotten(Twin):
-    """An id of the user's is forgotten with its job: the job is pushed again."""
+    """An id that a user gave is forgotten with its job: the job can be pushed again."""
 
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         super()._vanish(job, now)
@@ -116,7 +116,7 @@ class IdsForgotten(Twin):
 
 @mutant("test_push_an_id_of_the_user_is_remembered")
 class IdsRememberedForEver(Twin):
-    """An id of the user's is never forgotten, whatever the idempotency window."""
+    """An id that a user gave is never forgotten, whatever the idempotency window."""
 
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         super()._vanish(job, now)
@@ -136,7 +136,7 @@ class WindowFromThePush(Twin):
 
 @mutant("test_push_an_id_of_the_library_leaves_nothing_behind")
 class AllIdsRemembered(Twin):
-    """Every id is remembered, the library's too: the store grows by each job that ever ran."""
+    """Every id is remembered, including the library's: the store grows with each job that ever ran."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         return super()._push(replace(item, remember=True), now)
@@ -144,7 +144,7 @@ class AllIdsRemembered(Twin):
 
 @mutant("test_push_a_due_time_that_says_nothing_is_refused")
 class NegativeDelayAccepted(Twin):
-    """A negative delay is taken for none."""
+    """A negative delay counts as none."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         negative = [isinstance(item.due, timedelta) and item.due < timedelta(0) for item in items]

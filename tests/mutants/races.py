@@ -34,7 +34,7 @@ class RepeatBesideTheOriginal(Twin):
 
 @mutant("test_race_one_operation_over_two_connections[release_lock]")
 class ReleaseBesideItself(Twin):
-    """The same of a release: the repeat finds the lock free, and says that it did nothing."""
+    """The same for a release: the repeat finds the lock free, and says that it did nothing."""
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         last = self.state.producers.get(operation.producer) if operation else None

@@ -16,7 +16,7 @@ mutant("test_repeat_a_push_after_its_job_has_run_and_gone", chapter=__name__)(Un
 
 @mutant("test_repeat_a_sequence_that_cannot_be_counted")
 class AnySequence(Twin):
-    """Any number is taken for a sequence: one that is too high blocks its producer for ever."""
+    """Any number is accepted as a sequence: one that is too high blocks its producer for ever."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         if operation is not None and not 0 <= operation.sequence < 1 << 53:
@@ -63,7 +63,7 @@ class IdleExchangeRecorded(Twin):
 
 @mutant("test_repeat_a_repeat_returns_only_what_is_still_held")
 class RecoveredClaimsReturned(Twin):
-    """A repeat of an exchange returns its claims as they were, those that were recovered since included."""
+    """A repeat of an exchange returns its claims as they were, including those that were recovered since."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -95,7 +95,7 @@ class LowerSequenceAccepted(Twin):
 
 @mutant("test_repeat_the_same_sequence_for_something_else")
 class OtherContentAccepted(Twin):
-    """A number that was used for another push is taken for a repeat of that: the new jobs are lost."""
+    """A number that was used for another push counts as a repeat of it: the new jobs are lost."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         last = self.state.producers.get(operation.producer) if operation else None
@@ -106,7 +106,7 @@ class OtherContentAccepted(Twin):
 
 @mutant("test_repeat_producers_are_numbered_apart")
 class OneNumberForAll(Twin):
-    """All producers share one line of numbers."""
+    """All producers share one sequence of numbers."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         return await super().push(items, operation=Operation("all", operation.sequence) if operation else None)
@@ -135,7 +135,7 @@ class ProducersForgottenEarly(Twin):
 
 @mutant("test_repeat_it_is_remembered_for_ten_minutes_after_its_last_use")
 class RepeatsProlongNothing(Twin):
-    """A producer is remembered for ten minutes from its first use, though it asks again and again."""
+    """A producer is remembered for ten minutes from its first use, although it goes on."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         last = self.state.producers.get(operation.producer) if operation else None
@@ -164,7 +164,7 @@ class UnnumberedRelease(Twin):
 
 @mutant("test_repeat_a_lock_is_looked_at_again")
 class LockFromMemory(Twin):
-    """A repeat says that the lock was taken, though it has run out since and another has it: two holders."""
+    """A repeat says that the lock was taken, although it has run out since and somebody else has it: two holders."""
 
     async def acquire_lock(
         self, key: str, holder: bytes, expires_in: timedelta, *, operation: Operation | None = None

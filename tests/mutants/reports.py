@@ -189,7 +189,7 @@ class ReportsComeLast(Twin):
 
 @mutant("test_reports_the_last_one_wins")
 class FirstReportWins(_Exchanging):
-    """Of several reports of an exchange the first one stays."""
+    """Of several reports of an exchange, the first one stays."""
 
     def before(self, reports: Sequence[Report]) -> Sequence[Report]:
         first: dict[JobID, Report] = {}
@@ -198,7 +198,7 @@ class FirstReportWins(_Exchanging):
 
 @mutant("test_reports_each_part_is_for_itself", found_by=[Search.HISTORIES])
 class NoneClears(Twin):
-    """A report of a progress alone takes the state away."""
+    """A report with progress only removes the state."""
 
     def _note(self, holder: Worker, report: Report) -> SettleOutcome:
         outcome = super()._note(holder, report)
@@ -231,7 +231,7 @@ class ReportsUnrecorded(Twin):
 
 @mutant("test_reports_a_repeat_has_both_outcomes")
 class RepeatForgetsReports(_Exchanging):
-    """A repeat tells nothing of its reports."""
+    """A repeat says nothing of its reports."""
 
     def after(self, answer: Exchanged, *, is_repeat: bool) -> Exchanged:
         return replace(answer, reported=[]) if is_repeat else answer
@@ -270,14 +270,14 @@ class StatesWeighNothing(Twin):
 for _name, _bug, _killer, _line, _replaced in (
     (
         "ScriptReportForgetsToken",
-        "`exchange.lua`: a report is held against job and worker, not against the token.",
+        "`exchange.lua`: a report is checked against job and worker, but not against the token.",
         "test_reports_are_fenced",
         "if claim:sub(1, #start) ~= start or holder ~= worker then",
         "if holder ~= worker then",
     ),
     (
         "ScriptReportForgetsWorker",
-        "`exchange.lua`: a report is held against job and token, not against the worker.",
+        "`exchange.lua`: a report is checked against job and token, but not against the worker.",
         "test_reports_are_fenced",
         "if claim:sub(1, #start) ~= start or holder ~= worker then",
         "if claim:sub(1, #start) ~= start then",
@@ -298,7 +298,7 @@ for _name, _bug, _killer, _line, _replaced in (
     ),
     (
         "ScriptReportsWithoutLetter",
-        "`exchange.lua`: a queue whose first jobs with fields are those that report does not know that it has some.",
+        "`exchange.lua`: if the first jobs with fields are those that report, the queue does not know that it has any.",
         "test_saved_state_comes_back",
         "begin_to_use(REPORTS)",
         "",
@@ -312,7 +312,7 @@ for _name, _bug, _killer, _line, _replaced in (
     ),
     (
         "ScriptReportForgottenAtOnce",
-        "`exchange.lua`: a job that ends in the exchange of its first report keeps that.",
+        "`exchange.lua`: a job that ends in the exchange of its first report keeps the report.",
         "test_saved_an_end_clears_them",
         "if made_fielded[id] then is_fielded_one = true end",
         "",

@@ -26,7 +26,7 @@ BOTH = [Search.MACHINE, Search.HISTORIES]
 
 @mutant("test_results_an_ended_job_is_kept_for_its_time", found_by=BOTH)
 class KeepForIgnored(Twin):
-    """A job is kept as the retention policy says, whatever was asked for."""
+    """A job is kept as the retention policy says, whatever its `keep_for`."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         super()._end_job(replace(job, keep_for=None), status, now, keep=keep)
@@ -34,7 +34,7 @@ class KeepForIgnored(Twin):
 
 @mutant("test_results_an_ended_job_is_kept_for_its_time")
 class KeptForEverFromThen(Twin):
-    """A job that is to be kept for a time never goes."""
+    """A job that is to be kept for a time is kept for ever."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         super()._end_job(job, status, now, keep=keep)
@@ -43,7 +43,7 @@ class KeptForEverFromThen(Twin):
 
 @mutant("test_results_the_longer_time_counts", found_by=[Search.MACHINE])
 class PolicysAgeForgotten(Twin):
-    """A job with `keep_for` goes when that is over, though the policy keeps it longer."""
+    """A job with `keep_for` goes when that is over, although the policy keeps it longer."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         super()._end_job(job, status, now, keep=keep)
@@ -53,7 +53,7 @@ class PolicysAgeForgotten(Twin):
 
 @mutant("test_results_the_longer_time_counts", found_by=[Search.MACHINE])
 class RetainForgotten(Twin):
-    """A job with `keep_for` goes when that is over, though the policy keeps all for ever."""
+    """A job with `keep_for` goes when that is over, although the policy keeps all for ever."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         super()._end_job(job, status, now, keep=keep)
@@ -124,7 +124,7 @@ class KeepForOfOneRun(Twin):
 
 @mutant("test_ended_after_the_end")
 class AbsentIsWaitedFor(Twin):
-    """Who waits for a job that is not there waits in vain."""
+    """A caller that waits for an absent job waits in vain."""
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
         jobs = await super().ended(job_ids, timeout)
@@ -135,7 +135,7 @@ class AbsentIsWaitedFor(Twin):
 
 @mutant("test_ended_many_waiters")
 class OnlyTheFirstLook(Twin):
-    """Who waits is told only what had ended before."""
+    """A caller that waits is told only what had ended before."""
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
         jobs = await super().ended(job_ids, timedelta(0))
@@ -146,7 +146,7 @@ class OnlyTheFirstLook(Twin):
 
 @mutant("test_ended_returns_at_its_timeout")
 class NoTimeAtAll(Twin):
-    """Who waits for less than a second does not wait."""
+    """A wait for less than a second does not wait."""
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
         return await super().ended(job_ids, max(timeout - timedelta(seconds=1), timedelta(0)))
@@ -154,7 +154,7 @@ class NoTimeAtAll(Twin):
 
 @mutant("test_ended_returns_at_its_timeout")
 class TimeoutIgnored(Twin):
-    """Who waits does so until the end, whatever the timeout."""
+    """A wait lasts until the end, whatever its timeout."""
 
     async def ended(self, job_ids: Sequence[JobID], timeout: timedelta) -> list[StoredJob | None]:
         return await super().ended(job_ids, timedelta(days=1))
@@ -193,7 +193,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptKeepsTooShort",
-    "`ending.lua`: a job with `keep_for` goes when that is over, though the policy keeps it longer.",
+    "`ending.lua`: a job with `keep_for` goes when that is over, although the policy keeps it longer.",
     "test_results_the_longer_time_counts",
     "whole(now + math.max(tonumber(keep_for), policy.age or 0))",
     "whole(now + tonumber(keep_for))",

@@ -11,7 +11,7 @@ mutant("test_resume_a_delay_is_not_forgotten", weakness=12, chapter=__name__)(Re
 
 @mutant("test_resume_a_job_that_is_not_there", weakness=5)
 class PauseOfNothingFails(Twin):
-    """Pausing a job that is not there is an error of the store's."""
+    """Pausing an absent job raises an error of the store's."""
 
     async def pause(self, job_id: JobID, *, operation: Operation | None = None) -> bool:
         _ = self.state.jobs[job_id]

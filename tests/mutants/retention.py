@@ -98,7 +98,7 @@ class ListedBeyondRetention(Twin):
 
 @mutant("test_retention_as_many_as_the_harness_says")
 class OneMoreThanTheCount(Twin):
-    """One job more is kept than the policy says, and nobody admits to it."""
+    """One more job is kept than the policy says, and nothing says so."""
 
     def _retention(self, status: JobStatus) -> Retention:
         exact = super()._retention(status)

@@ -40,7 +40,7 @@ class RetryKeepsRecoveries(LeavesAsItWas):
 
 @mutant("test_retry_it_clears_reset_attempt")
 class RetryKeepsReset(LeavesAsItWas):
-    """A retry does not clear `reset_attempt`: after a rerun the job is tried for ever."""
+    """A retry does not clear `reset_attempt`: after a rerun the job is retried for ever."""
 
     left = "reset_attempt"
 

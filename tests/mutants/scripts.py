@@ -80,7 +80,7 @@ def script_mutant(
 
 script_mutant(
     "ScriptForgetsWorker",
-    "`exchange.lua`: a claim is held against job and token, not against the worker.",
+    "`exchange.lua`: a claim is checked against job and token, but not against the worker.",
     "test_settle_the_token_of_another_worker",
     "if token == tokens[n] and holder == worker then",
     "if token == tokens[n] then",
@@ -88,7 +88,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptForgetsToken",
-    "`exchange.lua`: a claim is held against job and worker, not against the token.",
+    "`exchange.lua`: a claim is checked against job and worker, but not against the token.",
     "test_settle_a_worker_is_fenced_from_its_own_past",
     "if token == tokens[n] and holder == worker then",
     "if holder == worker then",
@@ -135,7 +135,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptTakesAnyContent",
-    "`operations.lua`: a number that was used for something else is taken for a repeat.",
+    "`operations.lua`: a number that was used for something else counts as a repeat.",
     "test_repeat_the_same_sequence_for_something_else",
     "if digest ~= digest_of_last then",
     "if false then",
@@ -171,7 +171,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptTrimsAfterTwo",
-    "`exchange.lua`, `releasing.lua`: one job alone that is cancelled pushes none out.",
+    "`exchange.lua`, `releasing.lua`: a single job that is cancelled pushes none out.",
     "test_behind_what_is_beyond_its_retention_is_trimmed[cancel a claim-1]",
     "if cancelled > 0 then trim(",
     "if cancelled > 1 then trim(",
@@ -195,7 +195,7 @@ for cause, script, file in (
 ):
     script_mutant(
         f"ScriptHintlessAfter{cause.title().replace('_', '')}",
-        f"`{file}`: what comes back by a {cause} leaves no hint; one of an earlier push may still lie there.",
+        f"`{file}`: what comes back by `{cause}` leaves no hint; one of an earlier push may still lie there.",
         f"test_wait_what_makes_work_wakes[{cause}]",
         "if is_news then wake() end",
         "if false then wake() end",

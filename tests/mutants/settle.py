@@ -25,7 +25,7 @@ mutant("test_settle_a_late_settle_is_fenced", weakness=3, chapter=__name__)(Unfe
 
 @mutant("test_settle_a_worker_is_fenced_from_its_own_past", found_by=[Search.MACHINE])
 class TokenIgnored(Twin):
-    """A settlement is held against worker and job, not against the token."""
+    """A settlement is checked against worker and job, but not against the token."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         held = {job_id: token for token, job_id in holder.claims.items()}
@@ -44,7 +44,7 @@ class LostClaimHidden(Twin):
 
 @mutant("test_settle_until_its_recovery_a_claim_is_held", found_by=[Search.MACHINE])
 class ClaimLostWithTheLock(Twin):
-    """A claim is lost when the lock expires, though nobody has recovered its job."""
+    """A claim is lost when the lock expires, although nobody has recovered its job."""
 
     def _settle(self, holder: Worker, settlement: Settlement, now: datetime) -> SettleOutcome:
         return SettleOutcome.CLAIM_LOST if holder.expires <= now else super()._settle(holder, settlement, now)
@@ -92,7 +92,7 @@ class ReleaseForgetsRerun(Twin):
 
 @mutant("test_settle_a_finished_job_keeps_its_envelope")
 class SuccessForgetsError(Twin):
-    """A job that ends well loses the error of its last failure."""
+    """A job that completes loses the error of its last failure."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         job = replace(job, error=None) if status is JobStatus.COMPLETED else job
@@ -109,7 +109,7 @@ class ErrorLost(Twin):
 
 @mutant("test_settle_a_failed_job_keeps_its_error")
 class KeepIgnored(Twin):
-    """A failed job that was to be kept goes by the retention policy."""
+    """A failed job that should be kept is subject to the retention policy."""
 
     def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
         super()._end_job(job, status, now)

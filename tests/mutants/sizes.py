@@ -66,7 +66,7 @@ class RepeatInTheOrderOfTokens(Twin):
 
 @mutant("test_size_claims_with_envelopes[65]")
 class EnvelopesOfAPage(Twin):
-    """Of the claims of an exchange the first 64 come with their envelopes, and the others as if nothing had been."""
+    """Only the first 64 claims of an exchange come with their envelopes."""
 
     async def exchange(
         self,
@@ -84,7 +84,7 @@ class EnvelopesOfAPage(Twin):
 
 @mutant("test_size_settlements_of_one_exchange[1001]")
 class SettlesAPage(Twin):
-    """An exchange settles a thousand claims, and says of the others that they are lost."""
+    """An exchange settles a thousand claims, and reports the others as lost."""
 
     async def exchange(
         self,
@@ -116,7 +116,7 @@ class RecoversAPageOfWorkers(Twin):
 
 @mutant("test_size_producers")
 class RemembersAPageOfProducers(Twin):
-    """The last operations of a thousand producers are remembered, and no more."""
+    """The last operations of only a thousand producers are remembered."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         answer = await super().push(items, operation=operation)
@@ -127,7 +127,7 @@ class RemembersAPageOfProducers(Twin):
 
 @mutant("test_size_ids_of_the_user[1001]")
 class RemembersAPageOfIds(Twin):
-    """A thousand ids are remembered; the oldest give way, though their window is not over."""
+    """A thousand ids are remembered; the oldest give way, although their window is not over."""
 
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         super()._vanish(job, now)
@@ -137,7 +137,7 @@ class RemembersAPageOfIds(Twin):
 
 @mutant("test_size_a_cleanup_step[completed]")
 class CleansAPage(Twin):
-    """A step of a cleanup takes a thousand jobs at most, whatever it may."""
+    """A cleanup step takes at most a thousand jobs, whatever its limit."""
 
     async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, *, max_jobs: int, **others: Any) -> int:
         return await super().cleanup_step(status, cleanup, max_jobs=min(max_jobs, 1000), **others)
@@ -177,7 +177,7 @@ class TrimsAPage(Twin):
 
 @mutant("test_size_what_grows_too_old[1001]")
 class AgesAPage(Twin):
-    """Of the jobs that have grown too old a thousand are absent, and the rest when somebody looks again."""
+    """Of the jobs that have grown too old, a thousand are absent at once, and the rest when somebody looks again."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         late = [job.job_id for job in self.state.ended][1000:]

@@ -4,7 +4,7 @@ from tests.mutants.scripts import script_mutant
 
 script_mutant(
     "ScriptTellsAnyNumber",
-    "`exchange.lua`: one exchange ends jobs for which any number of others wait: the server stands still.",
+    "`exchange.lua`: one exchange ends jobs for which any number of others wait: the server is blocked.",
     "test_flow_how_many_are_told_in_one_step",
     "    if children > untold then return false end\n",
     "",
@@ -12,7 +12,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptRefusedChildrenCount",
-    "`holds.lua`: too many children count as told, though they are not: what comes later is refused, too.",
+    "`holds.lua`: too many children count as told, although they are not: what comes later is refused, too.",
     "test_flow_how_many_are_told_in_one_step",
     "    if children > untold then return false end\n    untold = untold - children\n",
     "    untold = untold - children\n    if untold < 0 then return false end\n",

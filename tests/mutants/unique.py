@@ -127,7 +127,7 @@ class _Claiming(Twin):
 
 @mutant("test_unique_a_held_name_is_a_duplicate")
 class EveryClaimFrees(_Claiming):
-    """A claim frees the name, also one that is held until the end."""
+    """A claim frees the name, even one that is held until the end."""
 
     def _claimed(self, key: str, job_id: JobID) -> None:
         self.state.names.pop(key, None)
@@ -135,7 +135,7 @@ class EveryClaimFrees(_Claiming):
 
 @mutant("test_holding_a_claim_frees_it")
 class NoClaimFrees(_Claiming):
-    """A claim frees no name, also not one that is held until the start."""
+    """A claim frees no name, not even one that is held until the start."""
 
     def _claimed(self, key: str, job_id: JobID) -> None:
         self.state.take_name(self.state.jobs[job_id], self.now())
@@ -143,7 +143,7 @@ class NoClaimFrees(_Claiming):
 
 @mutant("test_holding_a_claim_frees_it")
 class NameTakenWhenGivenBack(Twin):
-    """A job that goes back to pending takes the name again that its claim had freed."""
+    """A job that goes back to pending takes back the name that its claim had freed."""
 
     def _enter(self, job: StoredJob) -> None:
         if job.unique and job.unique.until == "start":
@@ -195,7 +195,7 @@ class ReplacedWhileItRuns(Twin):
 
 @mutant("test_replacing_the_past_of_the_replaced_is_gone")
 class ReplacedKeepsItsPast(_Replacing):
-    """A job that is replaced has the error and the recoveries of the one that it was."""
+    """A job that is replaced keeps the old job's error and recoveries."""
 
     def _spoil(self, before: StoredJob, job: StoredJob, now: datetime) -> None:
         self.state.put(replace(job, error=before.error, recoveries=before.recoveries))
@@ -203,7 +203,7 @@ class ReplacedKeepsItsPast(_Replacing):
 
 @mutant("test_replacing_a_job_that_waits_is_replaced")
 class ReplacedIsResumed(_Replacing):
-    """A paused job that is replaced is paused no more."""
+    """A paused job that is replaced is no longer paused."""
 
     def _spoil(self, before: StoredJob, job: StoredJob, now: datetime) -> None:
         self._enter(job)
@@ -219,7 +219,7 @@ class ReplacedIsStoredAnew(_Replacing):
 
 @mutant("test_replacing_options_are_the_new_ones")
 class ReplacedKeepsItsOptions(_Replacing):
-    """A job that is replaced is kept as long as the one that it was."""
+    """A job that is replaced is kept as long as the old one would have been."""
 
     def _spoil(self, before: StoredJob, job: StoredJob, now: datetime) -> None:
         self.state.put(replace(job, keep_for=before.keep_for))
@@ -284,7 +284,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptClaimFreesEveryName",
-    "`names.lua`: a claim frees a name, until when it may be held.",
+    "`names.lua`: a claim frees a name, whatever it is held until.",
     "test_holding_a_job_that_goes_on_holds_it",
     "if found['until'] == 'start' and redis.call('HGET', NAMES, found.unique) == id then",
     "if found.unique and redis.call('HGET', NAMES, found.unique) == id then",
@@ -300,7 +300,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptTimeLeftBehind",
-    "`naming.lua`: a name that is held until the end is among those that are held for a time, and given up with them.",
+    "`naming.lua`: a name that is held until the end is among those that are held for a time, and freed with them.",
     "test_holding_the_last_push_says_until_when",
     "    redis.call('ZREM', TIMED, name)\n    redis.call('HSET', NAMES, name, id)\n",
     "    redis.call('HSET', NAMES, name, id)\n",
@@ -364,7 +364,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptReplacedKeepsItsPast",
-    "`planning.lua`: a job that is replaced has the recoveries of the one that it was.",
+    "`planning.lua`: a job that is replaced keeps the old job's recoveries.",
     "test_replacing_the_past_of_the_replaced_is_gone",
     "unmark(place.id, 'error', 'ended', 'recoveries', 'reset', 'runs')",
     "unmark(place.id, 'error', 'ended', 'reset', 'runs')",
@@ -372,7 +372,7 @@ script_mutant(
 )
 script_mutant(
     "ScriptReplacedIsResumed",
-    "`planning.lua`: a paused job that is replaced is paused no more.",
+    "`planning.lua`: a paused job that is replaced is no longer paused.",
     "test_replacing_a_job_that_waits_is_replaced",
     "by_id[entries[at + 1]].state == 'paused' and todo.paused or todo.others",
     "todo.others",

@@ -28,7 +28,7 @@ from tests.mutants.scripts import script_mutant
 
 @mutant("test_wait_a_full_answer_wakes_the_next")
 class FullAnswerWakesNobody(Twin):
-    """The next worker is woken if a claim took as many jobs as it may, and not if it took as many bytes."""
+    """The next worker is woken if a claim took all jobs that it may take, but not if it took all bytes."""
 
     async def exchange(
         self,
@@ -50,7 +50,7 @@ class FullAnswerWakesNobody(Twin):
 
 @mutant("test_wait_without_work_leaves_the_hint")
 class FullWorkersSwallowHints(Twin):
-    """A worker that waits without use for work takes the hints all the same, once its wait is over."""
+    """A worker that waits without `work` takes the hints all the same, once its wait is over."""
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         await super().wait(worker, timeout, work=work)
@@ -82,7 +82,7 @@ class ParentsTellAgain(Twin):
 
 @mutant("test_flow_another_job_of_a_childs_id")
 class InputsOutliveTheirJob(Twin):
-    """A later job of the id of a child that is gone is told of the parents of that."""
+    """A later job with the id of a child that is gone is told of that child's parents."""
 
     def _vanish(self, job: StoredJob, now: datetime) -> None:
         inputs = self.state.inputs.get(job.job_id)
@@ -93,7 +93,7 @@ class InputsOutliveTheirJob(Twin):
 
 @mutant("test_flow_without_parents_nothing_can_fail")
 class IfFailedWithoutParents(Twin):
-    """A job without parents is stored with what was to be done if one failed."""
+    """A job without parents is stored with an `if_failed`."""
 
     def _push(self, item: NewJob, now: datetime) -> Pushed:
         pushed = super()._push(item, now)
@@ -104,7 +104,7 @@ class IfFailedWithoutParents(Twin):
 
 @mutant("test_size_of_a_page_that_says_none")
 class PageOfFiftyOne(Twin):
-    """A page that says no size has one job more than another driver's."""
+    """A page without a size has one more job than other drivers' pages."""
 
     async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 51) -> JobPage:
         return await super().page(status, cursor, limit=limit)
@@ -176,7 +176,7 @@ class RefusedTogether(Twin):
 
 @mutant("test_inspection_the_load_of_a_queue")
 class DueNowIsNotDue(Twin):
-    """Since when the first job is due is not told if that is this moment."""
+    """If the first job is due at this very moment, `load` does not say since when."""
 
     async def load(self) -> Load:
         load = await super().load()
@@ -185,7 +185,7 @@ class DueNowIsNotDue(Twin):
 
 script_mutant(
     "ScriptCleansTheHigherIDFirst",
-    "`cleanup.lua`: of equal ages the higher id goes first, if one of two lists has it.",
+    "`cleanup.lua`: of jobs of equal age the higher id goes first, if it is alone on one of two lists.",
     "test_exact_a_cleanup_of_equal_ages",
     "a[2] == b[2] and a[1] < b[1]",
     "a[2] == b[2] and a[1] > b[1]",

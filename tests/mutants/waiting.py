@@ -47,7 +47,7 @@ class HintBeforeWaitLost(Twin):
 
 @mutant("test_wait_it_ends_at_the_timeout")
 class WaitsForEver(Twin):
-    """A wait ends at a hint alone: one that is lost is never made up for."""
+    """A wait ends only at a hint: if one is lost, nothing makes up for it."""
 
     async def wait(self, worker: WorkerID, timeout: timedelta, *, work: bool = True) -> None:
         await super().wait(worker, timedelta(days=1))

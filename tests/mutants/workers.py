@@ -80,7 +80,7 @@ class RecoveryForgetsRerun(Twin):
 
 @mutant("test_worker_recovery_never_fails_a_job")
 class RecoveryFailsJobs(Twin):
-    """Recovery gives a job up by itself, after five deaths."""
+    """Recovery itself gives up a job after five deaths."""
 
     def _enter(self, job: StoredJob) -> None:
         if job.recoveries > max(5, self.state.jobs.get(job.job_id, job).recoveries):
@@ -91,7 +91,7 @@ class RecoveryFailsJobs(Twin):
 
 @mutant("test_worker_recovery_is_bounded")
 class RecoveryUnbounded(Twin):
-    """Recovery takes all at once, however many it was asked for."""
+    """Recovery takes all jobs at once, whatever its limit."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         return await super().recover(1_000_000, worker=worker)
@@ -122,7 +122,7 @@ class RecoveryByTheStalled(Twin):
 
 @mutant("test_worker_recovery_is_not_for_one_whose_lock_ran_out_long_ago")
 class RecoveryByTheForgotten(Twin):
-    """A worker that was stalled for longer than a day is a stranger, and recovers what all the others have."""
+    """A worker that was stalled for more than a day is not recognised, and recovers what all the others hold."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         asker = self.state.workers.get(worker or "")
@@ -152,7 +152,7 @@ class RecoveryForgetsWorker(Twin):
 
 @mutant("test_worker_no_job_is_forgotten_with_its_worker")
 class JobsForgottenWithTheirWorker(Twin):
-    """A worker's record goes after a day, with the claims that nobody recovered by then."""
+    """A worker's record is dropped after a day, with the claims that nobody has recovered."""
 
     async def recover(self, max_jobs: int = 1000, *, worker: WorkerID | None = None) -> int:
         for holder in self.state.workers.values():
@@ -233,7 +233,7 @@ class ClosingForgetsErrors(Twin):
 
 @mutant("test_worker_a_closed_worker_is_not_used")
 class ClosedWorkerRevived(Twin):
-    """A renewal opens a worker again that was closed."""
+    """A renewal reopens a worker that was closed."""
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         await self.open_worker(worker, hold_for)
@@ -242,7 +242,7 @@ class ClosedWorkerRevived(Twin):
 
 @mutant("test_worker_a_renewal_extends_the_lock")
 class RenewalTellsNothing(Twin):
-    """A renewal does not say which claims are held: the worker takes them all for lost."""
+    """A renewal does not say which claims are held: the worker believes that all are lost."""
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         await super().renew(worker, hold_for, leaving=leaving)
@@ -278,7 +278,7 @@ class ExpiryUnsaid(Twin):
 
 @mutant("test_worker_an_expired_lock_settles_but_claims_nothing", found_by=[Search.MACHINE])
 class DueUnderAnExpiredLock(Twin):
-    """An exchange under an expired lock says that a job is due, though it would claim none: the worker spins."""
+    """An exchange under an expired lock says that a job is due, although it would claim none: the worker spins."""
 
     async def exchange(
         self,
@@ -316,7 +316,7 @@ class LeavingIsDying(Twin):
 
 @mutant("test_worker_one_that_was_leaving_has_not_died")
 class LeavingIsTakenBack(Twin):
-    """A renewal that was under way when the worker began to leave makes a death of that."""
+    """A renewal that was under way when the worker began to leave turns that into a death."""
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         self._worker(worker, self.now()).leaving = False
@@ -337,7 +337,7 @@ class RenewalNeverShortens(Twin):
 
 @mutant("test_worker_a_renewal_saves_expired_claims")
 class RenewalTooLate(Twin):
-    """A renewal after the lock has expired is refused, though nothing has been recovered."""
+    """A renewal after the lock has expired is refused, although nothing has been recovered."""
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         if self._worker(worker, self.now()).expires <= self.clock.now():

@@ -30,6 +30,12 @@ RULES = [
         r"jobsvalkey/valkey/(connection|durability|faults|validation|listening)\.py", r"", "connections, not steps"
     ),
     LeftOut(r"jobsvalkey/valkey/clients\.py", r"", "connection settings: tests/unit/valkey/test_routes.py"),
+    LeftOut(
+        r"jobsvalkey/valkey/direct\.py",
+        r"",
+        "pushes of threads, which no call of the contract makes: tests/unit/blocking/test_direct.py",
+    ),
+    LeftOut(r"jobsvalkey/valkey/pushing\.py", r"_is_done|_lock\b|self\._error|self\._result", "the same"),
     LeftOut(r"jobsvalkey/valkey/(service_jobs|sessions|words|tasks)\.py", r"", "settings, names and texts"),
     LeftOut(r"scripts/(examine|rights)\.lua", r"", "`validate` and rights"),
     LeftOut(r"scripts/lib/(swift|types)\.lua", r"", "what Swift and damaged keys leave: tests/swift and tests/faults"),

@@ -87,7 +87,7 @@ class EarlyDelivery(Twin):
 
 
 class LostPush(Twin):
-    """Of a batch the last job is acknowledged, but not stored."""
+    """The last job of a batch is acknowledged, but not stored."""
 
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         if len(items) < 3:
