@@ -261,7 +261,7 @@ def options_for(job: object, options: JobOptions) -> JobOptions:
         ValueError: the `job_lane` or the `job_priority` of the parameters is not valid.
         TypeError: it is of another type.
     """
-    parameters: Any = job
+    parameters: object = job
     if type(job) is NamedParameters:
         named = cast("NamedParameters[Any]", job)
         parameters = named.parameters
@@ -269,12 +269,11 @@ def options_for(job: object, options: JobOptions) -> JobOptions:
             options = replace(options, keep_for=named.keep_for)
         if options.lane is None and named.lane is not None:
             options = replace(options, lane=named.lane)
-    kind: type[Any] = type(parameters)
-    return _set_by(parameters, options) if _sets_options(kind) else options
+    return _set_by(parameters, options) if _sets_options(type(parameters)) else options
 
 
 @functools.lru_cache(maxsize=1024)  # asked at each push
-def _sets_options(kind: type[Any]) -> bool:
+def _sets_options(kind: type[object]) -> bool:
     return hasattr(kind, "job_lane") or hasattr(kind, "job_priority") or issubclass(kind, FunctionJob)
 
 

@@ -240,6 +240,26 @@ async def test_a_claim_that_is_not_ours_has_a_slot_no_more_when_it_ends(
     assert len(await claims_of(direct, 9, "other")) == 1
 
 
+@pytest.mark.parametrize("limit", [None, LaneLimit(concurrency=1)])
+@pytest.mark.parametrize("what", ["something else", "nothing"])
+async def test_a_line_that_is_lost_makes_nobody_look_for_it_without_a_pause(
+    what: str, limit: LaneLimit | None, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    """Jobs of other lanes run, and are what a worker waits for."""
+    await direct.set_lane_limit("*", limit)
+    await direct.push([NewJob(new_job_id(), b"{}", lane="a"), NewJob(new_job_id(), b"{}", lane="b")])
+    await valkey_client.delete(f"{queue_key}.metadata._line.0.a")
+    if what == "something else":
+        await valkey_client.set(f"{queue_key}.metadata._line.0.a", "not ours")
+    (held,) = await claims_of(direct, 9)
+    assert held.lane == "b"
+    assert (await direct.exchange("worker", 2, [Finish(held.job_id, held.token)], 9)).until_next == 0.1
+    await direct.push([NewJob(new_job_id(), b"{}", timedelta(milliseconds=100), lane="b")])
+    assert 0 < ((await direct.exchange("worker", 3, (), 9)).until_next or 0) <= 0.1
+    await direct.push([NewJob(new_job_id(), b"{}", lane="b")])
+    assert len(await exchanged(direct, 4)) > 0
+
+
 @pytest.mark.parametrize("key", ["_line.5.a", "_offers.5"])
 async def test_a_lane_or_priority_whose_key_is_anothers_is_found(
     key: str, direct: ValkeyJobQueue, valkey_client: Any, queue_key: str

@@ -270,7 +270,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
 end
 
 -- Claim: as many of the due jobs as fit.
-local claimed = 0
+local claimed, has_lost = 0, false
 if is_claiming then
   local function due_of(list, more)
     return redis.call('ZRANGEBYSCORE', list, '-inf', seconds(now), 'WITHSCORES', 'LIMIT', 0, limit + (more or 0))
@@ -284,7 +284,7 @@ if is_claiming then
     told = told_of
     if has_lines() then
       -- uses: turning
-      due, kinds, serve, is_late = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
+      due, kinds, serve, is_late, has_lost = in_turn(due, kinds, tonumber(limit), LOOKS, has_more_overdue)
     end
   end
   local keys, taken, bytes, budget, is_full, chunk = {}, 0, 0, tonumber(max_bytes), false, CHUNK
@@ -380,6 +380,9 @@ if is_rated or next_due == '0' and claimed > 0 or room_since and (next_due == '0
   -- uses: pending
   wake()
 end
+
+-- Nobody is to look for the jobs of a line that is lost without a pause.
+if has_lost and claimed == 0 and next_due == '0' then next_due = '100000' end
 
 local letters = table.concat(outcomes)
 if #reports > 0 then letters = letters .. '/' .. table.concat(reported) end

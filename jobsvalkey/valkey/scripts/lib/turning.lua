@@ -3,7 +3,7 @@
 
 -- The next due job of a line that is wanted, and its score. `size` are read at once, one more than is needed: that one tells
 -- which job is the first when the others are taken. A line has what was read of it, `found`, as far as `at`; nothing comes
--- after that if it `is_whole`; and its first jobs that are `taken`.
+-- after that if it `is_whole`; and its first jobs that are `taken`. It `is_lost` if it is offered, and has none.
 local function next_in(line, size, is_wanted)
   while true do
     local at = line.at
@@ -11,7 +11,7 @@ local function next_in(line, size, is_wanted)
       if line.is_whole then return nil end
       local found = redis.pcall('ZRANGE', line.key, (at - 1) / 2, (at - 1) / 2 + size - 1, 'WITHSCORES')
       line.is_whole = #found < 2 * size
-      if at == 1 then line.found = found else for n = 1, #found do line.found[at + n - 1] = found[n] end end
+      if at == 1 then line.found, line.is_lost = found, #found == 0 else for n = 1, #found do line.found[at + n - 1] = found[n] end end
     end
     local id, score = line.found[at], line.found[at + 1]
     if not id or micro(score) > now then return nil end
@@ -22,7 +22,7 @@ end
 local NOTHING = {} -- what was read of a line at first
 
 -- As many due jobs as fit, id, score, id, score, …; by id whether it is fielded, or its line; a function that takes the first
--- of them; and whether that has something to do even if none is taken. `plain` and `kinds` are these of the jobs without a
+-- of them; whether that has something to do even if none is taken; and whether a line is lost. `plain` and `kinds` are these of the jobs without a
 -- line. At most `looks` lines and expired jobs are passed over.
 local function in_turn(plain, kinds, most, looks, has_more_overdue)
   local priorities = redis.call('ZRANGE', PRIORITIES, 0, -1)
@@ -40,7 +40,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
   end
   -- The next due job of a line, if its lane may have one more.
-  local places, begun, is_late, is_limited = {}, {}, false, has_limits()
+  local places, begun, is_late, is_limited, has_lost = {}, {}, false, has_limits(), false
   local function next_of(line, size)
     local lane = line.lane
     if not lane then
@@ -73,6 +73,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         due[#due + 1], due[#due + 2], waiting[#waiting + 1] = id, score, line
         if line.lane then kinds[id] = line end
       end
+      has_lost = has_lost or line.is_lost
     end
     -- The first job of each line. More lines are read only if the first ones do not give enough.
     local plain_line = priority == '0' and plain[1] and { at = 1, turn = math.max(micro(plain[2]), plain_turn) }
@@ -190,5 +191,5 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     if plain then redis.call('HSET', TURNS, 'plain', plain) end
     return is_rated
   end
-  return due, kinds, serve, is_late
+  return due, kinds, serve, is_late, has_lost
 end
