@@ -1,13 +1,25 @@
 """Bugs that were planted later, unseen again, and that no area of the kit killed then."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from docs.drivers.sqlite_driver import MICROSECOND, SQLiteJobQueue
-from jobsvalkey.contract import FINISHED, Clock, DriverConfiguration, QueueDriver, WorkerID
+from jobsvalkey.contract import (
+    FINISHED,
+    Clock,
+    DriverConfiguration,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    Operation,
+    QueueDriver,
+    StoredJob,
+    WorkerID,
+)
 from jobsvalkey.valkey import numbering, session, waiting
+from jobsvalkey_memory.lanes import Lanes, line_name
 from tests.mutants.mutant import Mutant, Twin, enter, mutant
 from tests.mutants.scripts import script_mutant
 from tests.mutants.threads import SQLiteHarness
@@ -151,6 +163,16 @@ script_mutant(
     chapter=__name__,
 )
 
+script_mutant(
+    "ScriptPushesIntoAnOldLock",
+    "`push_if.lua`: a value that is set where a lock has run out is taken for that lock.",
+    "test_scheduling_where_a_lock_was",
+    "redis.call('HDEL', LOCKS, name)",
+    "",
+    only="PUSH_IF",
+    chapter=__name__,
+)
+
 # -- the Valkey driver's Python
 
 
@@ -254,6 +276,64 @@ class ProducersInTheirFirstOrder(Twin):
 
     def now(self) -> Any:
         self.state.producers.move_to_end = lambda key, last=True: None  # type: ignore[method-assign]
+        return super().now()
+
+
+@mutant("test_together_a_job_that_a_cleanup_passes_over_takes_no_name")
+class TakesTheNamesOfThePassedOver(Twin):
+    """A cleanup that reruns takes the names again of all jobs that it looks at, also of those that it passes over."""
+
+    async def cleanup_step(
+        self,
+        status: JobStatus,
+        cleanup: JobCleanup,
+        *,
+        max_jobs: int,
+        only_orphans: bool = False,
+        except_for: JobID | None = None,
+        as_of: datetime | None = None,
+        operation: Operation | None = None,
+    ) -> int:
+        looked_at = list(self.state.listed(status)) if cleanup.action == "rerun" else []
+        done = await super().cleanup_step(
+            status,
+            cleanup,
+            max_jobs=max_jobs,
+            only_orphans=only_orphans,
+            except_for=except_for,
+            as_of=as_of,
+            operation=operation,
+        )
+        for job in looked_at:
+            if self.state.jobs.get(job.job_id) == job:
+                self.state.retake_name(job, self.now())
+        return done
+
+
+@mutant("test_lanes_wait_from_their_first_due_job")
+class WaitsForTheDelayed(Twin):
+    """A line that has delayed jobs keeps the turn that these give it when a job comes that is due."""
+
+    def now(self) -> Any:
+        lanes = self.state.lanes
+        lanes.changed = lambda job, now: self._changed(job, now)
+        return super().now()
+
+    def _changed(self, job: StoredJob, now: datetime) -> None:
+        lanes, name = self.state.lanes, line_name(job)
+        before = lanes.turns.get(name)
+        Lanes.changed(lanes, job, now)
+        if before is not None and lanes.lines[name]:
+            lanes.turns[name] = max(before, lanes.turns[name])
+
+
+@mutant("test_limits_room_is_told[finish-3]")
+class TellsOfTheLastPlaceOnly(Twin):
+    """Room in a lane is told only if nothing of it runs any more."""
+
+    def now(self) -> Any:
+        lanes = self.state.lanes
+        lanes.stopped = lambda job: Lanes.stopped(lanes, job) and job.lane not in lanes.slots
         return super().now()
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, LaneLimit, NewJob
+from jobsvalkey.contract import Capability, JobID, JobStatus, LaneLimit, NewJob, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver
@@ -285,3 +285,27 @@ class LaneTests(Suite):
         await kit.advance(kit.unit)
         worker = await kit.worker(driver)
         assert [claim.job_id for claim in await worker.claim(1)] == [job_id]
+
+    @pytest.mark.parametrize("how", ["push", "resume", "retry"])
+    @conformance_test(Capability.LANES)
+    async def test_lanes_wait_from_their_first_due_job(self, kit: SuiteContext, how: str) -> None:
+        """A line whose jobs were all delayed waits from when it came to have a due one, however it came to that."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        if how == "push":
+            await kit.push(driver, lane="z", due=kit.unit * 9)
+            job_id = await kit.push(driver, lane="z")
+        else:
+            job_id = await kit.push(driver, lane="z")
+            if how == "resume":
+                kit.needs(Capability.RESUME)
+                assert await driver.pause(job_id)
+                await kit.push(driver, lane="z", due=kit.unit * 9)
+                assert await driver.resume(job_id)
+            else:
+                claim = await worker.claim_one()
+                await kit.push(driver, lane="z", due=kit.unit * 9)
+                await worker.settle(Retry(job_id, claim.token))
+        await kit.advance(kit.unit)
+        others = [await kit.push(driver, lane=lane) for lane in "ab"]
+        assert [claim.job_id for claim in await worker.claim(9)] == [job_id, *others]

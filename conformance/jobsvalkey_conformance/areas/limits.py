@@ -186,18 +186,17 @@ class LimitTests(Suite):
         (claim,) = await worker.claim(9)
         assert (claim.job_id, claim.recoveries) == (ids[0], 1)
 
-    @pytest.mark.parametrize("how", [*ENDS, "finish late", *REVOKED])
+    @pytest.mark.parametrize(("how", "most"), [*((how, 1) for how in (*ENDS, "finish late", *REVOKED)), ("finish", 3)])
     @conformance_test(Capability.LANES, hints=True)
-    async def test_limits_room_is_told(self, kit: SuiteContext, how: str) -> None:
+    async def test_limits_room_is_told(self, kit: SuiteContext, how: str, most: int) -> None:
         """A worker that waits is woken if there is room in a lane again, whoever's lock has run out meanwhile."""
         if how in NEEDS:
             kit.needs(NEEDS[how])
         driver = await kit.driver()
-        await driver.set_lane_limit("a", ONE)
-        for _ in range(2):
-            await kit.push(driver, lane="a")
+        await driver.set_lane_limit("a", LaneLimit(most))
+        await driver.push([kit.job(lane="a") for _ in range(most + 1)])
         holder, idle = await kit.worker(driver, kit.unit), await kit.worker(driver)
-        claim = await holder.claim_one()
+        claim, *_ = await holder.claim(9)
         if how == "finish late":
             await kit.advance(kit.unit)
         async with woken(idle):

@@ -168,3 +168,22 @@ class SchedulingTests(Suite):
         for each in (claim, again, recovered):
             assert each.request == job.request
             assert kit.same_time(each.due, trigger)
+
+    @pytest.mark.parametrize("released", [False, True])
+    @conformance_test(Capability.SCHEDULING, Capability.METADATA)
+    async def test_scheduling_where_a_lock_was(self, kit: SuiteContext, released: bool) -> None:
+        """push_if: a key whose lock has run out, or was released, holds nothing; then it holds the value, for good."""
+        driver = await kit.driver()
+        assert await driver.acquire_lock("key", b"holder", kit.unit)
+        if released:
+            assert await driver.release_lock("key", b"holder")
+        else:
+            await kit.advance(kit.unit)
+        assert (await driver.push_if(kit.job(), "key", b"holder", b"1")).outcome is StoreOutcome.UNEXPECTED
+        assert (await driver.push_if(kit.job(), "key", None, b"1")).outcome is StoreOutcome.STORED
+        assert await driver.get_metadata("key") == b"1"
+        await kit.advance(kit.unit)
+        assert await driver.get_metadata("key") == b"1"
+        assert (await driver.push_if(kit.job(), "key", b"1", b"2")).outcome is StoreOutcome.STORED
+        with pytest.raises(ConfigurationError):
+            await driver.acquire_lock("key", b"holder", kit.unit)

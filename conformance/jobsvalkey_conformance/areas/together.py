@@ -8,6 +8,7 @@ import pytest
 from jobsvalkey.contract import (
     Capability,
     Finish,
+    JobCleanup,
     JobStatus,
     LaneLimit,
     Release,
@@ -178,3 +179,26 @@ class TogetherTests(Suite):
             assert [claim.lane for claim in claims] == [name]
             assert [(lane.name, lane.running) for lane in (await driver.lanes()).lanes] == [(name, 1)]
             await worker.finish(*claims)
+
+    @pytest.mark.parametrize("why", ["young", "spared", "late", "orphans", "enough"])
+    @conformance_test(Capability.UNIQUE, Capability.CLEANUP)
+    async def test_together_a_job_that_a_cleanup_passes_over_takes_no_name(self, kit: SuiteContext, why: str) -> None:
+        """A cleanup that passes over a job leaves it as it is: its name stays free, and is another's to take."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        first = await kit.in_state(driver, JobStatus.COMPLETED)
+        await kit.advance(kit.unit)
+        before = kit.now() - kit.unit / 2
+        ended = await kit.in_state(driver, JobStatus.COMPLETED, unique=Unique("name"))
+        cleanup = JobCleanup("rerun", kit.unit if why == "young" else None)
+        done = await driver.cleanup_step(
+            JobStatus.PROCESSING if why == "orphans" else JobStatus.COMPLETED,
+            cleanup,
+            max_jobs=1 if why == "enough" else 9,
+            only_orphans=why == "orphans",
+            except_for=ended if why == "spared" else None,
+            as_of=before if why == "late" else None,
+        )
+        assert done == (why != "orphans")
+        assert await kit.claimed(driver) == ([] if why == "orphans" else [first])
+        assert outcomes(await driver.push([kit.job(unique=Unique("name"))])) == [STORED]
+        assert await driver.rerun(ended) is False
