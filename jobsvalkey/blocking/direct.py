@@ -23,6 +23,11 @@ class DirectQueue:
         """Of the socket that threads use; -1 if there is none."""
         return self._direct.descriptor
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the driver was closed, maybe by another queue that has it: then another one has to be made."""
+        return self._direct.is_closed
+
     def push(self, job: Any, parameters: tuple[Any, ...], options: JobOptions) -> Pushed:
         """Do what `push_unless_held` of the queue does."""
         item = self._queue.item(job, parameters, options)

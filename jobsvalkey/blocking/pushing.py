@@ -23,6 +23,9 @@ def push(tenant: Tenant, job: Any, parameters: tuple[Any, ...], options: JobOpti
         call(tenant, lambda queue: _look(tenant, queue))
         background = running_loop()
     direct = None if background is None or background.is_here else background.direct.get(tenant)
+    if background is not None and direct is not None and direct.is_closed:
+        background.direct.pop(tenant, None)  # the next push looks again
+        direct = None
     if direct is None or tenant.is_closed:
         return call(tenant, lambda queue: queue.push_unless_held(job, *parameters, options=options))
     try:

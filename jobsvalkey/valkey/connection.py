@@ -102,9 +102,10 @@ class Connection(asyncio.Protocol):
     def detach(self) -> socket.socket | None:
         """Close it, and return another socket of it that stays open; `None` for TLS, which has a state of its own."""
         opened = self._transport.get_extra_info("socket")
-        kept = None if self._transport.get_extra_info("ssl_object") else opened.dup()
-        self.close()
-        return kept
+        try:
+            return None if self._transport.get_extra_info("ssl_object") else opened.dup()
+        finally:
+            self.close()
 
     def close_without_loop(self) -> None:
         """Close the socket of a connection whose event loop has ended, and can close nothing any more."""

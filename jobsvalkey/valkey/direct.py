@@ -8,7 +8,6 @@ import asyncio
 import math
 import select
 import socket
-import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +32,8 @@ R = TypeVar("R")
 
 AT_ONCE: Final = 65_536
 """Bytes that are received at once."""
+LONGEST: Final = 86_400.0
+"""Seconds that the system waits for at most: it cannot count many days."""
 LEAST: Final = 0.001
 """Seconds that a step is given at least that was tried in vain."""
 
@@ -54,8 +55,7 @@ class Link:
 
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
-        self._socket.setblocking(True)
-        self._silence = math.inf
+        self._socket.setblocking(False)
         self._replies: Any = make_reader()
         self._poll = select.poll()
         self._poll.register(opened, select.POLLIN)
@@ -78,12 +78,16 @@ class Link:
         Raises:
             OSError, ConnectionLost: there was no reply.
         """
-        if silence != self._silence:
-            self._limit(silence)
         self._is_idle = False
-        self._socket.sendall(pack(words))
+        command = pack(words)
+        if self._socket.send(command) < len(command):
+            raise ConnectionLost("The command did not leave at once.")
         replies = self._replies
+        milliseconds = math.ceil(min(silence, LONGEST) * 1_000)
         while True:
+            # The system's own timeout of a socket begins anew after each signal; this one does not.
+            if not self._poll.poll(milliseconds):
+                raise TimeoutError
             received = self._socket.recv(AT_ONCE)
             if not received:
                 raise ConnectionLost("Connection closed by server.")
@@ -102,13 +106,6 @@ class Link:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
-
-    def _limit(self, silence: float) -> None:
-        # By the system, and not by Python, which would poll before it sends and before it receives.
-        seconds, rest = divmod(max(round(silence * 1_000_000), 1), 1_000_000)
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", seconds, rest))
-        self._silence = silence
 
 
 class DirectPushes:
@@ -133,7 +130,8 @@ class DirectPushes:
         self._opening = asyncio.Lock()
         self._link: Link | None = None
         self._is_possible = True
-        self._is_closed = False
+        self.is_closed: bool = False
+        """Whether its session has ended: the driver has another one by now, or will make it."""
 
     @property
     def descriptor(self) -> int:
@@ -150,37 +148,38 @@ class DirectPushes:
         # A signal handler never waits for what its own thread does; others wait for one step, if they come just now.
         is_alone = not (self._lock.locked() or self._pusher.is_busy)
         reply = None
-        if is_alone and self._is_possible and not self._is_closed and size <= LONG:
+        if is_alone and self._is_possible and not self.is_closed and size <= LONG:
+            end = time.monotonic() + self._patience if self._patience else math.inf
             try:
                 with self._lock:
-                    reply = self._step([*self._numbers.next_number(), *push_arguments(items)], home)
+                    reply = self._step([*self._numbers.next_number(), *push_arguments(items)], end, home)
             finally:
-                if self._is_closed:
+                if self.is_closed:
                     self._discard()
         return self._pusher.push_of_thread(items, size, home.begin) if reply is None else pushed(items, reply)
 
     def close(self) -> None:
         """End the connection; a thread that is using it does so itself."""
-        self._is_closed = True
+        self.is_closed = True
         link = self._link
         if link is not None:
             link.shut()
         if not self._lock.locked():
             self._discard()
 
-    def _step(self, arguments: Sequence[Argument], home: Home) -> Reply:
+    def _step(self, arguments: Sequence[Argument], end: float, home: Home) -> Reply:
         """Return the reply to a step; `None` if only the loop can use the connection."""
-        end = time.monotonic() + self._patience if self._patience else math.inf
         link = self._link
         if link is None or not link.is_open:
             self._discard()
             link = home.wait(self._open)
             if link is None:
                 return None
-        was_sent = False
+        silence = min(self._channel.silence, end - time.monotonic())
+        if silence <= 0:
+            raise self._channel.unavailable(None, False)
+        was_sent = True
         try:
-            silence = min(self._channel.silence, end - time.monotonic())
-            was_sent = True
             reply = self._ask(link, arguments, silence)
             if not isinstance(reply, ValkeyError):
                 return reply
@@ -188,7 +187,7 @@ class DirectPushes:
         except (ValkeyError, OSError):
             pass
         self._discard()
-        if self._is_closed:
+        if self.is_closed:
             raise self._channel.unavailable(None, was_sent)
         left = max(end - time.monotonic(), LEAST) if self._patience else 0
         return home.wait(partial(self._channel.call, PUSH, arguments, patience=left, was_sent=was_sent))
@@ -208,7 +207,7 @@ class DirectPushes:
                     self._is_possible = False
                 else:
                     self._link = Link(opened)
-                    if self._is_closed:
+                    if self.is_closed:
                         self._discard()
             return self._link
 

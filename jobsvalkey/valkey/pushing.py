@@ -8,7 +8,6 @@ whether there are pushes. So none is overlooked, wherever a thread is interrupte
 import asyncio
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -71,14 +70,15 @@ class _Waiting:
         self,
         items: Sequence[NewJob],
         size: int,
-        patience: float,
+        end: float,
         done: "asyncio.Future[list[Pushed]] | Answer",
     ) -> None:
         self.items = items
         self.size = size
         self.alone = any(item.after or item.batch for item in items)
         """Whether it may be refused for what is to hold its jobs: no other push is to be refused with it."""
-        self.end = time.monotonic() + patience if patience else math.inf
+        self.end = end
+        """By the loop's time."""
         self.was_sent = False
         self.done = done
 
@@ -119,7 +119,7 @@ class Pusher:
         if not self._running:
             return await self._push_alone(items)
         done: asyncio.Future[list[Pushed]] = self._loop.create_future()
-        self._queue.append(_Waiting(items, size, self._patience, done))
+        self._queue.append(_Waiting(items, size, self._end(), done))
         return await done
 
     @property
@@ -132,7 +132,7 @@ class Pusher:
     ) -> list[Pushed]:
         """Do as `push` does, for a thread that waits. `begin` has something done in the loop."""
         done = Answer()
-        self._queue.append(_Waiting(items, size, self._patience, done))
+        self._queue.append(_Waiting(items, size, self._end(), done))
         try:
             if not self._running:
                 begin(self._begin)
@@ -142,10 +142,15 @@ class Pusher:
                 done.cancel()
             raise
 
+    def _end(self) -> float:
+        """When a push that comes now is given up."""
+        return self._loop.time() + self._patience if self._patience else math.inf
+
     def _begin(self) -> None:
         if self._queue and not self._running:
             self._running = True
-            self._tasks.start(self._run())
+            # It may be cancelled before it begins.
+            self._tasks.start(self._run()).add_done_callback(self._ended)
 
     async def _push_alone(self, items: Sequence[NewJob]) -> list[Pushed]:
         """Nothing is under way: go at once, in the caller's own task; what comes meanwhile goes next, in ours."""
@@ -157,29 +162,24 @@ class Pusher:
             self._begin()
 
     async def _run(self) -> None:
-        is_over = False
-        try:
-            while batch := self._next_batch():
-                self._under_way = batch
-                self._watch()
-                try:
-                    await self._send(batch)
-                except Exception as error:
-                    for waiting in batch:
-                        if not waiting.done.done():
-                            waiting.done.set_exception(_another(error))
-                self._under_way = []
-            is_over = True
-        finally:
-            self._running = False
-            if self._alarm is not None:
-                self._alarm.cancel()
-            if is_over:
-                self._begin()
-            else:
-                self._give_up_all()
+        while batch := self._next_batch():
+            self._under_way = batch
+            self._watch()
+            try:
+                await self._send(batch)
+            except Exception as error:
+                for waiting in batch:
+                    if not waiting.done.done():
+                        waiting.done.set_exception(_another(error))
+            self._under_way = []
 
-    def _give_up_all(self) -> None:
+    def _ended(self, run: asyncio.Task[None]) -> None:
+        self._running = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if not run.cancelled() and run.exception() is None:
+            self._begin()
+            return
         for waiting in self._under_way:
             waiting.give_up("the driver was closed")
         self._under_way = []

@@ -5,11 +5,12 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, NoReturn
 
-from jobsvalkey import BlockingJobQueue
+from jobsvalkey import BlockingJobQueue, StoreUnavailable, ValkeyConfiguration
 from tests.support.work import Work
-from tests.unit.blocking.support import Gate, Jobs, key, left_behind, wait_until
+from tests.unit.blocking.support import Gate, Jobs, key, left_behind, looking_at, wait_until
 
 
 def is_interrupted(jobs: Jobs, url: str) -> None:
@@ -115,6 +116,28 @@ def pushes_in_a_signal_handler(jobs: Jobs, url: str) -> None:
         thread.start()
         waiting.push(Work())
         thread.join()
+
+
+def is_signalled_while_the_server_is_silent(jobs: Jobs, url: str) -> None:
+    """As by a profiler: a signal is no reason to wait for longer."""
+    configuration = ValkeyConfiguration(queue_key=key(), operation_timeout=timedelta(seconds=0.3))
+
+    def handle(*_: object) -> None: ...
+
+    signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    with BlockingJobQueue.from_url(url, configuration=configuration) as other, looking_at(url) as client:
+        other.push(Work())
+        client.client_pause(10_000, all=False)
+        try:
+            other.push(Work())
+        except StoreUnavailable as error:
+            assert error.outcome == "unknown"  # noqa: PT017
+        else:
+            raise AssertionError
+        finally:
+            client.client_unpause()
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def is_signalled_all_the_time(jobs: Jobs, url: str) -> None:

@@ -1,12 +1,16 @@
 """A push of a thread, which speaks with the server itself: what breaks, and what becomes of the job."""
 
 import asyncio
+import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from valkey.asyncio import Valkey
+from valkey.exceptions import ConnectionError as ConnectionLost
 
 from jobsvalkey import (
     BlockingJobQueue,
@@ -21,6 +25,7 @@ from jobsvalkey import (
     ValkeyJobQueue,
 )
 from jobsvalkey.blocking.process import running_loop
+from jobsvalkey.valkey.direct import Link
 from jobsvalkey.valkey.scripting import PUSH
 from tests.conftest import StartServer
 from tests.support.proxy import Proxy, script
@@ -174,10 +179,14 @@ async def test_a_push_that_was_interrupted_leaves_no_reply_to_the_next(far: Jobs
 
 
 def _link(jobs: Jobs) -> Any:
+    return _direct(jobs)._link
+
+
+def _direct(jobs: Jobs) -> Any:
     background = running_loop()
     assert background is not None
-    direct: Any = background.direct[jobs._tenant]  # pyright: ignore[reportPrivateUsage]
-    return direct._direct._link
+    queue: Any = background.direct[jobs._tenant]  # pyright: ignore[reportPrivateUsage]
+    return queue._direct
 
 
 async def test_a_push_that_waits_for_its_reply_ends_with_the_queue(proxy: Proxy, queue_key: str) -> None:
@@ -217,6 +226,54 @@ async def test_who_comes_while_a_push_is_under_way_shares_a_step(far: Jobs, prox
         await aside(thread.join)
     assert (await aside(far.counts))[JobStatus.PENDING] == 10
     assert sum(PUSHES(command) for command in proxy.commands) < 8
+
+
+async def test_who_comes_in_the_same_moment_waits_for_as_long_as_a_call_may_take(proxy: Proxy, queue_key: str) -> None:
+    """Not for the step of the other, and then for its own."""
+    configuration = ValkeyConfiguration(queue_key=queue_key, operation_timeout=timedelta(seconds=0.5))
+    with BlockingJobQueue.from_url(proxy.url, configuration=configuration) as jobs:
+        await aside(lambda: jobs.push(Work()))
+        seen = sum(PUSHES(command) for command in proxy.commands)
+        _direct(jobs)._lock = JustTaken()
+        with pytest.raises(StoreUnavailable) as caught:
+            await aside(lambda: jobs.push(Work()))
+        assert caught.value.outcome == "not_done"
+        assert sum(PUSHES(command) for command in proxy.commands) == seen
+
+
+class JustTaken:
+    """A lock that another thread takes when one has just seen that it is free."""
+
+    def locked(self) -> bool:
+        return False
+
+    def __enter__(self) -> None:
+        time.sleep(0.6)
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_what_does_not_leave_at_once_is_left_to_the_loop() -> None:
+    here, there = socket.socketpair()
+    with there:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        link = Link(here)
+        with pytest.raises(ConnectionLost):
+            link.ask(("x" * 60_000,), PATIENCE)
+        assert not link.is_open
+        link.close()
+
+
+def test_a_driver_that_another_queue_has_closed_is_used_again(url: str, queue_key: str) -> None:
+    driver = ValkeyJobQueue(Valkey.from_url(url), ValkeyConfiguration(queue_key=queue_key))
+    with BlockingJobQueue(lambda: driver) as jobs:
+        with BlockingJobQueue(lambda: driver) as other:
+            jobs.push(Work())
+            other.push(Work())
+        for _ in range(2):
+            jobs.push(Work())
+        assert _link(jobs) is not None
+        assert jobs.counts()[JobStatus.PENDING] == 4
 
 
 def test_a_demand_is_met_by_the_loop(jobs: Jobs) -> None:

@@ -36,6 +36,7 @@ PUSHES = {
     "is_interrupted_all_the_time": None,
     "is_interrupted_while_it_starts": None,
     "pushes_in_a_signal_handler": 3,
+    "is_signalled_while_the_server_is_silent": None,
     "is_signalled_all_the_time": None,
 }
 """Programs, and how many jobs each has pushed; `None` is checked by the program."""

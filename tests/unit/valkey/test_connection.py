@@ -1,12 +1,15 @@
 """A connection to a server that answers what the test says."""
 
 import asyncio
+import errno
 import logging
 import struct
 from asyncio import StreamReader, StreamWriter
+from asyncio.trsock import TransportSocket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from socket import SO_LINGER, SO_RCVBUF, SOL_SOCKET
+from typing import NoReturn
 
 import pytest
 from valkey.asyncio import Valkey
@@ -184,3 +187,15 @@ async def test_a_long_command_that_nobody_takes() -> None:
     async with connected() as (connection, _):
         with pytest.raises(TimeoutError):
             await connection.ask(("SET", "key", bytes(400 * LONG)), 4 * SHORT)
+
+
+async def test_one_that_cannot_be_handed_over_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(TransportSocket, "dup", refuse)
+    async with connected() as (connection, peer):
+        with pytest.raises(OSError, match="Too many open files"):
+            connection.detach()
+        assert not connection.is_open
+        assert await peer.reader.read() == b""

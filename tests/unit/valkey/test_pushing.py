@@ -1,8 +1,9 @@
-"""Pushes that share a step which fails, by a writer that the test holds in its hands."""
+"""Pushes that share a step which fails or does not begin, by a writer that the test holds in its hands."""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -84,3 +85,64 @@ async def test_a_push_that_was_sent_may_have_been_done_and_one_that_waits_was_no
         (StoreUnavailable, "unknown"),
         (StoreUnavailable, "not_done"),
     ]
+
+
+class OtherTime(asyncio.SelectorEventLoop):
+    """A loop whose time is not the machine's, as of one that skips pauses."""
+
+    def time(self) -> float:
+        return super().time() + 1_000_000
+
+
+class Slow(Writer):
+    """Answers the first step when it is let go, and the others after some turns of the loop."""
+
+    async def run(self, *words: Any, patience: float | None = None) -> bytes:
+        self.steps += 1
+        if self.steps == 1:
+            await self.is_let_go.wait()
+        for _ in range(9):
+            await asyncio.sleep(0)
+        return b"1"
+
+
+def test_the_time_of_a_push_is_that_of_its_loop() -> None:
+    async def push() -> None:
+        tasks, writer = TaskSet(), Slow(StoreFull("no room"))
+        pusher = Pusher(cast(NumberedWriter, writer), tasks, ValkeyConfiguration(), 60.0)
+        calls = [asyncio.ensure_future(pusher.push([NewJob(new_job_id(), b"")], 0)) for _ in range(2)]
+        await asyncio.sleep(0)
+        writer.is_let_go.set()
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*calls)
+        assert writer.steps == 2
+        await tasks.aclose()
+
+    with asyncio.Runner(loop_factory=OtherTime) as runner:
+        runner.run(push())
+
+
+async def test_a_step_that_is_cancelled_before_it_begins_leaves_nobody_waiting() -> None:
+    tasks, writer = TaskSet(), Silent(StoreFull("no room"))
+    pusher = Pusher(cast(NumberedWriter, writer), tasks, ValkeyConfiguration(), 60.0)
+    begun: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def begin(function: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(begun.put_nowait, function)
+
+    errors: list[StoreUnavailable] = []
+
+    def push() -> None:
+        try:
+            pusher.push_of_thread([NewJob(new_job_id(), b"")], 0, begin)
+        except StoreUnavailable as error:
+            errors.append(error)
+
+    threading.Thread(target=push, daemon=True).start()
+    async with asyncio.timeout(PATIENCE):
+        (await begun.get())()
+        await tasks.aclose()
+        await until(lambda: errors)
+    assert [error.outcome for error in errors] == ["not_done"]
+    assert not pusher.is_busy
