@@ -67,8 +67,8 @@ script_mutant(
     "ScriptEndsANameAsBefore",
     "`naming.lua`: a name that is now held to the job's end is free when its former time is over.",
     "test_together_a_name_is_held_as_the_replacement_says",
-    "redis.call('ZREM', TIMED, name)",
-    "",
+    "untimed[#untimed + 1] = unique.name",
+    "do end",
     chapter=__name__,
 )
 script_mutant(

@@ -302,8 +302,8 @@ script_mutant(
     "ScriptTimeLeftBehind",
     "`naming.lua`: a name that is held until the end is among those that are held for a time, and freed with them.",
     "test_holding_the_last_push_says_until_when",
-    "    redis.call('ZREM', TIMED, name)\n    redis.call('HSET', NAMES, name, id)\n",
-    "    redis.call('HSET', NAMES, name, id)\n",
+    "batch('ZREM', TIMED, untimed)",
+    "",
     chapter=__name__,
 )
 script_mutant(
@@ -334,8 +334,8 @@ script_mutant(
     "ScriptForgetsNamesOfTheStep",
     "`planning.lua`: a push does not see the names that its own jobs take.",
     "test_unique_items_act_one_after_the_other",
-    "(by_name[unique.name] or holder_of(unique.name))",
-    "holder_of(unique.name)",
+    "(by_name[unique.name] or holder_of(unique.name, held_names[unique.name]))",
+    "holder_of(unique.name, held_names[unique.name])",
     chapter=__name__,
 )
 script_mutant(

@@ -35,7 +35,7 @@ local function rerun_or_remove(action, id, state, where)
   end
   if has_flows() then holds().tell_batch(id, '-') end
   forget_reports(id)
-  if name then take_name(id, name) end
+  if name then take_names({ id }, { { name = name } }) end
   if has_expiry() then redis.pcall('HDEL', fields_of(id), 'expires') end
   mark(id, 'reset', '1')
   enter_one(id, seconds(now), is_fielded(id))

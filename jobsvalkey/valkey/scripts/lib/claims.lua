@@ -39,14 +39,19 @@ end
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
 -- remembered, whether the claim's end is asked for, whether the job is fielded, or `laned`, the lane, as it is written there, and
 -- for how long the job is to be kept. One that is not ours is nobody's, and as if it were made now.
+local read_notes = {} -- what notes say, by them: most claims of a step have the same
 local function parse_claim(claim)
   local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
   if not number(score) then return '', whole(now), seconds(now), '', false, false, false end
   if notes == '-' then return token, started, score, worker, false, false, false end
-  local flags, lane = notes:match('^([^=]*)=?(.*)$')
-  local fielded = flags:find('fielded', 1, true) ~= nil or flags:find('laned', 1, true) ~= nil and 'laned'
-  return token, started, score, worker,
-    flags:find('remember', 1, true) ~= nil, flags:find('abort', 1, true) ~= nil, fielded, lane, flags:match('keep:(%d+)') or false
+  local read = read_notes[notes]
+  if not read then
+    local flags, lane = notes:match('^([^=]*)=?(.*)$')
+    local fielded = flags:find('fielded', 1, true) ~= nil or flags:find('laned', 1, true) ~= nil and 'laned'
+    read = { flags:find('remember', 1, true) ~= nil, flags:find('abort', 1, true) ~= nil, fielded, lane, flags:match('keep:(%d+)') or false }
+    read_notes[notes] = read
+  end
+  return token, started, score, worker, unpack(read)
 end
 
 -- Note the id of a claim among those of its lane, which is named as in a claim.

@@ -100,17 +100,19 @@ local function hold(id, score, look)
       make_fielded(name)
     end
   end
-  if #names > 0 then batch('HSET', fields_of(id), { 'after', table.concat(names, ','), unpack(told) }) end
+  if #names > 0 then told[#told + 1], told[#told + 2] = 'after', table.concat(names, ',') end
   if look.batch == id then
     held_by = held_by + 1
-    redis.call('HSET', fields_of(id), 'open', '1')
+    told[#told + 1], told[#told + 2] = 'open', '1'
   elseif look.batch then
-    redis.call('HSET', fields_of(id), 'batch', look.batch)
+    told[#told + 1], told[#told + 2] = 'batch', look.batch
     redis.call('HSET', waits.members_of(look.batch), id, '-')
     redis.call('HINCRBY', fields_of(look.batch), 'holds', 1)
   end
-  if held_by == 0 and not is_over then return enter_one(id, score, true) end
-  redis.call('HSET', fields_of(id), 'holds', held_by)
+  local is_waiting = held_by > 0 or is_over
+  if is_waiting then told[#told + 1], told[#told + 2] = 'holds', held_by end
+  batch('HSET', fields_of(id), told)
+  if not is_waiting then return enter_one(id, score, true) end
   redis.call('ZADD', WAITING, score, id)
   note_expiry({ score, id })
   if is_over then waits.doom(id) end

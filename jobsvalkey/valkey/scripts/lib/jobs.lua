@@ -84,7 +84,7 @@ local function store(jobs, prepare)
       for at = 1, #each[2], 2 do begin_to_use(LETTERS[each[2][at]]) end
       redis.call('HSET', held_in[n], unpack(each[2]))
     end
-    for n, unique in pairs(jobs.uniques) do take_name(jobs.ids[n], unique.name, unique.until_then) end
+    take_names(jobs.ids, jobs.uniques)
     batch('ZADD', FIELDED_PAUSED, jobs.paused)
     note_expiry(jobs.paused)
   end

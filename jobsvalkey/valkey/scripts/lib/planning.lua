@@ -12,7 +12,9 @@ local function plan(jobs, each_job, are_fresh)
   -- What each job that is written is to have: number of the job whose request, due time and fields it gets, and of its own
   -- push; or, if it was there, its state and score.
   local planned, by_id, by_name, remains = {}, {}, {}, {}
-  local stands = {}
+  local stands, names, held_names = {}, {}, {}
+  for _, unique in pairs(jobs.uniques) do names[#names + 1] = unique.name end
+  for n, entry in ipairs(gather('HMGET', NAMES, names)) do held_names[names[n]] = entry end
   local looks, look = holds_of_push(stands, by_id)
   local function add(id, name, own, state, score)
     by_id[id] = { id = id, name = name, by = own, own = own, state = state, score = score }
@@ -22,7 +24,7 @@ local function plan(jobs, each_job, are_fresh)
   for n, id in ipairs(jobs.ids) do
     local unique, is_duplicate, ended = jobs.uniques[n], by_id[id] ~= nil, nil
     if not is_duplicate and not are_fresh then is_duplicate, ended = is_known(id) end
-    local holder = unique and not is_duplicate and (by_name[unique.name] or holder_of(unique.name))
+    local holder = unique and not is_duplicate and (by_name[unique.name] or holder_of(unique.name, held_names[unique.name]))
     letters[n] = is_duplicate and '0' or holder and 'n' or '1'
     if holder then
       holders[#holders + 1] = holder
@@ -43,12 +45,18 @@ local function plan(jobs, each_job, are_fresh)
     stands[id] = holder or id
   end
 
-  local n = 0
+  local n, is_parent = 0, {}
+  for _, look_of_id in pairs(looks) do
+    for _, parent in ipairs(look_of_id.parents) do is_parent[parent[1]] = true end
+  end
   local todo = jobs_of(function()
     n = n + 1
     local place = planned[n]
     if not place then return nil end
     local head = heads[place.by]
+    if is_parent[place.id] and not head:find('^%S+ %S+ %S+ ') then -- it is a fielded one: Swift would tell nobody of its end
+      head = (#head > 36 and head or head .. ' now -') .. ' parent:1'
+    end
     if place.by ~= place.own then
       local due, rest = head:match('^%S+ (%S+) %S+(.*)$')
       head = place.id .. ' ' .. due .. ' ' .. (place.own and heads[place.own]:match('^%S+ %S+ (%S+)') or '-') .. rest
