@@ -115,6 +115,8 @@ def _fields_of(item: NewJob) -> Iterator[tuple[str, object]]:
 
 def pushed(items: Iterable[NewJob], answer: bytes) -> list[Pushed]:
     """The answer of `push`, for each job. The holders of names follow the letters."""
+    if answer == b"1":  # most pushes are of one job
+        return [Pushed(StoreOutcome.STORED, item.job_id) for item in items]
     if answer.startswith(b"!"):
         refusal = holds.refusal(answer)
         return [Pushed(StoreOutcome.REFUSED, item.job_id, refusal) for item in items]
