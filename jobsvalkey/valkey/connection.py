@@ -26,7 +26,13 @@ LOOK_EVERY = 0.05
 MISSING: Final = object()
 """Given by a reader if the reply is not complete yet."""
 _error_of = cast("Callable[[str], Exception]", DefaultParser.parse_error)  # pyright: ignore[reportUnknownMemberType]
-pack = cast("Callable[[tuple[Argument, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
+_pack = cast("Callable[[tuple[bytes | str, ...]], bytes]", libvalkey.pack_command)  # pyright: ignore[reportUnknownMemberType]
+
+
+def pack(words: tuple[Argument, ...]) -> bytes:
+    """Return a command as it is sent."""
+    # The packer crashes if a signal's handler raises while it writes a number.
+    return _pack(tuple([str(word) if isinstance(word, int) else word for word in words]))
 
 
 def make_reader() -> Any:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from jobsvalkey import BlockingJobQueue, StoreUnavailable, ValkeyConfiguration
+from jobsvalkey.valkey.connection import pack
 from tests.support.work import Work
 from tests.unit.blocking.support import Gate, Jobs, key, left_behind, looking_at, wait_until
 
@@ -76,6 +77,18 @@ def is_interrupted_all_the_time(jobs: Jobs, url: str) -> None:
     other.close()
     jobs.close()
     assert left_behind() == []
+
+
+def is_interrupted_while_it_packs(jobs: Jobs, url: str) -> None:
+    """Numbers, above all: Python looks for signals while it writes one."""
+    signal.signal(signal.SIGALRM, interrupt)
+    words = (1, 2**60) * 100
+    whole = pack(words)
+    for _ in range(2_000):
+        with suppress(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.00002)
+            while True:
+                assert pack(words) == whole
 
 
 def is_interrupted_while_it_starts(jobs: Jobs, url: str) -> None:

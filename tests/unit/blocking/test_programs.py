@@ -34,6 +34,7 @@ PUSHES = {
     "has_processes_spawned": 6,
     "is_interrupted": 1,
     "is_interrupted_all_the_time": None,
+    "is_interrupted_while_it_packs": 0,
     "is_interrupted_while_it_starts": None,
     "pushes_in_a_signal_handler": 3,
     "is_signalled_while_the_server_is_silent": None,
