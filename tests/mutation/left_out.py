@@ -124,6 +124,7 @@ EQUIVALENT: dict[str, str] = {
     "deaddaf2b93d": "a shortcut: the looks that follow find the same",
     "62fd8a287fec": "what is offered is not held back, and a removal finds nothing",
     "99d5dedc5c3a": "the words come in pairs",
+    "fb39ba523565": "a digest of other text is as good, if it is the same each time",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""
 

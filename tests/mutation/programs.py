@@ -129,7 +129,8 @@ PROGRAMS = {
             "tests.support.harnesses:ValkeyHarness",
             _plant_module,
             (
-                *("tests/unit/valkey", "tests/connections", "tests/faults", "tests/topologies/test_durability.py"),
+                *("tests/unit/valkey", "tests/unit/blocking/test_direct.py", "tests/connections", "tests/faults"),
+                "tests/topologies/test_durability.py",
                 *(
                     "tests/topologies/test_sentinel.py",
                     "tests/weaknesses/test_cluster.py",
