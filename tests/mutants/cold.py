@@ -173,6 +173,23 @@ script_mutant(
     chapter=__name__,
 )
 
+script_mutant(
+    "ScriptHintsAtDueJobsOnly",
+    "`pending.lua`: a delayed job that is due before all others wakes nobody: a worker sleeps on until the next one.",
+    "test_wait_a_sooner_job_wakes",
+    "or tonumber(redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]) >= tonumber(earliest)",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKeepsAResultForEachChild",
+    "`inputs.lua`: a result is stored again for each child that is pushed after its parent's end.",
+    "test_behind_a_result_is_there_once",
+    "if not there or there == result then",
+    "if not there then",
+    chapter=__name__,
+)
+
 # -- the Valkey driver's Python
 
 

@@ -45,6 +45,11 @@ def observed_store(state: QueueState) -> Observation:
             held_by.setdefault(child, set()).add(parent)
     waiting = {job_id for job_id, status in lines.items() if status is JobStatus.WAITING}
     held = waiting | held_by.keys() | state.doomed.keys() | state.open_batches | state.members.keys()
+    told: dict[tuple[JobID, bytes], list[JobID]] = {}
+    for child, inputs in state.inputs.items():
+        for each in inputs:
+            if each.result is not None:
+                told.setdefault((each.job_id, each.result), []).append(child)
     return Observation(
         {
             job_id: ObservedJob(frozenset({status}), state.jobs[job_id].request is not None)
@@ -70,10 +75,8 @@ def observed_store(state: QueueState) -> Observation:
             for job_id in held
         },
         [
-            ObservedInput(each.job_id, each.result, frozenset({child}), 1)
-            for child, inputs in state.inputs.items()
-            for each in inputs
-            if each.result is not None
+            ObservedInput(parent, result, frozenset(children), len(children))
+            for (parent, result), children in told.items()
         ],
         frozenset(map(str, (state.kept | state.until.keys() | state.saved.keys() | state.broken) - lines.keys())),
         {lane: frozenset(slots) for lane, slots in state.lanes.slots.items()},

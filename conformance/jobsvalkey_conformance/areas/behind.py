@@ -213,6 +213,23 @@ class BehindTests(Suite):
         assert (dict(seen.jobs), dict(seen.waits or {}), list(seen.inputs or ())) == ({}, {}, [])
         assert not seen.leftovers
 
+    @conformance_test(Capability.FLOWS, Capability.RESULTS, Hook.OBSERVE)
+    async def test_behind_a_result_is_there_once(self, kit: SuiteContext) -> None:
+        """A result is stored once for all children, also for those that were pushed after their parent had ended."""
+        driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=DO_NOT_RETAIN))
+        parent = kit.job(keep_for=kit.unit * 99)
+        children = [kit.job(after=[parent.job_id], due=kit.unit * 9) for _ in range(4)]
+        await driver.push([parent, children[0]])
+        await finish(kit, driver, parent.job_id, b"result")
+        for child in children[1:]:
+            await driver.push([child])
+            await kit.advance(kit.unit)
+        seen = await kit.harness.observe(kit.configuration)
+        if seen.inputs is None:
+            not_run("the harness does not tell which results are kept")
+        ids = {child.job_id for child in children}
+        assert [(each.parent, each.children, each.references) for each in seen.inputs] == [(parent.job_id, ids, 4)]
+
     @pytest.mark.parametrize("kept", ["age", "keep_for"])
     @conformance_test(Capability.FLOWS, Capability.RESULTS, Hook.OBSERVE)
     async def test_behind_a_new_job_of_a_childs_id_leaves_nothing(self, kit: SuiteContext, kept: str) -> None:

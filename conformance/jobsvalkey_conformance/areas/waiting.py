@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,22 @@ class WaitingTests(Suite):
         await driver.wait(worker.id, LONG)
         assert time.monotonic() - started < PATIENCE, "the hint came between claim and wait, and was lost"
         await worker.claim_one()
+
+    @pytest.mark.parametrize("fields", [{}, {"keep_for": LONG}, {"lane": "a"}, {"priority": 1}], ids=str)
+    @conformance_test(hints=True)
+    async def test_wait_a_sooner_job_wakes(self, kit: SuiteContext, fields: dict[str, Any]) -> None:
+        """A worker that waits for a delayed job is woken by one that is due before it, and learns when that is."""
+        if fields:
+            kit.needs(Capability.RESULTS if "keep_for" in fields else Capability.LANES)
+        driver, producer = await kit.driver(), await kit.driver()
+        await driver.push([kit.job(due=kit.unit * 99), kit.job(due=kit.unit * 99, **fields)])
+        worker = await kit.worker(driver)
+        for units in (50, 20):
+            async with woken(worker):
+                await kit.push(producer, due=kit.unit * units, **fields)
+            until_next = (await worker.exchange(limit=1)).until_next
+            assert until_next is not None
+            assert 0 < until_next <= kit.unit.total_seconds() * units
 
     @pytest.mark.parametrize("units", [(5, None, 5), (None, 5, 3), (9, 5, None)], ids=str)
     @conformance_test(hints=True)
