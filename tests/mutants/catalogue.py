@@ -61,6 +61,7 @@ CHAPTERS = (
         "capabilities",
         "unseen",
         "cold",
+        "cold_scripts",
     ),
     "scripts",
 )

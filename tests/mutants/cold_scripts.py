@@ -1,0 +1,168 @@
+"""Bugs of scripts that were planted later, unseen again, and that no area of the kit killed then."""
+
+from tests.mutants.scripts import script_mutant
+
+# -- the scripts by the server's own clock
+
+script_mutant(
+    "ScriptOnlyLengthensLocks",
+    "`acquire_lock.lua`: by the server's own clock a lock that is held is only ever made longer.",
+    "test_clock_a_lock_ends_sooner_or_later",
+    "redis.call('SET', META .. name, holder, 'PX', math.ceil(tonumber(duration) / 1000))",
+    "if not redis.call('SET', META .. name, holder, 'NX', 'PX', math.ceil(tonumber(duration) / 1000)) then "
+    "redis.call('PEXPIRE', META .. name, math.ceil(tonumber(duration) / 1000), 'GT') end",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsTheFormerRate",
+    "`leaving.lua`: by the server's own clock claims are forgotten when the former rate allows it.",
+    "test_clock_a_rate_becomes_stricter",
+    "if ends > now then -- it may be longer since",
+    "if false then",
+    chapter=__name__,
+)
+
+# -- the scripts, where two features meet
+
+script_mutant(
+    "ScriptGoesOnBehindTheMoved",
+    "`page.lua`: a page continues behind the job at its cursor, wherever that job is by then.",
+    "test_together_the_job_at_a_cursor_has_moved_on_its_list",
+    "if rank and tonumber(redis.call('ZSCORE', key, after_id)) ~= position then rank = nil end",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsWhomAParentReplaced",
+    "`planning.lua`: a parent that has replaced the holder of its name is not known to its child.",
+    "test_together_a_parent_stands_for_the_holder_of_its_name",
+    "stands[id] = holder or id",
+    "stands[id] = letters[n] == 'n' and holder or id",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptEndsANameAsBefore",
+    "`naming.lua`: a name that is now held to the job's end is free when its former time is over.",
+    "test_together_a_name_is_held_as_the_replacement_says",
+    "untimed[#untimed + 1] = unique.name",
+    "do end",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptLosesTheTurnOfAReplaced",
+    "`lines.lua`: a line that a step empties and fills again loses its turn.",
+    "test_together_a_lane_whose_only_job_is_replaced_keeps_its_turn",
+    "math.min(turn or emptied[line] or start, start)",
+    "math.min(turn or start, start)",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptSeesNoRoomBelowALoweredLimit",
+    "`leaving.lua`: a lane that had more jobs than it may have gets none when several of them end at once.",
+    "test_together_a_lane_beyond_its_limit_has_room_again",
+    "if places > 0 and places <= #ids then",
+    "if places > 0 and places == #ids then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKeepsTheReportOfTheEnd",
+    "`exchange.lua`: the first report of a job stays behind if it comes with the job's end.",
+    "test_together_the_first_report_comes_with_a_settlement[finish]",
+    "if made_fielded[id] then is_fielded_one = true end",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptReadsSpoiledNamesOfLanes",
+    "`claims.lua`: a percent sign in the name of a lane is not written as one, and is read as another letter.",
+    "test_together_a_limited_lane_may_have_any_name",
+    "if lane:find('[%s%%]') then",
+    "if lane:find('%s') then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptFeatureEndsThePause",
+    "`layout.lua`: a feature that is first used while the queue is paused ends the pause.",
+    "test_pausing_lasts_when_a_feature_is_first_used",
+    "features = features .. letter",
+    "features = features:gsub(PAUSE, '') .. letter",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptTakesTheDueTimeForTheAge",
+    "`cleanup.lua`: with `as_of` and no age a waiting job counts from when it is due.",
+    "test_cleanup_what_waits_is_as_old_as_it_is_stored",
+    "if latest < math.huge and not is_certain then",
+    "if age and not is_certain then",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKnowsOneEndOfLines",
+    "`runs.lua`: the first line of an error ends at a line feed only.",
+    "test_runs_show_one_line_of_the_error",
+    "error:match('^[^\\r\\n]*')",
+    "error:match('^[^\\n]*')",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptLeavesAPast",
+    "`duplicates.lua`: a new job under an old id begins with the recoveries and the runs of the old one.",
+    "test_life_a_new_job_of_an_old_id[age]",
+    "for _, id in ipairs(ids) do\nredis.call('DEL', envelope_of(id))",
+    "for _, id in ipairs(ids) do redis.call('HDEL', envelope_of(id), 'stored', 'remember', 'status', 'error', 'ended')",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptTellsNobodyOfRevokedRoom",
+    "`places.lua`: a cleanup that takes a claim away in a full lane wakes nobody.",
+    "test_limits_room_is_told[remove]",
+    "if unclaim({ id }, worker) then wake() end",
+    "unclaim({ id }, worker)",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsKeptFailures",
+    "`ending.lua`: a failure that is to be kept goes when its `keep_for` is over.",
+    "test_results_a_failure_that_is_kept_stays",
+    "if keep_for and not keep and (policy.age or policy.count) then",
+    "if keep_for and (policy.age or policy.count) then",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptLeavesInputsOfAnOldChild",
+    "`duplicates.lua`: a new job under the id of a child leaves the results that the child was told in the store.",
+    "test_behind_a_new_job_of_a_childs_id_leaves_nothing",
+    "if has_flows() then forget_inputs(id) end",
+    "",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptPushesIntoAnOldLock",
+    "`push_if.lua`: a value that is set where a lock has run out is taken for that lock.",
+    "test_scheduling_where_a_lock_was",
+    "redis.call('HDEL', LOCKS, name)",
+    "",
+    only="PUSH_IF",
+    chapter=__name__,
+)
+
+script_mutant(
+    "ScriptHintsAtDueJobsOnly",
+    "`pending.lua`: a delayed job that is due before all others wakes nobody: a worker sleeps on until the next one.",
+    "test_wait_a_sooner_job_wakes",
+    "or tonumber(redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]) >= tonumber(earliest)",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKeepsAResultForEachChild",
+    "`inputs.lua`: a result is stored again for each child that is pushed after its parent's end.",
+    "test_behind_a_result_is_there_once",
+    "if not there or there == result then",
+    "if not there then",
+    chapter=__name__,
+)
