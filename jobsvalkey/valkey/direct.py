@@ -212,6 +212,6 @@ class DirectPushes:
             return self._link
 
     def _discard(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
+        if (link := self._link) is not None:
+            link.close()  # who is interrupted in this leaves it to the next
+            self._link = None

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from valkey.asyncio import Valkey
@@ -176,6 +176,23 @@ async def test_a_push_that_was_interrupted_leaves_no_reply_to_the_next(far: Jobs
     job_id = await aside(lambda: far.push(Work()))
     assert _link(far) is not link
     assert await aside(lambda: far.status(job_id)) is JobStatus.PENDING
+
+
+def test_a_connection_whose_closing_was_interrupted_is_closed_by_the_next(jobs: Jobs) -> None:
+    jobs.push(Work())
+    link = _link(jobs)
+    close = link.close
+
+    def interrupted() -> NoReturn:
+        link.close = close
+        raise KeyboardInterrupt
+
+    link.close = interrupted
+    link.shut()
+    with pytest.raises(KeyboardInterrupt):
+        jobs.push(Work())
+    jobs.push(Work())
+    assert link.descriptor == -1
 
 
 def _link(jobs: Jobs) -> Any:
