@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -162,7 +163,8 @@ class KeysHarness(DriverHarness):
         """Remove the keys, end the connections."""
         async with self._resources:
             for queue_key in self._queue_keys:
-                keys = [key async for key in self.client.scan_iter(match=f"{queue_key}*", count=1000)]
+                pattern = re.sub(r"([*?\[\]\\])", r"\\\1", queue_key)
+                keys = [key async for key in self.client.scan_iter(match=f"{pattern}*", count=1000)]
                 if keys:
                     await self.client.unlink(*keys)
 
