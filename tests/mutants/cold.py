@@ -188,6 +188,15 @@ class TellsOfTheLastPlaceOnly(Twin):
         return super().now()
 
 
+@mutant("test_activity_is_counted_for_good")
+class TheLastWorkerSaysWhatCounts(Twin):
+    """Whether the queue counts is said anew by each worker that is opened."""
+
+    async def open_worker(self, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+        await super().open_worker(worker, hold_for, about=about)
+        self.state.counts_activity = self.configuration.activity
+
+
 # -- the example for SQLite
 
 

@@ -14,6 +14,14 @@ script_mutant(
     chapter=__name__,
 )
 script_mutant(
+    "ScriptTakesNoShortLocks",
+    "`acquire_lock.lua`: by the server's own clock a lock cannot be taken for less than a millisecond.",
+    "test_clock_a_lock_ends_sooner_or_later",
+    "holder, 'PX', math.ceil(tonumber(duration) / 1000))",
+    "holder, 'PX', math.floor(tonumber(duration) / 1000))",
+    chapter=__name__,
+)
+script_mutant(
     "ScriptForgetsTheFormerRate",
     "`leaving.lua`: by the server's own clock claims are forgotten when the former rate allows it.",
     "test_clock_a_rate_becomes_stricter",

@@ -183,3 +183,18 @@ class ActivityTests(Suite):
             minute=last.minute, started=last.started, completed=0, failed=0, retried=0, cancelled=0, waited=last.waited
         )
         assert await totals(asking) == (2, 0, 0, 0, 0)
+
+    @conformance_test(Capability.ACTIVITY)
+    async def test_activity_is_counted_for_good(self, kit: SuiteContext) -> None:
+        """Once a worker was opened with `activity`, all workers count, also those that are opened without it later."""
+        plain, counting = await kit.driver(), await kit.driver(activity=True)
+        await kit.push_many(plain, 3)
+        before = await kit.worker(plain)
+        await before.finish(await before.claim_one())
+        assert await plain.activity() == []
+        await kit.worker(counting)
+        await before.finish(await before.claim_one())
+        assert await totals(plain) == (1, 1, 0, 0, 0)
+        after = await kit.worker(plain)
+        await after.finish(await after.claim_one())
+        assert await totals(counting) == (2, 2, 0, 0, 0)

@@ -1,5 +1,7 @@
 """The store's own clock: in production nobody moves the time."""
 
+from datetime import timedelta
+
 import pytest
 
 from jobsvalkey.contract import Capability, JobStatus, LaneLimit, Operation, Unique, retain_for
@@ -91,14 +93,16 @@ class ClockTests(Suite):
 
     @conformance_test(Capability.METADATA, own_clock=True)
     async def test_clock_a_lock_ends_sooner_or_later(self, kit: SuiteContext) -> None:
-        """A lock that its holder takes again ends the given time from now, later or sooner than before."""
+        """A lock ends the given time from now, later or sooner than before, however soon that is."""
         driver = await kit.driver()
+        assert await driver.acquire_lock("soon", b"holder", timedelta(microseconds=1))
         for name, spans in {"sooner": (kit.unit * 100, kit.unit), "later": (kit.unit, kit.unit * 100)}.items():
             for span in spans:
                 assert await driver.acquire_lock(name, b"holder", span)
         await kit.advance(kit.unit)
         assert await driver.acquire_lock("sooner", b"other", kit.unit)
         assert not await driver.acquire_lock("later", b"other", kit.unit)
+        assert await driver.acquire_lock("soon", b"other", kit.unit)
         assert await driver.get_metadata("later") == b"holder"
 
     @conformance_test(Capability.UNIQUE, own_clock=True)
