@@ -147,15 +147,15 @@ async def test_a_change_ends_whatever_is_in_the_way_of_many_lanes(
 
 
 async def test_a_change_of_many_lanes_looks_at_each(driver: ValkeyJobQueue) -> None:
-    """More lines than one step looks at, of lanes that have several."""
+    """More lines than two steps look at, of lanes that have several."""
     await driver.set_lane_limit("a*", ONE)
     jobs = [
         NewJob(new_job_id(), b"{}", lane=f"a{number}", priority=priority)
         for number in range(300)
-        for priority in range(4)
+        for priority in range(7)
     ]
-    for at in range(0, len(jobs), 400):
-        await driver.push(jobs[at : at + 400])
+    for at in range(0, len(jobs), 700):
+        await driver.push(jobs[at : at + 700])
     assert len((await driver.exchange("worker", 1, (), 1000)).claims) == 300
     await driver.set_lane_limit("a*", LaneLimit(concurrency=3))
     assert len((await driver.exchange("worker", 2, (), 1000)).claims) == 600
