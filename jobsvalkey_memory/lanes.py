@@ -37,7 +37,9 @@ class Lanes:
     def __init__(self) -> None:
         self.lines: dict[LineName, Line] = {}
         self.turns: dict[LineName, datetime] = {}
-        self.emptied: set[LineName] = set()
+        self.before: dict[
+            LineName, datetime
+        ] = {}  # the turns of the lines that this step has changed, as it found them
         self.latest: datetime = BEGINNING  # service of any line
         self.plain: datetime = BEGINNING  # last service of the jobs without a name while others waited
         self.limits: dict[str, LaneLimit] = {}  # by pattern
@@ -49,13 +51,11 @@ class Lanes:
         return self.lines.setdefault(line_name(job), Line())
 
     def changed(self, job: StoredJob, now: datetime) -> None:
-        """Update the turn of a line after a job has come or gone."""
-        name = line_name(job)
+        """Update the turn of a line after a job has come or gone. The changes of one step are one change."""
+        name, start = line_name(job), max(now, self.latest)
+        since = self.before.setdefault(name, min(self.turns.get(name, start), start))
         if self.lines[name]:
-            start = max(now, self.latest)
-            self._set_turn(name, min(self.turns.get(name, start), start), now)
-        else:
-            self.emptied.add(name)
+            self._set_turn(name, since, now)
 
     def served(self, job: StoredJob, now: datetime) -> None:
         """Note that a job was claimed: its line now comes after all lines that wait at this moment."""
@@ -122,11 +122,11 @@ class Lanes:
 
     def forget(self) -> None:
         """Give up the lines that are empty."""
-        for name in self.emptied:
+        for name in self.before:
             if not self.lines[name]:
                 del self.lines[name]
                 self.turns.pop(name, None)
-        self.emptied.clear()
+        self.before.clear()
 
     def in_turn(self, plain: Line, now: datetime, may_run: Callable[[JobID], bool]) -> Iterator[JobID]:
         """Iterate over the due jobs in the order of claims: the highest priority first, and within a priority, the

@@ -88,6 +88,27 @@ class TogetherTests(Suite):
         assert outcomes(await driver.push([replacing])) == [REPLACED]
         assert await kit.claimed(driver) == [holder, *others]
 
+    @pytest.mark.parametrize("is_replacing_first", [True, False])
+    @conformance_test(Capability.LANES, Capability.UNIQUE)
+    async def test_together_a_push_is_one_change_of_a_line(self, kit: SuiteContext, is_replacing_first: bool) -> None:
+        """A line that loses its first job and gets another one in the same push has waited since before."""
+        driver = await kit.driver()
+        await kit.push(driver, lane="z", unique=Unique("name"))
+        later = await kit.push(driver, due=kit.unit * 9, lane="z")
+        for _ in range(3):
+            await kit.push(driver, lane="a")
+        worker = await kit.worker(driver)
+        await kit.advance(kit.unit)
+        served = await kit.push(driver, priority=9, lane="b")
+        assert [claim.job_id for claim in await worker.claim(1)] == [served]
+        replacing = kit.job(lane="y", unique=Unique("name", otherwise="replace"))
+        new = kit.job(lane="z")
+        jobs = [replacing, new] if is_replacing_first else [new, replacing]
+        assert sorted(outcomes(await driver.push(jobs))) == sorted([REPLACED, STORED])
+        claimed = [claim.lane for claim in await worker.claim(9)]
+        assert claimed == ["a", "z", "y", "a", "a"]
+        assert await driver.get(later) is not None
+
     @pytest.mark.parametrize("end", ["finish", "release", "close", "recovery"])
     @conformance_test(Capability.LANES)
     async def test_together_a_lane_beyond_its_limit_has_room_again(self, kit: SuiteContext, end: str) -> None:

@@ -43,7 +43,7 @@ end
 
 -- Put the turn of a line right, whose jobs have changed. Whether it is offered.
 local start -- the turn of what begins to wait: behind all that was served
-local emptied = {} -- the turns of lines that this step has emptied, and may fill again
+local before = {} -- the turns of the lines that this step has changed, as it found them: its changes are one change
 local function offer(priority, lane)
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
@@ -67,14 +67,13 @@ local function offer(priority, lane)
     redis.pcall('ZREM', offers, lane)
     if redis.call('EXISTS', offers) == 0 then redis.call('ZREM', PRIORITIES, priority) end
   end
+  start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
+  before[line] = before[line] or math.min(turn or start, start)
   if not first then
-    emptied[line] = turn
     if lane ~= '' then redis.call('ZREM', LANES, lane .. '*' .. priority) end
     return
   end
-  start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
-  local since = math.min(turn or emptied[line] or start, start)
-  since = whole(math.max(micro(first), since, allowed > now and not is_spoiled and allowed or 0))
+  local since = whole(math.max(micro(first), before[line], allowed > now and not is_spoiled and allowed or 0))
   if is_open and type(redis.pcall('ZADD', offers, since, lane)) == 'table' then is_open, is_spoiled = false, true end
   if others and not is_open then hold_back(lane, priority, since, others, is_spoiled) end
   if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
