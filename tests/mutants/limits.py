@@ -193,6 +193,6 @@ _script_mutant(
     "ScriptRateIsNoTurn",
     "`lines.lua`: the turn of a line does not wait for the rate of its lane.",
     "test_rates_a_lane_at_its_rate_delays_nobody",
-    "math.max(micro(first), since, allowed > now and not is_spoiled and allowed or 0)",
-    "math.max(micro(first), since)",
+    "math.max(micro(first), before[line], allowed > now and not is_spoiled and allowed or 0)",
+    "math.max(micro(first), before[line])",
 )
