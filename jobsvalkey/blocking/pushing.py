@@ -1,12 +1,13 @@
 """The push of one job by a thread: by itself, if it can, else in the background loop."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from jobsvalkey.blocking.background import BackgroundLoop, Tenant
 from jobsvalkey.blocking.direct import direct_queue
 from jobsvalkey.blocking.process import begin, break_off_at_end, call, running_loop
-from jobsvalkey.contract import Pushed
+from jobsvalkey.contract import ConfigurationError, Pushed, StoreUnavailable
 from jobsvalkey.runtime import JobOptions, JobQueue
 
 R = TypeVar("R")
@@ -43,14 +44,25 @@ async def _look(tenant: Tenant, queue: JobQueue[Any]) -> None:
 
 
 class _Home:
-    """The background loop, for the driver of a tenant."""
+    """The background loop, for pushes of a tenant that are under way: if it has left since, they may have been done."""
 
     def __init__(self, tenant: Tenant, background: BackgroundLoop) -> None:
         self._tenant = tenant
         self._background = background
 
     def wait(self, function: Callable[[], Awaitable[R]], /) -> R:
-        return call(self._tenant, lambda _: function(), within=self._background)
+        with self._under_way():
+            return call(self._tenant, lambda _: function(), within=self._background)
 
     def begin(self, function: Callable[[], None], /) -> None:
-        begin(self._tenant, function, within=self._background)
+        with self._under_way():
+            begin(self._tenant, function, within=self._background)
+
+    @contextmanager
+    def _under_way(self) -> Generator[None]:
+        try:
+            yield
+        except ConfigurationError:
+            if not self._tenant.is_closed:
+                raise
+            raise StoreUnavailable("the queue was closed: the push may have been done", outcome="unknown") from None

@@ -228,6 +228,22 @@ async def test_a_push_that_waits_for_its_reply_ends_with_the_queue(proxy: Proxy,
     held.released.set()
 
 
+async def test_a_push_whose_reply_is_lost_while_the_queue_is_closed_may_have_been_done(far: Jobs, proxy: Proxy) -> None:
+    """Before the connection is closed as well."""
+    await aside(lambda: far.push(Work()))
+    tenant: Any = far._tenant  # pyright: ignore[reportPrivateUsage]
+    lost = proxy.swallow_reply(PUSHES, after="hang")
+    push = asyncio.create_task(asyncio.to_thread(lambda: far.push(Work())))
+    async with asyncio.timeout(PATIENCE):
+        await lost.happened.wait()
+        tenant.is_closed = True
+        with pytest.raises(StoreUnavailable) as caught:
+            await push
+    tenant.is_closed = False
+    assert caught.value.outcome == "unknown"
+    assert (await aside(far.counts))[JobStatus.PENDING] == 2
+
+
 async def test_who_comes_while_a_push_is_under_way_shares_a_step(far: Jobs, proxy: Proxy) -> None:
     await aside(lambda: far.push(Work()))
     held = proxy.hold(PUSHES)
