@@ -125,7 +125,7 @@ script_mutant(
 script_mutant(
     "ScriptTellsNobodyOfRevokedRoom",
     "`places.lua`: a cleanup that takes a claim away in a full lane wakes nobody.",
-    "test_limits_room_is_told[remove]",
+    "test_limits_room_is_told[remove-1]",
     "if unclaim({ id }, worker) then wake() end",
     "unclaim({ id }, worker)",
     chapter=__name__,
