@@ -124,6 +124,9 @@ EQUIVALENT: dict[str, str] = {
     "deaddaf2b93d": "a shortcut: the looks that follow find the same",
     "62fd8a287fec": "what is offered is not held back, and a removal finds nothing",
     "99d5dedc5c3a": "the words come in pairs",
+    "cbd1a1da9400": "lines are looked at in vain",
+    "8b4359b13808": "what is told of a claim has three parts, or five and more",
+    "51012f8cc2c5": "a word without special letters is found as a pattern, too",
     "fb39ba523565": "a digest of other text is as good, if it is the same each time",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobID, JobStatus, LaneLimit, NewJob, Retry
+from jobsvalkey.contract import Capability, Finish, JobID, JobStatus, LaneLimit, NewJob, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver
@@ -260,6 +260,21 @@ class LaneTests(Suite):
         assert (await worker.claim_one()).job_id == laned[1]
 
     @conformance_test(Capability.LANES)
+    async def test_lanes_a_full_one_waits_since_it_was_served(self, kit: SuiteContext) -> None:
+        """A full lane waits from when it was served: with room again, it comes behind what was served before it."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        await kit.push(driver, lane="c", priority=5)
+        for lane in "ba":
+            await pushed_to(kit, driver, lane, 2)
+            await kit.advance(kit.unit / 4)
+        worker = await kit.worker(driver)
+        claims = await worker.claim(3)
+        assert [claim.lane for claim in claims] == ["c", "b", "a"]
+        await worker.finish(claims[2])
+        assert [(await worker.claim_one()).lane for _ in range(2)] == ["b", "a"]
+
+    @conformance_test(Capability.LANES)
     async def test_lanes_a_full_one_has_nothing_due(self, kit: SuiteContext) -> None:
         """While a lane is full, none of its jobs counts as the next one: nor one of a higher priority, due later."""
         driver = await kit.driver()
@@ -272,7 +287,9 @@ class LaneTests(Suite):
         await kit.advance(kit.unit)
         assert (await worker.exchange(limit=9)).until_next is None
         await worker.finish(*claimed.claims)
-        assert (await worker.claim_one()).job_id == later
+        claim = await worker.claim_one()
+        assert claim.job_id == later
+        assert (await worker.exchange(Finish(later, claim.token), limit=1)).until_next is None
 
     @conformance_test(Capability.LANES, Capability.EXPIRY)
     async def test_lanes_behind_expired_jobs(self, kit: SuiteContext) -> None:
