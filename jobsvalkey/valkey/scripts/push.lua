@@ -24,7 +24,11 @@ if only and #id == 36 and not each_job(nil, only) and features == '' then
   if is_fresh and redis.pcall('HEXISTS', META .. '_claimed', id) == 0
     -- It adds nothing if the entry is there, and a full server refuses it, as it refuses each first write that adds.
     and redis.pcall('ZADD', PENDING, 'NX', seconds(now), id) == 1 then
-    redis.call('SET', payload, request)
+    local done = redis.pcall('SET', payload, request)
+    if done.err then -- the right was taken away: no entry without a request
+      redis.call('ZREM', PENDING, id)
+      return done
+    end
     wake()
     return record('1')
   end
