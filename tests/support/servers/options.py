@@ -19,7 +19,7 @@ class ServerOptions:
     maxmemory: str | None = None
     """Such as `20mb`; a full server refuses writes."""
     appendonly: bool = False
-    """Whether the data survives a restart."""
+    """Whether the data survives a restart, or a kill, though not a loss of power."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """Any other setting of the server's configuration."""
     preload: str | None = None
@@ -33,6 +33,9 @@ class ServerOptions:
     def arguments(self) -> list[str]:
         """The settings as arguments of the server's command line, but for where it listens."""
         settings = {"save": "", "appendonly": "yes" if self.appendonly else "no", "protected-mode": "no"}
+        if self.appendonly:
+            # The default, `everysec`, puts a write off while the disk is busy: a kill then loses what was acknowledged.
+            settings["appendfsync"] = "no"
         if self.password is not None:
             settings["requirepass"] = self.password
         if self.maxmemory is not None:
