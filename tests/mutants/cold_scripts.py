@@ -174,3 +174,11 @@ script_mutant(
     "if not there then",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptSparesWhatWaitsNoMore",
+    "`cleanup.lua`: a cleanup of waiting jobs leaves a callback whose last members it removes.",
+    "test_together_a_cleanup_takes_what_waited_when_it_began",
+    "waits[id] and state == 'pending'",
+    "false",
+    chapter=__name__,
+)

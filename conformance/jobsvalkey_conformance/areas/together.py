@@ -16,6 +16,7 @@ from jobsvalkey.contract import (
     Retry,
     SettleOutcome,
     Unique,
+    new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, REPLACED, RETAIN_ALL, STORED, SuiteContext, outcomes
@@ -223,3 +224,24 @@ class TogetherTests(Suite):
         assert await kit.claimed(driver) == ([] if why == "orphans" else [first])
         assert outcomes(await driver.push([kit.job(unique=Unique("name"))])) == [STORED]
         assert await driver.rerun(ended) is False
+
+    @pytest.mark.parametrize("callback_first", [False, True])
+    @conformance_test(Capability.FLOWS, Capability.CLEANUP)
+    async def test_together_a_cleanup_takes_what_waited_when_it_began(
+        self, kit: SuiteContext, callback_first: bool
+    ) -> None:
+        """A cleanup of waiting jobs takes a callback, too, whose last members it removes, in either order."""
+        driver = await kit.driver()
+        first, second = sorted(new_job_id() for _ in range(2))
+        callback_id, member_id = (first, second) if callback_first else (second, first)
+        running = kit.job(due=kit.now())
+        callback = kit.job(job_id=callback_id, due=kit.now(), batch=callback_id)
+        member = kit.job(job_id=member_id, due=kit.now(), after=[running.job_id], batch=callback_id)
+        await driver.push([running, callback, member])
+        assert await driver.close_batch(callback_id)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert await driver.cleanup_step(JobStatus.WAITING, JobCleanup.remove(), max_jobs=9) == 2
+        await worker.finish(claim)
+        assert not await worker.claim(9)
+        assert [await driver.status(job_id) for job_id in (callback_id, member_id)] == [None, None]

@@ -71,6 +71,11 @@ end
 
 local done, looked, is_too_young = 0, wanted == 'processing' and passed[1] or 0, false
 local last = math.min(#entries, looked + span)
+-- What waits may be let go by the removal of those before it, and goes all the same.
+local waits = {}
+if wanted == 'waiting' then
+  for n = 1, last do waits[entries[n][1]] = find_job(entries[n][1]) == wanted end
+end
 while done < most and looked < last do
   looked = looked + 1
   local id, since, is_certain, list = unpack(entries[looked])
@@ -83,7 +88,7 @@ while done < most and looked < last do
     if is_certain then break end
   else
     local state, where = find_job(id)
-    if state == wanted and not (only_orphans ~= '' and state == 'processing' and is_alive(id, where)) then
+    if (state == wanted or waits[id] and state == 'pending') and not (only_orphans ~= '' and state == 'processing' and is_alive(id, where)) then
       if rerun_or_remove(action, id, state, where) then
         done = done + 1
         passed[list] = passed[list] - 1 -- it has left the list
