@@ -1,11 +1,12 @@
 """Our own queue in other situations than an empty queue without features: each is measured like a peer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
-from jobsvalkey.contract import Retention, RetentionPolicy, Unique
+from jobsvalkey.contract import LaneLimit, Retention, RetentionPolicy, Unique
 from jobsvalkey.runtime import Flow, JobContext, JobOptions, ProcessorOptions, Push
 from jobsvalkey.valkey import ValkeyConfiguration
 from tests.benchmarks.peers.own import BATCH, NoOp, Own
@@ -71,6 +72,18 @@ class Lanes(WithOptions):
 
     def options(self, number: int) -> JobOptions:
         return JobOptions(lane=f"customer:{number % LANES}")
+
+
+class LimitedLanes(Lanes):
+    """The same, and each lane may have one job at once: all are full as soon as the worker is."""
+
+    name = f"{LANES} lanes, limit 1"
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        async with super().open():
+            await self.queue.set_lane_limit("customer:*", LaneLimit(concurrency=1))
+            yield
 
 
 class UniqueNames(WithOptions):
@@ -144,7 +157,7 @@ class ManyProcessors(Processors):
 SITUATIONS: Final[dict[str, type[Own]]] = {
     each.name: each
     for each in (
-        *(Plain, Retained, RetainedResults, Results, Lanes, UniqueNames, Flows, Activity),
+        *(Plain, Retained, RetainedResults, Results, Lanes, LimitedLanes, UniqueNames, Flows, Activity),
         *(Processors, ManyProcessors, FullQueue, DelayedBeside),
     )
 }
