@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from jobsvalkey.contract import (
     Fail,
     Finish,
     JobStatus,
+    LaneLimit,
     NewJob,
     Release,
     Report,
@@ -196,6 +198,20 @@ async def test_what_takes_jobs_away_works(driver: ValkeyJobQueue, fill: Fill) ->
     await open_worker(driver)
     assert await driver.recover() == 0
     assert await driver.validate() == []
+
+
+async def test_a_recovery_that_keeps_the_times_of_a_rate_for_longer_works(driver: ValkeyJobQueue, fill: Fill) -> None:
+    await driver.set_lane_limit("a", LaneLimit(rate=(1, timedelta(milliseconds=1))))
+    await driver.push([NewJob(new_job_id(), b"request", lane="a")])
+    await driver.open_worker("worker", timedelta(seconds=0.1))
+    assert (await driver.exchange("worker", 1, (), 1)).claims
+    await driver.set_lane_limit("a", LaneLimit(rate=(1, HOUR)))
+    await fill()
+
+    async def has_recovered() -> bool:
+        return await driver.recover() == 1
+
+    await until(has_recovered)
 
 
 async def test_a_processor_drains_the_queue(driver: ValkeyJobQueue, fill: Fill) -> None:

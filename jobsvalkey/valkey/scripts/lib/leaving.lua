@@ -9,11 +9,11 @@ local function forget_times(most)
     local limit, rate = limit_of(lane), rate_of(lane)
     local last = redis.pcall('LINDEX', rate, -1)
     local ends = limit and limit.n and type(last) == 'string' and (tonumber(last) or 0) + limit.per or 0
+    redis.call('ZREM', RATED, lane) -- a removal first, for a full server
     if ends > now then -- it may be longer since
       redis.call('ZADD', RATED, whole(ends), lane)
-    else
-      redis.call('ZREM', RATED, lane)
-      if type(last) ~= 'table' then redis.call('DEL', rate) end
+    elseif type(last) ~= 'table' then
+      redis.call('DEL', rate)
     end
   end
 end
