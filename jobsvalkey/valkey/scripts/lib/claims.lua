@@ -22,7 +22,7 @@ local function notes_of(is_remembered, line, held)
   if not line then return is_remembered and 'remember' or '-' end
   local keep_for = ''
   for n = 1, #held, 2 do
-    if held[n] == 'keep_for' then keep_for = '+keep:' .. held[n + 1] end
+    if held[n] == 'keep_for' and held[n + 1]:find('^%d+$') then keep_for = '+keep:' .. held[n + 1] end
   end
   local notes = (is_remembered and 'remember+' or '') .. (held == line and 'laned' or 'fielded') .. keep_for
   if not (has_limits() and type(line) == 'table' and line.lane ~= '') then return notes end
