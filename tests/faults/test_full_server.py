@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobsvalkey import JobQueue, ProcessorOptions, StoreFull
 from jobsvalkey.contract import (
+    AbortOutcome,
     Cancel,
     Fail,
     Finish,
@@ -212,6 +214,21 @@ async def test_a_recovery_that_keeps_the_times_of_a_rate_for_longer_works(driver
         return await driver.recover() == 1
 
     await until(has_recovered)
+
+
+async def test_a_worker_whose_job_is_to_be_aborted_claims_another(driver: ValkeyJobQueue, fill: Fill) -> None:
+    await driver.push([replace(new_job(), keep_for=HOUR) for _ in range(3)])
+    first, second = await claims_of(driver, 2)
+    assert await driver.abort(first.job_id) is AbortOutcome.REQUESTED
+    await fill()
+    exchanged = await driver.exchange("worker", 2, (), 1)
+    assert len(exchanged.claims) == 1
+    assert exchanged.aborts == {first.token}
+    assert (await driver.exchange("worker", 3)).aborts == {first.token}
+    exchanged = await driver.exchange("worker", 4, [Finish(second.job_id, second.token)])
+    assert (exchanged.outcomes, exchanged.aborts) == ([SettleOutcome.SETTLED], {first.token})
+    await driver.exchange("worker", 5, [Release(first.job_id, first.token)])
+    assert await driver.status(first.job_id) is JobStatus.CANCELLED
 
 
 async def test_a_processor_drains_the_queue(driver: ValkeyJobQueue, fill: Fill) -> None:

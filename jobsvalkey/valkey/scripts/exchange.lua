@@ -257,7 +257,8 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     -- uses: aborting
     local _, left = aborts_of(worker, listed)
     listed = #left > 0 and table.concat(left, ' ')
-    if listed then redis.call('HSET', record_key, 'aborts', listed) else redis.call('HDEL', record_key, 'aborts') end
+    redis.call('HDEL', record_key, 'aborts') -- a removal first, for a full server
+    if listed then redis.call('HSET', record_key, 'aborts', listed) end
   end
   if has_expiry() then
     -- uses: expiring
