@@ -25,7 +25,7 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey.valkey import ValkeyJobQueue, scripting
-from jobsvalkey.valkey.scripting import PUSH
+from jobsvalkey.valkey.scripting import PUSH, SWEEP_LANES
 from tests.support.drivers import HOUR, all_completed, claims_of, client_of, driver_at, new_job, open_worker
 from tests.support.processors import run_in_background
 from tests.support.proxy import Proxy, script
@@ -229,6 +229,23 @@ async def test_a_worker_whose_job_is_to_be_aborted_claims_another(driver: Valkey
     assert (exchanged.outcomes, exchanged.aborts) == ([SettleOutcome.SETTLED], {first.token})
     await driver.exchange("worker", 5, [Release(first.job_id, first.token)])
     assert await driver.status(first.job_id) is JobStatus.CANCELLED
+
+
+async def test_a_look_at_lanes_finds_none_left(server: Server, client: Any, queue_key: str, fill: Fill) -> None:
+    """Since a recovery has looked at them between two steps of `set_lane_limit`."""
+    async with Proxy(server.url) as proxy, driver_at(proxy.url, queue_key) as driver:
+        for at in range(0, 1001, 500):
+            await driver.push([replace(new_job(), lane=f"lane:{at + number}") for number in range(500)])
+        held = proxy.hold(script(SWEEP_LANES.digest))
+        limiting = asyncio.create_task(driver.set_lane_limit("*", LaneLimit(1)))
+        await held.happened.wait()
+        async with driver_at(server.url, queue_key) as other:
+            await other.recover()
+        await client.delete(f"{queue_key}.metadata._wake")  # as a worker that waits
+        await fill()
+        held.released.set()
+        await limiting
+        assert await driver.lane_limits() == {"*": LaneLimit(1)}
 
 
 async def test_a_processor_drains_the_queue(driver: ValkeyJobQueue, fill: Fill) -> None:

@@ -9,6 +9,7 @@ local wrong = fielded_wrong_type()
 if wrong then return wrong end
 if not has_limits() then return 0 end
 count_hints()
+redis.call('HDEL', SWEEPS, '') -- a removal first, for a full server: there may be no more lines
 local has_more = sweep(SWEPT)
 wake()
 return has_more and 1 or 0
