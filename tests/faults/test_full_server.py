@@ -14,6 +14,7 @@ from jobsvalkey.contract import (
     Cancel,
     Fail,
     Finish,
+    JobCleanup,
     JobStatus,
     LaneLimit,
     NewJob,
@@ -246,6 +247,21 @@ async def test_a_look_at_lanes_finds_none_left(server: Server, client: Any, queu
         held.released.set()
         await limiting
         assert await driver.lane_limits() == {"*": LaneLimit(1)}
+
+
+@pytest.mark.parametrize("how", ["remove", "cleanup"])
+async def test_a_member_of_a_batch_is_removed(driver: ValkeyJobQueue, fill: Fill, how: str) -> None:
+    callback = new_job_id()
+    member = replace(new_job(), due=HOUR, batch=callback)
+    await driver.push([NewJob(callback, b"request", batch=callback), member])
+    assert await driver.close_batch(callback)
+    await fill()
+    if how == "remove":
+        assert await driver.remove(member.job_id)
+    else:
+        assert await driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=1) == 1
+    assert await driver.status(member.job_id) is None
+    assert await driver.status(callback) is JobStatus.PENDING
 
 
 async def test_a_processor_drains_the_queue(driver: ValkeyJobQueue, fill: Fill) -> None:

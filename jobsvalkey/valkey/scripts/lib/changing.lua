@@ -13,6 +13,7 @@ end
 local function rerun_or_remove(action, id, state, where)
   if action == 'remove' then
     local fielded = is_fielded(id)
+    if has_flows() then remove_first() end
     if fielded and has_flows() and not ENDED[state] then holds().tell_end(id, 'removed') end
     take(id, state, where)
     free_name(id)
