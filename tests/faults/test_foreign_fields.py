@@ -38,3 +38,13 @@ async def test_a_claim_says_nothing_that_cannot_be_read_again(
     assert [key async for key in valkey_client.scan_iter(match=f"{queue_key}.metadata._slots.*", count=1000)] == []
     if end is ENDS["finish"]:
         assert (await direct.exchange("worker", 2)).outcomes == [SettleOutcome.SETTLED]
+
+
+async def test_the_limit_of_a_lane_holds_though_nothing_says_that_lanes_are_named(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    """As when an earlier version, which did not say so, has set it."""
+    await direct.set_lane_limit("a", LaneLimit(1))
+    await valkey_client.hset(f"{queue_key}.metadata._limits", "", "")
+    await direct.push([NewJob(new_job_id(), b"request", lane="a") for _ in range(2)])
+    assert len(await claims_of(direct, 9)) == 1

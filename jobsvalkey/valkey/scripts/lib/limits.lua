@@ -52,10 +52,10 @@ local function set_limit(pattern, limit)
     take_slots_of_all()
   end
   if limit == '' then redis.call('HDEL', LIMITED, pattern) else redis.call('HSET', LIMITED, pattern, limit) end
-  local sizes, listed, names = {}, {}, ''
+  local sizes, listed, names = {}, {}, ' -'
   for _, each in ipairs(redis.call('HKEYS', LIMITED)) do
     if each ~= '' and each:sub(-1) ~= '*' then
-      names = ' ='
+      names = ''
     elseif each ~= '' and not sizes[#each] then
       sizes[#each], listed[#listed + 1] = true, #each - 1
     end

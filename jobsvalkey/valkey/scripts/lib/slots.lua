@@ -1,7 +1,7 @@
 -- Lanes with a limit. From when a queue has its first limit on, each claim of a job with a lane is among the slots of the
 -- lane. A lane with as many as it may have is full. If its rate is limited, the times of its last claims are listed.
 -- uses: keys batches fielded
--- hash: pattern, `most n per`; under an empty name how long the beginnings are, and `=` if there are names of lanes
+-- hash: pattern, `most n per`; under an empty name how long the beginnings are, and `-` if there are no names of lanes
 local LIMITED = META .. '_limits'
 local SWEEPS = META .. '_sweeps' -- hash: pattern whose lines are still to be looked at, and the last that was
 local SPOILED = '!' -- in place of that: something is in the way of the lane
@@ -29,7 +29,7 @@ end
 local function read_limits_of(lanes)
   if not lengths then
     local listed = redis.call('HGET', LIMITED, '') or ''
-    lengths = { has_names = listed:find('=', 1, true) }
+    lengths = { has_names = not listed:find('-', 1, true) }
     for length in listed:gmatch('%d+') do lengths[#lengths + 1] = tonumber(length) end
   end
   if lengths.has_names then read_limits(lanes) end
