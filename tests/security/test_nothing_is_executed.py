@@ -14,7 +14,7 @@ IMPORTS_BY_NAME = {
     *("jobsvalkey/cli/loading.py", "jobsvalkey/cli/reloading.py"),  # what the command line names
     # names that stand in the code
     *("jobsvalkey/runtime/values/constraints.py", "jobsvalkey_memory/__init__.py", "jobsvalkey/cli/commands/bench.py"),
-    *("jobsvalkey/__init__.py", "jobsvalkey/cli/main.py"),
+    *("jobsvalkey/__init__.py", "jobsvalkey/cli/main.py", "jobsvalkey/cli/benchmarks/several.py"),
 }
 
 

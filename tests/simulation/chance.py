@@ -3,13 +3,11 @@
 import os
 import random
 import secrets
-from array import array
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
 from unittest.mock import patch
 
-from jobsvalkey.contract import new_job_id
+from jobsvalkey.contract import JobIDGenerator, new_job_id
 
 
 @contextmanager
@@ -23,9 +21,8 @@ def seeded(seed: int, milliseconds: Callable[[], int]) -> Generator[None]:
         return source.randbytes(nbytes or 32).hex()
 
     made = vars(new_job_id).copy()
-    fresh: dict[str, Any] = {"_now": milliseconds, "_last": 0, "_counter": 0, "_random": array("Q")}
     try:
-        vars(new_job_id).update(fresh)
+        vars(new_job_id).update(vars(JobIDGenerator(milliseconds)))
         with patch.object(os, "urandom", source.randbytes), patch.object(secrets, "token_hex", token_hex):
             yield
     finally:
