@@ -84,17 +84,23 @@ class Held(asyncio.Future[bool]):
             self.get_loop().call_soon(call, self)
 
 
-@pytest.mark.parametrize("is_first", [True, False], ids=["after", "before"])
-async def test_a_hint_that_comes_as_its_wait_is_given_up_is_left_to_others(
-    is_first: bool, driver: ValkeyJobQueue, direct: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It comes just after that, or just before."""
+async def held_wait(driver: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch) -> tuple[Held, asyncio.Task[None]]:
+    """A wait of a worker, begun, and its hint, which is held until it is let go."""
     await driver.open_worker("one", HOUR)
     hint = Held()
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.get_running_loop(), "create_future", lambda: hint)
         waiting = asyncio.create_task(driver.wait("one", HOUR))
         await asyncio.sleep(0)
+    return hint, waiting
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["after", "before"])
+async def test_a_hint_that_comes_as_its_wait_is_given_up_is_left_to_others(
+    is_first: bool, driver: ValkeyJobQueue, direct: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes just after that, or just before."""
+    hint, waiting = await held_wait(driver, monkeypatch)
     async with asyncio.timeout(PATIENCE):
         if is_first:
             waiting.cancel()
@@ -114,12 +120,7 @@ async def test_a_hint_that_cannot_be_left_to_others_is_no_fault_of_the_driver(
     proxy: Proxy, driver: ValkeyJobQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server goes away in that moment: whoever polls finds the job."""
-    await driver.open_worker("one", HOUR)
-    hint = Held()
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio.get_running_loop(), "create_future", lambda: hint)
-        waiting = asyncio.create_task(driver.wait("one", HOUR))
-        await asyncio.sleep(0)
+    hint, waiting = await held_wait(driver, monkeypatch)
     async with asyncio.timeout(PATIENCE):
         await driver.push([new_job()])
         await until(lambda: bool(hint.calls))
