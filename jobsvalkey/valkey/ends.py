@@ -1,6 +1,7 @@
 """Waiting for the ends of jobs: one blocked read of a stream, for all that wait in an event loop."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -18,7 +19,7 @@ CHUNK: Final = 250
 MANY: Final = 1000
 """Jobs that are looked at each poll time; if more are waited for, looks are rarer."""
 
-Entry: TypeAlias = tuple[bytes, tuple[bytes, bytes]]
+Entry: TypeAlias = tuple[bytes, Sequence[bytes]]
 """Of the stream: its id, and `id` with those of the jobs, and spaces between."""
 Look: TypeAlias = Callable[[Sequence[JobID]], Awaitable[list[StoredJob | None]]]
 
@@ -38,6 +39,7 @@ class Ends:
         self._block = min(LONGEST_BLOCK, read_timeout * 0.8)
         self._waiting: dict[JobID, set[asyncio.Event]] = {}
         self._reading = False
+        self._polling = False
         self._is_placed = asyncio.Event()
         """Set when it is known from where on the stream is read."""
         self._asked: list[tuple[Sequence[JobID], asyncio.Future[list[StoredJob | None]]]] = []
@@ -82,6 +84,8 @@ class Ends:
         if not self._reading:
             self._reading = True
             self._tasks.start(self._read())
+        if not self._polling:
+            self._polling = True
             self._tasks.start(self._poll())
         try:
             async with asyncio.timeout(timeout):
@@ -112,10 +116,11 @@ class Ends:
                         await asyncio.sleep(pause)
                     continue
                 pause = 0.0
-                for entry, (_, job_ids) in _entries(reply):
+                for entry, words in _entries(reply):
                     place = entry
-                    for job_id in job_ids.split():
-                        self._wake(JobID.from_wire(job_id))
+                    for word in b" ".join(words).split():
+                        with contextlib.suppress(ValueError):  # no id: the name of the field, or somebody else's entry
+                            self._wake(JobID.parse(word))
         finally:
             self._reading = False
             self._is_placed.clear()
@@ -135,6 +140,7 @@ class Ends:
         while self._waiting and not self._closed:
             await asyncio.sleep(self._poll_time * max(1.0, len(self._waiting) / MANY))
             self._wake_all()
+        self._polling = False
 
     def _wake(self, job_id: JobID) -> None:
         for news in self._waiting.get(job_id, ()):

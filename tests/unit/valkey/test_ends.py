@@ -21,6 +21,8 @@ class Stream:
     def __init__(self) -> None:
         self.read: list[tuple[Any, ...]] = []
         self.news = asyncio.Queue[list[JobID]]()
+        self.foreign: list[tuple[bytes, ...]] = []
+        """What comes before the first news."""
         self.newest: list[Any] = []
         self.stalls = False
         self.refuses: Exception | None = None
@@ -34,7 +36,9 @@ class Stream:
         if words[0] == "XREVRANGE":
             return self.newest
         ended = await self.news.get()
-        return [(b"key", [(b"2-0", (b"id", " ".join(map(str, ended)).encode()))])]
+        foreign, self.foreign = self.foreign, []
+        entries = [*foreign, (b"id", " ".join(map(str, ended)).encode())]
+        return [(b"key", [(b"2-0", entry) for entry in entries])]
 
 
 class Jobs:
@@ -89,6 +93,40 @@ async def test_an_entry_may_name_several_jobs(tasks: TaskSet) -> None:
     jobs.left = set()
     stream.news.put_nowait([A, B])
     assert await asyncio.gather(*waiting) == [[None], [None]]
+
+
+async def test_foreign_entries_keep_nobody_from_the_news(tasks: TaskSet, caplog: pytest.LogCaptureFixture) -> None:
+    stream, jobs = Stream(), Jobs()
+    stream.foreign = [
+        (b"id", b"no-id"),
+        (b"id", b"\xff\x00"),
+        (b"id", b""),
+        (b"a", b"b", b"c", b"d"),
+        (b"A" * 36, b"-" * 36),
+    ]
+    waiting = asyncio.ensure_future(ends_of(stream, tasks).wait([A], PATIENCE, jobs.look))
+    await until(lambda: jobs.looks == [[A]])
+    jobs.left.clear()
+    stream.news.put_nowait([B])
+    stream.news.put_nowait([A])
+    assert await waiting == [None]
+    assert jobs.looks == [[A], [A]]
+    assert not caplog.records
+
+
+async def test_one_task_polls_however_often_the_reading_ends(tasks: TaskSet) -> None:
+    stream, jobs = Stream(), Jobs()
+    ends = ends_of(stream, tasks)
+    for round_ in range(1, 4):
+        jobs.left = {A, B}
+        waiting = asyncio.ensure_future(ends.wait([A], PATIENCE, jobs.look))
+        await until(lambda: len(jobs.looks) % 2 == 1)
+        jobs.left.clear()
+        stream.news.put_nowait([A])
+        await waiting
+        stream.news.put_nowait([B])  # nobody waits: the reading ends
+        await until(lambda: not any("Ends._read" in repr(task) for task in asyncio.all_tasks()))
+        assert sum("Ends._poll" in repr(task) for task in asyncio.all_tasks()) == 1, round_
 
 
 async def test_a_stream_is_read_on_from_its_newest_entry_or_from_its_beginning(tasks: TaskSet) -> None:
