@@ -50,6 +50,7 @@ from jobsvalkey_conformance.areas.runs import RunTests
 from jobsvalkey_conformance.areas.saved import SavedTests
 from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
+from jobsvalkey_conformance.areas.sharing import SharingTests
 from jobsvalkey_conformance.areas.sizes import SizeTests
 from jobsvalkey_conformance.areas.threads import ThreadTests
 from jobsvalkey_conformance.areas.together import TogetherTests
@@ -70,6 +71,7 @@ class DriverConformance(
     MeetingTests,
     ProcessTests,
     ThreadTests,
+    SharingTests,
     TogetherTests,
     ClockTests,
     RateTests,

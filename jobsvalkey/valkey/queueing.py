@@ -122,7 +122,9 @@ class ValkeyQueueing(ValkeyBase):
             PayloadTooLarge: `about` is larger than 1 KiB.
             StoreUnavailable: no answer within `operation_timeout`.
         """
-        await self._hold(worker, hold_for, (b"a" if self._configuration.activity else b"1") + check_about(about))
+        opening = (b"a" if self._configuration.activity else b"1") + check_about(about)
+        self._session().waiter.know(worker)
+        await self._hold(worker, hold_for, opening)
 
     async def renew(self, worker: WorkerID, hold_for: timedelta, *, leaving: bool = False) -> Renewed:
         """Extend the worker's lock to `hold_for` from now, and return the claims that it holds.

@@ -65,8 +65,8 @@ class Waiter:
         """Return at news, at a hint if it is `work` that is waited for, or after `timeout` seconds."""
         if timeout <= 0:
             return
-        told = self._told.setdefault(worker, self._news)
-        if told < self._news:
+        self.know(worker)
+        if self._told[worker] < self._news:
             self._told[worker] = self._news
             return
         loop = asyncio.get_running_loop()
@@ -90,6 +90,10 @@ class Waiter:
             self._others.discard(hint)
             if hint in self._waiting:
                 self._waiting.remove(hint)
+
+    def know(self, worker: WorkerID) -> None:
+        """Let a worker hear of all news from now on, also of those that come before its first wait."""
+        self._told.setdefault(worker, self._news)
 
     def forget(self, worker: WorkerID) -> None:
         """Remember nothing of a worker that was closed."""

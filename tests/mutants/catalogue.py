@@ -62,6 +62,7 @@ CHAPTERS = (
         "unseen",
         "cold",
         "cold_scripts",
+        "cold_again",
     ),
     "scripts",
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey.contract import Capability, Fail, Finish, JobStatus, new_job_id
+from jobsvalkey.contract import Capability, Fail, Finish, JobID, JobStatus, new_job_id
 from jobsvalkey_conformance.areas.results import returned
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import PATIENCE, SuiteContext
@@ -128,3 +128,36 @@ class EndedTests(Suite):
             await worker.settle(Finish(claim.job_id, claim.token, str(claim.job_id).encode()))
         results = await asyncio.wait_for(asyncio.gather(*waiters), PATIENCE)
         assert results == [str(job.job_id).encode() for job in jobs]
+
+    @pytest.mark.parametrize("how", ["exchange", "expiry"])
+    @conformance_test(Capability.RESULTS, Capability.EXPIRY, hints=True)
+    async def test_ended_a_hint_for_each_of_many(self, kit: SuiteContext, how: str) -> None:
+        """ended: of many jobs that end in one step each is told, so that nobody waits for the next poll."""
+        driver, waiting = await kit.driver(), await kit.driver(poll_time=timedelta(hours=1))
+        expires = kit.now() + kit.unit if how == "expiry" else None
+        jobs = [kit.job(keep_for=LONG, expires=expires) for _ in range(30)]
+        await driver.push(jobs)
+        waiters = [asyncio.create_task(waiting.ended([job.job_id], LONG)) for job in jobs]
+        await asyncio.sleep(0.05)
+        assert not any(waiter.done() for waiter in waiters)
+        worker = await kit.worker(driver)
+        if how == "expiry":
+            await kit.advance(kit.unit)
+            await worker.exchange()
+        else:
+            await worker.finish(*await worker.claim(30))
+        ended = await asyncio.wait_for(asyncio.gather(*waiters), PATIENCE)
+        state = JobStatus.CANCELLED if how == "expiry" else JobStatus.COMPLETED
+        assert [(job and job.job_id, job and job.status) for (job,) in ended] == [(job.job_id, state) for job in jobs]
+
+    @pytest.mark.parametrize("size", [10, 251, 1001])
+    @conformance_test(Capability.RESULTS)
+    async def test_ended_any_number_of_jobs(self, kit: SuiteContext, size: int) -> None:
+        """ended: returns all of the jobs that were asked for, in that order, however many; one named twice as well."""
+        driver = await kit.driver()
+        ids: list[JobID] = []
+        for start in range(0, size, 1000):
+            ids += await kit.push_many(driver, min(size - start, 1000))
+        asked = [*reversed(ids), new_job_id(), ids[0]]
+        jobs = await asyncio.wait_for(driver.ended(asked, LONG), PATIENCE)
+        assert [job and job.job_id for job in jobs] == [*reversed(ids), None, ids[0]]

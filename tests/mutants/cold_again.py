@@ -1,0 +1,138 @@
+"""Bugs that were planted for the third time, unseen again, and that no area of the kit killed then."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from jobsvalkey.contract import JobID, JobStatus, StoredJob, WorkerID
+from jobsvalkey.valkey import ends, inspection, pushing, queueing, waiting
+from jobsvalkey.valkey.scripting import PUSH
+from jobsvalkey.valkey.wire import place_of, push_arguments, pushed
+from tests.mutants.cold import patched
+from tests.mutants.scripts import script_mutant
+
+# -- callers and workers that share a driver
+
+
+async def send_and_skip(pusher: Any, batch: Sequence[Any]) -> None:
+    """Give the answers to those who still wait, as if the others had asked for nothing."""
+    items = [item for each in batch for item in each.items]
+    answers = iter(pushed(items, await pusher._writer.run(PUSH, push_arguments(items))))
+    for each in batch:
+        if not each.done.done():
+            each.done.set_result([next(answers) for _ in each.items])
+
+
+patched(
+    "AnswersShiftWithTheCancelled",
+    "`pushing.py`: when a caller is cancelled whose push is on its way, others of the step get answers of others.",
+    "test_sharing_a_push_is_given_up_on_its_way",
+    pushing.Pusher,
+    "_send",
+    send_and_skip,
+)
+
+
+async def heard_by_one(waiter: Any, key: str) -> None:
+    """Let one of those who look for work hear of news."""
+    if key != waiter._keys.news:
+        await HEARD(waiter, key)
+        return
+    waiter._news += 1
+    if waiter._waiting:
+        waiter._waiting.popleft().set_result(False)
+    waiter._tell()
+
+
+HEARD: Any = waiting.Waiter.__dict__["_heard"]
+patched(
+    "NewsForTheFirstWorker",
+    "`waiting.py`: of the workers of a driver that wait for work only the first hears that a job is to end.",
+    "test_sharing_each_worker_hears_its_news",
+    waiting.Waiter,
+    "_heard",
+    heard_by_one,
+)
+
+
+async def open_unknown(driver: Any, worker: WorkerID, hold_for: timedelta, *, about: bytes = b"") -> None:
+    """Open a worker that hears of news from its first wait on."""
+    await driver._hold(worker, hold_for, b"1" + about)
+
+
+patched(
+    "NewsSinceTheFirstWait",
+    "`queueing.py`: a worker does not hear of an abort that was asked for before its first wait.",
+    "test_sharing_each_worker_hears_its_news",
+    queueing.ValkeyQueueing,
+    "open_worker",
+    open_unknown,
+)
+
+
+async def wait_and_forget(waits: Any, job_ids: Sequence[JobID], *arguments: Any) -> list[StoredJob | None]:
+    """Wait, and then forget the jobs, whoever else waits for them."""
+    try:
+        return await WAIT(waits, job_ids, *arguments)
+    finally:
+        for job_id in job_ids:
+            waits._waiting.pop(job_id, None)
+
+
+WAIT: Any = ends.Ends.__dict__["wait"]
+patched(
+    "OneWaiterEndsTheWaitOfOthers",
+    "`ends.py`: who gives up waiting for a job takes the hints of its end from the others.",
+    "test_sharing_one_waits_on_when_another_gives_up",
+    ends.Ends,
+    "wait",
+    wait_and_forget,
+)
+
+
+async def look_at_the_last(waits: Any, job_ids: Sequence[JobID], look: Any) -> list[StoredJob | None]:
+    """Look at all, and remember the last chunk."""
+    found: list[StoredJob | None] = []
+    for first in range(0, len(job_ids), ends.CHUNK):
+        found = await LOOK(waits, job_ids[first : first + ends.CHUNK], look)
+    return found
+
+
+LOOK: Any = ends.Ends.__dict__["_look"]
+patched(
+    "EndedOfAChunk",
+    "`ends.py`: of many jobs that are asked for, the last chunk is all that is answered.",
+    "test_ended_any_number_of_jobs[251]",
+    ends.Ends,
+    "_look",
+    look_at_the_last,
+)
+script_mutant(
+    "ScriptTellsOfEightEnds",
+    "`news.lua`: of the jobs that one step ends eight are told.",
+    "test_ended_a_hint_for_each_of_many[exchange]",
+    "for from = 1, #ids, TOLD_AT_ONCE do",
+    "for from = 1, math.min(#ids, 1), TOLD_AT_ONCE do",
+    chapter=__name__,
+)
+
+# -- inspection
+
+
+async def page_behind_its_job(driver: Any, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> Any:
+    """Fail if the job at the cursor has gone."""
+    if cursor is not None and status is JobStatus.PROCESSING:
+        places = await driver._places(status, 1, b"", b"")
+        assert place_of(cursor)[::-1] in places
+    return await PAGE(driver, status, cursor, limit=limit)
+
+
+PAGE: Any = inspection.ValkeyInspection.__dict__["page"]
+patched(
+    "CursorNeedsItsJob",
+    "`inspection.py`: a page of running jobs cannot go on behind a job that has ended meanwhile.",
+    "test_inspection_a_cursor_whose_job_has_gone[processing]",
+    inspection.ValkeyInspection,
+    "page",
+    page_behind_its_job,
+)
