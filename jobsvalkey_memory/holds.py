@@ -157,9 +157,10 @@ class Holds:
         members = self.state.members.get(callback, {})
         if job.job_id not in members or (members[job.job_id] is None) is (status is None):
             return
-        members[job.job_id] = status
-        counts = {each: list(members.values()).count(each) for each in FINISHED}
-        total = BatchCounts(*(counts[each] for each in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)))
+        before, members[job.job_id] = members[job.job_id], status
+        total = self.state.jobs[callback].members or BatchCounts()
+        for each, change in ((before, -1), (status, 1)):  # not counted anew: a member may have had the id of another
+            total = replace(total, **{each: getattr(total, each) + change}) if each else total
         self.state.put(replace(self.state.jobs[callback], members=total))
         self._decide(callback, (), now)
 

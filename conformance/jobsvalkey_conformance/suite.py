@@ -34,6 +34,7 @@ from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
 from jobsvalkey_conformance.areas.parents import ParentTests
 from jobsvalkey_conformance.areas.pausing import PausingTests
+from jobsvalkey_conformance.areas.pitfalls import PitfallTests
 from jobsvalkey_conformance.areas.precision import PrecisionTests
 from jobsvalkey_conformance.areas.processes import ProcessTests
 from jobsvalkey_conformance.areas.push import PushTests
@@ -72,6 +73,7 @@ class DriverConformance(
     ProcessTests,
     ThreadTests,
     SharingTests,
+    PitfallTests,
     TogetherTests,
     ClockTests,
     RateTests,

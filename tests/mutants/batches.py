@@ -153,6 +153,27 @@ class ResumedCallbacksCount(Twin):
             self.state.members[job.job_id] = members
 
 
+@mutant("test_batch_another_job_of_a_members_id")
+class MembersCountById(Twin):
+    """Of several members that had one id, one after the other, the last one counts alone."""
+
+    def _count(self, job: StoredJob, status: JobStatus | None, now: datetime) -> None:
+        super()._count(job, status, now)
+        callback = job.batch or job.job_id
+        if members := self.state.members.get(callback):
+            states = list(members.values())
+            ways = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+            self.state.put(replace(self.state.jobs[callback], members=BatchCounts(*map(states.count, ways))))
+
+
+script_mutant(
+    "ScriptMembersJoinOnce",
+    "`holding.lua`: a member with the id of one that has gone is never told of, so that its batch waits for ever.",
+    "test_batch_another_job_of_a_members_id",
+    "redis.call('HSET', waits.members_of(look.batch), id, '-')",
+    "redis.call('HSETNX', waits.members_of(look.batch), id, '-')",
+    chapter=__name__,
+)
 script_mutant(
     "ScriptBatchFiresOpen",
     "`holding.lua`: a batch does not hold its callback until it is closed.",

@@ -54,6 +54,7 @@ CHAPTERS = (
         "limits",
         "flows",
         "batches",
+        "pitfalls",
         "telling",
         "leavings",
         "reports",

@@ -257,6 +257,24 @@ class BatchTests(Suite):
         assert await members_of(driver, batch) == BatchCounts()
         assert await driver.status(batch) is WAITING
 
+    @conformance_test(Capability.FLOWS, Capability.INSPECTION, Capability.CLEANUP)
+    async def test_batch_another_job_of_a_members_id(self, kit: SuiteContext) -> None:
+        """A job that has the id of a member that has gone is one more member: it holds the callback, and both count."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        batch = await open_batch(kit, driver)
+        member = kit.job(due=kit.now() - kit.unit, batch=batch)
+        for _ in range(2):
+            await driver.push([member])
+            await finish(kit, driver, member.job_id)
+            assert await driver.remove(member.job_id)
+        assert await members_of(driver, batch) == BatchCounts(completed=2)
+        await driver.push([member])
+        assert await driver.close_batch(batch)
+        assert await driver.status(batch) is WAITING
+        assert await driver.remove(member.job_id)
+        _, claim = await claim_of(kit, driver, batch)
+        assert claim.members == BatchCounts(completed=2, cancelled=1)
+
     @conformance_test(Capability.FLOWS)
     async def test_batch_a_callback_has_no_parents(self, kit: SuiteContext) -> None:
         """A callback that is to run after other jobs as well is a `ValueError`."""
