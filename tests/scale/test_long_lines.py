@@ -37,13 +37,13 @@ def of_a_flow(chance: random.Random) -> list[NewJob]:
 
 
 async def commands(client: Any) -> Counter[str]:
-    """How often the server has done each command."""
+    """Count by name what the server has done."""
     stats: dict[str, dict[str, int]] = await client.info("commandstats")
     return Counter({name: each["calls"] for name, each in stats.items() if name != "cmdstat_info"})
 
 
 class Measured:
-    """What a number of pushes, and of claims with their ends, take of the server."""
+    """Pushes, claims and their ends, of which it is measured what they take of the server."""
 
     def __init__(self, client: Any, driver: ValkeyJobQueue, make: Callable[[random.Random], list[NewJob]]) -> None:
         self._client, self._driver, self._make = client, driver, make

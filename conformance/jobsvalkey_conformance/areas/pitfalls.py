@@ -39,7 +39,7 @@ NO_RUN = {
     "waits for another": Capability.FLOWS,
     "has expired": Capability.EXPIRY,
 }
-"""Why a job does not run, and the capability that this needs."""
+"""The reasons for which a job does not run, and the capability that each needs."""
 GONE = {
     "was not kept": Capability.FLOWS,
     "is remembered": Capability.FLOWS,
@@ -47,7 +47,7 @@ GONE = {
     "was removed": Capability.CLEANUP,
     "may not be kept": Capability.FLOWS,
 }
-"""Why there is no parent to wait for, and the same."""
+"""The same for a parent for which nothing can wait."""
 
 
 async def push_one_that_does_not_run(kit: SuiteContext, driver: AnyDriver, why: str) -> None:
