@@ -92,7 +92,7 @@ class PitfallTests(Suite):
 
     @conformance_test(Capability.LANES)
     async def test_pitfall_a_counter_that_drifts(self, kit: SuiteContext) -> None:
-        """What ends late, twice, or in a worker that has died frees the place of its claim once, and no other."""
+        """A claim frees its place once, and no other: also if it ends late, twice, or in a worker that has died."""
         driver = await kit.driver()
         await driver.set_lane_limit("a", TWO)
         ids = [await kit.push(driver, lane="a") for _ in range(8)]
