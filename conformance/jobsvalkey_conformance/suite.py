@@ -53,10 +53,12 @@ from jobsvalkey_conformance.areas.scheduling import SchedulingTests
 from jobsvalkey_conformance.areas.settle import SettleTests
 from jobsvalkey_conformance.areas.sharing import SharingTests
 from jobsvalkey_conformance.areas.sizes import SizeTests
+from jobsvalkey_conformance.areas.stands_for import StandsForTests
 from jobsvalkey_conformance.areas.threads import ThreadTests
 from jobsvalkey_conformance.areas.together import TogetherTests
 from jobsvalkey_conformance.areas.unique import UniqueTests
 from jobsvalkey_conformance.areas.waiting import WaitingTests
+from jobsvalkey_conformance.areas.ways_back import BackTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
 from jobsvalkey_conformance.history.area import HistoryArea
 from jobsvalkey_conformance.machine.area import StatefulArea
@@ -75,6 +77,8 @@ class DriverConformance(
     SharingTests,
     PitfallTests,
     TogetherTests,
+    StandsForTests,
+    BackTests,
     ClockTests,
     RateTests,
     LimitTests,

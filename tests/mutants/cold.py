@@ -232,16 +232,19 @@ class OpensForTheLongerTime(SQLiteJobQueue):
             self._do(new, worker, now + hold_for // MICROSECOND)
 
 
-for _driver, _killer in {
-    ForgetsIdsFirst: "test_retention_the_window_is_over_whether_or_not_anybody_looked",
-    OpensForTheLongerTime: "test_exact_a_worker_that_is_opened_again_has_the_new_lock",
-}.items():
+def enter_sqlite(driver_type: type[SQLiteJobQueue], killer: str, chapter: str) -> None:
+    """Enter a bug of the worked example, which its docstring describes."""
+    bug = driver_type.__doc__ or ""
     enter(
         Mutant(
-            name=_driver.__name__,
-            bug=f"The worked example: {(_driver.__doc__ or '')[:1].lower()}{(_driver.__doc__ or '')[1:]}",
-            killer=_killer,
-            harness_type=type(f"{_driver.__name__}Harness", (SQLiteMutantHarness,), {"driver_type": _driver}),
-            chapter=__name__,
+            name=driver_type.__name__,
+            bug=f"The worked example: {bug[:1].lower()}{bug[1:]}",
+            killer=killer,
+            harness_type=type(f"{driver_type.__name__}Harness", (SQLiteMutantHarness,), {"driver_type": driver_type}),
+            chapter=chapter,
         )
     )
+
+
+enter_sqlite(ForgetsIdsFirst, "test_retention_the_window_is_over_whether_or_not_anybody_looked", __name__)
+enter_sqlite(OpensForTheLongerTime, "test_exact_a_worker_that_is_opened_again_has_the_new_lock", __name__)

@@ -125,6 +125,24 @@ class PausingTests(Suite):
         assert answer.until_next == 0
         assert (await worker.claim(5))[0].job_id == second.job_id
 
+    @pytest.mark.parametrize("feature", FEATURES)
+    @conformance_test(Capability.PAUSE_QUEUE)
+    async def test_pausing_nothing_is_due_meanwhile(self, kit: SuiteContext, feature: str) -> None:
+        """While the queue is paused, `until_next` is the time to the next expiry, whatever else would be claimed."""
+        capability, fields = FEATURES[feature]
+        kit.needs(capability)
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        await driver.push([kit.job(**fields), kit.job(due=kit.unit, **({} if "unique" in fields else fields))])
+        expected = pytest.approx(3600, abs=60) if "expires" in fields else None
+        for _ in range(2):
+            await driver.pause_queue()
+            for limit in (0, 9):
+                answer = await worker.exchange(limit=limit)
+                assert (answer.claims, answer.until_next) == ([], expected)
+            await driver.resume_queue()
+            assert (await worker.exchange()).until_next == 0
+
     @conformance_test(Capability.PAUSE_QUEUE)
     async def test_pausing_a_repeat_shows_its_claims(self, kit: SuiteContext) -> None:
         """A repeat of an exchange from before the pause returns its claims, which are held."""

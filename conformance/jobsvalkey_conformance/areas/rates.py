@@ -94,6 +94,27 @@ class RateTests(Suite):
         await driver.set_lane_limit("a", None)
         assert len(await worker.claim(9)) == 5
 
+    @pytest.mark.parametrize("before", [None, "concurrency", "a longer pattern"])
+    @conformance_test(Capability.LANES)
+    async def test_rates_claims_without_a_rate_do_not_count(self, kit: SuiteContext, before: str | None) -> None:
+        """Claims of a lane that had no rate do not count, also if it had a limit; those that it had count for good."""
+        driver = await kit.driver()
+        most = LaneLimit(concurrency=99)
+        if before == "concurrency":
+            await driver.set_lane_limit("a", most)
+        elif before is not None:
+            await driver.set_lane_limit("a", most)
+            await driver.set_lane_limit("*", LaneLimit(rate=(1, kit.unit * 100)))
+        await driver.push([kit.job(lane="a") for _ in range(20)])
+        worker = await kit.worker(driver)
+        assert [len(await worker.claim(1)) for _ in range(4)] == [1] * 4
+        await driver.set_lane_limit("a", LaneLimit(rate=(3, kit.unit * 100)))
+        assert len(await worker.claim(1)) == 1
+        await driver.set_lane_limit("a", most)
+        assert len(await worker.claim(5)) == 5
+        await driver.set_lane_limit("a", LaneLimit(rate=(3, kit.unit * 100)))
+        assert [len(await worker.claim(9)) for _ in range(2)] == [2, 0]
+
     @conformance_test(Capability.LANES)
     async def test_rates_beside_concurrency(self, kit: SuiteContext) -> None:
         """With both, a job begins if both allow it."""

@@ -17,6 +17,7 @@ from jobsvalkey.contract import (
     JobStatus,
     Release,
     Retention,
+    RetentionPolicy,
     Retry,
     SettleOutcome,
     retain_for,
@@ -26,6 +27,8 @@ from jobsvalkey_conformance.areas.retention import every_finished_state, policy,
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver, Hook
+
+NOW = timedelta(0)
 
 
 async def claimed(kit: SuiteContext, driver: AnyDriver, keep_for: timedelta | None) -> tuple[Worker, Claim]:
@@ -132,6 +135,27 @@ class ResultTests(Suite):
         if units < 5:
             await kit.advance(kit.unit)
             assert await driver.status(job_id) is None
+
+    @every_finished_state
+    @conformance_test(Capability.RESULTS, driven_clock=True)
+    async def test_results_the_policy_of_its_state_counts(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`keep_for`, or the age that the policy has for its own state, whatever it says of the other two."""
+        policies = {
+            1: (DO_NOT_RETAIN, RETAIN),
+            3: (retain_for(kit.unit * 3), DO_NOT_RETAIN),
+            9: (RETAIN, DO_NOT_RETAIN),
+        }
+        jobs: dict[int, tuple[AnyDriver, JobID]] = {}
+        for units, (own, other) in policies.items():
+            chosen = {f"{each}_jobs": own if each is status else other for each in FINISHED}
+            driver = await kit.driver(
+                queue_key=f"{kit.configuration.queue_key}.{units}", retention_policy=RetentionPolicy(**chosen)
+            )
+            jobs[units] = driver, await kit.in_state(driver, status, keep_for=kit.unit)
+        for units in range(1, 6):
+            await kit.advance(kit.unit)
+            there = {each for each, (driver, job_id) in jobs.items() if (await driver.ended([job_id], NOW))[0]}
+            assert there == {each for each in jobs if each > units}, f"{units} units after the end"
 
     @pytest.mark.parametrize("retention", [DO_NOT_RETAIN, retain_last(1), retain_for(timedelta(minutes=1))], ids=str)
     @conformance_test(Capability.RESULTS)
