@@ -10,6 +10,7 @@ from jobsvalkey_conformance.areas.claim import ClaimTests
 from jobsvalkey_conformance.areas.cleanup import CleanupTests
 from jobsvalkey_conformance.areas.cleanup_jobs import CleanupJobTests
 from jobsvalkey_conformance.areas.clocks import ClockTests
+from jobsvalkey_conformance.areas.combined import CombinedTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.connections import ConnectionTests
 from jobsvalkey_conformance.areas.damage import DamageTests
@@ -79,6 +80,7 @@ class DriverConformance(
     TogetherTests,
     StandsForTests,
     BackTests,
+    CombinedTests,
     ClockTests,
     RateTests,
     LimitTests,

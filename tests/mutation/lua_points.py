@@ -57,9 +57,9 @@ def lua_points(path: str, source: str) -> list[Point]:
     comments = [(match.start(), match.end()) for match in re.finditer(r"--[^\n]*", source)]
     code = "".join(" " if any(b <= n < e for b, e in comments) else c for n, c in enumerate(source))
     for match in STATEMENT.finditer(code):
-        if _balanced(match[3]) and match[2] not in KEYWORDS:
+        if is_balanced(match[3]) and match[2] not in KEYWORDS:
             found.append((match.start(2), match.end(), "do end"))
-    found += [(*match.span(1), f"not ({match[1]})") for match in CONDITION.finditer(code) if _balanced(match[1])]
+    found += [(*match.span(1), f"not ({match[1]})") for match in CONDITION.finditer(code) if is_balanced(match[1])]
     return points(path, source, found)
 
 
@@ -84,7 +84,7 @@ def _arguments(found: list[Token], opening: int) -> Iterator[tuple[int, int]]:
             begin = stop
 
 
-def _balanced(text: str) -> bool:
+def is_balanced(text: str) -> bool:
     depth = 0
     for _, token, _, _ in tokens(text):
         depth += (token == "(") - (token == ")")

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,13 @@ def points(path: str, source: str, changes: list[tuple[int, int, str]]) -> list[
         counts[line] = counts.get(line, -1) + 1
         found.append(Point(path, start, stop, new, line, counts[line]))
     return found
+
+
+class Place(NamedTuple):
+    """A statement or a condition that can be left out for some jobs."""
+
+    start: int
+    stop: int
+    is_condition: bool
+    subject: str
+    """What says there, in the language of the program, which job it is about."""

@@ -29,22 +29,30 @@ OPERATORS: dict[type[ast.operator], str] = {
 Change = tuple[int, int, str]
 
 
-class _Finder(ast.NodeVisitor):
+class Spans:
+    """Where the parts of a source are."""
+
     def __init__(self, source: str) -> None:
-        self.source = source
-        self.lines = [0]
+        self._begins = [0]
+        self._utf8 = [line.encode() for line in source.splitlines(keepends=True)]
         for line in source.splitlines(keepends=True):
-            self.lines.append(self.lines[-1] + len(line))
-        self.utf8 = [line.encode() for line in source.splitlines(keepends=True)]
-        self.found: list[Change] = []
+            self._begins.append(self._begins[-1] + len(line))
 
-    def _at(self, line: int, column: int) -> int:
-        return self.lines[line - 1] + len(self.utf8[line - 1][:column].decode())
-
-    def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Return the begin and the end of a node, in letters."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return self._at(node.lineno, node.col_offset), self._at(node.end_lineno, node.end_col_offset)
+
+    def _at(self, line: int, column: int) -> int:
+        return self._begins[line - 1] + len(self._utf8[line - 1][:column].decode())
+
+
+class _Finder(ast.NodeVisitor):
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._span = Spans(source).span
+        self.found: list[Change] = []
 
     def _text(self, node: ast.expr) -> str:
         start, stop = self._span(node)

@@ -45,19 +45,29 @@ LIKELY = (
     (r"pause_queue|is_paused|paus", "pausing or resume"),
 )
 """Words of a change, and the areas that it is most likely to break, most of them late in the suite: they come first."""
+FIRST = 12
+"""How many tests come first, of those that meet what is changed."""
 SERVER = "JOBSVALKEY_MUTATION_SERVER"
 """The variable that tells the processes where the run's server is."""
 SECONDS = 300.0
 """After which a run of the kit counts as hanging: the mutant is killed by that."""
 
 
-def sample(program: Program, size: int, seed: int) -> list[Point]:
+FOLDER = Path(tempfile.gettempdir())
+
+
+def met_file(program: Program) -> Path:
+    """Where `tests.mutation.meeting` notes which tests meet each combination; of use until a line changes."""
+    return FOLDER / f"jobsvalkey-met-{program.name}.json"
+
+
+def sample(found: list[Point], size: int, seed: int) -> list[Point]:
     """Choose changes by chance. Most stay the same when lines are added elsewhere."""
 
     def rank(point: Point) -> str:
         return hashlib.sha1(f"{seed}{point.key}".encode(), usedforsecurity=False).hexdigest()
 
-    return sorted(program.points(), key=rank)[:size]
+    return sorted(found, key=rank)[:size]
 
 
 def main() -> None:
@@ -69,10 +79,15 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="run what survived once more")
     parser.add_argument("--areas", action="store_true", help="leave out the searches, which take most of the time")
     parser.add_argument("--own", action="store_true", help="run what the kit let live against the driver's own tests")
+    parser.add_argument("--combined", action="store_true", help="leave lines out for the jobs with some feature only")
     options = parser.parse_args()
     program = PROGRAMS[options.program]
-    chosen = sample(program, options.sample, options.seed)
-    results = Results(RESULTS / f"{program.name}.json")
+    found, tests = program.points(), dict[str, list[str]]()
+    if options.combined:
+        tests = json.loads(met_file(program).read_text("utf-8"))
+        found = [point for point in program.combinations() if point.key in tests]
+    chosen = sample(found, options.sample, options.seed)
+    results = Results(RESULTS / f"{program.name}{'-combined' if options.combined else ''}.json")
     warm_up()
     for number, point in enumerate(chosen, 1):
         known = results.known.get(point.key)
@@ -82,7 +97,8 @@ def main() -> None:
             result = {**known, "by": first_failure_of_own(program, point)}
         else:
             with server_for(program):  # a new one each time: a changed script may leave a server that does nothing more
-                result = hold(program, point, searches=not options.areas)
+                selections = selections_for(point, tests.get(point.key), searches=not options.areas)
+                result = hold(program, point, selections)
         results.add(point, result)
         verdict = result["by"] or "SURVIVED"
         print(f"{number:>4} {result['seconds']:>5.1f} s  {verdict}  {result['change']}", flush=True)
@@ -133,16 +149,16 @@ def interval(part: int, whole: int) -> str:
 
 
 @contextmanager
-def server_for(program: Program) -> Generator[None]:
-    """A server for the programs that need one, which the harness is told."""
+def server_for(program: Program) -> Generator[str | None]:
+    """A server for the programs that need one, which the harness is told; its URL."""
     if "Valkey" in program.harness:
         with local_kind().make(ServerOptions()) as server:
             os.environ[SERVER] = server.url
-            yield
+            yield server.url
     else:
         # Files that nobody keeps: a disk that is busy would take most of the time.
         tempfile.tempdir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
-        yield
+        yield None
 
 
 def warm_up() -> None:
@@ -153,12 +169,22 @@ def warm_up() -> None:
     os.environ["JOBSVALKEY_TEST_SECONDS"] = "15"
 
 
-def hold(program: Program, point: Point, *, searches: bool = True) -> dict[str, Any]:
-    """Hold one changed program against the kit: what the change is about, all areas, then the searches."""
+def selections_for(point: Point, tests: list[str] | None, *, searches: bool) -> list[str]:
+    """Choose what to run: the areas that a change is about, all of them, then the searches.
+
+    If it is known which tests meet what is changed, these are the areas, some fast ones first.
+    """
+    last = [SEARCHES] if searches else []
+    if tests is not None:
+        parts = (tests[:FIRST], tests[FIRST:])
+        return [*(" or ".join(part) for part in parts if part), *last]
+    likely = next((areas for words, areas in LIKELY if re.search(words, f"{point.path} {point.line}")), None)
+    return [*([likely] if likely else []), AREAS, *last]
+
+
+def hold(program: Program, point: Point, selections: list[str]) -> dict[str, Any]:
+    """Hold one changed program against parts of the kit, one after the other."""
     began = time.monotonic()
-    where = f"{point.path} {point.line}"
-    likely = next((areas for words, areas in LIKELY if re.search(words, where)), None)
-    selections = [*([likely] if likely else []), AREAS, *([SEARCHES] if searches else [])]
     killer = next(filter(None, (in_child(program, point, selection) for selection in selections)), "")
     source = program.sources()[point.path]
     return {
@@ -203,10 +229,7 @@ def first_failure(program: Program, point: Point, selection: str) -> str:
     try:
         program.plant(point)
         if url := os.environ.get(SERVER):
-            # They bring the driver, which may be the one that is changed.
-            harness_type = import_module("tests.support.harnesses").ValkeyHarness
-            remote = import_module("tests.support.servers.remote")
-            harness_type.server = remote.RemoteServer("mutation", "the run's own", url, remote.ServerOptions())
+            serve(url)
         collector = run(program.harness, select=selection, stop=True)
     except BaseException as error:
         return f"{type(error).__name__} before the kit"
@@ -214,6 +237,14 @@ def first_failure(program: Program, point: Point, selection: str) -> str:
     if failed:
         return failed[0]
     return "-" if collector.ended == 0 else "it cannot be imported"
+
+
+def serve(url: str) -> None:
+    """Let the harness use a server."""
+    # They bring the driver, which may be the one that is changed.
+    harness_type = import_module("tests.support.harnesses").ValkeyHarness
+    remote = import_module("tests.support.servers.remote")
+    harness_type.server = remote.RemoteServer("mutation", "the run's own", url, remote.ServerOptions())
 
 
 if __name__ == "__main__":

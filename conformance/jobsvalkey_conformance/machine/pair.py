@@ -297,8 +297,11 @@ class Pair:
 
     # -- what both show
 
-    async def compare(self, job_ids: Sequence[JobID], keys: Sequence[str]) -> None:
-        """Compare all that can be seen: through the drivers, and behind the tested one's back."""
+    async def compare(self, job_ids: Sequence[JobID], keys: Sequence[str], *, singly: bool = True) -> None:
+        """Compare all that can be seen: through the drivers, and behind the tested one's back.
+
+        `singly`: ask for each job alone, too, and not only for lists of them.
+        """
         if self.states(Capability.METADATA):
             for key in keys:
                 await self.both(f"get_metadata({key!r})", lambda driver, key=key: driver.get_metadata(key))
@@ -308,9 +311,10 @@ class Pair:
             await self.both("workers()", lambda driver: driver.workers())
             for status in JobStatus:
                 same(f"jobs({status})", await _listed(self.tested, status), await _listed(self.twin, status))
-            tested = await asyncio.gather(*(self.tested.get(job_id) for job_id in job_ids))
-            status_of = await asyncio.gather(*(self.tested.status(job_id) for job_id in job_ids))
-            for job_id, shown, status in zip(job_ids, tested, status_of, strict=True):
+            asked = job_ids if singly else ()
+            tested = await asyncio.gather(*(self.tested.get(job_id) for job_id in asked))
+            status_of = await asyncio.gather(*(self.tested.status(job_id) for job_id in asked))
+            for job_id, shown, status in zip(asked, tested, status_of, strict=True):
                 same(f"get({job_id})", shown, await self.twin.get(job_id))
                 same(f"status({job_id})", status, shown and shown.status)
             same("validate()", set(await self.tested.validate()), set(await self.twin.validate()))
