@@ -10,7 +10,6 @@ from jobsvalkey_conformance.areas.claim import ClaimTests
 from jobsvalkey_conformance.areas.cleanup import CleanupTests
 from jobsvalkey_conformance.areas.cleanup_jobs import CleanupJobTests
 from jobsvalkey_conformance.areas.clocks import ClockTests
-from jobsvalkey_conformance.areas.combined import CombinedTests
 from jobsvalkey_conformance.areas.concurrency import ConcurrencyTests
 from jobsvalkey_conformance.areas.connections import ConnectionTests
 from jobsvalkey_conformance.areas.damage import DamageTests
@@ -63,6 +62,7 @@ from jobsvalkey_conformance.areas.ways_back import BackTests
 from jobsvalkey_conformance.areas.workers import WorkerTests
 from jobsvalkey_conformance.history.area import HistoryArea
 from jobsvalkey_conformance.machine.area import StatefulArea
+from jobsvalkey_conformance.machine.combined import CombinedTests
 
 
 class DriverConformance(
