@@ -2,6 +2,7 @@
 
 from jobsvalkey_conformance.areas.abort import AbortTests
 from jobsvalkey_conformance.areas.activity import ActivityTests
+from jobsvalkey_conformance.areas.again import AgainTests
 from jobsvalkey_conformance.areas.batches import BatchTests
 from jobsvalkey_conformance.areas.behind import BehindTests
 from jobsvalkey_conformance.areas.cancel import CancelTests
@@ -77,6 +78,7 @@ class DriverConformance(
     ThreadTests,
     SharingTests,
     PitfallTests,
+    AgainTests,
     TogetherTests,
     StandsForTests,
     BackTests,

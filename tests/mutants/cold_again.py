@@ -1,13 +1,16 @@
 """Bugs that were planted for the third time, unseen again, and that no area of the kit killed then."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from jobsvalkey.contract import JobID, JobStatus, StoredJob, WorkerID
-from jobsvalkey.valkey import ends, inspection, pushing, queueing, waiting
+from jobsvalkey.contract.cleanup import CHUNK
+from jobsvalkey.valkey import cleanup, ends, inspection, limits, pushing, queueing, scripting, waiting
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.wire import place_of, push_arguments, pushed
+from jobsvalkey.valkey.words import SetLaneLimit
 from tests.mutants.cold import patched
 from tests.mutants.scripts import script_mutant
 
@@ -135,4 +138,71 @@ patched(
     inspection.ValkeyInspection,
     "page",
     page_behind_its_job,
+)
+
+# -- lanes and cleanups
+
+
+def lane_of(*words: Any) -> Any:
+    """Take a lane of which nothing runs for one without a limit."""
+    lane = LANE(*words)
+    return replace(lane, running=lane.running or None)
+
+
+LANE: Any = vars(limits)["_lane_of"]
+patched(
+    "NothingRunningIsUnknown",
+    "`limits.py`: of a lane with a limit it is not said that none of its jobs runs.",
+    "test_lanes_say_how_many_run_if_there_is_a_limit",
+    limits,
+    "_lane_of",
+    staticmethod(lane_of),
+)
+
+
+async def sweep_once(driver: Any, pattern: str, limit: Any, *, operation: Any = None) -> None:
+    """Set a limit, and look once at the next of the lines that it concerns."""
+    words = SetLaneLimit(pattern, TEXT(limit))
+    if await driver._write(scripting.SET_LANE_LIMIT, words, operation) == b"more":
+        await driver._session().control.call(scripting.SWEEP_LANES, [], patience=9)
+
+
+TEXT: Any = vars(limits)["_text_of"]
+patched(
+    "LimitOfSoManyLines",
+    "`limits.py`: when more may run than before, the jobs of the last of very many lanes are not claimed.",
+    "test_size_lanes_of_a_limit",
+    limits.ValkeyLimits,
+    "set_lane_limit",
+    sweep_once,
+)
+
+
+async def end_at_a_small_step(*arguments: Any, **options: Any) -> AsyncGenerator[int]:
+    """End with the first step that has done less than it might."""
+    async for done in STEPS(*arguments, **options):
+        yield done
+        if done < CHUNK:
+            return
+
+
+STEPS: Any = cleanup.ValkeyCleanup.__dict__["cleanup_steps"]
+patched(
+    "CleanupEndsAtASmallStep",
+    "`cleanup.py`: a cleanup ends with the first step that passes over many.",
+    "test_size_a_cleanup_passes_over_many",
+    cleanup.ValkeyCleanup,
+    "cleanup_steps",
+    end_at_a_small_step,
+)
+
+# -- a second time
+
+script_mutant(
+    "ScriptRepeatsNoLine",
+    "`exchange.lua`: a repeat does not tell the lane and the priority of the jobs that it returns.",
+    "test_again_a_repeat_returns_the_whole_claim[both-False]",
+    "fielded and (told_of(id)), stored",
+    "fielded and fielded ~= 'laned' and told_of(id) or nil, stored",
+    chapter=__name__,
 )

@@ -326,3 +326,23 @@ class LaneTests(Suite):
         await kit.advance(kit.unit)
         others = [await kit.push(driver, lane=lane) for lane in "ab"]
         assert [claim.job_id for claim in await worker.claim(9)] == [job_id, *others]
+
+    @conformance_test(Capability.LANES)
+    async def test_lanes_say_how_many_run_if_there_is_a_limit(self, kit: SuiteContext) -> None:
+        """`running` is a number for each lane with a limit, of whatever kind, and `None` for one without."""
+        driver = await kit.driver()
+        limits = {"most": LaneLimit(2), "rate": LaneLimit(rate=(5, kit.unit)), "both": LaneLimit(1, (5, kit.unit))}
+        for lane, limit in limits.items():
+            await driver.set_lane_limit(lane, limit)
+        for lane in (*limits, "none"):
+            await driver.push([kit.job(lane=lane), kit.job(lane=lane)])
+
+        async def running() -> dict[str, int | None]:
+            return {lane.name: lane.running for lane in (await driver.lanes()).lanes}
+
+        assert await running() == {**dict.fromkeys(limits, 0), "none": None}
+        worker = await kit.worker(driver)
+        claims = await worker.claim(4)
+        assert await running() == {**dict.fromkeys(limits, 1), "none": None}
+        await worker.finish(*claims)
+        assert await running() == {**dict.fromkeys(limits, 0), "none": None}

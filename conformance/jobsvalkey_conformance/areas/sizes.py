@@ -15,6 +15,7 @@ from jobsvalkey.contract import (
     JobCleanup,
     JobID,
     JobStatus,
+    LaneLimit,
     NewJob,
     Operation,
     Release,
@@ -309,6 +310,35 @@ class SizeTests(Suite):
         assert (await driver.renew(worker.id, DAY)).aborts == left
         await driver.close_worker(worker.id)
         assert await kit.claimed(driver, size) == ids[100:]
+
+    @conformance_test(Capability.LANES)
+    async def test_size_lanes_of_a_limit(self, kit: SuiteContext) -> None:
+        """If more may run than before, the next jobs are claimed at once: those of each of any number of lanes."""
+        driver = await kit.driver()
+        lanes = 1100
+        await driver.set_lane_limit("*", LaneLimit(1))
+        await push(driver, [kit.job(lane=f"lane {number % lanes}") for number in range(2 * lanes)])
+        worker = await kit.worker(driver, DAY)
+        assert len({claim.lane for claim in await worker.claim(2 * lanes)}) == lanes
+        assert await worker.claim(2 * lanes) == []
+        await driver.set_lane_limit("*", LaneLimit(2))
+        assert len({claim.lane for claim in await worker.claim(2 * lanes)}) == lanes
+
+    @conformance_test(Capability.CLEANUP)
+    async def test_size_a_cleanup_passes_over_many(self, kit: SuiteContext) -> None:
+        """cleanup goes on until no job is left that is old enough, however many are passed over between them."""
+        driver = await kit.driver()
+
+        async def some(size: int, due: timedelta) -> list[JobID]:
+            return await push(driver, [kit.job(due=due) for _ in range(size)])
+
+        old = [*await some(5, DAY), *await some(5, DAY * 3), *await some(5, DAY * 5)]
+        await kit.advance(kit.unit)
+        young = [*await some(250, DAY * 2), *await some(450, DAY * 4)]
+        cleaned = await driver.cleanup(pending_jobs=JobCleanup.remove(max_age=kit.unit))
+        assert cleaned[JobStatus.PENDING] == len(old)
+        assert set(outcomes(await driver.push([kit.job(job_id=job_id) for job_id in old]))) == {STORED}
+        assert set(outcomes(await driver.push([kit.job(job_id=job_id) for job_id in young]))) == {DUPLICATE}
 
 
 async def many_in(kit: SuiteContext, driver: AnyDriver, status: JobStatus, size: int) -> list[JobID]:
