@@ -206,3 +206,11 @@ script_mutant(
     "fielded and fielded ~= 'laned' and told_of(id) or nil, stored",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptRemembersFromTheTrim",
+    "`ending.lua`: the window of an id begins when its job is trimmed, and not when it is kept no more.",
+    "test_again_an_id_whose_job_was_kept[finish-exchange]",
+    "vanish({ over[i] }, tonumber(over[i + 1]))",
+    "vanish({ over[i] }, now)",
+    chapter=__name__,
+)

@@ -6,6 +6,7 @@ import pytest
 
 from jobsvalkey.contract import (
     Capability,
+    Fail,
     Finish,
     LaneLimit,
     NewJob,
@@ -14,9 +15,11 @@ from jobsvalkey.contract import (
     SettleOutcome,
     Unique,
     new_job_id,
+    retain_last,
 )
+from jobsvalkey_conformance.areas.retention import policy
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import SuiteContext
+from jobsvalkey_conformance.context import DUPLICATE, STORED, SuiteContext, outcomes
 
 HOUR = timedelta(hours=1)
 KINDS = {
@@ -36,7 +39,7 @@ KINDS = {
 
 
 class AgainTests(Suite):
-    """What was done once is done, and what is asked for twice is answered in the same way."""
+    """A step that was done once is done, and one that is asked for twice is answered in the same way."""
 
     @pytest.mark.parametrize("has_a_past", [False, True])
     @pytest.mark.parametrize("kind", KINDS)
@@ -89,3 +92,28 @@ class AgainTests(Suite):
             "expiring": kit.job(expires=HOUR),
             "reported": kit.job(),
         }[kind], []
+
+    @pytest.mark.parametrize("trimmed_by", ["exchange", "recover", "nobody"])
+    @pytest.mark.parametrize("end", ["finish", "fail", "cancel"])
+    @conformance_test(Capability.RESULTS, Capability.CANCEL)
+    async def test_again_an_id_whose_job_was_kept(self, kit: SuiteContext, end: str, trimmed_by: str) -> None:
+        """The window of an id begins when the time is over for which its job was kept, whenever that is trimmed."""
+        nothing = policy(retain_last(0))
+        driver = await kit.driver(idempotency_window=kit.unit * 2, retention_policy=nothing)
+        worker = await kit.worker(driver)
+        job = kit.job(remember=True, keep_for=kit.unit)
+        await driver.push([job])
+        if end == "cancel":
+            assert await driver.cancel(job.job_id)
+        else:
+            claim = await worker.claim_one()
+            settlement = Finish(job.job_id, claim.token) if end == "finish" else Fail(job.job_id, claim.token, b"error")
+            assert await worker.settle(settlement) == [SettleOutcome.SETTLED]
+        await kit.advance(kit.unit * 2)
+        if trimmed_by == "exchange":
+            assert await worker.claim() == []
+        elif trimmed_by == "recover":
+            await driver.recover()
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
+        await kit.advance(kit.unit * 1.5)
+        assert outcomes(await driver.push([job])) == [STORED]
