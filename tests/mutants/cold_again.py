@@ -214,3 +214,20 @@ script_mutant(
     "vanish({ over[i] }, now)",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptRecordsNoRefusalOfABatch",
+    "`close_batch.lua`: that a batch could not be closed is not recorded: a repeat closes one that was opened since.",
+    "test_again_a_no_stays_a_no[close_batch]",
+    "return record_always('0')",
+    "return '0'",
+    only="CLOSE_BATCH",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptMistakesOppositePriorities",
+    "`lines.lua`: in a full lane a line is taken for that of the opposite priority, and its jobs are never claimed.",
+    "test_lanes_keep_each_line_while_they_are_full[push]",
+    "priority:gsub('-', '%%-') .. '=(%d+)( .*)$'",
+    "priority .. '=(%d+)( .*)$'",
+    chapter=__name__,
+)

@@ -1,18 +1,25 @@
 """A second time: what is left from before, and what a repeat shows of a job with any feature."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
 from jobsvalkey.contract import (
+    AbortOutcome,
     Capability,
     Fail,
     Finish,
+    JobCleanup,
+    JobID,
+    JobStatus,
     LaneLimit,
     NewJob,
+    Operation,
     Release,
     Report,
     SettleOutcome,
+    StoreOutcome,
     Unique,
     new_job_id,
     retain_last,
@@ -20,8 +27,16 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.areas.retention import policy
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, STORED, SuiteContext, outcomes
+from jobsvalkey_conformance.harness import AnyDriver
 
 HOUR = timedelta(hours=1)
+
+
+async def push_if(driver: AnyDriver, job_id: JobID, operation: Operation) -> StoreOutcome:
+    """Push a job if the key has the value that it is given later."""
+    return (await driver.push_if(NewJob(job_id, b"{}"), "key", b"1", b"2", operation=operation)).outcome
+
+
 KINDS = {
     "plain": Capability.QUEUE,
     "lane": Capability.LANES,
@@ -36,6 +51,26 @@ KINDS = {
     "callback": Capability.FLOWS,
 }
 """Kinds of jobs, with the capability that each needs."""
+
+Step = Callable[[AnyDriver, JobID, Operation], Awaitable[object]]
+NOES: dict[str, tuple[Sequence[Capability], object, Step]] = {
+    "cancel": ([Capability.CANCEL], False, lambda d, j, o: d.cancel(j, operation=o)),
+    "abort": ([Capability.ABORT], AbortOutcome.NOTHING, lambda d, j, o: d.abort(j, operation=o)),
+    "pause": ([Capability.RESUME], False, lambda d, j, o: d.pause(j, operation=o)),
+    "resume": ([Capability.RESUME], False, lambda d, j, o: d.resume(j, operation=o)),
+    "rerun": ([Capability.CLEANUP], False, lambda d, j, o: d.rerun(j, operation=o)),
+    "remove": ([Capability.CLEANUP], False, lambda d, j, o: d.remove(j, operation=o)),
+    "cleanup": (
+        [Capability.CLEANUP],
+        0,
+        lambda d, j, o: d.cleanup_step(JobStatus.FAILED, JobCleanup.remove(), max_jobs=9, operation=o),
+    ),
+    "close_batch": ([Capability.FLOWS], False, lambda d, j, o: d.close_batch(j, operation=o)),
+    "acquire_lock": ([Capability.METADATA], False, lambda d, j, o: d.acquire_lock("key", b"mine", HOUR, operation=o)),
+    "release_lock": ([Capability.METADATA], False, lambda d, j, o: d.release_lock("key", b"holder", operation=o)),
+    "push_if": ([Capability.SCHEDULING, Capability.METADATA], StoreOutcome.UNEXPECTED, push_if),
+}
+"""Steps of a job that is not there, or of a key that is not as expected, what each needs, and its answer."""
 
 
 class AgainTests(Suite):
@@ -117,3 +152,37 @@ class AgainTests(Suite):
         assert outcomes(await driver.push([job])) == [DUPLICATE]
         await kit.advance(kit.unit * 1.5)
         assert outcomes(await driver.push([job])) == [STORED]
+
+    @pytest.mark.parametrize("name", NOES)
+    @conformance_test()
+    async def test_again_a_no_stays_a_no(self, kit: SuiteContext, name: str) -> None:
+        """The same sequence with the same digest: the same answer, also if it was no, and the step is possible now."""
+        kit.needs(*NOES[name][0])
+        no, step = NOES[name][1:]
+        driver = await kit.driver()
+        number = kit.operations()
+        operation, job_id = number(), new_job_id()
+        if name == "acquire_lock":
+            assert await driver.acquire_lock("key", b"other", HOUR)
+        assert await step(driver, job_id, operation) == no
+        await self._make_possible(kit, driver, name, job_id)
+        assert await step(driver, job_id, operation) == no
+        assert await step(driver, job_id, number()) != no, "a repeat has done it"
+
+    @staticmethod
+    async def _make_possible(kit: SuiteContext, driver: AnyDriver, name: str, job_id: JobID) -> None:
+        if name == "acquire_lock":
+            assert await driver.release_lock("key", b"other")
+        elif name == "release_lock":
+            assert await driver.acquire_lock("key", b"holder", HOUR)
+        elif name == "push_if":
+            await driver.set_metadata("key", b"1")
+        else:
+            batch = job_id if name == "close_batch" else None
+            assert outcomes(await driver.push([kit.job(job_id=job_id, batch=batch)])) == [STORED]
+            if name == "resume":
+                assert await driver.pause(job_id)
+            elif name in ("rerun", "cleanup"):
+                worker = await kit.worker(driver)
+                claim = await worker.claim_one()
+                assert await worker.settle(Fail(job_id, claim.token, b"error")) == [SettleOutcome.SETTLED]

@@ -346,3 +346,34 @@ class LaneTests(Suite):
         assert await running() == {**dict.fromkeys(limits, 1), "none": None}
         await worker.finish(*claims)
         assert await running() == {**dict.fromkeys(limits, 0), "none": None}
+
+    @pytest.mark.parametrize("change", ["push", "cancel", "resume"])
+    @conformance_test(Capability.LANES)
+    async def test_lanes_keep_each_line_while_they_are_full(self, kit: SuiteContext, change: str) -> None:
+        """Lines of a full lane keep their turns, whatever their priorities, and whatever happens to them meanwhile."""
+        driver = await kit.driver()
+        kit.needs(*{"cancel": [Capability.CANCEL], "resume": [Capability.RESUME]}.get(change, []))
+        await driver.set_lane_limit("a", LaneLimit(1))
+        running = await kit.push(driver, lane="a", priority=100)
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert claim.job_id == running
+        jobs = {priority: [kit.job(lane="a", priority=priority) for _ in range(3)] for priority in (5, -5, 55, 0, -55)}
+        await driver.push([job for line in jobs.values() for job in line[:2]])
+        for first, second, third in jobs.values():
+            if change == "push":
+                await driver.push([third])
+            elif change == "cancel":
+                assert await driver.cancel(second.job_id)
+            else:
+                assert await driver.pause(first.job_id)
+                assert await driver.resume(first.job_id)
+        done: list[JobID] = []
+        while True:
+            claims = (await worker.exchange(Finish(claim.job_id, claim.token), limit=9)).claims
+            if not claims:
+                break
+            (claim,) = claims
+            done.append(claim.job_id)
+        count = {"push": 3, "cancel": 1, "resume": 2}[change]
+        assert done == [job.job_id for priority in sorted(jobs, reverse=True) for job in jobs[priority][:count]]
