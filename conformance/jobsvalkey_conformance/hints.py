@@ -43,7 +43,9 @@ async def woken(worker: Worker, *, work: bool = True) -> AsyncGenerator[None]:
         async with asyncio.timeout(PATIENCE):
             await waiting
     except TimeoutError as error:
-        raise AssertionError("the worker slept on") from error
+        raise AssertionError(
+            "the worker slept on: `wait` returns at a hint; if it only sleeps, say `has_hints = False` in the harness"
+        ) from error
     finally:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)

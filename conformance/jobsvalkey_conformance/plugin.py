@@ -5,6 +5,7 @@ It is loaded in every run of pytest. In those without a `DriverConformance` it d
 
 from collections.abc import Generator
 from importlib.metadata import version
+from inspect import getdoc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,7 +55,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         if report.failed:
             from jobsvalkey_conformance.sentences import sentences_of
 
-            report.sections.append(("Sentences of the contract", "\n".join(sentences_of(item.name)) + "\n"))
+            if sentences := sentences_of(item.name):
+                report.sections.append(("Sentences of the contract", "\n".join(sentences) + "\n"))
+            else:
+                report.sections.append(("The test", f"{getdoc(getattr(item, 'obj', None))}\n"))
     return report
 
 

@@ -5,8 +5,8 @@ import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace as replace_job
@@ -15,12 +15,18 @@ from jobsvalkey.contract import (
     CAPABILITY_PROTOCOLS,
     AbortOutcome,
     Capability,
+    Claim,
+    DriverConfiguration,
     Durability,
+    Exchanged,
+    Finish,
     JobID,
     JobStatus,
     NewJob,
     NotDurable,
+    Pushed,
     Release,
+    Renewed,
     Report,
     SettleOutcome,
     StoreOutcome,
@@ -29,6 +35,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import PATIENCE, ConformanceWarning, SuiteContext
 from jobsvalkey_conformance.harness import AnyDriver, Hook
+from jobsvalkey_conformance.hints import woken
 
 
 async def _cancels(driver: AnyDriver, job_id: JobID) -> bool:
@@ -128,6 +135,11 @@ PROBES: dict[Capability, Callable[[AnyDriver, JobID], Awaitable[bool]]] = {
 """The least that shows that a capability works."""
 
 
+def _types(answer: object) -> set[type[object]]:
+    """The types of what a list has; nothing of what is no list."""
+    return {type(each) for each in cast("list[object]", answer)} if isinstance(answer, list) else set()
+
+
 class CapabilityTests(Suite):
     """`capabilities` is held against the protocols and the behaviour."""
 
@@ -135,20 +147,59 @@ class CapabilityTests(Suite):
     async def test_capability_the_base_is_stated(self, kit: SuiteContext) -> None:
         """A driver lists what it supports in `capabilities: frozenset[Capability]`; QUEUE is the base."""
         driver = await kit.driver()
-        assert isinstance(driver.capabilities, frozenset)
+        assert isinstance(driver.capabilities, frozenset), "`capabilities` is a frozenset"
         assert all(isinstance(capability, Capability) for capability in driver.capabilities)
         assert Capability.QUEUE in driver.capabilities
         unknown = driver.capabilities - CAPABILITY_PROTOCOLS.keys()
         assert not unknown, f"there is no protocol of {sorted(unknown)} yet"
         assert (await kit.driver()).capabilities == driver.capabilities
 
+    @conformance_test()
+    async def test_capability_answers_are_of_their_types(self, kit: SuiteContext) -> None:
+        """The methods answer with the types of `jobsvalkey.contract`; all times are aware datetimes."""
+        driver = await kit.driver()
+        assert isinstance(driver.configuration, DriverConfiguration), "a driver has its `configuration`"
+        job = kit.job()
+        pushed = await driver.push([job])
+        assert _types(pushed) == {Pushed}, f"`push` answers with a list, and a `Pushed` for each job: not {pushed!r}"
+        assert type(pushed[0].job_id) is JobID, f"`Pushed.job_id` is a `JobID`, not {pushed[0].job_id!r}"
+        await driver.open_worker("worker", timedelta(hours=1))
+        answer: object = await driver.exchange("worker", 1, (), 1)
+        assert isinstance(answer, Exchanged), f"`exchange` answers with an `Exchanged`, not {answer!r}"
+        assert _types(answer.claims) == {Claim}, f"`Exchanged.claims` is a list of `Claim`: not {answer.claims!r}"
+        (claim,) = answer.claims
+        for name, kind in {"job_id": JobID, "token": bytes, "request": bytes, "recoveries": int}.items():
+            value = getattr(claim, name)
+            assert type(value) is kind, f"`Claim.{name}` is of type {kind.__name__}, not {value!r}"
+        for name in ("due", "stored_at"):
+            time = getattr(claim, name)
+            assert isinstance(time, datetime), f"`Claim.{name}` is a datetime, not {time!r}"
+            assert time.tzinfo, f"`Claim.{name}` is an aware datetime: give {time!r} its time zone, such as `tz=UTC`"
+        renewed: object = await driver.renew("worker", timedelta(hours=1))
+        assert isinstance(renewed, Renewed), f"`renew` answers with a `Renewed`, not {renewed!r}"
+        assert renewed.tokens == frozenset({claim.token}), "`Renewed.tokens` is a frozenset of the tokens of all claims"
+        settled = await driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)])
+        assert _types(settled.outcomes) == {SettleOutcome}, f"`outcomes` are `SettleOutcome`: not {settled.outcomes!r}"
+        recovered: object = await driver.recover()
+        assert type(recovered) is int, f"`recover` answers with the number of jobs, not {recovered!r}"
+
+    @conformance_test(hints=True)
+    async def test_capability_wait_returns_at_hints(self, kit: SuiteContext) -> None:
+        """`wait` returns at a hint that there may be work, unless the harness says `has_hints = False`."""
+        driver = await kit.driver()
+        async with woken(await kit.worker(driver)):
+            await kit.push(driver)
+
     @pytest.mark.parametrize("capability", list(CAPABILITY_PROTOCOLS))
     @conformance_test()
     async def test_capability_what_is_stated_has_its_methods(self, kit: SuiteContext, capability: Capability) -> None:
         """Each capability has a protocol: a driver that lists it has its methods."""
         kit.needs(capability)
-        driver = await kit.driver()
-        assert isinstance(driver, CAPABILITY_PROTOCOLS[capability])
+        driver, protocol = await kit.driver(), CAPABILITY_PROTOCOLS[capability]
+        missing = sorted(name for name in dir(protocol) if name[0] != "_" and not hasattr(driver, name))
+        listed = f"`{capability.name}` is in `capabilities`: write its methods, or take it out"
+        assert not missing, f"{listed}; it lacks {', '.join(missing)}"
+        assert isinstance(driver, protocol), listed
 
     @pytest.mark.parametrize("capability", list(PROBES))
     @conformance_test()
@@ -176,8 +227,10 @@ class CapabilityTests(Suite):
         """Every driver shows the configuration and takes the clock that it was made with."""
         driver = await kit.driver()
         for name in ("queue_key", "poll_time", "retention_policy", "max_payload", "max_atomic_push"):
-            assert getattr(driver.configuration, name) == getattr(kit.configuration, name)
-        assert abs(driver.clock.now() - kit.now()) < timedelta(minutes=5)
+            given, shown = getattr(kit.configuration, name), getattr(driver.configuration, name)
+            assert shown == given, f"the driver has another {name} than `make_driver` was given: pass it on"
+        distance = abs(driver.clock.now() - kit.now())
+        assert distance < timedelta(minutes=5), "the driver has another clock than `make_driver` was given: pass it on"
         if kit.clock is not None:
             await kit.advance(timedelta(days=1))
             assert driver.clock.now() == kit.clock.now()
@@ -189,7 +242,8 @@ class CapabilityTests(Suite):
             job_id = await kit.push(driver)
             await driver.aclose()
             await driver.aclose()
-        assert await kit.claimed(await kit.driver()) == [job_id]
+        claimed = await kit.claimed(await kit.driver())
+        assert claimed == [job_id], "the drivers of a harness share its store, which keeps its jobs when one is closed"
 
     @conformance_test()
     async def test_capability_a_driver_that_was_never_used(self, kit: SuiteContext) -> None:

@@ -1,7 +1,10 @@
 """Demands that a push makes on the store: that replicas, or a disk, have its jobs."""
 
 import asyncio
+import time
 from datetime import timedelta
+
+import pytest
 
 from jobsvalkey.contract import (
     Capability,
@@ -59,6 +62,24 @@ class DurabilityTests(Suite):
             else:
                 assert _is_met_or_refused(answer)
 
+    @pytest.mark.parametrize("order", [1, -1])
+    @conformance_test(Capability.DURABILITY)
+    async def test_durability_the_strongest_demand_of_a_push(self, kit: SuiteContext, order: int) -> None:
+        """The jobs of one step meet the strongest of their demands, and the longest of their times, in any order."""
+        driver = await kit.driver()
+        longer = Durability(replicas=1, timeout=MOMENT * 6)
+        demands = [None, longer, IMPOSSIBLE]
+        jobs = [NewJob(new_job_id(), b"{}", durability=demand) for demand in demands[::order]]
+        began = time.monotonic()
+        answer = await _pushed(driver, *jobs)
+        if isinstance(answer, NotDurable):
+            assert set(answer.job_ids) >= {job.job_id for job in jobs if job.durability}
+            assert time.monotonic() - began >= longer.timeout.total_seconds()
+            assert sorted(await kit.claimed(driver)) == sorted(job.job_id for job in jobs)
+        else:
+            assert not kit.harness.counts_replicas, "no store has a thousand replicas"
+            assert isinstance(answer, ConfigurationError) or outcomes(answer) == [STORED] * 3
+
     @conformance_test(Capability.DURABILITY)
     async def test_durability_a_disk_that_cannot_be_told_of(self, kit: SuiteContext) -> None:
         """If the store can never tell whether its disk has a job, a push that demands it stores nothing."""
@@ -70,9 +91,9 @@ class DurabilityTests(Suite):
         assert await kit.claimed(driver) == ([] if isinstance(answer, ConfigurationError) else [job.job_id])
 
 
-async def _pushed(driver: AnyDriver, job: NewJob) -> list[Pushed] | NotDurable | ConfigurationError:
+async def _pushed(driver: AnyDriver, *jobs: NewJob) -> list[Pushed] | NotDurable | ConfigurationError:
     try:
-        return await driver.push([job])
+        return await driver.push(jobs)
     except (NotDurable, ConfigurationError) as error:
         return error
 
