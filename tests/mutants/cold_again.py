@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from jobsvalkey.contract import JobID, JobStatus, StoredJob, WorkerID
+from jobsvalkey.contract import Durability, JobID, JobStatus, NewJob, StoredJob, WorkerID
 from jobsvalkey.contract.cleanup import CHUNK
-from jobsvalkey.valkey import cleanup, ends, inspection, limits, pushing, queueing, scripting, waiting
+from jobsvalkey.valkey import base, cleanup, confirming, ends, inspection, limits, pushing, queueing, scripting, waiting
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.wire import place_of, push_arguments, pushed
 from jobsvalkey.valkey.words import SetLaneLimit
@@ -230,4 +230,72 @@ script_mutant(
     "priority:gsub('-', '%%-') .. '=(%d+)( .*)$'",
     "priority .. '=(%d+)( .*)$'",
     chapter=__name__,
+)
+
+# -- a second round: durability, and a repeat of a step that is several
+
+
+async def step_by_position(driver: Any, script: Any, arguments: Any, operation: Any, *_: Any, **options: Any) -> Any:
+    """Take the position for a part of what is asked."""
+    return await WRITE(driver, script, arguments, operation, **options)
+
+
+WRITE: Any = base.ValkeyBase.__dict__["_write"]
+patched(
+    "DigestOfThePosition",
+    "`cleanup.py`: a step that has passed over many jobs has no repeat: it is refused as another one.",
+    "test_again_a_cleanup_that_passed_over_many",
+    base.ValkeyBase,
+    "_write",
+    step_by_position,
+)
+
+
+async def ask_in_any_case(confirmation: Any, channel: Any, done: Any) -> Any:
+    """Ask also if nothing was done."""
+    return await ASK(confirmation, channel, None if done == confirming.UNEXPECTED else done)
+
+
+ASK: Any = confirming.Confirmation.__dict__["ask"]
+patched(
+    "DemandsOfNothing",
+    "`confirming.py`: a conditional push that has done nothing has to meet the demand.",
+    "test_durability_of_a_push_that_depends",
+    confirming.Confirmation,
+    "ask",
+    ask_in_any_case,
+)
+
+
+def first_demand(_: Any, items: Sequence[NewJob]) -> Durability | None:
+    """Look no further than to the first."""
+    return next((item.durability for item in items if item.durability), None)
+
+
+patched(
+    "FirstDemandCounts",
+    "`base.py`: the jobs of one push meet the demand of the first of them that has one.",
+    "test_durability_the_strongest_demand_of_a_push",
+    base.ValkeyBase,
+    "_demand",
+    first_demand,
+)
+
+
+def limit_in_seconds(text: bytes) -> Any:
+    """Read a limit, with the time of its rate in whole seconds."""
+    limit = LIMIT(text)
+    if limit.rate is None:
+        return limit
+    return replace(limit, rate=(limit.rate[0], timedelta(seconds=max(limit.rate[1] // timedelta(seconds=1), 1))))
+
+
+LIMIT: Any = vars(limits)["_limit_of"]
+patched(
+    "RateInSeconds",
+    "`limits.py`: the time of a rate is shown in whole seconds.",
+    "test_rates_are_shown_as_they_were_set",
+    limits,
+    "_limit_of",
+    staticmethod(limit_in_seconds),
 )

@@ -169,6 +169,23 @@ class AgainTests(Suite):
         assert await step(driver, job_id, operation) == no
         assert await step(driver, job_id, number()) != no, "a repeat has done it"
 
+    @conformance_test(Capability.CLEANUP)
+    async def test_again_a_cleanup_that_passed_over_many(self, kit: SuiteContext) -> None:
+        """The same sequence with the same digest: the same answer, also of a step that had to look for its jobs."""
+        driver = await kit.driver()
+        number = kit.operations()
+        old = [kit.job(due=HOUR * 3) for _ in range(2)]
+        await driver.push(old)
+        await kit.advance(kit.unit)
+        await driver.push([kit.job(due=HOUR * 2) for _ in range(250)])
+        cleanup = JobCleanup.remove(max_age=kit.unit)
+        for _ in range(2):
+            operation = number()
+            for _ in range(2):
+                done = await driver.cleanup_step(JobStatus.PENDING, cleanup, max_jobs=1, operation=operation)
+                assert done == 1
+        assert outcomes(await driver.push(old)) == [STORED] * 2
+
     @staticmethod
     async def _make_possible(kit: SuiteContext, driver: AnyDriver, name: str, job_id: JobID) -> None:
         if name == "acquire_lock":

@@ -90,6 +90,26 @@ class DurabilityTests(Suite):
             assert isinstance(answer, NotDurable) or _is_met_or_refused(answer, expected)
         assert await kit.claimed(driver) == ([] if isinstance(answer, ConfigurationError) else [job.job_id])
 
+    @conformance_test(Capability.DURABILITY, Capability.SCHEDULING, Capability.METADATA)
+    async def test_durability_of_a_push_that_depends(self, kit: SuiteContext) -> None:
+        """A demand is made on what a conditional push has done: one that has done nothing meets it."""
+        driver = await kit.driver()
+        await driver.set_metadata("key", b"0")
+        job = NewJob(new_job_id(), b"{}", durability=IMPOSSIBLE)
+        try:
+            assert (await driver.push_if(job, "key", b"1", b"2")).outcome is StoreOutcome.UNEXPECTED
+        except ConfigurationError:
+            return  # the store can never tell
+        for expected, outcome in ((b"0", STORED), (b"2", DUPLICATE)):
+            if kit.harness.counts_replicas:
+                with pytest.raises(NotDurable) as told:
+                    await driver.push_if(job, "key", expected, b"2")
+                assert told.value.job_ids == (job.job_id,)
+            else:
+                assert (await driver.push_if(job, "key", expected, b"2")).outcome is outcome
+        assert await driver.get_metadata("key") == b"2"
+        assert await kit.claimed(driver) == [job.job_id]
+
 
 async def _pushed(driver: AnyDriver, *jobs: NewJob) -> list[Pushed] | NotDurable | ConfigurationError:
     try:

@@ -171,3 +171,16 @@ class RateTests(Suite):
         most = LaneLimit(concurrency=5, rate=(10_000, timedelta(days=1)))
         await driver.set_lane_limit("a", most)
         assert await driver.lane_limits() == {"a": most}
+
+    @conformance_test(Capability.LANES)
+    async def test_rates_are_shown_as_they_were_set(self, kit: SuiteContext) -> None:
+        """A limit is shown as it was set, to the microsecond, by `lane_limits` and by `lanes`."""
+        driver = await kit.driver()
+        spans = {"a": timedelta(microseconds=1), "b": timedelta(milliseconds=1500), "c": timedelta(days=1)}
+        limits = {lane: LaneLimit(rate=(3, per)) for lane, per in spans.items()}
+        limits |= {"d": LaneLimit(7), "e": LaneLimit(7, (10_000, timedelta(seconds=0.9)))}
+        for lane, limit in limits.items():
+            await driver.set_lane_limit(lane, limit)
+            await kit.push(driver, lane=lane)
+        assert await driver.lane_limits() == limits
+        assert {lane.name: lane.limit for lane in (await driver.lanes()).lanes} == limits
