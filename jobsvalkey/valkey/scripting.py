@@ -24,7 +24,7 @@ CONTEXT: Final = ("clock", "retention", "window")
 
 _ARGS = re.compile(r"^-- args: (.*)\n", re.M)
 _EACH = re.compile(r"^-- each (\w+): (.*)\n", re.M)
-_COMMANDS = re.compile(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\(batch, )'(\w+)'")
+_COMMANDS = re.compile(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\((?:batch|gather), )'(\w+)'")
 _WORDS = re.compile(r"^( *)-- words: (\w+)\n", re.M)
 
 

@@ -44,7 +44,7 @@ QUEUE_KEYS = (
     *(".metadata._kept_completed", ".metadata._kept_cancelled"),
     ".metadata._waiting",
     *(".metadata._laned", ".metadata._priorities", ".metadata._turns"),
-    *(".metadata._lanes", ".metadata._limits", ".metadata._sweeps", ".metadata._held_back", ".metadata._rated"),
+    *(".metadata._lanes", ".metadata._limits", ".metadata._sweeps", ".metadata._rated"),
     *(".metadata._lasts_completed", ".metadata._lasts_failed", ".metadata._lasts_cancelled"),
 )
 JOB_KEYS = ("", ".metadata")

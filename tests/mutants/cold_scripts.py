@@ -60,8 +60,8 @@ script_mutant(
     "ScriptLosesTheTurnOfAReplaced",
     "`lines.lua`: a line that a step empties and fills again loses its turn.",
     "test_together_a_lane_whose_only_job_is_replaced_keeps_its_turn",
-    "before[line] = before[line] or math.min(turn or start, start)",
-    "before[line] = math.min(turn or start, start)",
+    "before[line] = before[line] or math.min(place and turn_at(place) or start, start)",
+    "before[line] = math.min(place and turn_at(place) or start, start)",
     chapter=__name__,
 )
 script_mutant(

@@ -79,8 +79,8 @@ script_mutant(
     "ScriptDueTimeIsTheTurn",
     "`lines.lua`: a line that was empty waits since its job was due, before it had it.",
     "test_lanes_that_were_empty_wait_from_the_next_job_on",
-    "before[line] = before[line] or math.min(turn or start, start)",
-    "before[line] = before[line] or math.min(turn or 0, start)",
+    "before[line] = before[line] or math.min(place and turn_at(place) or start, start)",
+    "before[line] = before[line] or math.min(place and turn_at(place) or 0, start)",
     chapter=__name__,
 )
 script_mutant(

@@ -67,15 +67,15 @@ _script_mutant(
     "ScriptLaneComesBackLast",
     "`leaving.lua`: a lane that has room again has lost its turn.",
     "test_limits_a_lane_keeps_its_turn",
-    "list[#list + 1], list[#list + 2], offers[priority] = turn, lane, list",
-    "list[#list + 1], list[#list + 2], offers[priority] = whole(now + 9), lane, list",
+    "turns[#turns + 1], turns[#turns + 2], is_found[names[n]] = turn, names[n], true",
+    "turns[#turns + 1], turns[#turns + 2], is_found[names[n]] = now + 9, names[n], true",
 )
 _script_mutant(
     "ScriptOtherPrioritiesOffered",
     "`turning.lua`: the lines of a full lane that were not served stay offered.",
     "test_limits_a_full_lane_delays_nobody",
-    "was_served[lane] and {} or priorities_of(lane)",
-    "{}",
+    "and (has_several or not was_served[lane]) then",
+    "and false then",
 )
 _script_mutant(
     "ScriptLimitOfEachPriority",
@@ -116,8 +116,8 @@ _script_mutant(
     "ScriptRoomIsNotTold",
     "`exchange.lua`: an exchange that makes room wakes nobody.",
     "test_limits_room_is_told",
-    "room_since = unclaim(settled, worker, lanes)",
-    "unclaim(settled, worker, lanes)",
+    "room_since = unclaim(settled, worker, lanes, is_claiming)",
+    "unclaim(settled, worker, lanes, is_claiming)",
 )
 _script_mutant(
     "ScriptLaterRoomIsNotTold",
@@ -137,8 +137,8 @@ _script_mutant(
     "ScriptFullLanesTakeNoTurns",
     "`turning.lua`: a job without a lane takes no turn while all lanes are full.",
     "test_lanes_full_ones_take_turns_with_jobs_of_none",
-    "if #priorities == 0 and (not plain[1] or redis.call('EXISTS', LANED) == 0) then",
     "if #priorities == 0 then",
+    "if not priorities[1] or redis.call('ZCOUNT', offers_of(priorities[1]), 0, '+inf') == 0 then",
 )
 _script_mutant(
     "ScriptFirstLimitIsNotSeen",
@@ -158,7 +158,7 @@ _script_mutant(
     "ScriptIdleLanesListed",
     "`leaving.lua`: a lane without jobs stays in the list.",
     "test_limits_lanes_are_listed",
-    "batch('ZREM', LANES, idle)",
+    "batch('ZREM', LANES, names)",
     "",
 )
 _script_mutant(

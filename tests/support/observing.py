@@ -195,14 +195,9 @@ async def observed_lines(client: Any, prefix: str, found: list[str]) -> dict[tup
     for priority in priorities:
         offers = await client.zrange(f"{prefix}._offers.{priority}", 0, -1, withscores=True)
         assert offers, f"priority {priority} has no offers"
-        turns |= {(priority, lane.decode()): (EPOCH + timedelta(microseconds=turn), True) for lane, turn in offers}
-    for name, held_back in (await client.hgetall(f"{prefix}._held_back")).items():
-        lane = name.decode()
-        assert held_back.startswith(b" "), f"{held_back} is held back of lane {lane}"
-        for each in held_back[1:].split(b" "):
-            priority, turn = map(int, each.split(b"="))
-            assert (priority, lane) not in turns, f"lane {lane} of priority {priority} is offered and held back"
-            turns[priority, lane] = EPOCH + timedelta(microseconds=turn), False
+        for lane, place in offers:  # one below zero is held back
+            turn = timedelta(microseconds=place if place >= 0 else -1 - place)
+            turns[priority, lane.decode()] = EPOCH + turn, place >= 0
     start = f"{prefix}._line."
     for name in _named(found, start):
         priority, _, lane = name.partition(".")

@@ -39,7 +39,7 @@ local function tell(id, token, request, score, held, stored, recoveries, reset, 
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
   if stored or recoveries or reset or error or held then
-    if held and held.fields then
+    if held and held.key then
       if not (stored or recoveries or reset or error) then
         exceptions[#exceptions + 1] = { at / 4, held.priority, held.lane }
         return
@@ -248,7 +248,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     enter(entries, others)
     list_ended()
   end
-  room_since = unclaim(settled, worker, lanes)
+  room_since = unclaim(settled, worker, lanes, is_claiming)
   vanish(gone, now, remember, not has_envelopes)
   if completed > 0 then trim('completed', 2 * completed + 100) end
   if failed > 0 then trim('failed', 2 * failed + 100) end
@@ -357,6 +357,10 @@ if is_claiming then
     if serve and (taken > 0 or is_late) then is_rated = serve(taken, ids) end
     if has_expiry() then batch('ZREM', ENDS_AT, fielded_taken) end
   end
+end
+if has_limits() then
+  -- uses: leaving
+  forget_idle()
 end
 if features:find('a', 1, true) then
   -- uses: activity

@@ -8,7 +8,7 @@
 local MOST_LIMITS, SWEPT = 100, 1000
 local answer = answered()
 if answer then return answer end
-local wrong = has_wrong_type('hash', CLAIMED, LIMITED, SWEEPS, TURNS, HELD_BACK)
+local wrong = has_wrong_type('hash', CLAIMED, LIMITED, SWEEPS, TURNS)
   or has_wrong_type('zset', LANES, PRIORITIES, RATED)
   or fielded_wrong_type()
 if wrong then return wrong end

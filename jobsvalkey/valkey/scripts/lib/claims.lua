@@ -39,19 +39,23 @@ end
 -- The parts of a claim: token, when it was made (microseconds), the score of its due time, worker, whether the id is to be
 -- remembered, whether the claim's end is asked for, whether the job is fielded, or `laned`, the lane, as it is written there, and
 -- for how long the job is to be kept. One that is not ours is nobody's, and as if it were made now.
-local read_notes = {} -- what notes say, by them: most claims of a step have the same
+local read_notes = {} -- what notes say before the lane, by them: most claims of a step have the same
 local function parse_claim(claim)
   local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
   if not number(score) then return '', whole(now), seconds(now), '', false, false, false end
   if notes == '-' then return token, started, score, worker, false, false, false end
+  local at, lane = notes:find('=', 1, true), ''
+  if at then notes, lane = notes:sub(1, at), notes:sub(at + 1) end
   local read = read_notes[notes]
   if not read then
-    local flags, lane = notes:match('^([^=]*)=?(.*)$')
-    local fielded = flags:find('fielded', 1, true) ~= nil or flags:find('laned', 1, true) ~= nil and 'laned'
-    read = { flags:find('remember', 1, true) ~= nil, flags:find('abort', 1, true) ~= nil, fielded, lane, flags:match('keep:(%d+)') or false }
+    read = {
+      remember = notes:find('remember', 1, true) ~= nil, abort = notes:find('abort', 1, true) ~= nil,
+      fielded = notes:find('fielded', 1, true) ~= nil or notes:find('laned', 1, true) ~= nil and 'laned',
+      keep_for = notes:match('keep:(%d+)') or false,
+    }
     read_notes[notes] = read
   end
-  return token, started, score, worker, unpack(read)
+  return token, started, score, worker, read.remember, read.abort, read.fielded, lane, read.keep_for
 end
 
 -- Note the id of a claim among those of its lane, which is named as in a claim.
@@ -79,7 +83,7 @@ end
 
 -- End claims of one worker. The latest turn of the lines that have room for it, if there are any. If the worker's set is of
 -- the wrong type, that is its trouble alone. `lanes` are the ids by lane, if they are known.
-local function unclaim(ids, worker, lanes)
+local function unclaim(ids, worker, lanes, is_going_on)
   if not lanes and has_limits() then
     -- uses: claims
     lanes = lanes_of(ids)
@@ -88,7 +92,9 @@ local function unclaim(ids, worker, lanes)
   pcall(batch, 'SREM', claims_of(worker), ids)
   if lanes and next(lanes) then
     -- uses: leaving
-    return leave_slots(lanes)
+    local room_since = leave_slots(lanes)
+    if not is_going_on then forget_idle() end
+    return room_since
   end
 end
 

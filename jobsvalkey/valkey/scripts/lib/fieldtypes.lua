@@ -18,7 +18,7 @@ local function fielded_wrong_type(begins)
     lists[#lists + 1], lists[#lists + 2], lists[#lists + 3] = LANED, PRIORITIES, LANES
     rare[#rare + 1], rare[#rare + 2] = FIELDED, has_limits() and META .. '_rated' or nil
     local wrong = has_wrong_type('hash', TURNS)
-      or has_limits() and has_wrong_type('hash', HELD_BACK, META .. '_limits', META .. '_sweeps')
+      or has_limits() and has_wrong_type('hash', META .. '_limits', META .. '_sweeps')
     if wrong then return wrong end
   else
     lists[#lists + 1] = FIELDED

@@ -63,7 +63,7 @@ local function jobs_wrong_type(jobs)
   -- uses: jobs
   return has_wrong_type('zset', FIELDED, (jobs.has_expiry or has_expiry()) and ENDS_AT or nil)
     or (has_lines() or next(jobs.lines)) and (has_wrong_type('zset', LANED, PRIORITIES, LANES)
-      or has_wrong_type('hash', TURNS) or has_limits() and has_wrong_type('hash', LIMITED, SWEEPS, HELD_BACK))
+      or has_wrong_type('hash', TURNS) or has_limits() and has_wrong_type('hash', LIMITED, SWEEPS))
     or lines_wrong_type(jobs.lines)
     or next(jobs.held) and has_wrong_type('zset', FIELDED_PAUSED, WAITING, ENDS_AT)
     or next(jobs.uniques) and (names_wrong_type() or has_wrong_type('zset', FIELDED_PAUSED))

@@ -18,12 +18,22 @@ local function forget_times(most)
   end
 end
 
+local idle = {} -- lanes that have no claims any more, and are still listed
+
+-- Lanes that are still idle are not listed any more, but for their lines.
+local function forget_idle()
+  local names = {}
+  for lane in pairs(idle) do names[#names + 1] = lane .. '*' end
+  batch('ZREM', LANES, names)
+end
+
 -- Note claims, by lane. The lanes of which it is known that their rates allow more.
 local function take_slots(lanes)
   local names, forgotten, may_more, time = {}, {}, {}, whole(now)
   for lane, ids in pairs(lanes) do
     try_batch('SADD', slots_of(lane), ids)
-    names[#names + 1], names[#names + 2] = 0, lane .. '*'
+    claims_by_lane[lane] = nil
+    if idle[lane] then idle[lane] = nil else names[#names + 1], names[#names + 2] = 0, lane .. '*' end
     local limit = limit_of(lane)
     if limit and limit.n then
       local rate, times = rate_of(lane), {}
@@ -40,52 +50,48 @@ local function take_slots(lanes)
   return may_more
 end
 
--- Let lines keep their turns without being offered: by lane ` PRIORITY=TURN` of each of them.
-local function hold_all_back(lines)
-  local lanes, held = {}, {}
-  for lane in pairs(lines) do lanes[#lanes + 1] = lane end
-  for n, others in ipairs(gather('HMGET', HELD_BACK, lanes)) do
-    held[2 * n - 1], held[2 * n] = lanes[n], (others or '') .. lines[lanes[n]]
-  end
-  batch('HSET', HELD_BACK, held)
-end
-
 -- The claims have ended. The latest turn of the lines that have room now, if there are any; the present if it is not known.
 local function leave_slots(lanes)
-  local latest, names, idle, open, held, offers, lost, gone = nil, {}, {}, {}, {}, {}, {}, {}
+  local latest, names, open = nil, {}, {}
   for lane in pairs(lanes) do names[#names + 1] = lane end
   read_limits_of(names)
   for lane, ids in pairs(lanes) do
     local limit, slots = limit_of(lane), slots_of(lane)
     try_batch('SREM', slots, ids)
     local left = redis.pcall('SCARD', slots)
-    if left == 0 then idle[#idle + 1] = lane .. '*' end
+    if left == 0 then idle[lane] = true end
+    if type(left) == 'number' then claims_by_lane[lane] = left end
     local places = limit and limit.most and type(left) == 'number' and limit.most - left or 0
     if places > 0 and places <= #ids then open[#open + 1] = lane end -- it was full
   end
-  batch('ZREM', LANES, idle)
-  for n, turns in ipairs(gather('HMGET', HELD_BACK, open)) do
-    local lane = open[n]
-    if turns then held[#held + 1] = lane end
-    for priority, turn in (turns or ''):gmatch('(%S+)=(%d+)') do
-      local list = offers[priority] or {}
-      list[#list + 1], list[#list + 2], offers[priority] = turn, lane, list
-      latest = math.max(latest or 0, tonumber(turn))
+  -- Which priorities these may have lines of: those in use, or, if these are many, what is listed of each lane.
+  local priorities, by_priority, is_found = redis.call('ZRANGE', PRIORITIES, 0, -1), {}, {}
+  if #priorities > 8 then
+    for _, lane in ipairs(open) do
+      for _, priority in ipairs(priorities_of(lane)) do
+        by_priority[priority] = by_priority[priority] or {}
+        table.insert(by_priority[priority], lane)
+      end
     end
-    for _, priority in ipairs(turns and {} or priorities_of(lane)) do -- if it waits all the same, its turn was lost
+  else
+    for _, priority in ipairs(priorities) do by_priority[priority] = open end
+  end
+  for priority, names in pairs(by_priority) do
+    local offers, turns = offers_of(priority), {}
+    local has_places, places = pcall(gather, 'ZMSCORE', offers, names)
+    for n, place in ipairs(has_places and places or {}) do
+      if place then
+        local turn = turn_at(tonumber(place))
+        turns[#turns + 1], turns[#turns + 2], is_found[names[n]] = turn, names[n], true
+        latest = math.max(latest or 0, turn)
+      end
+    end
+    batch('ZADD', offers, turns)
+  end
+  for _, lane in ipairs(open) do
+    for _, priority in ipairs(is_found[lane] and {} or priorities_of(lane)) do -- if it waits all the same, its turn was lost
       if offer(priority, lane) then latest = math.max(latest or 0, now) end
     end
   end
-  for priority, list in pairs(offers) do
-    if try_batch('ZADD', offers_of(priority), list) then
-      redis.call('ZADD', PRIORITIES, priority, priority)
-    else
-      for at = 2, #list, 2 do lost[list[at]] = true end
-    end
-  end
-  for _, lane in ipairs(held) do
-    if lost[lane] then redis.call('HSET', SWEEPS, lane, SPOILED) else gone[#gone + 1] = lane end
-  end
-  batch('HDEL', HELD_BACK, gone)
   return latest
 end

@@ -1,5 +1,6 @@
 -- Lines: the pending jobs that have a lane or a priority, a list for each pair of these. A line with jobs stands among the
--- offers of its priority with its turn: since when it has had a due job or was served last, or when its first job is due.
+-- offers of its priority with its turn: since when it has had a due job or was served last, or when its first job is due. The
+-- lines of a lane that is full stand below zero.
 -- A key of a line that holds something else is that line's trouble: a push to it is refused, and its jobs wait.
 -- uses: keys time fielded batches
 local LANED = META .. '_laned' -- zset: all these jobs, by due time
@@ -7,8 +8,11 @@ local PRIORITIES = META .. '_priorities' -- zset: the priorities that have offer
 local LANES = META .. '_lanes' -- zset: `LANE*PRIORITY` of each line with a lane, and, if it is limited, `LANE*` of one with claims
 local TURNS = META .. '_turns' -- hash: `latest`, the turn of who was served last, and `plain`, that of jobs without a line
 local function line_of(priority, lane) return META .. '_line.' .. priority .. '.' .. lane end -- zset: id, by due time
-local function offers_of(priority) return META .. '_offers.' .. priority end -- zset: lane, its turn (microseconds)
-local HELD_BACK = META .. '_held_back' -- hash: lane, ` PRIORITY=TURN` of each of its lines that is not offered
+local function offers_of(priority) return META .. '_offers.' .. priority end -- zset: lane, its turn (microseconds), or where it is `held_back`
+
+-- The place of a line among the offers, if its lane may have no more claims: it keeps its turn there, and is not offered.
+local function held_back(turn) return -1 - turn end
+local function turn_at(place) return place < 0 and held_back(place) or place end
 
 -- The priorities of a lane's lines.
 local function priorities_of(lane)
@@ -26,58 +30,40 @@ local function line_named(id)
   return found[1] or '0', found[2] or ''
 end
 
--- The turn of a line, if it is not offered, and what is noted of the other lines of its lane.
-local function held_back(lane, priority)
-  local all = redis.call('HGET', HELD_BACK, lane) or ''
-  local before, turn, behind = (all .. ' '):match('^(.-) ' .. priority:gsub('-', '%%-') .. '=(%d+)( .*)$')
-  return tonumber(turn), turn and before .. behind:sub(1, -2) or all
-end
-
--- Let a line keep its turn without being offered; `others` is what is noted of those of its lane. If something else is in the
--- way of it, `recover` looks again.
-local function hold_back(lane, priority, turn, others, is_spoiled)
-  -- uses: slots
-  redis.call('HSET', HELD_BACK, lane, others .. ' ' .. priority .. '=' .. turn)
-  if is_spoiled then redis.call('HSET', SWEEPS, lane, SPOILED) end
-end
-
 -- Put the turn of a line right, whose jobs have changed. Whether it is offered.
 local start -- the turn of what begins to wait: behind all that was served
 local before = {} -- the turns of the lines that this step has changed, as it found them: its changes are one change
 local function offer(priority, lane)
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
-  local turn = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
-  local is_offered, is_open = turn ~= nil, first
-  local allowed, others, is_spoiled = 0, nil, false
-  if lane ~= '' and has_limits() then
-    -- uses: slots
-    allowed = allowed_at(lane, 0)
-    local kept
-    kept, others = held_back(lane, priority)
-    turn = turn or kept
-    local places = room(lane)
-    is_spoiled = not places or allowed == math.huge
-    is_open = first and not is_spoiled and places > 0
-    if kept and (is_open or not first) then
-      if others == '' then redis.call('HDEL', HELD_BACK, lane) else redis.call('HSET', HELD_BACK, lane, others) end
-    end
-  end
-  if is_offered and not is_open then
+  local place = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)
+  start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
+  before[line] = before[line] or math.min(place and turn_at(place) or start, start)
+  if not first then
     redis.pcall('ZREM', offers, lane)
     if redis.call('EXISTS', offers) == 0 then redis.call('ZREM', PRIORITIES, priority) end
-  end
-  start = start or math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
-  before[line] = before[line] or math.min(turn or start, start)
-  if not first then
     if lane ~= '' then redis.call('ZREM', LANES, lane .. '*' .. priority) end
     return
   end
-  local since = whole(math.max(micro(first), before[line], allowed > now and not is_spoiled and allowed or 0))
-  if is_open and type(redis.pcall('ZADD', offers, since, lane)) == 'table' then is_open, is_spoiled = false, true end
-  if others and not is_open then hold_back(lane, priority, since, others, is_spoiled) end
-  if is_open and not is_offered then redis.call('ZADD', PRIORITIES, priority, priority) end
-  if not turn and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
+  local allowed, is_open, is_spoiled = 0, true, false
+  if lane ~= '' and has_limits() then
+    -- uses: slots
+    allowed = allowed_at(lane, 0)
+    local places = room(lane)
+    is_spoiled = not places or allowed == math.huge
+    is_open = not is_spoiled and places > 0
+  end
+  local turn = math.max(micro(first), before[line], allowed > now and not is_spoiled and allowed or 0)
+  if type(redis.pcall('ZADD', offers, whole(is_open and turn or held_back(turn)), lane)) == 'table' then
+    is_open, is_spoiled = false, true
+  elseif not place then
+    redis.call('ZADD', PRIORITIES, priority, priority)
+  end
+  if not place and lane ~= '' then redis.call('ZADD', LANES, 0, lane .. '*' .. priority) end
+  if is_spoiled and has_limits() then
+    -- uses: slots
+    redis.call('HSET', SWEEPS, lane, SPOILED) -- `recover` looks again
+  end
   return is_open
 end
 

@@ -9,9 +9,9 @@ local function first_offered(most)
   local last = math.max(now, tonumber(redis.call('HGET', TURNS, 'latest') or 0))
   for _, priority in ipairs(redis.call('ZRANGE', PRIORITIES, 0, -1)) do
     local offers = offers_of(priority)
-    local near = redis.pcall('ZRANGE', offers, 0, 0, 'WITHSCORES')
+    local near = redis.pcall('ZRANGEBYSCORE', offers, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if near[2] and tonumber(near[2]) <= now then return now end
-    near = redis.pcall('ZRANGEBYSCORE', offers, '-inf', whole(last), 'WITHSCORES', 'LIMIT', 0, most)
+    near = redis.pcall('ZRANGEBYSCORE', offers, 0, whole(last), 'WITHSCORES', 'LIMIT', 0, most)
     if #near == 2 * most then return now end
     for n = 1, #near, 2 do
       local due = redis.pcall('ZRANGE', line_of(priority, near[n]), 0, 0, 'WITHSCORES')[2]

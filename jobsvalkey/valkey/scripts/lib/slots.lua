@@ -7,6 +7,7 @@ local SWEEPS = META .. '_sweeps' -- hash: pattern whose lines are still to be lo
 local SPOILED = '!' -- in place of that: something is in the way of the lane
 local RATED = META .. '_rated' -- zset: lane with times of claims, when they are to be forgotten (microseconds)
 local limit_by_lane, limit_by_pattern, lengths = {}, {}, nil -- what this step has read of the limits
+local claims_by_lane = {} -- and how many claims they have
 local function slots_of(lane) return META .. '_slots.' .. lane end -- set: ids of claims
 local function rate_of(lane) return META .. '_rate.' .. lane end -- list: when its last claims were made (microseconds)
 
@@ -39,7 +40,7 @@ end
 local function limit_of(lane)
   local limit = limit_by_lane[lane]
   if limit ~= nil then return limit end
-  read_limits_of({ lane })
+  if not lengths or lengths.has_names then read_limits_of({ lane }) end
   limit = limit_by_pattern[lane] or false
   for _, length in ipairs(lengths) do
     if limit then break end
@@ -57,7 +58,7 @@ end
 local function room(lane)
   local limit = lane ~= '' and limit_of(lane)
   if not (limit and limit.most) then return math.huge end
-  local slots = redis.pcall('SCARD', slots_of(lane))
+  local slots = claims_by_lane[lane] or redis.pcall('SCARD', slots_of(lane))
   return type(slots) == 'number' and limit.most - slots or nil
 end
 

@@ -26,7 +26,7 @@ local NOTHING = {} -- what was read of a line at first
 -- line. At most `looks` lines and expired jobs are passed over.
 local function in_turn(plain, kinds, most, looks, has_more_overdue)
   local priorities = redis.call('ZRANGE', PRIORITIES, 0, -1)
-  if #priorities == 0 and (not plain[1] or redis.call('EXISTS', LANED) == 0) then return plain, kinds, nil end
+  if #priorities == 0 then return plain, kinds, nil end
   local due, passed, has_several = {}, 0, #priorities > 1
   local latest, plain_turn = unpack(redis.call('HMGET', TURNS, 'latest', 'plain'), 1, 2)
   latest, plain_turn = tonumber(latest or 0), tonumber(plain_turn or 0)
@@ -80,7 +80,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     local from, is_more = 0, #due < 2 * most
     for _, wanted in ipairs({ most - #due / 2, looks }) do
       local offers = is_more
-        and redis.pcall('ZRANGEBYSCORE', offers_of(priority), '-inf', last, 'WITHSCORES', 'LIMIT', from, wanted) or {}
+        and redis.pcall('ZRANGEBYSCORE', offers_of(priority), 0, last, 'WITHSCORES', 'LIMIT', from, wanted) or {}
       is_more = #offers == 2 * wanted and #due < 2 * most and passed <= looks
       if from == 0 and #offers < 2 * wanted then size = 1 + math.ceil(wanted / math.max(1, #offers / 2)) end
       if is_limited then
@@ -94,11 +94,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
           take_one(plain_line)
           plain_line = nil
         end
-        take_one({
-          priority = priority, lane = offers[n], key = key .. offers[n], turn = 0,
-          found = NOTHING, at = 1, is_whole = false, taken = 0,
-          fields = (offers[n] == '' and 0 or 1) + (priority == '0' and 0 or 1),
-        })
+        take_one({ priority = priority, lane = offers[n], key = key .. offers[n], found = NOTHING, at = 1, taken = 0 })
       end
       is_more, from = is_more and #due < 2 * most and passed <= looks, from + wanted
     end
@@ -145,29 +141,22 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       end
     end
     -- The lines that were served, those of one priority by one command.
-    local stay, go, empty, full = {}, {}, {}, {}
+    local stay, go, empty = {}, {}, {}
     for _, line in ipairs(served) do
       local priority, lane = line.priority, line.lane
       stay[priority], go[priority] = stay[priority] or {}, go[priority] or {}
-      is_right[line.key], was_served[lane] = true, true
+      was_served[lane] = true
+      if has_several then is_right[line.key] = true end
       if not has_more_overdue then redis.call('ZREMRANGEBYRANK', line.key, 0, line.taken - 1) end
       local first, list = line.found[2 * line.taken + 2], stay[priority]
       if has_more_overdue or not (first or line.is_whole) then first = redis.call('ZRANGE', line.key, 0, 0, 'WITHSCORES')[2] end
-      local turn = first and whole(math.max(micro(first), line.turn, allowed[lane] or 0))
-      if first and not is_full[lane] then
-        list[#list + 1], list[#list + 2] = turn, lane
+      if first then
+        local turn = math.max(micro(first), line.turn, allowed[lane] or 0)
+        list[#list + 1], list[#list + 2] = is_full[lane] and held_back(turn) or turn, lane
       else
-        if first then
-          full[lane] = (full[lane] or '') .. ' ' .. priority .. '=' .. turn
-        elseif lane ~= '' then
-          empty[#empty + 1] = lane .. '*' .. priority
-        end
+        if lane ~= '' then empty[#empty + 1] = lane .. '*' .. priority end
         table.insert(go[priority], lane)
       end
-    end
-    if next(full) then
-      -- uses: leaving
-      hold_all_back(full)
     end
     batch('ZREM', LANES, empty)
     for priority, lanes in pairs(go) do
@@ -179,9 +168,8 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     local is_rated = false
     for lane, since in pairs(allowed) do
       is_rated = is_rated or not is_full[lane] and since > now
-      if is_full[lane] or since > now then
-        local others = not has_several and was_served[lane] and {} or priorities_of(lane)
-        for _, priority in ipairs(others) do
+      if (is_full[lane] or since > now) and (has_several or not was_served[lane]) then
+        for _, priority in ipairs(priorities_of(lane)) do
           if not is_right[line_of(priority, lane)] then offer(priority, lane) end
         end
       end
