@@ -224,11 +224,11 @@ script_mutant(
     chapter=__name__,
 )
 script_mutant(
-    "ScriptMistakesOppositePriorities",
-    "`lines.lua`: in a full lane a line is taken for that of the opposite priority, and its jobs are never claimed.",
+    "ScriptOffersTheLowestPriority",
+    "`leaving.lua`: a lane with room again offers its line of the lowest priority only; other jobs never run.",
     "test_lanes_keep_each_line_while_they_are_full[push]",
-    "priority:gsub('-', '%%-') .. '=(%d+)( .*)$'",
-    "priority .. '=(%d+)( .*)$'",
+    "for _, priority in ipairs(priorities) do by_priority[priority] = open end",
+    "by_priority[priorities[1]] = open",
     chapter=__name__,
 )
 
