@@ -7,8 +7,9 @@ from contextvars import Context
 from datetime import timedelta
 
 import pytest
+from valkey.asyncio import Valkey
 
-from jobsvalkey.valkey import ValkeyJobQueue
+from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue
 from tests.support.drivers import HOUR, new_job
 from tests.support.proxy import Proxy
 from tests.support.waiting import PATIENCE, until
@@ -20,6 +21,22 @@ async def test_all_who_wait_look_when_the_connection_is_lost(proxy: Proxy, drive
             group.create_task(driver.wait(worker, HOUR))
         await until(lambda: any(command.name == "BLPOP" for command in proxy.commands))
         proxy.cut()
+
+
+async def test_a_wait_that_begins_without_a_connection_ends_with_the_next(proxy: Proxy, queue_key: str) -> None:
+    client = Valkey.from_url(proxy.url, socket_timeout=0.5)  # pyright: ignore[reportUnknownMemberType]
+    async with client, ValkeyJobQueue(client, ValkeyConfiguration(queue_key=queue_key)) as driver:
+        for work in (True, False):
+            async with asyncio.timeout(PATIENCE):
+                proxy.commands.clear()
+                first = asyncio.create_task(driver.wait("worker", HOUR, work=work))
+                await until(lambda: any(command.name == "BLPOP" for command in proxy.commands))
+                async with proxy.away():
+                    await first
+                    second = asyncio.create_task(driver.wait("worker", HOUR, work=work))
+                    await asyncio.sleep(0.05)
+                    assert not second.done()
+                await second
 
 
 async def test_a_full_worker_leaves_hints_to_those_that_have_use_for_them(
