@@ -75,7 +75,7 @@ class Holds:
             checks: list[tuple[JobID, HoldProblem | None]] = [
                 (parent, self._parent_problem(parent, plan, now)) for parent in after
             ]
-            if batch and batch != item.job_id:
+            if batch and item.batch != item.job_id:
                 checks.append((batch, self._batch_problem(batch, plan, now)))
             for other, problem in checks:
                 if problem:

@@ -167,6 +167,14 @@ class MembersCountById(Twin):
 
 
 script_mutant(
+    "ScriptDuplicatesMakeCallbacks",
+    "`holding.lua`: a job is the callback of its own batch if a duplicate that it names stands for a job of its id.",
+    "test_batch_a_member_is_no_callback",
+    "elseif held.batch ~= id then",
+    "elseif callback ~= id then",
+    chapter=__name__,
+)
+script_mutant(
     "ScriptMembersJoinOnce",
     "`holding.lua`: a member with the id of one that has gone is never told of, so that its batch waits for ever.",
     "test_batch_another_job_of_a_members_id",

@@ -275,6 +275,20 @@ class BatchTests(Suite):
         _, claim = await claim_of(kit, driver, batch)
         assert claim.members == BatchCounts(completed=2, cancelled=1)
 
+    @conformance_test(Capability.FLOWS, Capability.UNIQUE, Capability.CLEANUP, Capability.INSPECTION)
+    async def test_batch_a_member_is_no_callback(self, kit: SuiteContext) -> None:
+        """A duplicate may stand for a job that has gone, and has its name for a time: one of that id is no member."""
+        driver = await kit.driver()
+        gone, unique = kit.job(unique=Unique("name", until=LONG)), Unique("name")
+        await driver.push([gone])
+        assert await driver.remove(gone.job_id)
+        duplicate = kit.job(unique=unique)
+        answer = await driver.push([duplicate, kit.job(job_id=gone.job_id, batch=duplicate.job_id)])
+        assert outcomes(answer) == [StoreOutcome.REFUSED] * 2
+        assert answer[1].reason is not None
+        assert answer[1].reason.kind is RefusalKind.UNKNOWN_PARENT
+        assert await driver.get(gone.job_id) is None
+
     @conformance_test(Capability.FLOWS)
     async def test_batch_a_callback_has_no_parents(self, kit: SuiteContext) -> None:
         """A callback that is to run after other jobs as well is a `ValueError`."""

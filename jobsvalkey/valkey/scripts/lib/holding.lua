@@ -58,7 +58,7 @@ local function holds_of_push(stands, planned)
       local problem
       if is_new(callback) then
         problem = (looks[callback] or {}).batch ~= callback and 'no_batch'
-      elseif callback ~= id then
+      elseif held.batch ~= id then
         problem = batch_problem(callback)
       end
       if problem then return '!' .. problem .. ' ' .. id .. ' ' .. callback end
