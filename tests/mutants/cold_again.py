@@ -299,3 +299,19 @@ patched(
     "_limit_of",
     staticmethod(limit_in_seconds),
 )
+
+
+def from_now_on(reply: Any) -> Any:
+    """Read on from the present, and not from the last entry."""
+    return [(b"$", fields) for _, fields in ENTRIES(reply)]
+
+
+ENTRIES: Any = vars(ends)["_entries"]
+patched(
+    "EndsBetweenTwoReads",
+    "`ends.py`: a job that ends between two reads of the stream is found by polling only.",
+    "test_ended_a_hint_for_each_of_many[steps]",
+    ends,
+    "_entries",
+    staticmethod(from_now_on),
+)

@@ -129,10 +129,10 @@ class EndedTests(Suite):
         results = await asyncio.wait_for(asyncio.gather(*waiters), PATIENCE)
         assert results == [str(job.job_id).encode() for job in jobs]
 
-    @pytest.mark.parametrize("how", ["exchange", "expiry"])
+    @pytest.mark.parametrize("how", ["exchange", "expiry", "steps"])
     @conformance_test(Capability.RESULTS, Capability.EXPIRY, hints=True)
     async def test_ended_a_hint_for_each_of_many(self, kit: SuiteContext, how: str) -> None:
-        """ended: of many jobs that end in one step each is told, so that nobody waits for the next poll."""
+        """ended: of many jobs that end in one step, or at the same time, each is told: nobody waits for a poll."""
         driver, waiting = await kit.driver(), await kit.driver(poll_time=timedelta(hours=1))
         expires = kit.now() + kit.unit if how == "expiry" else None
         jobs = [kit.job(keep_for=LONG, expires=expires) for _ in range(30)]
@@ -144,8 +144,13 @@ class EndedTests(Suite):
         if how == "expiry":
             await kit.advance(kit.unit)
             await worker.exchange()
-        else:
+        elif how == "exchange":
             await worker.finish(*await worker.claim(30))
+        else:
+            workers = [await kit.worker(await kit.driver()) for _ in range(5)]
+            for _ in range(6):
+                claims = [await worker.claim_one() for worker in workers]
+                await asyncio.gather(*(worker.finish(claim) for worker, claim in zip(workers, claims, strict=True)))
         ended = await asyncio.wait_for(asyncio.gather(*waiters), PATIENCE)
         state = JobStatus.CANCELLED if how == "expiry" else JobStatus.COMPLETED
         assert [(job and job.job_id, job and job.status) for (job,) in ended] == [(job.job_id, state) for job in jobs]
