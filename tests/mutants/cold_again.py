@@ -315,3 +315,11 @@ patched(
     "_entries",
     staticmethod(from_now_on),
 )
+script_mutant(
+    "ScriptLooksAtOnePolicy",
+    "`holding.lua`: a parent may be one that is kept if it completes, and not if it fails or is cancelled.",
+    "test_retention_of_a_parent[pending-failed]",
+    "if policy.count == 0 and not is_kept then return 'not_kept' end",
+    "if policy == ENDED.completed and policy.count == 0 and not is_kept then return 'not_kept' end",
+    chapter=__name__,
+)

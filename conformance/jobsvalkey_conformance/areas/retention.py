@@ -17,6 +17,7 @@ from jobsvalkey.contract import (
     QueueDriver,
     Retention,
     RetentionPolicy,
+    StoreOutcome,
     retain_for,
     retain_last,
 )
@@ -237,6 +238,23 @@ class RetentionTests(Suite):
             await kit.advance(timedelta(seconds=chance.randrange(10)))
             for status in FINISHED:
                 assert await visible(driver, status) == await visible(twin, status)
+
+    @every_finished_state
+    @pytest.mark.parametrize("how", ["pending", "processing", "keep_for"])
+    @conformance_test(Capability.FLOWS)
+    async def test_retention_of_a_parent(self, kit: SuiteContext, status: JobStatus, how: str) -> None:
+        """A parent is kept when it ends, by the policy in each of the three states, or else by `keep_for`."""
+        kept = {f"{each}_jobs": DO_NOT_RETAIN if each is status else retain_last(9) for each in FINISHED}
+        driver = await kit.driver(retention_policy=RetentionPolicy(**kept))
+        if how == "keep_for":
+            kit.needs(Capability.RESULTS)
+        parent = await kit.push(driver, keep_for=kit.unit if how == "keep_for" else None)
+        if how == "processing":
+            await kit.claimed(driver)
+        child = kit.job(after=[parent])
+        assert outcomes(await driver.push([child])) == [STORED if how == "keep_for" else StoreOutcome.REFUSED]
+        # Of a parent in the same push nothing has to be kept.
+        assert outcomes(await driver.push([new := kit.job(), kit.job(after=[new.job_id])])) == [STORED] * 2
 
 
 async def end_some(driver: QueueDriver, worker: Worker, jobs: list[NewJob], chance: random.Random) -> None:
