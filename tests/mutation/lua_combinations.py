@@ -9,6 +9,7 @@ from tests.mutation.lua_scopes import Scope, Scopes
 from tests.mutation.point import Place, Point, points
 
 ASSIGNMENT = re.compile(r"^( *)([A-Za-z_][\w.]*(?:\[.*?\])?(?:, [A-Za-z_][\w.]*(?:\[.*?\])?)*) = (.+)$", re.M)
+IS_BEGUN = re.compile(r"(?:[=,({]|\b(?:and|or|return))$")
 GOES_ON = re.compile(r"\n *(?:and|or|\.\.)\b")
 JOBS = {"id": "{}", "child": "{}", "parent": "{}", "batch_id": "{}", "callback": "{}", "ids": "any"}
 """The names that ids of jobs have in the scripts, and that lists of them have."""
@@ -54,7 +55,8 @@ def places(source: str) -> Iterator[Place]:
         if not match[3].endswith((",", "(", "{", " and", " or", ".."))
     ]
     for start, stop, is_condition in sorted(spans):
-        if is_condition and code[:start].endswith("while "):
+        before = code[:start].rstrip()
+        if before.endswith("while") if is_condition else IS_BEGUN.search(before):
             continue
         if subject := _subject(source[start:stop], scopes.at(start)):
             yield Place(start, start + len(code[start:stop].rstrip()), is_condition, subject)

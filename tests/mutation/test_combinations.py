@@ -23,6 +23,8 @@ local function end_all(ids, claims)
     if claims[n] then tell(child) end
     local due = claims[n]
       or other(child)
+    local first, last =
+      unpack(child)
     left = left - 1
   end
   -- tell(ids)
@@ -71,7 +73,17 @@ def test_a_statement_of_lua_is_left_out_for_the_jobs_with_a_feature() -> None:
 
 def test_a_line_of_lua_can_name_what_is_in_reach() -> None:
     scopes = Scopes(SCRIPT)
-    assert scopes.at(SCRIPT.index("left = left")) == ["id", "most", "ids", "claims", "n", "child", "due"]
+    assert scopes.at(SCRIPT.index("left = left")) == [
+        "id",
+        "most",
+        "ids",
+        "claims",
+        "n",
+        "child",
+        "due",
+        "first",
+        "last",
+    ]
     assert scopes.at(SCRIPT.index("wake()")) == ["id", "most"]
 
 
