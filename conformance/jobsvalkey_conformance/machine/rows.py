@@ -49,6 +49,8 @@ class Rows:
         self.others: list[JobID] = []
         self.sequences: dict[WorkerID, int] = {}
         self.callback: JobID = new_job_id()
+        self.root_claims: list[PairedClaim] = []
+        """The claim of the parent that they have in common, as long as it holds them."""
 
     def can(self, *capabilities: Capability) -> bool:
         """Whether the driver has all of these."""
@@ -87,8 +89,8 @@ class Rows:
 
     # -- the life of the jobs
 
-    async def begin(self) -> None:
-        """Push them: with a parent that has ended, a batch that they are of, and jobs that wait for them."""
+    async def begin(self, *, are_held: bool = False) -> None:
+        """Push them: with a parent, which has ended or holds them, a batch that they are of, and children."""
         root, later = None, list[NewJob]()
         for lane, limit in LIMITS.items() if self.can(Capability.LANES) else ():
             await self.pair.both(f"limit of {lane}", lambda driver, of=lane, to=limit: driver.set_lane_limit(of, to))
@@ -96,7 +98,9 @@ class Rows:
             root, self.callback = new_job_id(), new_job_id()
             callback = NewJob(self.callback, b"callback", batch=self.callback)
             await self.push("the parent", [NewJob(root, b"root", keep_for=FOR_EVER), callback])
-            await self.finish(await self.claims("worker of the parent", limit=999))
+            self.root_claims = await self.claims("worker of the parent", limit=999)
+            if not are_held:
+                await self.finish(self.root_claims)
             for number, parent in enumerate(self.with_("children")):
                 if_failed = "run" if number % 2 else "cancel"
                 later.append(NewJob(new_job_id(), b"child", after=(parent,), if_failed=if_failed))
@@ -111,6 +115,8 @@ class Rows:
         await self.each("rerun", reruns)
         failed = self.with_("failed before")
         second = await self.claims("second worker")
+        await self.report("progress", second)
+        await self.report("state", second)
         await self.settle({claim: "retry later" if claim.job_id in failed else "release" for claim in second})
         self.clock.advance(SHORT)
         lost = self.with_("recovered before")
@@ -127,12 +133,10 @@ class Rows:
         claims = await self.claims(worker)
         if self.can(Capability.ABORT):
             await self.pair.tested.wait(worker, timedelta(milliseconds=1))  # from now on it hears of aborts
-        for kind in ("progress", "both", "state"):
-            of = self.with_("state" if kind == "both" else kind, Capability.REPORTS)
-            reports = [PairedReport("state" if kind == "both" else kind, claim, b"so far") for claim in claims]
-            await self.exchange(worker, reports=[report for report in reports if report.claim.job_id in of])
-            if kind == "both":
-                await self.each("abort", self.with_("abort", Capability.ABORT))
+        await self.report("state", claims)
+        await self.each("abort", self.with_("abort", Capability.ABORT))
+        await self.report("progress", claims)
+        await self.report("state", claims)
         return claims
 
     # -- steps
@@ -160,6 +164,12 @@ class Rows:
                 break
             found += self.pair.claims[before:]
         return found
+
+    async def report(self, kind: str, claims: Sequence[PairedClaim]) -> None:
+        """Report of those that are to have a progress, or a state."""
+        of = self.with_(kind, Capability.REPORTS)
+        if reports := [PairedReport(kind, claim, b"so far") for claim in claims if claim.job_id in of]:
+            await self.exchange(reports[0].claim.worker, reports=reports)
 
     async def settle(self, kinds: dict[PairedClaim, str]) -> None:
         """Settle claims of one worker."""
