@@ -62,7 +62,9 @@ class Holds:
         plan, held = PushPlan(), list[NewJob]()
         for item in items:
             after = tuple(dict.fromkeys(plan.standing.get(parent, parent) for parent in item.after))
-            batch = item.batch and plan.standing.get(item.batch, item.batch)
+            batch = item.batch
+            if batch and batch != item.job_id:
+                batch = plan.standing.get(batch, batch)
             held.append(replace(item, after=after, batch=batch))
             holder = None
             if item.job_id in plan.new or self._is_known(item.job_id, now):

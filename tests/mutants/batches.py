@@ -175,6 +175,14 @@ script_mutant(
     chapter=__name__,
 )
 script_mutant(
+    "ScriptCallbacksOfOthers",
+    "`holding.lua`: a callback joins another batch if an earlier item of its id was a duplicate.",
+    "test_batch_a_callback_is_its_own",
+    "local callback = held.batch ~= id and stands[held.batch] or held.batch",
+    "local callback = stands[held.batch] or held.batch",
+    chapter=__name__,
+)
+script_mutant(
     "ScriptMembersJoinOnce",
     "`holding.lua`: a member with the id of one that has gone is never told of, so that its batch waits for ever.",
     "test_batch_another_job_of_a_members_id",

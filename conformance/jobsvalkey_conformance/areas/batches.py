@@ -289,6 +289,21 @@ class BatchTests(Suite):
         assert answer[1].reason.kind is RefusalKind.UNKNOWN_PARENT
         assert await driver.get(gone.job_id) is None
 
+    @conformance_test(Capability.FLOWS, Capability.UNIQUE)
+    async def test_batch_a_callback_is_its_own(self, kit: SuiteContext) -> None:
+        """A callback is that of its own batch, also if an earlier item of its id was a duplicate of another job."""
+        driver = await kit.driver()
+        holder, callback = await kit.push(driver, unique=Unique("name"), due=LONG), new_callback(kit)
+        duplicate = kit.job(job_id=callback.job_id, unique=Unique("name"))
+        member = kit.job(due=kit.now() - kit.unit, batch=callback.job_id)
+        answer = await driver.push([duplicate, callback, member])
+        assert outcomes(answer) == [DUPLICATE, STORED, STORED]
+        assert [pushed.job_id for pushed in answer] == [holder, callback.job_id, member.job_id]
+        assert await driver.close_batch(callback.job_id)
+        await finish(kit, driver, member.job_id)
+        _, claim = await claim_of(kit, driver, callback.job_id)
+        assert claim.members == BatchCounts(completed=1)
+
     @conformance_test(Capability.FLOWS)
     async def test_batch_a_callback_has_no_parents(self, kit: SuiteContext) -> None:
         """A callback that is to run after other jobs as well is a `ValueError`."""

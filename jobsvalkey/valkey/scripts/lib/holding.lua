@@ -53,7 +53,7 @@ local function holds_of_push(stands, planned)
       end
     end
     if held.batch then
-      local callback = stands[held.batch] or held.batch
+      local callback = held.batch ~= id and stands[held.batch] or held.batch
       look_of_id.batch = callback
       local problem
       if is_new(callback) then
