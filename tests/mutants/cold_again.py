@@ -2,12 +2,24 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from jobsvalkey.contract import Durability, JobID, JobStatus, NewJob, StoredJob, WorkerID
+from jobsvalkey.contract import Activity, Durability, JobID, JobStatus, NewJob, StoredJob, WorkerID
 from jobsvalkey.contract.cleanup import CHUNK
-from jobsvalkey.valkey import base, cleanup, confirming, ends, inspection, limits, pushing, queueing, scripting, waiting
+from jobsvalkey.valkey import (
+    activity,
+    base,
+    cleanup,
+    confirming,
+    ends,
+    inspection,
+    limits,
+    pushing,
+    queueing,
+    scripting,
+    waiting,
+)
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.wire import place_of, push_arguments, pushed
 from jobsvalkey.valkey.words import SetLaneLimit
@@ -322,4 +334,40 @@ script_mutant(
     "if policy.count == 0 and not is_kept then return 'not_kept' end",
     "if policy == ENDED.completed and policy.count == 0 and not is_kept then return 'not_kept' end",
     chapter=__name__,
+)
+
+# -- a third round
+
+script_mutant(
+    "ScriptEndsTheSecondLife",
+    "`places.lua`: a job that was kept for a time, and is run anew, is lost when that time is over.",
+    "test_again_a_job_that_was_kept[rerun-recover]",
+    "    redis.call('ZREM', KEPT, id)\n    if has_kept() then\n      redis.call('ZREM', ENDED[state].kept, id)\n"
+    "      redis.call('ZREM', ENDED[state].lasts, id)\n",
+    "    redis.call('ZREM', KEPT, id)\n    if has_kept() then\n      redis.call('ZREM', ENDED[state].kept, id)\n",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptEndsTheNextJob",
+    "`duplicates.lua`: a new job under the id of one whose time is over is lost when that one is trimmed.",
+    "test_again_a_job_that_was_kept[late-recover]",
+    "redis.call('ZREM', ENDED[ended].lasts, id)",
+    "",
+    chapter=__name__,
+)
+
+
+async def by_time_of_day(driver: Any, since: datetime | None = None) -> list[Activity]:
+    """Show the minutes in the order of their places in the store."""
+    return sorted(await ACTIVITY(driver, since), key=lambda each: each.minute.time())
+
+
+ACTIVITY: Any = activity.ValkeyActivity.__dict__["activity"]
+patched(
+    "MinutesByTimeOfDay",
+    "`activity.py`: minutes of yesterday come behind those of today that are earlier in the day.",
+    "test_activity_is_in_order",
+    activity.ValkeyActivity,
+    "activity",
+    by_time_of_day,
 )

@@ -143,6 +143,19 @@ class ActivityTests(Suite):
         assert (day_after.minute, day_after.started) == (begin + timedelta(days=1), 1)
 
     @conformance_test(Capability.ACTIVITY, driven_clock=True)
+    async def test_activity_is_in_order(self, kit: SuiteContext) -> None:
+        """The minutes of the last 24 hours are listed in order, also if those of two days are among them."""
+        driver = await kit.driver(activity=True)
+        worker = await kit.worker(driver, timedelta(days=9))
+        begin = minute_of(kit.now())
+        minutes = [begin + MINUTE * number for number in (0, 1, 700, 1439, 1440)]
+        for minute in minutes:
+            await kit.advance(minute - minute_of(kit.now()))
+            await kit.push(driver)
+            await worker.claim_one()
+        assert [each.minute for each in await driver.activity()] == minutes[1:]
+
+    @conformance_test(Capability.ACTIVITY, driven_clock=True)
     async def test_activity_has_the_waits(self, kit: SuiteContext) -> None:
         """`waited` sums up for how long jobs that start had been due; of one due before it was stored, since then."""
         driver = await kit.driver(activity=True)

@@ -153,6 +153,38 @@ class AgainTests(Suite):
         await kit.advance(kit.unit * 1.5)
         assert outcomes(await driver.push([job])) == [STORED]
 
+    @pytest.mark.parametrize("trimmed_by", ["exchange", "recover"])
+    @pytest.mark.parametrize("life", ["rerun", "cleanup", "removed", "late"])
+    @conformance_test(Capability.RESULTS, Capability.CLEANUP)
+    async def test_again_a_job_that_was_kept(self, kit: SuiteContext, life: str, trimmed_by: str) -> None:
+        """A job that was kept for a time, and lives again, is as any other: it stays when that time is over."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        first = [kit.job(b"first", keep_for=kit.unit) for _ in range(2)]
+        await driver.push(first)
+        await worker.finish(*await worker.claim(9))
+        again = [kit.job(b"again", job_id=job.job_id) for job in first]
+        if life == "late":
+            await kit.advance(kit.unit)
+        elif life == "removed":
+            assert [await driver.remove(job.job_id) for job in first] == [True] * 2
+        if life == "rerun":
+            assert [await driver.rerun(job.job_id) for job in first] == [True] * 2
+        elif life == "cleanup":
+            assert await driver.cleanup_step(JobStatus.COMPLETED, JobCleanup.RERUN, max_jobs=9) == 2
+        else:
+            assert outcomes(await driver.push(again)) == [STORED] * 2
+        held = await worker.claim_one()
+        await kit.advance(kit.unit)
+        if trimmed_by == "exchange":
+            (claim,) = await worker.claim(9)
+        else:
+            await driver.recover()
+            claim = await worker.claim_one()
+        assert {held.request, claim.request} == {b"again" if life in ("removed", "late") else b"first"}
+        assert await worker.settle(Release(held.job_id, held.token)) == [SettleOutcome.SETTLED]
+        assert (await worker.claim_one()).request == held.request
+
     @pytest.mark.parametrize("name", NOES)
     @conformance_test()
     async def test_again_a_no_stays_a_no(self, kit: SuiteContext, name: str) -> None:
