@@ -113,6 +113,7 @@ async def _end(jobs: Rows, end: str) -> None:
             status = JobStatus.COMPLETED if "ended" in end else JobStatus.PROCESSING
             status = JobStatus.PENDING if end == "cleanup" else status
             await pair.both(end, lambda driver: driver.cleanup_step(status, cleanup, max_jobs=999))
+            jobs.clock.advance(LONG if end == "rerun of the ended" else SHORT)  # longer than they would have been kept
         case "pause":
             await jobs.each("pause", jobs.ids)
             await jobs.compare()
@@ -120,6 +121,7 @@ async def _end(jobs: Rows, end: str) -> None:
         case "replace":
             await jobs.push("replacing jobs", [jobs.item(row, None, later=1, replaces=True) for row in jobs.rows])
         case "expiry":
+            await jobs.each("pause", jobs.with_("pause", Capability.RESUME))
             jobs.clock.advance(LONG)
             await jobs.exchange("first worker")
         case _:
@@ -134,6 +136,11 @@ async def _go_on(jobs: Rows) -> None:
     await jobs.finish(claims[:FEW])
     await jobs.finish(await jobs.claims("last worker"))
     await jobs.compare()
+    if jobs.can(Capability.FLOWS):
+        present = [job_id for job_id in jobs.ids if await jobs.pair.twin.status(job_id)]
+        late = [NewJob(new_job_id(), b"late", after=(job_id,)) for job_id in present]
+        await jobs.push("late children", late)
+        await jobs.compare()
     again = [NewJob(job_id, b"again") for job_id in jobs.ids]
     if jobs.can(Capability.UNIQUE):
         names = [Unique(f"name {row.number}") for row in jobs.rows]

@@ -11,7 +11,7 @@ from jobsvalkey_memory import ManualClock
 FEATURES = (
     *("remember", "delayed", "failed before", "rerun before", "recovered before"),
     *("keep_for", "unique", "expires", "priority", "lane", "limit", "rate", "progress", "state"),
-    *("children", "parents", "run", "member", "abort", "pause"),
+    *("children", "parents", "run", "member", "callback", "abort", "pause"),
 )
 ROWS = 32
 """How many jobs have several features: a power of two above the number of these."""
@@ -80,9 +80,9 @@ class Rows:
             limited = f"{'limited' if has('limit') else ''}{'rated' if has('rate') else ''}"
             values |= {"priority": 5 * has("priority"), "lane": limited or ("free" if has("lane") else None)}
         if root is not None:
-            values["after"] = (root,) if has("parents") else ()
+            values["after"] = (root,) if has("parents") and not has("callback") else ()
             values["if_failed"] = "run" if has("run") else "cancel"
-            values["batch"] = self.callback if has("member") else None
+            values["batch"] = row.job_id if has("callback") else self.callback if has("member") else None
         due = timedelta(seconds=30) if has("delayed") else None
         job_id = new_job_id() if replaces else row.job_id
         return NewJob(job_id, ", ".join(sorted(row.features)).encode(), due, has("remember"), **values)
@@ -105,6 +105,8 @@ class Rows:
                 if_failed = "run" if number % 2 else "cancel"
                 later.append(NewJob(new_job_id(), b"child", after=(parent,), if_failed=if_failed))
         await self.push("all", [*(self.item(row, root) for row in self.rows), *later])
+        if root is not None:
+            await self.each("close_batch", self.with_("callback"))
         self.clock.advance(SHORT)
 
     async def live(self) -> None:
