@@ -276,13 +276,14 @@ class SQLiteJobQueue:
             if value is not None and expires is None:
                 raise ConfigurationError(f"metadata {key!r} holds a value: use another key for the lock")
             if is_free := value in (None, holder):
-                until = now + expires_in // MICROSECOND
-                self._do("INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)", key, holder, until)
+                new = "INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)"
+                self._do(new, key, holder, now + expires_in // MICROSECOND)
             return is_free
 
         taken = self._numbered(operation, ("acquire_lock", key, holder, expires_in), acquire)
         # A repeat may come when the lock has run out, and looks again.
-        return taken and self._numbered(None, (), lambda now: self._value(key, now)[0] == holder or acquire(now))
+        mine = "SELECT true FROM metadata WHERE key = ? AND value = ? AND expires > ?"
+        return taken and self._numbered(None, (), lambda now: bool(self._one(mine, key, holder, now)) or acquire(now))
 
     async def release_lock(self, key: str, holder: bytes, *, operation: Operation | None = None) -> bool:
         """Free one's own lock."""

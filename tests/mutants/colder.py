@@ -102,3 +102,25 @@ class KeptOnesCount(SQLiteJobQueue):
 
 
 enter_sqlite(KeptOnesCount, "test_exact_what_was_kept_is_there[2]", __name__)
+
+
+class ForgetsTheDeadOfADay(SQLiteJobQueue):
+    """A worker that has been dead for a day is forgotten, also if it holds claims that no recovery has taken yet."""
+
+    def _do(self, statement: str, *values: object) -> int:
+        return super()._do(statement.partition(" AND id NOT IN (SELECT worker")[0], *values)
+
+
+enter_sqlite(ForgetsTheDeadOfADay, "test_size_a_recovery_takes_a_part[25]", __name__)
+
+
+class TakesAValueForItsLock(SQLiteJobQueue):
+    """A repeat of `acquire_lock` takes a value that reads like the holder for the lock."""
+
+    def _one(self, query: str, *values: object) -> Any:
+        if query.startswith("SELECT true FROM metadata"):
+            query = query.replace("expires > ?", "(expires IS NULL OR expires > ?)")
+        return super()._one(query, *values)
+
+
+enter_sqlite(TakesAValueForItsLock, "test_repeat_a_lock_whose_key_has_a_value_by_now[one]", __name__)

@@ -8,6 +8,7 @@ import pytest
 
 from jobsvalkey.contract import (
     Capability,
+    ConfigurationError,
     Finish,
     JobCleanup,
     JobID,
@@ -249,6 +250,20 @@ class RepeatTests(Suite):
         assert await driver.release_lock("lock", b"other") is True
         assert await acquire() is True
         assert await driver.get_metadata("lock") == b"one"
+
+    @pytest.mark.parametrize("value", [b"one", b"other"])
+    @conformance_test(Capability.METADATA)
+    async def test_repeat_a_lock_whose_key_has_a_value_by_now(self, kit: SuiteContext, value: bytes) -> None:
+        """A repeat checks again: a value in the place of the lock is none, also if it reads like the holder."""
+        driver, operation = await kit.driver(), kit.operations()()
+        assert await driver.acquire_lock("key", b"one", HOUR, operation=operation) is True
+        assert await driver.release_lock("key", b"one") is True
+        await driver.set_metadata("key", value)
+        for _ in range(2):
+            with pytest.raises(ConfigurationError):
+                await driver.acquire_lock("key", b"one", HOUR, operation=operation)
+        assert await driver.get_metadata("key") == value
+        assert await driver.acquire_lock("another", b"one", HOUR) is True
 
     @conformance_test(Capability.METADATA, driven_clock=True)
     async def test_repeat_a_lock_that_is_held_is_not_extended(self, kit: SuiteContext) -> None:

@@ -141,6 +141,17 @@ class SizeTests(Suite):
         claims = await alive.claim(102)
         assert [(claim.job_id, claim.recoveries) for claim in claims] == [(job_id, 1) for job_id in ids]
 
+    @pytest.mark.parametrize("hours", [0, 23, 25])
+    @conformance_test(driven_clock=True)
+    async def test_size_a_recovery_takes_a_part(self, kit: SuiteContext, hours: int) -> None:
+        """A dead worker's jobs are recovered, however few one recovery takes, and however long it has been dead."""
+        driver = await kit.driver()
+        ids = await kit.push_many(driver, 7)
+        assert len(await (await kit.worker(driver, kit.unit)).claim(7)) == 7
+        await kit.advance(kit.unit + timedelta(hours=hours))
+        assert [await driver.recover(3) for _ in range(4)] == [3, 3, 1, 0]
+        assert sorted(await kit.claimed(driver)) == ids
+
     @conformance_test()
     async def test_size_producers(self, kit: SuiteContext) -> None:
         """The store remembers the last operation of each producer, however many there are."""
