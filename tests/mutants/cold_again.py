@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from jobsvalkey.contract import Activity, Durability, JobID, JobStatus, NewJob, StoredJob, WorkerID
 from jobsvalkey.contract.cleanup import CHUNK
 from jobsvalkey.valkey import (
@@ -19,6 +21,7 @@ from jobsvalkey.valkey import (
     queueing,
     scripting,
     waiting,
+    wire,
 )
 from jobsvalkey.valkey.scripting import PUSH
 from jobsvalkey.valkey.wire import place_of, push_arguments, pushed
@@ -370,4 +373,21 @@ patched(
     activity.ValkeyActivity,
     "activity",
     by_time_of_day,
+)
+
+
+def stored_in_latin(reply: Any) -> StoredJob | None:
+    """Read the worker's id letter by letter."""
+    job = STORED_JOB(reply)
+    return structs.replace(job, worker=job.worker.encode().decode("latin-1")) if job and job.worker else job
+
+
+STORED_JOB: Any = vars(wire)["stored_job"]
+patched(
+    "WorkersInLatin",
+    "`wire.py`: the id of a running job's worker is shown with other letters than it has.",
+    "test_runs_of_a_worker_of_any_name[4]",
+    wire,
+    "stored_job",
+    staticmethod(stored_in_latin),
 )

@@ -147,6 +147,10 @@ class RunTests(Suite):
         await driver.open_worker(name, kit.unit)
         await retry(worker, b"one two")
         await worker.claim_one()
+        running = await driver.get(job_id)
+        assert running is not None
+        assert running.worker == name
+        assert [each.worker for each in await driver.workers()] == [name]
         await kit.advance(kit.unit)
         assert await driver.recover() == 1
         assert [(run.worker, run.error) for run in await runs_of(driver, job_id)] == [(name, None), (name, b"one two")]
