@@ -25,6 +25,7 @@ local function forget_idle()
   local names = {}
   for lane in pairs(idle) do names[#names + 1] = lane .. '*' end
   batch('ZREM', LANES, names)
+  idle = {}
 end
 
 -- Note claims, by lane. The lanes of which it is known that their rates allow more.
