@@ -189,6 +189,26 @@ async def test_something_in_the_way_of_a_limit_lets_no_more_run_and_can_be_remov
     assert [claim.lane for claim in await exchanged(direct, 6)] == ["a"]
 
 
+async def test_a_lane_that_is_free_again_is_found_among_very_many_that_are_not(
+    direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
+) -> None:
+    """A recovery looks at 500 of them: each has its turn."""
+    lanes = [str(number) for number in range(600)]
+    await direct.set_lane_limit("*", LaneLimit(concurrency=1))
+    await valkey_client.mset({f"{queue_key}.metadata._slots.{lane}": "not ours" for lane in lanes})
+    await direct.push([NewJob(new_job_id(), b"{}", lane=lane) for lane in lanes])
+    listed = await valkey_client.hkeys(f"{queue_key}.metadata._sweeps")
+    assert len(listed) == len(lanes)
+    await valkey_client.delete(*(f"{queue_key}.metadata._slots.{lane.decode()}" for lane in (listed[0], listed[-1])))
+    found = {claim.lane for claim in await claims_of(direct, 9)}
+    for sequence in range(2, 100):
+        await direct.recover()
+        found |= {claim.lane for claim in await exchanged(direct, sequence)}
+        if len(found) == 2:
+            break
+    assert found == {listed[0].decode(), listed[-1].decode()}
+
+
 async def test_a_lane_whose_turn_was_lost_comes_again(
     direct: ValkeyJobQueue, valkey_client: Any, queue_key: str
 ) -> None:

@@ -196,3 +196,24 @@ _script_mutant(
     "math.max(micro(first), before[line], allowed > now and not is_spoiled and allowed or 0)",
     "math.max(micro(first), before[line])",
 )
+_script_mutant(
+    "ScriptLinesTellAll",
+    "`told.lua`: the claim of a job with a lane tells no other field, though queues have such fields.",
+    "test_laned_tells_all_of_a_job",
+    "local have_lines_only = not features:find('[rsuef]')",
+    "local have_lines_only = true",
+)
+_script_mutant(
+    "ScriptHeldBackIsOffered",
+    "`turning.lua`: the line of a lane that has become full stays offered.",
+    "test_limits_a_full_lane_delays_nobody",
+    "is_full[lane] and held_back(turn) or turn, lane",
+    "turn, lane",
+)
+_script_mutant(
+    "ScriptIdleLaneForgottenTooSoon",
+    "`leaving.lua`: a lane that has a new claim in the step in which its last one ended is not listed any more.",
+    "test_limits_lanes_are_listed",
+    "if idle[lane] then idle[lane] = nil else names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
+    "if not idle[lane] then names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
+)

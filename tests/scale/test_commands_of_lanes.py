@@ -42,7 +42,7 @@ async def drain(client: Any, driver: ValkeyJobQueue, limit: int, jobs: int, lane
 
 @pytest.mark.parametrize(
     ("limit", "jobs", "most"),
-    [(1, 100, {"plain": 29, "lanes": 48, "limited": 67}), (16, 600, {"plain": 3, "lanes": 7.1, "limited": 12.5})],
+    [(1, 100, {"plain": 29, "lanes": 46, "limited": 61}), (16, 600, {"plain": 3, "lanes": 6, "limited": 11})],
 )
 async def test_a_claim_of_a_job_with_a_lane_takes_a_few_commands_more(
     limit: int, jobs: int, most: dict[str, float], start_server: StartServer

@@ -215,3 +215,12 @@ class LanedTests(Suite):
         for each in again:
             assert [answer.outcome.value for answer in await driver.push([each])] == ["duplicate"]
         assert await kit.claimed(driver) == [job.job_id]
+
+    @conformance_test(Capability.LANES, Capability.RESULTS)
+    async def test_laned_tells_all_of_a_job(self, kit: SuiteContext) -> None:
+        """A claim of a job with a lane tells for how long it is to be kept as well."""
+        driver = await kit.driver()
+        await kit.push(driver, lane="a")
+        await kit.push(driver, lane="b", keep_for=kit.unit * 7)
+        worker = await kit.worker(driver)
+        assert [(claim.lane, claim.keep_for) for claim in await worker.claim(9)] == [("a", None), ("b", kit.unit * 7)]

@@ -118,7 +118,9 @@ class LimitTests(Suite):
         await driver.set_lane_limit("a", ONE)
         full = [await kit.push(driver, lane="a", priority=priority) for priority in (9, 9, 5)]
         worker, other = await kit.worker(driver), await kit.worker(driver)
-        claim = await worker.claim_one()
+        exchanged = await worker.exchange(limit=1)
+        (claim,) = exchanged.claims
+        assert exchanged.until_next is None
         assert (await worker.exchange(limit=9)).until_next is None
         later = await kit.push(driver, due=kit.unit * 5, lane="b")
         until_next = (await worker.exchange(limit=9)).until_next
@@ -347,6 +349,11 @@ class LimitTests(Suite):
         }
         await worker.finish(*claims)
         assert await self._listed(driver) == {"a": (1, 1)}
+        for _ in range(2):
+            await kit.push(driver, lane="z")
+        (ends,) = [claim for claim in await worker.claim(9) if claim.lane == "z"]
+        await worker.exchange(Finish(ends.job_id, ends.token), limit=1)
+        assert await self._listed(driver) == {"a": (0, 2), "z": (0, 1)}
 
     @staticmethod
     async def _listed(driver: AnyDriver) -> dict[str, tuple[int, int | None]]:

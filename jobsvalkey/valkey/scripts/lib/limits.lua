@@ -5,15 +5,16 @@
 -- of; whether there are more of the former.
 local function sweep(most, is_recovery)
   local sweeps = redis.call('HGETALL', SWEEPS)
-  for n = 1, #sweeps, 2 do
-    local pattern, last = sweeps[n], sweeps[n + 1]
+  for n = 1, #sweeps / 2 do
+    local at = 2 * ((now + n) % (#sweeps / 2)) + 1 -- from anywhere, so that each has its turn, if they are too many
+    local pattern, last = sweeps[at], sweeps[at + 1]
     if is_recovery or last ~= SPOILED then
       if most <= 0 then return true end
       local start, is_lane = pattern:sub(1, -2), pattern:sub(-1) ~= '*'
-      local from, to = last == '' and '[' .. start or '(' .. last, '(' .. start .. '\255'
-      if is_lane then from, to = '[' .. pattern .. '*', '(' .. pattern .. '+' end
+      local first, past = last == '' and '[' .. start or '(' .. last, '(' .. start .. '\255'
+      if is_lane then first, past = '[' .. pattern .. '*', '(' .. pattern .. '+' end
       redis.call('HDEL', SWEEPS, pattern) -- it may be noted anew
-      local names = redis.call('ZRANGEBYLEX', LANES, from, to, 'LIMIT', 0, is_lane and -1 or most)
+      local names = redis.call('ZRANGEBYLEX', LANES, first, past, 'LIMIT', 0, is_lane and -1 or most)
       for _, name in ipairs(names) do
         local lane, priority = name:match('^(.*)%*(.*)$')
         if priority ~= '' then offer(priority, lane) end

@@ -131,8 +131,8 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       for _, id in ipairs(claimed) do
         local lane = type(kinds[id]) == 'table' and kinds[id].lane or ''
         if lane ~= '' then
-          lanes[lane] = lanes[lane] or {}
-          table.insert(lanes[lane], id)
+          local ids = lanes[lane]
+          if ids then ids[#ids + 1] = id else lanes[lane] = { id } end
         end
       end
       local may_more = take_slots(lanes)
