@@ -213,7 +213,7 @@ _script_mutant(
 _script_mutant(
     "ScriptIdleLaneForgottenTooSoon",
     "`leaving.lua`: a lane that has a new claim in the step in which its last one ended is not listed any more.",
-    "test_limits_lanes_are_listed",
+    "test_laned_listed_while_its_jobs_run_one_after_the_other",
     "if idle[lane] then idle[lane] = nil else names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
     "if not idle[lane] then names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
 )

@@ -6,9 +6,11 @@ from jobsvalkey.contract import (
     Capability,
     Claim,
     Fail,
+    Finish,
     JobCleanup,
     JobID,
     JobStatus,
+    LaneLimit,
     Release,
     Retry,
     SettleOutcome,
@@ -224,3 +226,15 @@ class LanedTests(Suite):
         await kit.push(driver, lane="b", keep_for=kit.unit * 7)
         worker = await kit.worker(driver)
         assert [(claim.lane, claim.keep_for) for claim in await worker.claim(9)] == [("a", None), ("b", kit.unit * 7)]
+
+    @conformance_test(Capability.LANES)
+    async def test_laned_listed_while_its_jobs_run_one_after_the_other(self, kit: SuiteContext) -> None:
+        """lanes has a lane whose last job begins in the step in which the one before it ends."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        for _ in range(2):
+            await kit.push(driver, lane="a")
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        await worker.exchange(Finish(claim.job_id, claim.token), limit=1)
+        assert [(lane.name, lane.pending, lane.running) for lane in (await driver.lanes()).lanes] == [("a", 0, 1)]

@@ -349,11 +349,6 @@ class LimitTests(Suite):
         }
         await worker.finish(*claims)
         assert await self._listed(driver) == {"a": (1, 1)}
-        for _ in range(2):
-            await kit.push(driver, lane="z")
-        (ends,) = [claim for claim in await worker.claim(9) if claim.lane == "z"]
-        await worker.exchange(Finish(ends.job_id, ends.token), limit=1)
-        assert await self._listed(driver) == {"a": (0, 2), "z": (0, 1)}
 
     @staticmethod
     async def _listed(driver: AnyDriver) -> dict[str, tuple[int, int | None]]:
