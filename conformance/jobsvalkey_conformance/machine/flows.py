@@ -1,11 +1,13 @@
 """The steps of the machine about jobs that wait for others."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from jobsvalkey.contract import Capability, JobStatus, NewJob
 from jobsvalkey_conformance.machine.base import JOB_IDS
 from jobsvalkey_conformance.machine.happenings import has_jobs, jobs
-from jobsvalkey_conformance.machine.names import NamesMachine, expiries, names_of_jobs, queues
+from jobsvalkey_conformance.machine.names import NamesMachine, expiries, lines_of_jobs, names_of_jobs, queues
 from jobsvalkey_conformance.machine.steps import step
 
 HELD = ("after", "after", "after", "run after", "callback", "member", "none")
@@ -26,6 +28,7 @@ class FlowMachine(NamesMachine):
         numbered=st.booleans(),
         names=names_of_jobs,
         expires=expiries,
+        lines=lines_of_jobs,
         often=3,
     )
     def push_held(
@@ -39,6 +42,7 @@ class FlowMachine(NamesMachine):
         numbered: bool,
         names: list[str],
         expires: str | None,
+        lines: Sequence[str] = ("",),
     ) -> None:
         """Push jobs that are held by others, if possible such as are not there."""
         absent = [number for number in range(len(JOB_IDS)) if JOB_IDS[number] not in self.jobs_in(queue, *JobStatus)]
@@ -55,6 +59,8 @@ class FlowMachine(NamesMachine):
                     keep_for=self.keep_for(keep_for),
                     unique=self.unique(names[at % len(names)]),
                     expires=self.expires(expires),
+                    priority=self.priority(lines[at % len(lines)]),
+                    lane=self.lane(lines[at % len(lines)]),
                     after=before if kind in ("after", "run after") else (),
                     if_failed="run" if kind == "run after" else "cancel",
                     batch=job_id if kind == "callback" else before[0] if kind == "member" and before else None,
