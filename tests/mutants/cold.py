@@ -46,11 +46,13 @@ class PatchedHarness(ValkeyHarness):
         await super().stop()
 
 
-def patched(name: str, bug: str, killer: str, owner: Any, attribute: str, replaced: Any) -> None:
+def patched(
+    name: str, bug: str, killer: str, owner: Any, attribute: str, replaced: Any, chapter: str = __name__
+) -> None:
     """Enter a bug of the driver's Python."""
     attributes = {"owner": owner, "attribute": attribute, "replaced": replaced}
     harness_type = type(f"{name}Harness", (PatchedHarness,), attributes)
-    enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=__name__))
+    enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=chapter))
 
 
 CHANNELS: Any = session.Session.__dict__["_channels"]

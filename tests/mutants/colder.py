@@ -3,14 +3,15 @@
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 from docs.drivers.sqlite_driver import EPOCH, SQLiteJobQueue
-from jobsvalkey.contract import JobStatus, LaneLimit, NewJob, Pushed, StoredJob
+from jobsvalkey.contract import JobStatus, LaneLimit, NewJob, Pushed, StoredJob, WorkerID
+from jobsvalkey.valkey import waiting
 from jobsvalkey_memory.lanes import Lanes
-from tests.mutants.cold import enter_sqlite
+from tests.mutants.cold import enter_sqlite, patched
 from tests.mutants.mutant import Twin, mutant
 
 # -- the twin
@@ -88,6 +89,26 @@ class TimesAreFloats(Twin):
             job = replace(job, due=EPOCH + timedelta(microseconds=int(job.due.timestamp() * 1_000_000)))
         super()._enter(job)
 
+
+# -- the Valkey driver's Python
+
+WAIT: Any = waiting.Waiter.wait
+
+
+async def wait_beside(waiter: waiting.Waiter, worker: WorkerID, timeout: float, *, work: bool = True) -> None:
+    """Wait, for work as well if somebody else does."""
+    await WAIT(waiter, worker, timeout, work=work or bool(cast(Any, waiter)._waiting))
+
+
+patched(
+    "FullWorkersTakeHintsBesideOthers",
+    "`waiting.py`: a worker that has no use for work takes hints of it if another one of its driver waits for them.",
+    "test_sharing_a_full_worker_leaves_hints_to_others",
+    waiting.Waiter,
+    "wait",
+    wait_beside,
+    __name__,
+)
 
 # -- the example for SQLite
 

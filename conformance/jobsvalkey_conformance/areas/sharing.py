@@ -61,6 +61,30 @@ class SharingTests(Suite):
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
+    @conformance_test(hints=True)
+    async def test_sharing_a_full_worker_leaves_hints_to_others(self, kit: SuiteContext) -> None:
+        """wait with `work=False` takes no hint of work, also beside a worker of its driver that takes them."""
+        driver, other = await kit.driver(), await kit.driver()
+        idle, full, elsewhere = [await kit.worker(each) for each in (driver, driver, other)]
+        for worker in (idle, full, elsewhere):
+            await take_old_hints(worker)
+        wait = asyncio.ensure_future(driver.wait(idle.id, LONG))
+        await asyncio.sleep(0.02)
+        full_wait = asyncio.ensure_future(driver.wait(full.id, LONG, work=False))
+        try:
+            await asyncio.sleep(0.02)
+            await kit.push(other)
+            await asyncio.wait_for(wait, PATIENCE)
+            await kit.push(other)
+            await asyncio.sleep(0.02)
+            assert not full_wait.done(), "a worker that waits for no work was woken by a push"
+            await asyncio.wait_for(other.wait(elsewhere.id, LONG), PATIENCE)
+            assert not full_wait.done(), "a worker that waits for no work was woken by a push"
+        finally:
+            for each in (wait, full_wait):
+                each.cancel()
+            await asyncio.gather(wait, full_wait, return_exceptions=True)
+
     @conformance_test(Capability.RESULTS, hints=True)
     async def test_sharing_one_waits_on_when_another_gives_up(self, kit: SuiteContext) -> None:
         """ended waits until the job has ended: also if others that waited for it in the same driver have given up."""
