@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from jobsvalkey.contract import Exchanged, NewJob, Operation, Pushed
 from tests.support.broken_twins import BROKEN, LatestFirstHarness, Twin, harness_of
-from tests.support.harnesses import MemoryHarness
+from tests.support.harnesses import MemoryHarness, ValkeyHarness
+from tests.support.servers import Server
 
 LATER = {"CancelDeletesRunning"}
 """It takes a search of many steps, so it is left to `-m slow`."""
@@ -112,3 +113,12 @@ def test_each_machine_counts_its_own_steps() -> None:
 @pytest.mark.slow
 def test_the_twin_passes_ten_thousand_steps() -> None:
     assert run_machine(MemoryHarness, examples=340, steps=40) >= 10_000
+
+
+@pytest.mark.night
+@pytest.mark.timeout(3600)
+def test_the_valkey_driver_passes_ten_thousand_steps(default_server: Server) -> None:
+    class Harness(ValkeyHarness):
+        server = default_server
+
+    assert run_machine(Harness, examples=340, steps=40) >= 10_000
