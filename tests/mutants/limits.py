@@ -217,3 +217,31 @@ _script_mutant(
     "if idle[lane] then idle[lane] = nil else names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
     "if not idle[lane] then names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
 )
+_script_mutant(
+    "ScriptRoomIsForgotten",
+    "`leaving.lua`: a lane that has room again is not offered, if the step that made it claims others.",
+    "test_limits_every_end_of_a_claim_makes_room",
+    "offer_reopened()\nlocal names = {}",
+    "local names = {}",
+)
+_script_mutant(
+    "ScriptRoomInAnyOrder",
+    "`leaving.lua`: lanes that have room again are served in the order in which their jobs have ended.",
+    "test_laned_room_is_taken_by_turns",
+    "if not is_in_order then offer_reopened() end",
+    "",
+)
+_script_mutant(
+    "ScriptRoomGoesFirst",
+    "`turning.lua`: lanes that have room again go before those that wait.",
+    "test_laned_room_is_taken_by_turns",
+    "if again and redis.call('ZRANGEBYSCORE', offers_of(priority), 0, last, 'LIMIT', 0, 1)[1] then",
+    "if false then",
+)
+_script_mutant(
+    "ScriptServedIsOfferedAgain",
+    "`lines.lua`: a lane that had room and has taken it is offered with its old turn.",
+    "test_laned_room_is_taken_by_turns",
+    "if not (is_served and is_served(priority, lanes[n])) then",
+    "if true then",
+)

@@ -238,3 +238,23 @@ class LanedTests(Suite):
         claim = await worker.claim_one()
         await worker.exchange(Finish(claim.job_id, claim.token), limit=1)
         assert [(lane.name, lane.pending, lane.running) for lane in (await driver.lanes()).lanes] == [("a", 0, 1)]
+
+    @pytest.mark.parametrize("ends", ["ab", "ba"])
+    @pytest.mark.parametrize("between", [[], ["c"]])
+    @conformance_test(Capability.LANES)
+    async def test_laned_room_is_taken_by_turns(self, kit: SuiteContext, ends: str, between: list[str]) -> None:
+        """Lanes with room again are served by their turns, those that wait come in between, and all are full then."""
+        driver = await kit.driver()
+        for lane in "ab":
+            await driver.set_lane_limit(lane, LaneLimit(concurrency=1))
+        for lane in "ababab":
+            await kit.push(driver, lane=lane)
+        worker = await kit.worker(driver)
+        held = {"a": await worker.claim_one()}
+        for lane in between:
+            await kit.push(driver, lane=lane)
+        held["b"] = await worker.claim_one()
+        finishes = [Finish(held[lane].job_id, held[lane].token) for lane in ends]
+        exchanged = await worker.exchange(*finishes, limit=9)
+        assert [claim.lane for claim in exchanged.claims] == ["a", *between, "b"]
+        assert exchanged.until_next is None

@@ -360,7 +360,7 @@ if is_claiming then
 end
 if has_limits() then
   -- uses: leaving
-  forget_idle()
+  end_leaving()
 end
 if features:find('a', 1, true) then
   -- uses: activity

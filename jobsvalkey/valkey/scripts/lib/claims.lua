@@ -58,13 +58,13 @@ local function parse_claim(claim)
   return token, started, score, worker, read.remember, read.abort, read.fielded, lane, read.keep_for
 end
 
--- Note the id of a claim among those of its lane, which is named as in a claim.
+-- Note the id of a claim among those of its lane, which is named as in a claim. The lanes are listed in that order, too.
 local function add_to_lane(lanes, lane, id)
   if lane:find('%', 1, true) then
     lane = lane:gsub('%%(%x%x)', function(hex) return string.char(tonumber(hex, 16)) end)
   end
   local ids = lanes[lane]
-  if ids then ids[#ids + 1] = id else lanes[lane] = { id } end
+  if ids then ids[#ids + 1] = id else lanes[lane], lanes[#lanes + 1] = { id }, lane end
 end
 
 -- The ids of claims by lane.
@@ -93,7 +93,7 @@ local function unclaim(ids, worker, lanes, is_going_on)
   if lanes and next(lanes) then
     -- uses: leaving
     local room_since = leave_slots(lanes)
-    if not is_going_on then forget_idle() end
+    if not is_going_on then end_leaving() end
     return room_since
   end
 end

@@ -20,8 +20,9 @@ end
 
 local idle = {} -- lanes that have no claims any more, and are still listed
 
--- Lanes that are still idle are not listed any more, but for their lines.
-local function forget_idle()
+-- Lanes that still have room are offered, and those that are still idle are not listed any more, but for their lines.
+local function end_leaving()
+  offer_reopened()
   local names = {}
   for lane in pairs(idle) do names[#names + 1] = lane .. '*' end
   batch('ZREM', LANES, names)
@@ -51,13 +52,13 @@ local function take_slots(lanes)
   return may_more
 end
 
--- The claims have ended. The latest turn of the lines that have room now, if there are any; the present if it is not known.
+-- The claims have ended, and `end_leaving` is to follow. The latest turn of the lines that have room now, if there are any; the
+-- present if it is not known.
 local function leave_slots(lanes)
-  local latest, names, open = nil, {}, {}
-  for lane in pairs(lanes) do names[#names + 1] = lane end
-  read_limits_of(names)
-  for lane, ids in pairs(lanes) do
-    local limit, slots = limit_of(lane), slots_of(lane)
+  local latest, open, is_in_order = nil, {}, true
+  read_limits_of(lanes)
+  for _, lane in ipairs(lanes) do
+    local ids, limit, slots = lanes[lane], limit_of(lane), slots_of(lane)
     try_batch('SREM', slots, ids)
     local left = redis.pcall('SCARD', slots)
     if left == 0 then idle[lane] = true end
@@ -78,17 +79,19 @@ local function leave_slots(lanes)
     for _, priority in ipairs(priorities) do by_priority[priority] = open end
   end
   for priority, names in pairs(by_priority) do
-    local offers, turns = offers_of(priority), {}
-    local has_places, places = pcall(gather, 'ZMSCORE', offers, names)
+    local again = {}
+    local has_places, places = pcall(gather, 'ZMSCORE', offers_of(priority), names)
     for n, place in ipairs(has_places and places or {}) do
       if place then
         local turn = turn_at(tonumber(place))
-        turns[#turns + 1], turns[#turns + 2], is_found[names[n]] = turn, names[n], true
+        is_in_order = is_in_order and turn > (again[#again] or -1)
+        again[#again + 1], again[#again + 2], is_found[names[n]] = names[n], turn, true
         latest = math.max(latest or 0, turn)
       end
     end
-    batch('ZADD', offers, turns)
+    if again[1] then reopened[priority] = again end
   end
+  if not is_in_order then offer_reopened() end
   for _, lane in ipairs(open) do
     for _, priority in ipairs(is_found[lane] and {} or priorities_of(lane)) do -- if it waits all the same, its turn was lost
       if offer(priority, lane) then latest = math.max(latest or 0, now) end

@@ -30,10 +30,29 @@ local function line_named(id)
   return found[1] or '0', found[2] or ''
 end
 
+-- By priority, lane, turn, lane, turn, …, of lines that have room again in this step, and are still held back in the store: the
+-- step claims first, and most of them are full again then.
+local reopened = {}
+
+-- Offer those of them that have not been served.
+local function offer_reopened(is_served)
+  for priority, lanes in pairs(reopened) do
+    local entries = {}
+    for n = 1, #lanes, 2 do
+      if not (is_served and is_served(priority, lanes[n])) then
+        entries[#entries + 1], entries[#entries + 2] = lanes[n + 1], lanes[n]
+      end
+    end
+    batch('ZADD', offers_of(priority), entries)
+  end
+  reopened = {}
+end
+
 -- Put the turn of a line right, whose jobs have changed. Whether it is offered.
 local start -- the turn of what begins to wait: behind all that was served
 local before = {} -- the turns of the lines that this step has changed, as it found them: its changes are one change
 local function offer(priority, lane)
+  if next(reopened) then offer_reopened() end
   local line, offers = line_of(priority, lane), offers_of(priority)
   local first = redis.pcall('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   local place = tonumber(redis.pcall('ZSCORE', offers, lane) or nil)

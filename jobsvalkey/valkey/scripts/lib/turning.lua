@@ -77,11 +77,16 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
     -- The first job of each line. More lines are read only if the first ones do not give enough.
     local plain_line = priority == '0' and plain[1] and { at = 1, turn = math.max(micro(plain[2]), plain_turn) }
-    local from, is_more = 0, #due < 2 * most
+    local from, is_more, again = 0, #due < 2 * most, reopened[priority]
+    if again and redis.call('ZRANGEBYSCORE', offers_of(priority), 0, last, 'LIMIT', 0, 1)[1] then -- they come in between
+      offer_reopened()
+      again = nil
+    end
     for _, wanted in ipairs({ most - #due / 2, looks }) do
-      local offers = is_more
+      local offers = again or is_more
         and redis.pcall('ZRANGEBYSCORE', offers_of(priority), 0, last, 'WITHSCORES', 'LIMIT', from, wanted) or {}
-      is_more = #offers == 2 * wanted and #due < 2 * most and passed <= looks
+      is_more = not again and #offers == 2 * wanted and #due < 2 * most and passed <= looks
+      again = nil
       if from == 0 and #offers < 2 * wanted then size = 1 + math.ceil(wanted / math.max(1, #offers / 2)) end
       if is_limited then
         local names = {}
@@ -164,13 +169,18 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       batch('ZADD', offers_of(priority), stay[priority])
       if #stay[priority] == 0 and redis.call('EXISTS', offers_of(priority)) == 0 then redis.call('ZREM', PRIORITIES, priority) end
     end
+    local function is_served(priority, lane)
+      if has_several then return is_right[line_of(priority, lane)] end
+      return was_served[lane]
+    end
+    offer_reopened(is_served)
     -- The other lines of lanes that may have no more. If one priority is all that is offered, a lane has one of them at most.
     local is_rated = false
     for lane, since in pairs(allowed) do
       is_rated = is_rated or not is_full[lane] and since > now
       if (is_full[lane] or since > now) and (has_several or not was_served[lane]) then
         for _, priority in ipairs(priorities_of(lane)) do
-          if not is_right[line_of(priority, lane)] then offer(priority, lane) end
+          if not is_served(priority, lane) then offer(priority, lane) end
         end
       end
     end
