@@ -67,8 +67,8 @@ _script_mutant(
     "ScriptLaneComesBackLast",
     "`leaving.lua`: a lane that has room again has lost its turn.",
     "test_limits_a_lane_keeps_its_turn",
-    "turns[#turns + 1], turns[#turns + 2], is_found[names[n]] = turn, names[n], true",
-    "turns[#turns + 1], turns[#turns + 2], is_found[names[n]] = now + 9, names[n], true",
+    "again[#again + 1], again[#again + 2], is_found[names[n]] = names[n], turn, true",
+    "again[#again + 1], again[#again + 2], is_found[names[n]] = names[n], now + 9, true",
 )
 _script_mutant(
     "ScriptOtherPrioritiesOffered",
