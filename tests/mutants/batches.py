@@ -183,6 +183,14 @@ script_mutant(
     chapter=__name__,
 )
 script_mutant(
+    "ScriptRemainsTie",
+    "`planning.lua`: a new job is not replaced if an earlier one of its id, of which something is left, had a batch.",
+    "test_replacing_whatever_had_the_holders_id",
+    "and (by_id[holder] or not is_tied(holder))",
+    "and not is_tied(holder)",
+    chapter=__name__,
+)
+script_mutant(
     "ScriptMembersJoinOnce",
     "`holding.lua`: a member with the id of one that has gone is never told of, so that its batch waits for ever.",
     "test_batch_another_job_of_a_members_id",

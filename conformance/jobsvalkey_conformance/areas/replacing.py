@@ -10,6 +10,8 @@ from jobsvalkey.contract import (
     JobStatus,
     Release,
     Report,
+    Retention,
+    RetentionPolicy,
     Retry,
     SettleOutcome,
     Unique,
@@ -161,6 +163,20 @@ class ReplacingTests(Suite):
         async with woken(worker):
             await driver.push([kit.job(unique=REPLACING)])
         assert (await worker.claim_one()).job_id == holder
+
+    @conformance_test(Capability.UNIQUE, Capability.FLOWS, Capability.CANCEL)
+    async def test_replacing_whatever_had_the_holders_id(self, kit: SuiteContext) -> None:
+        """`replace`: what is left of an earlier job of the holder's id, such as a batch, says nothing of the holder."""
+        policy = RetentionPolicy(cancelled_jobs=Retention(max_age=kit.unit))
+        driver = await kit.driver(retention_policy=policy)
+        holder = kit.job(unique=END)
+        await driver.push([kit.job(job_id=holder.job_id, batch=holder.job_id)])
+        assert await driver.cancel(holder.job_id)
+        await kit.advance(kit.unit)
+        assert await pushed(driver, holder, kit.job(unique=REPLACING)) == [
+            (STORED, holder.job_id),
+            (REPLACED, holder.job_id),
+        ]
 
     @conformance_test(Capability.UNIQUE)
     async def test_replacing_ids_of_users_stay_with_their_jobs(self, kit: SuiteContext) -> None:

@@ -28,7 +28,8 @@ local function plan(jobs, each_job, are_fresh)
     letters[n] = is_duplicate and '0' or holder and 'n' or '1'
     if holder then
       holders[#holders + 1] = holder
-      local is_replacing = unique.otherwise == 'replace' and not jobs.held[n] and not looks[holder] and not is_tied(holder)
+      local is_replacing = unique.otherwise == 'replace' and not jobs.held[n] and not looks[holder]
+        and (by_id[holder] or not is_tied(holder)) -- of one that is written here there may be what an earlier job has left
       local place = is_replacing and by_id[holder]
       if is_replacing and not place and is_named(holder, unique.name) then
         local state, score = find_job(holder)
