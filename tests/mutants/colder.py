@@ -8,8 +8,18 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from docs.drivers.sqlite_driver import EPOCH, SQLiteJobQueue
-from jobsvalkey.contract import JobStatus, LaneLimit, NewJob, Pushed, StoredJob, WorkerID
-from jobsvalkey.valkey import waiting
+from jobsvalkey.contract import (
+    EXPIRED,
+    PARENT_FAILED,
+    JobStatus,
+    LaneLimit,
+    NewJob,
+    Operation,
+    Pushed,
+    StoredJob,
+    WorkerID,
+)
+from jobsvalkey.valkey import exchanges, waiting
 from jobsvalkey_memory.lanes import Lanes
 from tests.mutants.cold import enter_sqlite, patched
 from tests.mutants.mutant import Twin, mutant
@@ -90,6 +100,29 @@ class TimesAreFloats(Twin):
         super()._enter(job)
 
 
+@mutant("test_rates_a_lane_that_need_not_wait_any_more[none]")
+class LinesWaitForTheFormerRate(Twin):
+    """The lines of a lane whose limit is removed keep the turns that the rate has given them."""
+
+    async def set_lane_limit(
+        self, pattern: str, limit: LaneLimit | None, *, operation: Operation | None = None
+    ) -> None:
+        turns = dict(self.state.lanes.turns)
+        await super().set_lane_limit(pattern, limit, operation=operation)
+        if limit is None:
+            self.state.lanes.turns.update(turns)
+
+
+@mutant("test_expired_or_doomed[doomed]")
+class TheDoomedHaveExpired(Twin):
+    """A doomed job that has an expiry ends as one that has expired."""
+
+    def _end_job(self, job: StoredJob, status: JobStatus, now: datetime, *, keep: bool = False) -> None:
+        if job.error == PARENT_FAILED and job.expires is not None:
+            job = replace(job, error=EXPIRED)
+        super()._end_job(job, status, now, keep=keep)
+
+
 # -- the Valkey driver's Python
 
 WAIT: Any = waiting.Waiter.wait
@@ -107,6 +140,22 @@ patched(
     waiting.Waiter,
     "wait",
     wait_beside,
+    __name__,
+)
+
+
+def rest_once(exchanges_of: Any, _: float) -> None:
+    """Close the connection, if nothing is under way."""
+    exchanges_of._channel.rest()
+
+
+patched(
+    "BusyWorkersStayConnected",
+    "`exchanges.py`: the connection of a worker whose lock runs out while an exchange is on its way stays open.",
+    "test_connection_of_a_worker_that_left_late",
+    exchanges.ExchangeChannel,
+    "_rest",
+    rest_once,
     __name__,
 )
 

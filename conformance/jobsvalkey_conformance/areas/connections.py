@@ -58,6 +58,25 @@ class ConnectionTests(Suite):
 
         assert await kit.repeated_within(PATIENCE, are_let_go), "workers that left have left something open"
 
+    @conformance_test(Capability.QUEUE, Hook.OPEN_CONNECTIONS, Hook.DELAY_REQUEST)
+    async def test_connection_of_a_worker_that_left_late(self, kit: SuiteContext) -> None:
+        """It lets go of that also if the lock runs out while an exchange is on its way."""
+        driver = await kit.driver()
+        await kit.push(driver)
+        await (await kit.worker(driver)).claim()
+        held = await kit.harness.open_connections()
+        worker = await kit.worker(driver, timedelta(milliseconds=60))
+        async with kit.harness.delay_request() as is_held:
+            exchange = asyncio.ensure_future(worker.exchange(limit=1))
+            await is_held()
+            await asyncio.sleep(0.1)
+        await exchange
+
+        async def is_let_go() -> bool:
+            return await kit.harness.open_connections() <= held
+
+        assert await kit.repeated_within(PATIENCE, is_let_go), "a worker that left has left something open"
+
     @conformance_test(Capability.QUEUE, Hook.DELAY_REQUEST)
     async def test_connection_closing_breaks_calls_off(self, kit: SuiteContext) -> None:
         """Closing ends calls that are under way: a step that was sent may be done, one that was not sent is not."""

@@ -6,7 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from jobsvalkey.contract import EXPIRED, Capability, JobCleanup, JobID, JobStatus, Release, StoreOutcome, Unique
+from jobsvalkey.contract import (
+    EXPIRED,
+    PARENT_FAILED,
+    Capability,
+    Fail,
+    JobCleanup,
+    JobID,
+    JobStatus,
+    Release,
+    StoreOutcome,
+    Unique,
+)
 from jobsvalkey_conformance.areas.expiry import assert_expired, exchanged
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, PATIENCE, RETAIN_ALL, STORED, SuiteContext, outcomes
@@ -36,6 +47,25 @@ async def _clean(driver: AnyDriver, job_id: JobID) -> None:
 
 class ExpiredTests(Suite):
     """A job that has expired is a cancelled one, and an expiry dies with its job."""
+
+    @pytest.mark.parametrize("why", [EXPIRED, PARENT_FAILED], ids=["expired", "doomed"])
+    @conformance_test(Capability.EXPIRY, Capability.FLOWS, Capability.INSPECTION)
+    async def test_expired_or_doomed(self, kit: SuiteContext, why: bytes) -> None:
+        """Cancelled, with the reason `EXPIRED` or `PARENT_FAILED`: the one that it was, of a job that has both."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        parent = kit.job()
+        child = kit.job(after=[parent.job_id], expires=kit.unit)
+        assert outcomes(await driver.push([parent, child])) == [STORED] * 2
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        if why == EXPIRED:
+            await kit.advance(kit.unit)
+        else:
+            await worker.settle(Fail(claim.job_id, claim.token, b"error"))
+        await worker.exchange()
+        stored = await driver.get(child.job_id)
+        assert stored is not None
+        assert (stored.status, stored.error) == (JobStatus.CANCELLED, why)
 
     @pytest.mark.parametrize("how", ["not kept", "kept by the policy", "kept by itself"])
     @conformance_test(Capability.EXPIRY, Capability.INSPECTION)

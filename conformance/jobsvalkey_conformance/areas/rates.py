@@ -115,6 +115,22 @@ class RateTests(Suite):
         await driver.set_lane_limit("a", LaneLimit(rate=(3, kit.unit * 100)))
         assert [len(await worker.claim(9)) for _ in range(2)] == [2, 0]
 
+    @pytest.mark.parametrize("later", ["none", "concurrency", "rate"])
+    @conformance_test(Capability.LANES)
+    async def test_rates_a_lane_that_need_not_wait_any_more(self, kit: SuiteContext, later: str) -> None:
+        """If more may run than before, the next jobs are claimed at once: before those of lines that came later."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(rate=(1, kit.unit * 100)))
+        await driver.push([kit.job(lane="a") for _ in range(3)])
+        worker = await kit.worker(driver)
+        assert len(await worker.claim(9)) == 1
+        await kit.advance(kit.unit)
+        limits = {"concurrency": LaneLimit(concurrency=9), "rate": LaneLimit(rate=(99, kit.unit))}
+        await driver.set_lane_limit("a", limits.get(later))
+        await kit.advance(kit.unit)
+        await kit.push(driver, lane="b")
+        assert [claim.lane for claim in await worker.claim(9)] == ["a", "b", "a"]
+
     @conformance_test(Capability.LANES)
     async def test_rates_beside_concurrency(self, kit: SuiteContext) -> None:
         """With both, a job begins if both allow it."""
