@@ -128,6 +128,23 @@ EQUIVALENT: dict[str, str] = {
     "8b4359b13808": "what is told of a claim has three parts, or five and more",
     "51012f8cc2c5": "a word without special letters is found as a pattern, too",
     "fb39ba523565": "a digest of other text is as good, if it is the same each time",
+    "16e764bdfa88": "what is beyond its retention is absent, trimmed or not; a later end trims it",
+    "2036b9e86559": "what is beyond its retention is absent, trimmed or not; a later end trims it",
+    "026e2dc9c3dd": "what Swift keeps beside a job, which is not asked for",
+    "039df8be00dd": "`parent` is a table there, which has no feature",
+    "1d8d1f051231": "in a queue without names, a job has none",
+    "6d1993814f74": "what Swift has run: tests/swift",
+    "e6fbef1d6ed1": "what is beyond its retention is absent, trimmed or not; a later end trims it",
+    "f44b59c26633": "what a record names beyond the claims whose end is asked for is passed over",
+    "4329d2dfb101": "what is beyond its retention is absent, trimmed or not; a later end trims it",
+    "644d2228818a": "a callback is no member of its own batch",
+    "fce70520e074": "a callback is no member of its own batch",
+    "0a0753f74cff": "the claims have been taken from the set, and what else it names is passed over",
+    "3a35261179d9": "the claims have been taken from the set, and what else it names is passed over",
+    "7bca689b6925": "reports end with their job, so only a duplicate has them, and that is stored nowhere",
+    "d01dc9fe0d90": "reports end with their job, so only a duplicate has them, and that is stored nowhere",
+    "7eee16278877": "a job with a priority is not on this list, but on that of jobs with a line",
+    "e3b928c31b34": "a job that expires is not on this list, but on that of fielded ones",
 }
 """Changes that make no difference to anybody who keeps the contract, by their keys, each with the reason."""
 

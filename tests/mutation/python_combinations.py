@@ -8,7 +8,7 @@ from tests.mutation.point import Place, Point, points
 from tests.mutation.python_points import Spans
 
 ID = f"getattr({STATE}, 'jobs', {{{{}}}}).get({{}})"
-JOBS = {"job": "{}", "parent": "{}", "job_id": ID, "child": ID, "callback": ID}
+JOBS = {"job": "{}", "job_id": ID, "child": ID, "callback": ID}
 """The names that jobs and their ids have in the twin. One that is absent has no feature."""
 STATELESS = "class Lanes:"
 """In a module whose methods cannot ask the store."""
