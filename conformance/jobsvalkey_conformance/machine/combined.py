@@ -94,7 +94,7 @@ class CombinedTests(Suite):
                 await pair.both("resume_queue", lambda driver: driver.resume_queue())
             jobs.clock.advance(SHORT)
             if jobs.can(Capability.FLOWS):
-                await pair.both("close_batch", lambda driver: driver.close_batch(jobs.callback))
+                await jobs.each("close_batch", [jobs.callback, *jobs.with_("callback")])
             await _go_on(jobs)
             await _live_again(jobs, "keep" if is_kept else "finish")
 
@@ -119,7 +119,11 @@ async def _end(jobs: Rows, end: str) -> None:
             await jobs.compare()
             await jobs.each("resume", jobs.ids)
         case "replace":
+            paused = jobs.with_("pause", Capability.RESUME)
+            await jobs.each("pause", paused)
             await jobs.push("replacing jobs", [jobs.item(row, None, later=1, replaces=True) for row in jobs.rows])
+            await jobs.compare()
+            await jobs.each("resume", paused)
         case "expiry":
             await jobs.each("pause", jobs.with_("pause", Capability.RESUME))
             jobs.clock.advance(LONG)
