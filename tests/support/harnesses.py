@@ -30,7 +30,7 @@ from tests.support.proxy import Command, Proxy
 from tests.support.server_errors import PASSING
 from tests.support.servers import Cluster, SentinelGroup, Server
 from tests.support.servers.group import port_of
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 NUMBERED = {
     "push", "push_if", "cancel", "pause", "resume", "rerun", "remove", "cleanup_step", "set_metadata", "acquire_lock",
@@ -203,7 +203,7 @@ class ValkeyHarness(KeysHarness):
 
     async def start(self) -> None:
         """Start the proxy, open a way around it."""
-        self.client = cast(Any, Valkey).from_url(self.server.url)
+        self.client = cast(Any, Valkey).from_url(self.server.url, socket_timeout=PATIENCE)
         self._resources.push_async_callback(self.client.aclose)
         self.proxy = await self._resources.enter_async_context(Proxy(self.server.url))
         self._drivers_client: Valkey = cast(Any, Valkey).from_url(self.proxy.url)
@@ -301,7 +301,7 @@ class SentinelHarness(ValkeyHarness):
     async def start(self) -> None:
         """Start the proxy, open a way around it."""
         type(self).server = self.group.servers[0]
-        self.client = cast(Any, Valkey).from_url(self.server.url)
+        self.client = cast(Any, Valkey).from_url(self.server.url, socket_timeout=PATIENCE)
         self._resources.push_async_callback(self.client.aclose)
         self.proxy = await self._resources.enter_async_context(Proxy(self.server.url, self.group.announced))
         self._drivers_client = self.group.client()
