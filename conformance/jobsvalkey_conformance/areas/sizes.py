@@ -149,7 +149,9 @@ class SizeTests(Suite):
         ids = await kit.push_many(driver, 7)
         assert len(await (await kit.worker(driver, kit.unit)).claim(7)) == 7
         await kit.advance(kit.unit + timedelta(hours=hours))
-        assert [await driver.recover(3) for _ in range(4)] == [3, 3, 1, 0]
+        recovered = [await driver.recover(3) for _ in range(8)]
+        assert sum(recovered) == 7
+        assert max(recovered) <= 3
         assert sorted(await kit.claimed(driver)) == ids
 
     @conformance_test()
