@@ -242,6 +242,6 @@ _script_mutant(
     "ScriptServedIsOfferedAgain",
     "`lines.lua`: a lane that had room and has taken it is offered with its old turn.",
     "test_laned_room_is_taken_by_turns",
-    "if not (is_served and is_served(priority, lanes[n])) then",
+    "if not (is_done and is_done(priority, lanes[n])) then",
     "if true then",
 )

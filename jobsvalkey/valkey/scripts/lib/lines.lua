@@ -35,11 +35,11 @@ end
 local reopened = {}
 
 -- Offer those of them that have not been served.
-local function offer_reopened(is_served)
+local function offer_reopened(is_done)
   for priority, lanes in pairs(reopened) do
     local entries = {}
     for n = 1, #lanes, 2 do
-      if not (is_served and is_served(priority, lanes[n])) then
+      if not (is_done and is_done(priority, lanes[n])) then
         entries[#entries + 1], entries[#entries + 2] = lanes[n + 1], lanes[n]
       end
     end
