@@ -17,6 +17,7 @@ from jobsvalkey import JobName, JobQueue, ProcessorOptions, ValkeyConfiguration,
 
 LONE, MANY, AT_ONCE = 1000, 5000, 1000
 """Lone pushes, and jobs that are pushed in steps of so many, of one measure."""
+LANES = 100
 WORK = JobName("Work", dict[str, int])
 
 
@@ -52,6 +53,25 @@ class Measures:
             await self._queue.push_many([WORK.with_parameters({"number": number}) for number in range(AT_ONCE)])
         return MANY
 
+    async def push_lanes(self) -> None:
+        """Push as many jobs to some lanes, which take turns."""
+        from jobsvalkey import JobOptions, Push  # the other version may have none
+
+        for _ in range(MANY // AT_ONCE):
+            await self._queue.push_many(
+                [
+                    Push(WORK.with_parameters({"number": number}), JobOptions(lane=f"customer:{number % LANES}"))
+                    for number in range(AT_ONCE)
+                ]
+            )
+
+    async def push_limited_lanes(self) -> None:
+        """The same, and each lane may have one job at once: all are full as soon as the worker is."""
+        from jobsvalkey import LaneLimit
+
+        await self._queue.set_lane_limit("customer:*", LaneLimit(concurrency=1))
+        await self.push_lanes()
+
     async def drain_16(self) -> int:
         return await self._drain(16)
 
@@ -72,14 +92,17 @@ async def main(url: str, queue_key: str) -> None:
         queue.register_job(WORK, _nothing)
         measures = Measures(queue)
         while word := (await asyncio.to_thread(sys.stdin.readline)).strip():
-            if word.startswith("drain"):
-                await measures.push_many()
-            before, cpu = await _server(clients[1]), time.process_time()
-            measure: Callable[[], Awaitable[int]] = getattr(measures, word)
+            first, _, then = word.rpartition("+")  # `push_lanes+drain_100` measures the drain
+            if first:
+                await getattr(measures, first)()
+            before, cpu, clock = await _server(clients[1]), time.process_time(), time.perf_counter()
+            measure: Callable[[], Awaitable[int]] = getattr(measures, then)
             jobs = await measure()
-            spent, after = time.process_time() - cpu, await _server(clients[1])
+            passed, spent, after = time.perf_counter() - clock, time.process_time() - cpu, await _server(clients[1])
             found = {name: (after[name] - before[name]) / jobs for name in after}
-            print(json.dumps({"client_us": 1e6 * spent / jobs, **found}), flush=True)  # noqa: T201
+            print(  # noqa: T201
+                json.dumps({"clock_us": 1e6 * passed / jobs, "client_us": 1e6 * spent / jobs, **found}), flush=True
+            )
             await clients[1].flushall()
     for client in clients:
         await client.aclose()

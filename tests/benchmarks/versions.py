@@ -1,12 +1,13 @@
-"""This version beside another one: what a queue without any feature costs.
+"""This version beside another one: what a queue without any feature costs, and lanes beside the other's plain jobs.
 
 Run it with the path of a checkout of the other version, on a quiet machine::
 
     git worktree add /tmp/other v0.1.0
     python -m tests.benchmarks.versions /tmp/other --rounds 9
 
-The rounds of both are interleaved, on one server, and processor time is measured, not time that goes by. The figures
-are those of one job; the ratio is that of the medians, so that 1.00 is as before, and more is worse.
+The rounds of both are interleaved, on one server. Processor time is what counts; the time that goes by says something
+on a quiet machine only. The figures are those of one job; the ratio is that of the medians, so that 1.00 is as before,
+and more is worse.
 """
 
 import argparse
@@ -22,8 +23,18 @@ from typing import Any, Final
 
 from tests.support.servers import ServerOptions, local_kind
 
-MEASURES: Final = ("lone_push", "push_many", "drain_16", "drain_100")
+PLAIN: Final = "push_many+drain_100"
+MEASURES: Final = {
+    "lone_push": ("lone_push", "lone_push"),
+    "push_many": ("push_many", "push_many"),
+    "drain_16": ("push_many+drain_16", "push_many+drain_16"),
+    "drain_100": (PLAIN, PLAIN),
+    "lanes": (PLAIN, "push_lanes+drain_100"),
+    "full lanes": (PLAIN, "push_limited_lanes+drain_100"),
+}
+"""What the other version is asked, and this one."""
 FIGURES: Final = {
+    "clock_us": "by the clock, µs",
     "client_us": "client, µs",
     "server_us": "server, µs",
     "commands": "commands",
@@ -84,9 +95,9 @@ def compare(other: Path, rounds: int) -> dict[str, dict[str, tuple[float, float]
         server = stack.enter_context(local_kind().make(ServerOptions()))
         both = [stack.enter_context(version(path, server.url, "versions")) for path in (other, HERE)]
         for number in range(rounds + 1):
-            for measure in MEASURES:
+            for measure, words in MEASURES.items():
                 for which in (0, 1) if number % 2 else (1, 0):
-                    measured = both[which].ask(measure)
+                    measured = both[which].ask(words[which])
                     if number:  # the first one warms up
                         found[measure][which].append(measured)
     return {
