@@ -190,6 +190,10 @@ class LanedTests(Suite):
         assert (load.due, load.delayed) == (6, 1)
         assert load.oldest_due is not None
         assert abs(load.oldest_due - kit.unit * 5) <= max(kit.tolerance, kit.unit / 2)
+        await kit.push(driver, due=start - kit.unit * 5, lane="c")  # it is claimed last, and due for longest
+        oldest_due = (await driver.load()).oldest_due
+        assert oldest_due is not None
+        assert abs(oldest_due - kit.unit * 10) <= max(kit.tolerance, kit.unit / 2)
 
     @conformance_test(Capability.LANES, Capability.CLEANUP, Capability.INSPECTION)
     async def test_laned_cleanups_take_the_oldest_of_all_lines(self, kit: SuiteContext) -> None:

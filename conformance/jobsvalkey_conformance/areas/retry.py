@@ -14,7 +14,10 @@ class RetryTests(Suite):
 
     @pytest.mark.parametrize(
         ("request_bytes", "expected"),
-        [(b"attempt 2", b"attempt 2"), (None, b"attempt 1"), (b"", b""), (b"=", b"="), (b"None", b"None")],
+        [
+            *((b"attempt 2", b"attempt 2"), (None, b"attempt 1"), (b"", b""), (b"None", b"None")),
+            *((b"=", b"="), (b"=2", b"=2"), (b"-", b"-"), (b"\x00\xff 1\n", b"\x00\xff 1\n")),
+        ],
     )
     @conformance_test()
     async def test_retry_the_request_is_new_or_unchanged(
