@@ -38,6 +38,20 @@ class RateTests(Suite):
         await kit.advance(per * 2)
         assert len([claim for _ in range(5) for claim in await worker.claim(at_once)]) == 2
 
+    @conformance_test(Capability.LANES)
+    async def test_rates_one_that_is_just_used_up(self, kit: SuiteContext) -> None:
+        """If one exchange makes all claims that a rate allows, the next one says when there may be more."""
+        driver = await kit.driver()
+        per = kit.unit * FEW
+        await driver.set_lane_limit("a", LaneLimit(rate=(2, per)))
+        await driver.push([kit.job(lane="a") for _ in range(9)])
+        worker = await kit.worker(driver)
+        assert len(await worker.claim(2)) == 2
+        await kit.advance(kit.unit)
+        until_next = (await worker.exchange(limit=0)).until_next
+        assert until_next is not None
+        assert 0 < until_next <= (per - kit.unit).total_seconds()
+
     @pytest.mark.parametrize("how", ["finish", "fail", "retry", "release", "close"])
     @conformance_test(Capability.LANES)
     async def test_rates_whatever_becomes_of_a_claim_it_counts(self, kit: SuiteContext, how: str) -> None:
