@@ -182,3 +182,22 @@ script_mutant(
     "false",
     chapter=__name__,
 )
+
+# -- what a claim or an end leaves for later steps
+
+script_mutant(
+    "ScriptOffersAUsedUpRate",
+    "`leaving.lua`: a lane that has just used up its rate stays offered, and says so to who does not claim.",
+    "test_rates_one_that_is_just_used_up",
+    "length and length < limit.n",
+    "length and length <= limit.n",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptRemembersFromALateTrim",
+    "`ending.lua`: the window of a job that was too old begins when another end trims it.",
+    "test_retention_the_window_is_over_whether_or_not_anybody_looked[an end-0]",
+    "policy.age and math.min(now, micro(entries[i + 1]) + policy.age) or now)",
+    "now)",
+    chapter=__name__,
+)
