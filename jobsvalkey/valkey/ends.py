@@ -137,10 +137,12 @@ class Ends:
 
     async def _poll(self) -> None:
         """Let everybody look from time to time, all in one look."""
-        while self._waiting and not self._closed:
-            await asyncio.sleep(self._poll_time * max(1.0, len(self._waiting) / MANY))
-            self._wake_all()
-        self._polling = False
+        try:
+            while self._waiting and not self._closed:
+                await asyncio.sleep(self._poll_time * max(1.0, len(self._waiting) / MANY))
+                self._wake_all()
+        finally:
+            self._polling = False
 
     def _wake(self, job_id: JobID) -> None:
         for news in self._waiting.get(job_id, ()):

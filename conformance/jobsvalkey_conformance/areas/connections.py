@@ -69,7 +69,7 @@ class ConnectionTests(Suite):
         async with kit.harness.delay_request() as is_held:
             exchange = asyncio.ensure_future(worker.exchange(limit=1))
             await is_held()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the lock of 60 ms runs out, by the clock of the driver's own process
         await exchange
 
         async def is_let_go() -> bool:

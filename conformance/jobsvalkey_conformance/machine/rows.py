@@ -133,8 +133,6 @@ class Rows:
     async def run(self, worker: WorkerID) -> list[PairedClaim]:
         """Claim all, report of some, ask for the end of others, and report again."""
         claims = await self.claims(worker)
-        if self.can(Capability.ABORT):
-            await self.pair.tested.wait(worker, timedelta(milliseconds=1))  # from now on it hears of aborts
         await self.report("state", claims)
         await self.each("abort", self.with_("abort", Capability.ABORT))
         await self.report("progress", claims)
