@@ -123,8 +123,10 @@ async def test_of_many_lives_of_lanes_none_loses_a_slot(
 
 
 @pytest.mark.night
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(200, 1200, 50))
 async def test_of_very_many_lives_of_lanes_none_loses_a_slot(
-    new_harness: Callable[[], DriverHarness], queue_key: str
+    new_harness: Callable[[], DriverHarness], queue_key: str, first: int
 ) -> None:
-    await live_often(new_harness, queue_key, range(200, 1200), 2 * STEPS)
+    """Fifty at a time: on Valkey, a life takes seconds."""
+    await live_often(new_harness, queue_key, range(first, first + 50), 2 * STEPS)
