@@ -64,6 +64,7 @@ from jobsvalkey_conformance.areas.workers import WorkerTests
 from jobsvalkey_conformance.history.area import HistoryArea
 from jobsvalkey_conformance.machine.area import StatefulArea
 from jobsvalkey_conformance.machine.combined import CombinedTests
+from jobsvalkey_conformance.machine.sequences import SequenceTests
 
 
 class DriverConformance(
@@ -82,6 +83,7 @@ class DriverConformance(
     TogetherTests,
     StandsForTests,
     BackTests,
+    SequenceTests,
     CombinedTests,
     ClockTests,
     RateTests,

@@ -72,7 +72,7 @@ class SilentHarness(SecondHarness):
 class TestSeconds(DriverConformance):
     harness_type = SecondHarness
     may_lack: ClassVar = frozenset({*OF_SERVERS, *OF_LISTS, "one event loop", "driver on"})
-    slow_areas: ClassVar = ("combined",)
+    slow_areas: ClassVar = ("combined", "sequences")
 
 
 @pytest.mark.slow  # what is right in steps of a second is so in shorter ones, but for what counts the steps

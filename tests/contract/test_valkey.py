@@ -30,7 +30,11 @@ def running(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 # The searches are by chance: they run in full on one server, and shorter on the others, with the same scripts.
-SHORTER: dict[str, object] = {"stateful_examples": 10, "histories": 2, "slow_areas": ("process", "combined")}
+SHORTER: dict[str, object] = {
+    "stateful_examples": 10,
+    "histories": 2,
+    "slow_areas": ("process", "combined", "sequences"),
+}
 
 SLOW = {"valkey-8.1"}
 """It runs the scripts as 9.1 does, so its suite is left to `-m slow`."""

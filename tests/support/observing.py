@@ -105,12 +105,16 @@ async def observed_keys(client: Any, queue_key: str) -> Observation:
     for key in found:
         if match := OF_A_JOB.fullmatch(key, len(queue_key)):
             owned.setdefault(JobID(match[1] or match[2]), set()).add(key)
+    present = [*(states.keys() | owned.keys())]
+    types = await _each(client, "type", [f"{queue_key}/{job_id}" for job_id in present])
     jobs = {
-        job_id: ObservedJob(frozenset(states.get(job_id, ())), await client.type(f"{queue_key}/{job_id}") == b"string")
-        for job_id in states.keys() | owned.keys()
+        job_id: ObservedJob(frozenset(states.get(job_id, ())), kind == b"string")
+        for job_id, kind in zip(present, types, strict=True)
     }
     ends = await client.zrange(f"{meta}._ends_at", 0, -1, withscores=True)
-    fields = {job_id: await client.hgetall(f"{meta}._job.{job_id}") for job_id in _named(found, f"{meta}._job.")}
+    fielded = _named(found, f"{meta}._job.")
+    hashes = await _each(client, "hgetall", [f"{meta}._job.{job_id}" for job_id in fielded])
+    fields: Fields = dict(zip(fielded, hashes, strict=True))
     return Observation(
         jobs,
         claims,
@@ -130,6 +134,14 @@ async def observed_keys(client: Any, queue_key: str) -> Observation:
     )
 
 
+async def _each(client: Any, command: str, keys: Iterable[str]) -> list[Any]:
+    """The answers of a command for each key: many keys are asked for at once."""
+    pipeline = client.pipeline(transaction=False)
+    for key in keys:
+        getattr(pipeline, command)(key)
+    return await pipeline.execute()
+
+
 def _named(found: Iterable[str], prefix: str) -> list[str]:
     return [key.removeprefix(prefix) for key in found if key.startswith(prefix)]
 
@@ -141,12 +153,14 @@ async def _observed_waits(client: Any, meta: str, found: list[str], fields: Fiel
     held_by: dict[str, set[JobID]] = {
         job_id.decode(): set() for job_id in await client.zrange(f"{meta}._waiting", 0, -1)
     }
-    for parent in _named(found, f"{meta}._children."):
-        for child in await client.smembers(f"{meta}._children.{parent}"):
+    parents = _named(found, f"{meta}._children.")
+    children = await _each(client, "smembers", [f"{meta}._children.{parent}" for parent in parents])
+    for parent, held_ones in zip(parents, children, strict=True):
+        for child in held_ones:
             held_by.setdefault(child.decode(), set()).add(JobID(parent))
-    members = {
-        callback: await client.hgetall(f"{meta}._members.{callback}") for callback in _named(found, f"{meta}._members.")
-    }
+    callbacks = _named(found, f"{meta}._members.")
+    counted = await _each(client, "hgetall", [f"{meta}._members.{callback}" for callback in callbacks])
+    members: Fields = dict(zip(callbacks, counted, strict=True))
     noted = {job_id for job_id, held in fields.items() if held.keys() & {b"holds", b"doomed", b"open"}}
     waits: dict[JobID, ObservedWait] = {}
     for job_id in held_by.keys() | members.keys() | noted:

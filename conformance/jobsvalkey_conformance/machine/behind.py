@@ -1,6 +1,7 @@
 """The back door of the machine: what lies in the store after a step, beside what the twin has."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jobsvalkey.contract import FINISHED, JobID, JobStatus, StoredJob, WorkerID
 from jobsvalkey_conformance.harness import (
@@ -15,7 +16,23 @@ from jobsvalkey_memory.store import QueueState
 
 def same(what: str, tested: object, twin: object) -> None:
     """Fail if the driver's answer is not the twin's."""
-    assert tested == twin, f"{what}: the driver says {tested!r}, the twin {twin!r}"
+    if tested != twin:
+        ours, theirs = _without_the_same(tested, twin)
+        raise AssertionError(f"{what}: the driver says {ours!r}, the twin {theirs!r}")
+
+
+def _without_the_same(tested: Any, twin: Any) -> tuple[Any, Any]:
+    """Leave out of two large answers what is the same, which makes them easier to read."""
+    pairs: list[tuple[Any, Any]] = [(tested, twin), (twin, tested)]
+    if all(isinstance(each, dict) for each in (tested, twin)):
+        ours, theirs = (
+            {key: one[key] for key in one if key not in other or other[key] != one[key]} for one, other in pairs
+        )
+    elif all(isinstance(each, list) for each in (tested, twin)):
+        ours, theirs = ([each for each in one if each not in other] for one, other in pairs)
+    else:
+        return tested, twin
+    return (ours, theirs) if ours or theirs else (tested, twin)  # the order may be another one
 
 
 def look_behind(

@@ -161,7 +161,8 @@ class Pair:
         self.store: MemoryStore = MemoryStore()
         self.twin: MemoryJobQueue[Clock] = MemoryJobQueue(configuration, clock=clock, store=self.store)
         self.claims: list[PairedClaim] = []
-        """All claims that there ever were, the latest last."""
+        """All claims that there ever were, the latest last; who knows that older ones are lost may take these out."""
+        self._by_token: dict[tuple[WorkerID, bytes], PairedClaim] = {}
         self.losing_reply: bool = False
         """Whether the reply of the driver's next step is to be lost."""
         self._clock = clock
@@ -232,10 +233,9 @@ class Pair:
         same(f"{what}, claims", shown[0], shown[1])
         for ours, theirs in zip(tested.claims, twin.claims, strict=True):
             claim = PairedClaim(asked.worker, ours.job_id, ours.token, theirs.token)
-            if claim not in self.claims:
-                assert all((claim.worker, claim.tested) != (old.worker, old.tested) for old in self.claims), (
-                    f"{what}: the token {ours.token!r} was used before"
-                )
+            before = self._by_token.setdefault((claim.worker, claim.tested), claim)
+            assert before == claim, f"{what}: the token {ours.token!r} was used before"
+            if before is claim:
                 self.claims.append(claim)
         self._same_aborts(what, asked.worker, tested.aborts, twin.aborts)
         # What is recorded of an exchange is its outcomes and claims: a repeat may tell another time until the next.
