@@ -258,42 +258,46 @@ def report_arguments(reports: Iterable[Report]) -> list[Argument]:
     return arguments
 
 
+def _dues(scores: Iterable[bytes]) -> Iterator[datetime]:
+    """When each of some claims was due: jobs that were pushed together have the same."""
+    due, score = _EPOCH, b"0"
+    for found in scores:
+        if found != score:
+            score = found
+            due = from_score(score)
+        yield due
+
+
+def _claims(flat: Sequence[bytes], lines: Sequence[bytes] | None) -> list[Claim]:
+    """Claims, without what is told of some of them; with the priority and the lane of each if there are `lines`."""
+    each = zip(map(JobID.from_wire, flat[::4]), flat[1::4], flat[2::4], _dues(flat[3::4]), strict=True)
+    if lines is None:
+        return [Claim(job_id, token, request, due, due) for job_id, token, request, due in each]
+    return [
+        Claim(job_id, token, request, due, due, priority=_count(priority) or 0, lane=lane.decode(errors="replace") or None)
+        for (job_id, token, request, due), priority, lane in zip(each, lines[::2], lines[1::2], strict=True)
+    ]
+
+
 def exchanged(reply: Reply) -> Exchanged:
     """The answer of `exchange`. What others have spoiled of a job's metadata has its default."""
     letters: bytes
     until_next: bytes | None
     flat: list[bytes]
-    exceptions: list[
-        tuple[int, bytes, bytes, bytes, bytes | None, *tuple[bytes, ...]]  # and its fields
-        | tuple[int, bytes, bytes]  # just its priority and lane
-    ]
+    exceptions: list[tuple[int, bytes, bytes, bytes, bytes | None, *tuple[bytes, ...]]]  # and its fields
     dropped: list[bytes]
-    aborts: list[list[bytes]]
-    letters, until_next, flat, exceptions, dropped, *aborts = reply
+    more: list[list[bytes] | None]
+    letters, until_next, flat, exceptions, dropped, *more = reply
     for entry in dropped:
         if _ID.fullmatch(entry):
             _logger.warning("job %s was taken from a Swift worker, which has ended it after all", entry.decode())
         else:
             _logger.warning("%r among the pending jobs is no job id, and was removed", entry)
-    claims: list[Claim] = []
-    due, score = _EPOCH, b"0"
-    words = iter(flat)
-    for job_id, token, request, found in zip(words, words, words, words, strict=True):
-        if found != score:  # jobs that were pushed together have the same
-            score = found
-            due = from_score(score)
-        claims.append(Claim(JobID.from_wire(job_id), token, request, due, due))
+    aborts, lines, *_ = *more, None, None
+    claims = _claims(flat, lines)
     for exception in exceptions:
-        plain = claims[exception[0]]
-        if len(exception) == 3:
-            _, priority, lane = exception
-            claims[exception[0]] = Claim(
-                *(plain.job_id, plain.token, plain.request, plain.due, plain.due),
-                priority=_count(priority) or 0,
-                lane=lane.decode(errors="replace") or None,
-            )
-            continue
         number, stored, recoveries, reset, error, *fields = exception
+        plain = replace(claims[number], **_fields(fields)) if fields else claims[number]
         count = _count(recoveries)
         claims[number] = replace(
             plain,
@@ -304,14 +308,13 @@ def exchanged(reply: Reply) -> Exchanged:
             reset_attempt=reset == b"1",
             error=error,
             state=_by_name(fields).get(b"state"),
-            **_fields(fields),
             **holds.told(plain.job_id, _by_name(fields)),
         )
     lock_expired = until_next == b"expired"
     settled, _, noted = letters.partition(b"/")
     outcomes, reported = list(map(_outcome_of, settled)), list(map(_outcome_of, noted))
     seconds = None if until_next is None or lock_expired else float(until_next) / 1_000_000
-    aborted = frozenset(aborts[0]) if aborts else _NONE
+    aborted = frozenset(aborts) if aborts else _NONE
     return Exchanged(outcomes, reported, claims, seconds, lock_expired, aborted)
 
 

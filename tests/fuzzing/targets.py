@@ -179,10 +179,12 @@ def wire(data: bytes) -> None:
         for number in range(claims)
         if source.number(1)
     ]
+    lines = [word for _ in range(claims) for word in (source.some(2), source.some())]
+    more = source.choice([[], [[b"token"]], [None, lines], [[b"token"], lines]])
     letters = "".join(source.choice(list(OUTCOMES.values())) for _ in range(source.number(3))).encode()
     until = source.choice([None, b"expired", b"0", b"1234567"])
     dropped = [source.some() for _ in range(source.number(2))]
-    answer = exchanged([letters, until, flat, exceptions, dropped, *([[b"token"]] * source.number(1))])
+    answer = exchanged([letters, until, flat, exceptions, dropped, *more])
     assert len(answer.claims) == claims
     assert all(isinstance(outcome, SettleOutcome) for outcome in answer.outcomes)
     workers = [[source.some(), source.some(), source.some(), b"1"] for _ in range(source.number(2))]

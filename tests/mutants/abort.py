@@ -365,8 +365,8 @@ script_mutant(
     "ScriptExchangeShowsNoAborts",
     "`exchange.lua`: an exchange does not say that a claim is to be aborted.",
     "test_abort_its_worker_is_told_until_the_claim_ends",
-    "aborts = aborts_of(worker, listed)",
-    "aborts = nil",
+    "dropped, aborts_of(worker, listed), lines }",
+    "dropped, lines and false, lines }",
     chapter=__name__,
 )
 script_mutant(

@@ -53,8 +53,15 @@ _script_mutant(
     "ScriptSlotOutlivesTheClaim",
     "`leaving.lua`: the end of a claim does not free its slot.",
     "test_limits_every_end_of_a_claim_makes_room",
-    "try_batch('SREM', slots, ids)",
+    "try_batch('SREM', keys[n], lanes[lane])",
     "",
+)
+_script_mutant(
+    "ScriptLanesCountAsEmptied",
+    "`leaving.lua`: a lane counts as empty when one of its claims has ended.",
+    "test_limits_no_more_run_than_may",
+    "local has_claims = count_existing(keys) > 0",
+    "local has_claims = false",
 )
 _script_mutant(
     "ScriptLaneStaysHeldBack",
@@ -74,14 +81,14 @@ _script_mutant(
     "ScriptOtherPrioritiesOffered",
     "`turning.lua`: the lines of a full lane that were not served stay offered.",
     "test_limits_a_full_lane_delays_nobody",
-    "and (has_several or not was_served[lane]) then",
+    "and (has_several or not tally.ids) then",
     "and false then",
 )
 _script_mutant(
     "ScriptLimitOfEachPriority",
     "`turning.lua`: what an exchange claims of one line of a lane does not count for the others.",
     "test_limits_are_of_all_priorities_together",
-    "if id then begun[lane] = before + 1 end",
+    "if id then tally.chosen = before + 1 end",
     "",
 )
 _script_mutant(
@@ -144,7 +151,7 @@ _script_mutant(
     "ScriptFirstLimitIsNotSeen",
     "`limits.lua`: lanes are looked at under the limits from before the first one.",
     "test_limits_what_runs_already_counts",
-    "lengths, limit_by_lane, limit_by_pattern = nil, {}, {}",
+    "lengths, tallies, limit_by_pattern = nil, {}, {}",
     "",
 )
 _script_mutant(
@@ -207,15 +214,15 @@ _script_mutant(
     "ScriptHeldBackIsOffered",
     "`turning.lua`: the line of a lane that has become full stays offered.",
     "test_limits_a_full_lane_delays_nobody",
-    "is_full[lane] and held_back(turn) or turn, lane",
+    "tally and tally.places <= 0 and held_back(turn) or turn, lane",
     "turn, lane",
 )
 _script_mutant(
     "ScriptIdleLaneForgottenTooSoon",
     "`leaving.lua`: a lane that has a new claim in the step in which its last one ended is not listed any more.",
     "test_laned_listed_while_its_jobs_run_one_after_the_other",
-    "if idle[lane] then idle[lane] = nil else names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
-    "if not idle[lane] then names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
+    "if tally.is_idle then tally.is_idle = false else names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
+    "if not tally.is_idle then names[#names + 1], names[#names + 2] = 0, lane .. '*' end",
 )
 _script_mutant(
     "ScriptRoomIsForgotten",

@@ -12,8 +12,9 @@
 -- `keep` is `1` to keep the job whatever the retention policy. `request` is `=` if it is unchanged; one that begins with that letter has one more of them.
 -- result: an outcome for each settlement, and, if there are reports, `/` and one for each of them; microseconds until the next job is due, or `expired` for the lock; the claims, each id, token, request,
 -- score of its due time; what some of them have kept: number of the claim (from 0), time stored (microseconds), recoveries,
--- `1` if the attempt is reset, error, and its fields: name, value, …; or just number, priority and lane, if that is all; what was dropped: entries that were no ids,
--- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for.
+-- `1` if the attempt is reset, error, and its fields: name, value, …; what was dropped: entries that were no ids,
+-- and jobs that Swift workers had ended; if the worker's record lists any, the tokens of claims whose end is asked for; if a job of
+-- the queue has ever had a lane or a priority, the priority and the lane of each claim, which are here only if it has no other field.
 -- cost: O(log n) for each job.
 local SETTLED, CLAIM_LOST, BROKEN, AGAIN = 's', 'l', 'b', 'a'
 local ID = '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$'
@@ -31,21 +32,19 @@ if last and tonumber(sequence) < tonumber(last) then
   return fault('REFUSED', 'the worker is at ' .. last .. ' already')
 end
 
-local claims, exceptions, dropped = {}, {}, {}
+local claims, exceptions, dropped, lines = {}, {}, {}, has_lines() and {} or nil
 
 -- Add a claim to the reply; `held` are the fields of a fielded job, or its line, which tells them, and the rest is what its
 -- envelope says, if it has one.
 local function tell(id, token, request, score, held, stored, recoveries, reset, error)
   local at = #claims
   claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = id, token, request, score
+  if lines then
+    local is_line = held and held.key
+    lines[at / 2 + 1], lines[at / 2 + 2] = is_line and held.priority or '0', is_line and held.lane or ''
+    if is_line then held = nil end
+  end
   if stored or recoveries or reset or error or held then
-    if held and held.key then
-      if not (stored or recoveries or reset or error) then
-        exceptions[#exceptions + 1] = { at / 4, held.priority, held.lane }
-        return
-      end
-      held = held.lane == '' and { 'priority', held.priority } or { 'priority', held.priority, 'lane', held.lane }
-    end
     local exception = { at / 4, stored or '', recoveries or '0', reset or '', error or false, unpack(held or {}) }
     exceptions[#exceptions + 1] = exception
   end
@@ -58,12 +57,11 @@ local function until_next()
   return next_time and whole(math.max(math.min(next_time, expiry or next_time) - now, 0)) or false
 end
 local function answer(outcomes, next_due)
-  local aborts
   if listed then
     -- uses: aborting
-    aborts = aborts_of(worker, listed)
+    return { outcomes, next_due, claims, exceptions, dropped, aborts_of(worker, listed), lines }
   end
-  return { outcomes, next_due, claims, exceptions, dropped, aborts }
+  return { outcomes, next_due, claims, exceptions, dropped, lines and false, lines }
 end
 
 if last and tonumber(sequence) == tonumber(last) then
@@ -168,7 +166,8 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
         else
           outcomes[n], settled[#settled + 1] = SETTLED, id
           is_trace_left = is_trace_left or kind ~= 'd' or is_fielded_one and (is_fielded_one ~= 'laned' or has_flows())
-          dues[id], checks[kind], keeps[id] = due, true, keep_for or false
+          dues[id], checks[kind] = due, true
+          if keep_for then keeps[id] = keep_for end
           if is_remembered then remember[id] = true end
           if lane and lane ~= '' then add_to_lane(lanes, lane, id) end
           if is_fielded_one then fielded[id] = is_fielded_one end
@@ -201,7 +200,7 @@ if #ids > 0 or #noted > 0 or is_claiming and has_fielded() or has_expiry() then
     local entries, others = {}, {}
     gone, completed = {}, 0
     local function end_claimed(id, state, keep, noted, value)
-      if end_job(id, state, dues[id], fielded[id], keep, noted, value, keeps[id], not has_envelopes) then return true end
+      if end_job(id, state, dues[id], fielded[id], keep, noted, value, keeps[id] or false, not has_envelopes) then return true end
       gone[#gone + 1] = id
     end
     local function go_back(id, due)
@@ -339,7 +338,7 @@ if is_claiming then
   end
   -- A removal first, for a full server.
   if (taken > 0 or is_late) and #settled == 0 and #noted == 0 then redis.call('HDEL', record_key, '') end
-  if has_fielded() then
+  if features:find('u', 1, true) then
     -- uses: names
     for n, id in ipairs(ids) do
       if extras[n] then free_at_start(id, extras[n]) end
@@ -370,7 +369,7 @@ if features:find('a', 1, true) then
     local name = outcome == SETTLED and names[kinds[n]]
     if name then done[name] = done[name] + 1 end
   end
-  for _, exception in ipairs(exceptions) do stored_at[exception[1]] = #exception > 3 and number(exception[2]) end
+  for _, exception in ipairs(exceptions) do stored_at[exception[1]] = number(exception[2]) end
   for n = 0, claimed - 1 do
     waited = waited + math.max(now - math.max(micro(claims[4 * n + 4]), stored_at[n] or 0), 0)
   end

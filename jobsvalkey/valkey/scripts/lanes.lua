@@ -13,7 +13,7 @@ while #found < 4 * size and looks > 0 do
   local name = redis.call('ZRANGEBYLEX', LANES, start, '+', 'LIMIT', 0, 1)[1]
   if not name then return found end
   local lane = name:match('^(.*)%*')
-  local pending, limit = 0, has_limits() and limit_of(lane)
+  local pending, limit = 0, has_limits() and tally_of(lane).limit
   for _, priority in ipairs(priorities_of(lane)) do
     local count = redis.pcall('ZCARD', line_of(priority, lane))
     pending = pending + (type(count) == 'number' and count or 0)

@@ -101,6 +101,16 @@ def test_the_answer_of_an_exchange() -> None:
     assert (kept.recoveries, kept.reset_attempt, kept.error) == (2, True, b"why")
 
 
+def test_the_answer_of_an_exchange_with_lanes() -> None:
+    second = WIRE_ID, b"1.1", b"{}", SCORE
+    kept = [1, b"%d" % (MICROSECONDS - 1), b"2", b"", None]
+    lines = [b"0", b"", b"-3", b"high road"]
+    exchanged = wire.exchanged([b"", b"0", [WIRE_ID, b"1.0", b"{}", SCORE, *second], [kept], [], None, lines])
+    assert [(each.priority, each.lane) for each in exchanged.claims] == [(0, None), (-3, "high road")]
+    assert [each.recoveries for each in exchanged.claims] == [0, 2]
+    assert not exchanged.aborts
+
+
 def test_the_answer_of_an_exchange_that_did_nothing() -> None:
     assert wire.exchanged([b"", None, [], [], []]) == wire.Exchanged([], [], [])
 

@@ -33,6 +33,7 @@ end
 
 -- The replies of a command that answers one thing for each argument, `false` for nothing.
 local function gather(command, first, arguments)
+  if first and arguments[1] and not arguments[1001] then return redis.call(command, first, unpack(arguments)) end
   local all = {}
   batch(command, first, arguments, function(found, length)
     for n = 1, length do all[#all + 1] = found[n] end

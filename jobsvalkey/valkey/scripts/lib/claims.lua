@@ -41,11 +41,9 @@ end
 -- for how long the job is to be kept. One that is not ours is nobody's, and as if it were made now.
 local read_notes = {} -- what notes say before the lane, by them: most claims of a step have the same
 local function parse_claim(claim)
-  local token, started, score, notes, worker = claim:match('^(%S+) (%d+) (%S+) (%S+) (.*)$')
+  local token, started, score, notes, lane, worker = claim:match('^(%S+) (%d+) (%S+) ([^%s=]+=?)(%S*) (.*)$')
   if not number(score) then return '', whole(now), seconds(now), '', false, false, false end
   if notes == '-' then return token, started, score, worker, false, false, false end
-  local at, lane = notes:find('=', 1, true), ''
-  if at then notes, lane = notes:sub(1, at), notes:sub(at + 1) end
   local read = read_notes[notes]
   if not read then
     read = {

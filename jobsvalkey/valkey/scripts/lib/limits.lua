@@ -38,8 +38,7 @@ local function take_slots_of_all()
     if type(lane) == 'string' then
       local head, notes, rest = claim:match('^(%S+ %d+ %S+ )(%S+)(.*)$')
       redis.call('HSET', CLAIMED, id, head .. with_lane(notes, lane) .. rest)
-      lanes[lane] = lanes[lane] or {}
-      table.insert(lanes[lane], id)
+      add_claim(lanes, tally_of(lane), id)
     end
   end
   take_slots(lanes)
@@ -64,5 +63,5 @@ local function set_limit(pattern, limit)
   table.sort(listed, function(a, b) return a > b end)
   redis.call('HSET', LIMITED, '', table.concat(listed, ' ') .. names)
   redis.call('HSET', SWEEPS, pattern, '')
-  lengths, limit_by_lane, limit_by_pattern = nil, {}, {}
+  lengths, tallies, limit_by_pattern = nil, {}, {}
 end

@@ -8,7 +8,6 @@ local function names_wrong_type() return has_wrong_type('hash', NAMES) or has_wr
 
 -- Take its name from a job that is claimed, whose fields are `held`, if it has it until then.
 local function free_at_start(id, held)
-  if not has_names() then return end
   local found = {}
   for n = 1, #held, 2 do found[held[n]] = held[n + 1] end
   if found['until'] == 'start' and redis.call('HGET', NAMES, found.unique) == id then

@@ -6,8 +6,11 @@ local LIMITED = META .. '_limits'
 local SWEEPS = META .. '_sweeps' -- hash: pattern whose lines are still to be looked at, and the last that was
 local SPOILED = '!' -- in place of that: something is in the way of the lane
 local RATED = META .. '_rated' -- zset: lane with times of claims, when they are to be forgotten (microseconds)
-local limit_by_lane, limit_by_pattern, lengths = {}, {}, nil -- what this step has read of the limits
-local claims_by_lane = {} -- and how many claims they have
+local limit_by_pattern, lengths = {}, nil -- what this step has read of the limits
+-- What it knows of each lane, in one table, for there may be many: its `name`; its `limit`, `false` for none; how many `claims` it
+-- has, if they were counted; whether it `is_idle`, and still listed; how many `places` there are for more claims, and how many jobs
+-- were `chosen` for them; from when on one more is `allowed`; and, if one of its lines was served, the `ids` of its new claims.
+local tallies = {}
 local function slots_of(lane) return META .. '_slots.' .. lane end -- set: ids of claims
 local function rate_of(lane) return META .. '_rate.' .. lane end -- list: when its last claims were made (microseconds)
 
@@ -36,12 +39,12 @@ local function read_limits_of(lanes)
   if lengths.has_names then read_limits(lanes) end
 end
 
--- The limit of a lane; `false` for none. The name itself comes first, then the longest beginning.
-local function limit_of(lane)
-  local limit = limit_by_lane[lane]
-  if limit ~= nil then return limit end
+-- The tally of a lane. For its limit the name itself comes first, then the longest beginning.
+local function tally_of(lane)
+  local tally = tallies[lane]
+  if tally then return tally end
   if not lengths or lengths.has_names then read_limits_of({ lane }) end
-  limit = limit_by_pattern[lane] or false
+  local limit = limit_by_pattern[lane] or false
   for _, length in ipairs(lengths) do
     if limit then break end
     if length <= #lane then
@@ -50,22 +53,24 @@ local function limit_of(lane)
       limit = limit_by_pattern[pattern]
     end
   end
-  limit_by_lane[lane] = limit
-  return limit
+  tally = { name = lane, limit = limit, claims = nil, is_idle = false, places = nil, chosen = 0, allowed = 0, ids = nil }
+  tallies[lane] = tally
+  return tally
 end
 
 -- How many more claims a lane may have; `nil` if something else is in the place of its slots: it gets none then.
 local function room(lane)
-  local limit = lane ~= '' and limit_of(lane)
+  local tally = lane ~= '' and tally_of(lane)
+  local limit = tally and tally.limit
   if not (limit and limit.most) then return math.huge end
-  local slots = claims_by_lane[lane] or redis.pcall('SCARD', slots_of(lane))
+  local slots = tally.claims or redis.pcall('SCARD', slots_of(lane))
   return type(slots) == 'number' and limit.most - slots or nil
 end
 
 -- From when on a lane may begin one more claim, if it begins `more` before that: once the n-th last is `per` old. Never, if
 -- something else is in the place of the times.
 local function allowed_at(lane, more)
-  local limit = lane ~= '' and limit_of(lane)
+  local limit = lane ~= '' and tally_of(lane).limit
   if not (limit and limit.n) then return 0 end
   if more >= limit.n then return math.huge end
   local time = redis.pcall('LINDEX', rate_of(lane), more - limit.n)

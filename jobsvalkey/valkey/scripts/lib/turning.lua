@@ -3,7 +3,7 @@
 
 -- The next due job of a line that is wanted, and its score. `size` are read at once, one more than is needed: that one tells
 -- which job is the first when the others are taken. A line has what was read of it, `found`, as far as `at`; nothing comes
--- after that if it `is_whole`; and its first jobs that are `taken`. It `is_lost` if it is offered, and has none.
+-- after that if it `is_whole`; and its first jobs that are `taken`. It is lost if it is offered, and has none.
 local function next_in(line, size, is_wanted)
   while true do
     local at = line.at
@@ -11,7 +11,7 @@ local function next_in(line, size, is_wanted)
       if line.is_whole then return nil end
       local found = redis.pcall('ZRANGE', line.key, (at - 1) / 2, (at - 1) / 2 + size - 1, 'WITHSCORES')
       line.is_whole = #found < 2 * size
-      if at == 1 then line.found, line.is_lost = found, #found == 0 else for n = 1, #found do line.found[at + n - 1] = found[n] end end
+      if at == 1 then line.found = found else for n = 1, #found do line.found[at + n - 1] = found[n] end end
     end
     local id, score = line.found[at], line.found[at + 1]
     if not id or micro(score) > now then return nil end
@@ -40,7 +40,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
   end
   -- The next due job of a line, if its lane may have one more.
-  local places, begun, is_late, is_limited, has_lost = {}, {}, false, has_limits(), false
+  local looked, is_late, is_limited, has_lost = {}, false, has_limits(), false
   local function next_of(line, size)
     local lane = line.lane
     if not lane then
@@ -48,14 +48,15 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       return plain[line.at - 2], plain[line.at - 1]
     end
     if lane == '' or not is_limited then return next_in(line, size, may_run) end
-    local before = begun[lane] or 0
-    if before == 0 then places[lane] = room(lane) or 0 end
-    if before >= places[lane] or allowed_at(lane, before) > now then
+    local tally = tally_of(lane)
+    local before = tally.chosen
+    if not tally.places then tally.places, looked[#looked + 1] = room(lane) or 0, tally end
+    if before >= tally.places or allowed_at(lane, before) > now then
       is_late = is_late or before == 0 -- it has a lower limit since, and was not looked at
       return nil
     end
     local id, score = next_in(line, size, may_run)
-    if id then begun[lane] = before + 1 end
+    if id then tally.chosen = before + 1 end
     return id, score
   end
   local at = 1
@@ -73,7 +74,7 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
         due[#due + 1], due[#due + 2], waiting[#waiting + 1] = id, score, line
         if line.lane then kinds[id] = line end
       end
-      has_lost = has_lost or line.is_lost
+      has_lost = has_lost or line.found and line.found ~= NOTHING and not line.found[1]
     end
     -- The first job of each line. More lines are read only if the first ones do not give enough.
     local plain_line = priority == '0' and plain[1] and { at = 1, turn = math.max(micro(plain[2]), plain_turn) }
@@ -99,7 +100,8 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
           take_one(plain_line)
           plain_line = nil
         end
-        take_one({ priority = priority, lane = offers[n], key = key .. offers[n], found = NOTHING, at = 1, taken = 0 })
+        local lane = offers[n]
+        take_one({ priority = priority, lane = lane, key = key .. lane, found = NOTHING, is_whole = false, at = 1, taken = 0, turn = 0 })
       end
       is_more, from = is_more and #due < 2 * most and passed <= looks, from + wanted
     end
@@ -129,20 +131,22 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
       end
     end
     batch('ZREM', LANED, laned)
-    local allowed, is_full, is_right, was_served = {}, {}, {}, {}
+    local is_right = {}
     if is_limited then
       -- uses: leaving
-      local lanes = {}
+      local begun = {}
       for _, id in ipairs(claimed) do
-        local lane = type(kinds[id]) == 'table' and kinds[id].lane or ''
-        if lane ~= '' then
-          local ids = lanes[lane]
-          if ids then ids[#ids + 1] = id else lanes[lane] = { id } end
-        end
+        local line = kinds[id]
+        if type(line) == 'table' and line.lane ~= '' then add_claim(begun, tally_of(line.lane), id) end
       end
-      local may_more = take_slots(lanes)
-      for lane, most in pairs(places) do
-        allowed[lane], is_full[lane] = may_more[lane] and 0 or allowed_at(lane, 0), most <= #(lanes[lane] or {})
+      take_slots(begun)
+      for _, line in ipairs(served) do
+        local tally = line.lane ~= '' and tally_of(line.lane)
+        if tally and not tally.ids then tally.ids = NOTHING end -- what it was served were no jobs
+      end
+      for _, tally in ipairs(looked) do
+        tally.allowed = tally.allowed < 0 and 0 or allowed_at(tally.name, 0)
+        tally.places = tally.places - #(tally.ids or NOTHING)
       end
     end
     -- The lines that were served, those of one priority by one command.
@@ -150,14 +154,14 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     for _, line in ipairs(served) do
       local priority, lane = line.priority, line.lane
       stay[priority], go[priority] = stay[priority] or {}, go[priority] or {}
-      was_served[lane] = true
+      local tally = is_limited and lane ~= '' and tally_of(lane)
       if has_several then is_right[line.key] = true end
       if not has_more_overdue then redis.call('ZREMRANGEBYRANK', line.key, 0, line.taken - 1) end
       local first, list = line.found[2 * line.taken + 2], stay[priority]
       if has_more_overdue or not (first or line.is_whole) then first = redis.call('ZRANGE', line.key, 0, 0, 'WITHSCORES')[2] end
       if first then
-        local turn = math.max(micro(first), line.turn, allowed[lane] or 0)
-        list[#list + 1], list[#list + 2] = is_full[lane] and held_back(turn) or turn, lane
+        local turn = math.max(micro(first), line.turn, tally and tally.allowed or 0)
+        list[#list + 1], list[#list + 2] = tally and tally.places <= 0 and held_back(turn) or turn, lane
       else
         if lane ~= '' then empty[#empty + 1] = lane .. '*' .. priority end
         table.insert(go[priority], lane)
@@ -171,14 +175,15 @@ local function in_turn(plain, kinds, most, looks, has_more_overdue)
     end
     local function is_served(priority, lane)
       if has_several then return is_right[line_of(priority, lane)] end
-      return was_served[lane]
+      return tally_of(lane).ids
     end
     offer_reopened(is_served)
     -- The other lines of lanes that may have no more. If one priority is all that is offered, a lane has one of them at most.
     local is_rated = false
-    for lane, since in pairs(allowed) do
-      is_rated = is_rated or not is_full[lane] and since > now
-      if (is_full[lane] or since > now) and (has_several or not was_served[lane]) then
+    for _, tally in ipairs(looked) do
+      local is_full, lane = tally.places <= 0, tally.name
+      is_rated = is_rated or not is_full and tally.allowed > now
+      if (is_full or tally.allowed > now) and (has_several or not tally.ids) then
         for _, priority in ipairs(priorities_of(lane)) do
           if not is_served(priority, lane) then offer(priority, lane) end
         end
