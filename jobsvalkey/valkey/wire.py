@@ -274,7 +274,11 @@ def _claims(flat: Sequence[bytes], lines: Sequence[bytes] | None) -> list[Claim]
     if lines is None:
         return [Claim(job_id, token, request, due, due) for job_id, token, request, due in each]
     return [
-        Claim(job_id, token, request, due, due, priority=_count(priority) or 0, lane=lane.decode(errors="replace") or None)
+        Claim(
+            *(job_id, token, request, due, due),
+            priority=_count(priority) or 0,
+            lane=lane.decode(errors="replace") or None,
+        )
         for (job_id, token, request, due), priority, lane in zip(each, lines[::2], lines[1::2], strict=True)
     ]
 
