@@ -66,6 +66,7 @@ CHAPTERS = (
         "cold_again",
         "colder",
         "combined",
+        "leftovers",
     ),
     "scripts",
 )
