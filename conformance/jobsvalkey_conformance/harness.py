@@ -62,6 +62,7 @@ class Hook(StrEnum):
     DROP_REPLY = "drop_reply"
     DELAY_REQUEST = "delay_request"
     REFUSE_FOR_A_WHILE = "refuse_for_a_while"
+    LOSE_STORE = "lose_store"
     KILL_STORE = "kill_store"
     FORGETFUL_STORE = "forgetful_store"
     OPEN_CONNECTIONS = "open_connections"
@@ -256,6 +257,15 @@ class DriverHarness(ABC):
 
         They are not done, and the driver is told so; the fourth one is accepted. Use all errors of the store that pass
         by themselves, one after the other: those of a failover and of a store that is too busy, too.
+        """
+        raise NotImplementedError
+
+    def lose_store(self, *, refuses: bool) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
+        """Lose, within the block, the reply of the next step that writes, after the store has done it, and the store.
+
+        From then on that is out of reach or, if it `refuses`, answers each step that writes with an error that passes.
+        The block gets a function that waits until the driver has tried again and been told so. Leaving the
+        block brings the store back.
         """
         raise NotImplementedError
 

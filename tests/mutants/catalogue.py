@@ -65,6 +65,7 @@ CHAPTERS = (
         "cold_scripts",
         "cold_again",
         "colder",
+        "attempts",
         "combined",
         "leftovers",
     ),

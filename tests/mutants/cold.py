@@ -32,13 +32,14 @@ class PatchedHarness(ValkeyHarness):
 
     owner: ClassVar[Any]
     attribute: ClassVar[str]
-    replaced: ClassVar[Any]
+    replaced: ClassVar[tuple[Any]]
+    """In a tuple: a function of the class would become a method of the harness, and break whatever it stands for."""
 
     async def start(self) -> None:
         """Replace it."""
         await super().start()
         self._before = self.owner.__dict__[self.attribute]
-        setattr(self.owner, self.attribute, self.replaced)
+        setattr(self.owner, self.attribute, self.replaced[0])
 
     async def stop(self) -> None:
         """Put it back."""
@@ -50,7 +51,7 @@ def patched(
     name: str, bug: str, killer: str, owner: Any, attribute: str, replaced: Any, chapter: str = __name__
 ) -> None:
     """Enter a bug of the driver's Python."""
-    attributes = {"owner": owner, "attribute": attribute, "replaced": replaced}
+    attributes = {"owner": owner, "attribute": attribute, "replaced": (replaced,)}
     harness_type = type(f"{name}Harness", (PatchedHarness,), attributes)
     enter(Mutant(name=name, bug=bug, killer=killer, harness_type=harness_type, chapter=chapter))
 

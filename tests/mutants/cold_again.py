@@ -171,7 +171,7 @@ patched(
     "test_lanes_say_how_many_run_if_there_is_a_limit",
     limits,
     "_lane_of",
-    staticmethod(lane_of),
+    lane_of,
 )
 
 
@@ -312,7 +312,7 @@ patched(
     "test_rates_are_shown_as_they_were_set",
     limits,
     "_limit_of",
-    staticmethod(limit_in_seconds),
+    limit_in_seconds,
 )
 
 
@@ -328,7 +328,7 @@ patched(
     "test_ended_a_hint_for_each_of_many[steps]",
     ends,
     "_entries",
-    staticmethod(from_now_on),
+    from_now_on,
 )
 script_mutant(
     "ScriptLooksAtOnePolicy",
@@ -389,5 +389,5 @@ patched(
     "test_runs_of_a_worker_of_any_name[4]",
     wire,
     "stored_job",
-    staticmethod(stored_in_latin),
+    stored_in_latin,
 )

@@ -25,6 +25,7 @@ from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue, scripting
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.elsewhere import driver_elsewhere
 from tests.support.lost_replies import LostReplies
+from tests.support.lost_stores import lost_store
 from tests.support.observing import observed_keys, observed_store
 from tests.support.proxy import Command, Proxy
 from tests.support.server_errors import PASSING
@@ -255,6 +256,10 @@ class ValkeyHarness(KeysHarness):
             yield
         finally:
             self.proxy.clear()
+
+    def lose_store(self, *, refuses: bool) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
+        """Lose the reply of the next script that writes, then refuse those that follow, or all connections."""
+        return lost_store(self.proxy, writes, next(self._refusals) if refuses else None)
 
     async def kill_store(self) -> None:
         """Kill the server, start it again."""

@@ -154,6 +154,10 @@ class Proxy:
         """How many connections are open."""
         return len(self._connections)
 
+    def has_closed(self, number: int) -> bool:
+        """Whether a connection is closed, by its number."""
+        return all(connection.number != number for connection in self._connections)
+
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
         await self.accept()

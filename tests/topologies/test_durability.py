@@ -143,6 +143,16 @@ async def test_the_options_say_more_than_the_configuration(pair: Pair, queue_key
         await queue.push_many([Work(3), Push(Work(4), patient)])
 
 
+async def test_the_default_counts_beside_a_weaker_demand(default_server: Server, queue_key: str) -> None:
+    """A push of several jobs meets what the configuration demands of those that demand nothing themselves."""
+    async with driver_at(default_server.url, queue_key, durability=ON_DISK) as driver:
+        jobs = [NewJob(new_job_id(), b"{}", durability=ON_A_REPLICA), NewJob(new_job_id(), b"{}")]
+        for items in (jobs, jobs[::-1]):
+            with pytest.raises(ConfigurationError, match="nothing was stored"):
+                await driver.push(items)
+        assert sum((await driver.counts()).values()) == 0
+
+
 async def test_concurrent_pushes_share_one_wait(pair: Pair, driver: ValkeyJobQueue) -> None:
     queue = JobQueue(driver)
     before = await calls_of(pair.primary, "wait")

@@ -4,10 +4,11 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import Capability, ConfigurationError, StoreUnavailable, WorkerClosed
+from jobsvalkey.contract import Capability, ConfigurationError, Release, StoreUnavailable, WorkerClosed
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import PATIENCE, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import Hook
@@ -97,6 +98,35 @@ class ConnectionTests(Suite):
         done = await kit.claimed(await kit.driver())
         assert sent.job_id in done
         assert (unsent.job_id in done) <= (told[1] == "unknown")
+
+    @pytest.mark.parametrize("then", ["away", "refusing"])
+    @pytest.mark.parametrize("step", ["push", "numbered", "settle"])
+    @conformance_test(Capability.QUEUE, Hook.LOSE_STORE)
+    async def test_connection_every_attempt_counts(self, kit: SuiteContext, step: str, then: str) -> None:
+        """A step whose reply was lost may have been done, also if the attempts that follow it surely did nothing."""
+        number, job = kit.operations(), kit.job()
+        async with kit.make(kit.configuration) as driver:
+            # A store that keeps scripts has these from now on.
+            await driver.push([first := kit.job()], operation=number())
+            worker = await kit.worker(driver)
+            await worker.settle(Release(first.job_id, (await worker.claim_one()).token))
+            claim = await worker.claim_one()
+            async with kit.harness.lose_store(refuses=then == "refusing") as was_told:
+                call: asyncio.Future[Any]
+                if step == "settle":
+                    call = asyncio.ensure_future(worker.finish(claim))
+                else:
+                    call = asyncio.ensure_future(driver.push([job], operation=number() if step == "numbered" else None))
+                async with asyncio.timeout(PATIENCE):
+                    await was_told()
+                    await driver.aclose()
+                    with pytest.raises(StoreUnavailable) as told:
+                        await call
+                assert told.value.outcome == "unknown"
+        other = await kit.driver()
+        tokens = (await other.renew(worker.id, HOUR)).tokens
+        assert tokens == (frozenset() if step == "settle" else {claim.token})
+        assert await kit.claimed(other) == ([] if step == "settle" else [job.job_id])
 
     @conformance_test(Capability.RESULTS, Hook.OPEN_CONNECTIONS)
     async def test_connection_closing_ends_waits(self, kit: SuiteContext) -> None:

@@ -1,5 +1,6 @@
 """Looking into the queue."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -152,6 +153,33 @@ class InspectionTests(Suite):
                 await worker.claim(50)
         assert len(seen) == len(set(seen))
         assert set(ids[150:]) <= set(seen)
+
+    @conformance_test(Capability.INSPECTION, Capability.RESUME)
+    async def test_inspection_pages_while_jobs_move(self, kit: SuiteContext) -> None:
+        """`page`: jobs that stay are on one page each, whatever becomes of others while a page is made."""
+        driver, *others = [await kit.driver() for _ in range(3)]
+        ids = await kit.push_many(driver, 5)
+
+        async def leaf() -> list[JobID]:
+            page = await driver.page(JobStatus.PENDING, limit=1)
+            seen = [stored.job_id for stored in page.jobs]
+            while page.cursor is not None:
+                page = await driver.page(JobStatus.PENDING, page.cursor, limit=1)
+                seen += [stored.job_id for stored in page.jobs]
+            return seen
+
+        async def move(other: AnyDriver, job_id: JobID, leafing: asyncio.Future[list[JobID]]) -> None:
+            while not leafing.done():
+                assert await other.pause(job_id)
+                assert await other.resume(job_id)
+                await asyncio.sleep(0)
+
+        for _ in range(8):
+            leafing = asyncio.ensure_future(leaf())
+            await asyncio.gather(*(move(*each, leafing) for each in zip(others, ids[1::2], strict=True)))
+            seen = await leafing
+            assert [job_id for job_id in seen if job_id not in ids[1::2]] == ids[::2]
+            assert len(seen) == len(set(seen))
 
     @pytest.mark.parametrize("status", list(JobStatus))
     @conformance_test(Capability.INSPECTION)

@@ -316,6 +316,15 @@ def test_a_demand_is_met_by_the_loop(jobs: Jobs) -> None:
     assert jobs.counts()[JobStatus.PENDING] == 1
 
 
+def test_a_demand_of_the_configuration_is_met_by_the_loop(url: str, queue_key: str) -> None:
+    configuration = ValkeyConfiguration(queue_key=queue_key, durability=Durability(append_only_file=True))
+    with BlockingJobQueue.from_url(url, configuration=configuration) as jobs:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match="appendonly"):
+                jobs.push(Work())
+        assert jobs.counts()[JobStatus.PENDING] == 0
+
+
 def test_tls_is_left_to_the_loop(start_server: StartServer) -> None:
     server = start_server(ServerOptions(tls=True, password="secret"))
     with BlockingJobQueue.from_url(server.url, queue_key="tls") as jobs:

@@ -1,0 +1,74 @@
+"""Bugs of Python that were planted when the areas killed nine of ten, and that lived, with their like."""
+
+import inspect
+from collections.abc import Callable
+from textwrap import dedent
+from typing import Any
+
+from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.inspection import ValkeyInspection
+from tests.mutants.cold import patched
+
+
+def edited(function: Callable[..., Any], old: str, new: str) -> Callable[..., Any]:
+    """Return a function as it would be with another text in one place."""
+    source = dedent(inspect.getsource(function))
+    assert source.count(old) == 1, old
+    made = dict[str, Any]()
+    code = compile(source.replace(old, new), inspect.getfile(function), "exec")
+    exec(code, function.__globals__, made)  # noqa: S102 - that is its purpose
+    return made[function.__name__]
+
+
+def edited_mutant(name: str, bug: str, killer: str, owner: type, method: str, old: str, new: str) -> None:
+    """Enter a bug of one method of the driver's."""
+    patched(name, bug, killer, owner, method, edited(vars(owner)[method], old, new), chapter=__name__)
+
+
+_NOTED = "unanswered = unanswered or (sent and not isinstance(error, ResponseError))"
+edited_mutant(
+    "TheLastAttemptCounts",
+    "`channel.py`: what is known of a step is what is known of its last attempt.",
+    "test_connection_every_attempt_counts",
+    Channel,
+    "_persist",
+    _NOTED,
+    "unanswered = sent and not isinstance(error, ResponseError)",
+)
+edited_mutant(
+    "ARefusalUndoes",
+    "`channel.py`: a step whose reply was lost was not done, if a later attempt is refused.",
+    "test_connection_every_attempt_counts",
+    Channel,
+    "_persist",
+    _NOTED,
+    "unanswered = (unanswered or sent) and not isinstance(error, ResponseError)",
+)
+edited_mutant(
+    "NoConnectionUndoes",
+    "`channel.py`: nor if no connection can be made for a later attempt.",
+    "test_connection_every_attempt_counts",
+    Channel,
+    "_persist",
+    _NOTED,
+    "unanswered = sent and (unanswered or not isinstance(error, ResponseError))",
+)
+_CURSOR = "cursors[-1] if len(found) > limit else None"
+edited_mutant(
+    "AShortPageIsTheLast",
+    "`inspection.py`: a page that a job leaves while it is made has no cursor, so that all after it are missed.",
+    "test_inspection_pages_while_jobs_move",
+    ValkeyInspection,
+    "page",
+    _CURSOR,
+    "cursors[-1] if len(found) > limit and len(jobs) == limit else None",
+)
+edited_mutant(
+    "AnEmptyPageIsTheLast",
+    "`inspection.py`: nor has a page that all of its jobs leave.",
+    "test_inspection_pages_while_jobs_move",
+    ValkeyInspection,
+    "page",
+    _CURSOR,
+    "here[-1][1] if here and len(found) > limit else None",
+)
