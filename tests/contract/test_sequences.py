@@ -43,7 +43,9 @@ def test_a_failure_names_what_was_done_and_what_is_promised() -> None:
         asyncio.run(run())
     first, promise, *_ = str(failure.value).splitlines()
     assert first.startswith("after push(child, expiry, keep_for, limited lane, name")
-    assert first.endswith("→ retry later → recovery → cleanup of orphans: error is b'to be retried', of the twin None")
+    assert first.endswith(
+        "→ retry later → recovery → cleanup of orphans: error is b'to be retried at step 1', of the twin None"
+    )
     assert "without error" in promise
 
 

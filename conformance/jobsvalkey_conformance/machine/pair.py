@@ -87,6 +87,8 @@ class PairedSettlement:
 
     kind: str
     claim: PairedClaim
+    note: bytes = b""
+    """The end of its error, or of its result, which tells it from others of its kind."""
 
     def with_token(self, token: bytes) -> Settlement:
         """The settlement of the claim that `token` names."""
@@ -95,19 +97,19 @@ class PairedSettlement:
             case "finish":
                 return Finish(job_id, token)
             case "return":
-                return Finish(job_id, token, b"result")
+                return Finish(job_id, token, b"result" + self.note)
             case "fail":
-                return Fail(job_id, token, b"failed")
+                return Fail(job_id, token, b"failed" + self.note)
             case "keep":
-                return Fail(job_id, token, b"kept", keep=True)
+                return Fail(job_id, token, b"kept" + self.note, keep=True)
             case "retry":
                 return Retry(job_id, token)
             case "retry later":
-                return Retry(job_id, token, b"again", RETRY_DELAY, b"to be retried")
+                return Retry(job_id, token, b"again", RETRY_DELAY, b"to be retried" + self.note)
             case "release":
                 return Release(job_id, token)
             case "cancel":
-                return Cancel(job_id, token, b"cancelled")
+                return Cancel(job_id, token, b"cancelled" + self.note)
             case "wrong job":
                 return Finish(JobID(int=job_id.int + (1 << 32)), token)
             case _:

@@ -257,7 +257,7 @@ class Walking:
             walk = self._by_id.get(claim.job_id)
             kind = walk.kind(self.level) if walk else None
             name = (kind.settlement if kind else None) or ("release" if walk else "return")
-            settlements.append(PairedSettlement(name, claim))
+            settlements.append(PairedSettlement(name, claim, b" at step %d" % (self.level + 1)))
         await self.exchange(STEADY, settlements)
         await self.both("close_worker", lambda driver: driver.close_worker("closing"))
         if "orphaning" in claims:
