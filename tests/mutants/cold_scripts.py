@@ -201,3 +201,11 @@ script_mutant(
     "now)",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptTellsOfNoLaterJobBesideAFullLane",
+    "`pending.lua`: a job that is due later wakes nobody, if one of a full lane is due before it.",
+    "test_laned_a_later_job_beside_a_full_lane_is_told",
+    "is_news = (line_up(LANED, laned) or has_limits()) and is_offered or is_news",
+    "is_news = line_up(LANED, laned) and is_offered or is_news",
+    chapter=__name__,
+)

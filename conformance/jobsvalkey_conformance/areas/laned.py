@@ -19,6 +19,7 @@ from jobsvalkey.contract import (
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import REPLACED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
+from jobsvalkey_conformance.hints import woken
 
 BACK = ["retry", "release", "close", "recover", "resume", "rerun", "cleanup", "revoke"]
 NEEDED = {
@@ -262,3 +263,17 @@ class LanedTests(Suite):
         exchanged = await worker.exchange(*finishes, limit=9)
         assert [claim.lane for claim in exchanged.claims] == ["a", *between, "b"]
         assert exchanged.until_next is None
+
+    @conformance_test(Capability.LANES, hints=True)
+    async def test_laned_a_later_job_beside_a_full_lane_is_told(self, kit: SuiteContext) -> None:
+        """A worker that waits is woken by a job that is due later, also if one of a full lane is due before it."""
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        for _ in range(2):
+            await kit.push(driver, lane="a")
+        await (await kit.worker(driver)).claim_one()
+        idle = await kit.worker(driver)
+        assert (await idle.exchange(limit=1)).until_next is None
+        async with woken(idle):
+            await kit.push(driver, due=kit.unit * 100, lane="b")
+        assert (await idle.exchange(limit=1)).until_next is not None
