@@ -64,6 +64,7 @@ CHAPTERS = (
         "cold",
         "cold_scripts",
         "cold_again",
+        "cold_twice",
         "colder",
         "attempts",
         "combined",

@@ -2,7 +2,15 @@
 
 import pytest
 
-from jobsvalkey.contract import Capability, JobStatus, Release, SettleOutcome, new_job_id
+from jobsvalkey.contract import (
+    RETAIN,
+    Capability,
+    JobStatus,
+    Release,
+    RetentionPolicy,
+    SettleOutcome,
+    new_job_id,
+)
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, outcomes
 
@@ -39,6 +47,27 @@ class CancelTests(Suite):
         assert stored.due is None
         assert kit.same_time(stored.ended_at, kit.now())
         assert await kit.claimed(driver) == []
+
+    @conformance_test(Capability.CANCEL, Capability.RESUME)
+    async def test_cancel_a_paused_job_is_gone(self, kit: SuiteContext) -> None:
+        """cancel: paused → absent if cancelled jobs are not retained; nothing resumes it, and its id is free."""
+        driver = await kit.driver()
+        job_id = await kit.push(driver)
+        await driver.pause(job_id)
+        assert await driver.cancel(job_id) is True
+        assert await driver.resume(job_id) is False
+        assert await driver.cancel(job_id) is False
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
+
+    @conformance_test(Capability.CANCEL)
+    async def test_cancel_what_is_kept_stays(self, kit: SuiteContext) -> None:
+        """cancel of a job that has ended is `False`, and nothing changes: it is kept, and its id is taken."""
+        driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=RETAIN))
+        job_id = await kit.push(driver)
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        assert await driver.cancel(job_id) is False
+        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [DUPLICATE]
 
     @conformance_test(Capability.CANCEL)
     async def test_cancel_a_running_job_keeps_its_data(self, kit: SuiteContext) -> None:

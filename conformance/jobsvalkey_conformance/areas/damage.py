@@ -15,10 +15,11 @@ from jobsvalkey.contract import (
     Release,
     RetentionPolicy,
     SettleOutcome,
+    Unique,
     retain_for,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
+from jobsvalkey_conformance.context import DUPLICATE, REPLACED, RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import GARBLED, AnyDriver, Damage, Hook
 
 every_loss: pytest.MarkDecorator = pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.WRONG_TYPE])
@@ -127,6 +128,21 @@ class DamageTests(Suite):
         assert await driver.recover() == 1
         again = await (await kit.worker(driver)).claim_one()
         assert (again.job_id, again.request, again.recoveries) == (job_id, None, 1)
+
+    @pytest.mark.parametrize("how", [Damage.LOST_REQUEST, Damage.GARBLED_REQUEST, Damage.WRONG_TYPE])
+    @conformance_test(Capability.UNIQUE, Hook.DAMAGE)
+    async def test_damage_a_replaced_job_is_whole(self, kit: SuiteContext, how: Damage) -> None:
+        """`replace`: the holder gets the request of the new job, whatever had become of its own."""
+        driver = await kit.driver()
+        old = kit.job(unique=Unique("name"))
+        await driver.push([old])
+        await kit.damage(old.job_id, how)
+        new = kit.job(b"new", unique=Unique("name", otherwise="replace"))
+        assert outcomes(await driver.push([new])) == [REPLACED]
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.request) == (old.job_id, b"new")
+        await worker.finish(claim)
 
     @conformance_test(Capability.QUEUE, Hook.DAMAGE)
     async def test_damage_the_wrong_type_is_one_outcome(self, kit: SuiteContext) -> None:

@@ -136,7 +136,9 @@ class ExactTests(Suite):
     @conformance_test()
     async def test_exact_queues_are_told_apart(self, kit: SuiteContext) -> None:
         """`queue_key` names the queue by every letter: jobs, workers and numbers of one are not another's."""
-        names = [f"{kit.configuration.queue_key}{suffix}" for suffix in ("", "a", "A", ".", ".a", ":", "-")]
+        names = [
+            f"{kit.configuration.queue_key}{suffix}" for suffix in ("", "a", "A", ".", ".a", ":", "-", "/", "_", "%2F")
+        ]
         drivers = [await kit.driver(queue_key=name) for name in names]
         ids = [await kit.push(driver) for driver in drivers]
         for driver, job_id in zip(drivers, ids, strict=True):

@@ -77,6 +77,16 @@ class FaultTests(Suite):
         assert await kit.claimed(driver) == ids[2:]
 
     @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
+    async def test_fault_a_lost_reply_to_an_idle_exchange(self, kit: SuiteContext) -> None:
+        """An exchange that did nothing is not recorded, its repeat neither: its number may be used again, to claim."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        async with kit.harness.drop_reply():
+            assert (await driver.exchange(worker.id, 1, (), 1)).claims == []
+        job_id = await kit.push(driver)
+        assert [claim.job_id for claim in (await driver.exchange(worker.id, 1, (), 1)).claims] == [job_id]
+
+    @conformance_test(Capability.QUEUE, Hook.DROP_REPLY)
     async def test_fault_a_lost_reply_to_a_settle(self, kit: SuiteContext) -> None:
         """Any reply is lost: no settle is mistaken for a lost one, and none is done twice."""
         driver = await kit.driver()

@@ -91,6 +91,22 @@ class LateTests(Suite):
             assert [again.job_id for again in answer.claims] == [job_id]
         assert (await other.renew(worker.id, HOUR)).tokens == {again.token for again in answer.claims}
 
+    @conformance_test()
+    async def test_late_an_answer_is_its_own_calls(self, kit: SuiteContext) -> None:
+        """A caller abandons a call whenever it likes: the answer that is on its way is not taken for another call's."""
+        driver = await kit.driver()
+        await kit.push_many(driver, 3)
+        one, two = await kit.worker(driver), await kit.worker(driver)
+        claim = await two.claim_one()
+        assert len(await one.claim(2)) == 2
+        for turns in range(6):
+            begun = asyncio.ensure_future(driver.renew(one.id, HOUR))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            begun.cancel()
+            await asyncio.wait([begun])
+            assert (await driver.renew(two.id, HOUR)).tokens == {claim.token}
+
 
 @asynccontextmanager
 async def given_up(kit: SuiteContext, call: Coroutine[Any, Any, Any]) -> AsyncGenerator[None]:

@@ -179,6 +179,17 @@ class ReplacingTests(Suite):
         ]
 
     @conformance_test(Capability.UNIQUE)
+    async def test_replacing_nobodys_id_stays_nobodys(self, kit: SuiteContext) -> None:
+        """`replace`: whether the holder's id is remembered stays: one that was not to be is free after its end."""
+        driver = await kit.driver()
+        holder, new = kit.job(unique=END), kit.job(remember=True, unique=REPLACING)
+        await driver.push([holder])
+        assert await pushed(driver, new) == [(REPLACED, holder.job_id)]
+        worker = await kit.worker(driver)
+        await worker.finish(await worker.claim_one())
+        assert await pushed(driver, kit.job(job_id=holder.job_id)) == [(STORED, holder.job_id)]
+
+    @conformance_test(Capability.UNIQUE)
     async def test_replacing_ids_of_users_stay_with_their_jobs(self, kit: SuiteContext) -> None:
         """`replace`: the holder's id is remembered after its end if it was to be; that of the new push is not."""
         driver = await kit.driver()

@@ -67,6 +67,19 @@ class ResumeTests(Suite):
         await driver.resume(job_id)
         assert await kit.claimed(driver) == [job_id]
 
+    @conformance_test(Capability.RESUME)
+    async def test_resume_what_runs_or_has_ended_is_left_alone(self, kit: SuiteContext) -> None:
+        """pause and resume otherwise are `False`, and nothing changes: the claim is held, an ended job stays."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        job_id = await kit.push(driver)
+        assert await driver.resume(job_id) is False
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert [await driver.pause(job_id), await driver.resume(job_id)] == [False, False]
+        await worker.finish(claim)
+        assert [await driver.pause(job_id), await driver.resume(job_id)] == [False, False]
+        assert await kit.claimed(driver) == []
+
     @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PENDING])
     @conformance_test(Capability.RESUME, Capability.INSPECTION, Capability.CLEANUP)
     async def test_resume_only_what_is_pending_is_paused(self, kit: SuiteContext, status: JobStatus) -> None:

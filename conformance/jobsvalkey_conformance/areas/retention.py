@@ -11,12 +11,14 @@ from jobsvalkey.contract import (
     Capability,
     Fail,
     Finish,
+    JobCleanup,
     JobID,
     JobStatus,
     NewJob,
     QueueDriver,
     Retention,
     RetentionPolicy,
+    SettleOutcome,
     StoreOutcome,
     retain_for,
     retain_last,
@@ -206,6 +208,26 @@ class RetentionTests(Suite):
             await kit.push(driver)
             await worker.finish(await worker.claim_one())
         await kit.advance(kit.unit * (1 + late))
+        assert outcomes(await driver.push([job])) == [STORED]
+
+    @pytest.mark.parametrize("way", ["remove", "cleanup"])
+    @conformance_test(Capability.CLEANUP)
+    async def test_retention_the_window_of_a_job_beyond_the_policy(self, kit: SuiteContext, way: str) -> None:
+        """A job that is kept becomes absent when it is removed, whatever the policy's age: the window begins then."""
+        driver = await kit.driver(retention_policy=policy(retain_for(kit.unit)), idempotency_window=kit.unit * 2)
+        job = kit.job(remember=True)
+        await driver.push([job])
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert await worker.settle(Fail(job.job_id, claim.token, b"error", keep=True)) == [SettleOutcome.SETTLED]
+        await kit.advance(kit.unit * 4)
+        if way == "remove":
+            assert await driver.remove(job.job_id) is True
+        else:
+            assert await driver.cleanup_step(JobStatus.FAILED, JobCleanup.remove(), max_jobs=5) == 1
+        await kit.advance(kit.unit)
+        assert outcomes(await driver.push([job])) == [DUPLICATE]
+        await kit.advance(kit.unit)
         assert outcomes(await driver.push([job])) == [STORED]
 
     @conformance_test(Capability.CLEANUP)

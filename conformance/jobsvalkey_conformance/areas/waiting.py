@@ -13,7 +13,7 @@ from jobsvalkey.contract import Capability, JobStatus, Release, Retry
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import PATIENCE, RETAIN_ALL, ConformanceWarning, SuiteContext, Worker
 from jobsvalkey_conformance.harness import AnyDriver, Hook
-from jobsvalkey_conformance.hints import LONG, woken
+from jobsvalkey_conformance.hints import LONG, take_old_hints, woken
 
 
 class WaitingTests(Suite):
@@ -257,6 +257,19 @@ class WaitingTests(Suite):
         before = await kit.harness.fingerprint(kit.configuration)
         await kit.push(driver)
         assert await kit.harness.fingerprint(kit.configuration) != before
+
+    @pytest.mark.parametrize("way", ["exchange", "renewal"])
+    @conformance_test(Capability.ABORT)
+    async def test_wait_news_that_a_worker_was_told_wake_it_once(self, kit: SuiteContext, way: str) -> None:
+        """`wait` returns at news. What an answer has told the worker is none: it does not end wait after wait."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        job_id = await kit.push(driver)
+        claim = await worker.claim_one()
+        await driver.abort(job_id)
+        answer = await (worker.exchange() if way == "exchange" else driver.renew(worker.id, timedelta(hours=1)))
+        assert answer.aborts == {claim.token}
+        await take_old_hints(worker, work=False)
 
 
 async def prepared(kit: SuiteContext, driver: AnyDriver, cause: str) -> Callable[[], Awaitable[object]]:

@@ -5,12 +5,16 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from valkey.asyncio import Valkey
 from valkey.exceptions import ConnectionError as ConnectionLost
 from valkey.exceptions import ResponseError
 
-from jobsvalkey.contract import Durability
+from jobsvalkey.contract import Durability, NewJob, new_job_id
+from jobsvalkey.valkey.base import ValkeyBase
 from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.configuration import ValkeyConfiguration
 from jobsvalkey.valkey.confirming import UNEXPECTED, Confirmation, Insistence
+from jobsvalkey.valkey.queue import ValkeyJobQueue
 
 DONE = b"1"
 
@@ -77,3 +81,14 @@ async def test_a_step_that_did_nothing_meets_any_demand() -> None:
     server = Server(0)
     assert await Confirmation(demand(1, disk=True)).ask(cast(Channel, server), UNEXPECTED) is None
     assert server.sent == []
+
+
+async def test_a_job_without_a_demand_has_that_of_the_configuration() -> None:
+    """Also beside one that has a weaker demand of its own, wherever it stands in the push."""
+    default, own = demand(2, disk=False), demand(1, disk=False)
+    configuration = ValkeyConfiguration(queue_key="queue", durability=default)
+    driver = ValkeyJobQueue(Valkey(), configuration)
+    jobs = [NewJob(new_job_id(), b"{}", durability=own), NewJob(new_job_id(), b"{}")]
+    for items in (jobs, jobs[::-1], jobs[1:]):
+        assert vars(ValkeyBase)["_demand"](driver, items) == default
+    assert vars(ValkeyBase)["_demand"](driver, jobs[:1]) == own

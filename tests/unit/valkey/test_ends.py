@@ -129,6 +129,20 @@ async def test_one_task_polls_however_often_the_reading_ends(tasks: TaskSet) -> 
         assert sum("Ends._poll" in repr(task) for task in asyncio.all_tasks()) == 1, round_
 
 
+async def test_who_comes_while_the_last_read_still_blocks_is_polled_for(tasks: TaskSet) -> None:
+    """Polling ends soon after the last one has left, and a read that blocks only when it is over."""
+    stream, jobs = Stream(), Jobs()
+    ends = Ends(5.0, cast(Channel, stream), "key", 0.01, tasks)
+    await ends.wait([A], 0.001, jobs.look)
+    await until(lambda: not any("Ends._poll" in repr(task) for task in asyncio.all_tasks()))
+    assert any("Ends._read" in repr(task) for task in asyncio.all_tasks())
+    waiting = asyncio.ensure_future(ends.wait([B], 3600.0, jobs.look))
+    await until(lambda: jobs.looks[-1] == [B])
+    jobs.left.remove(B)
+    async with asyncio.timeout(PATIENCE):
+        assert await waiting == [None]
+
+
 async def test_a_stream_is_read_on_from_its_newest_entry_or_from_its_beginning(tasks: TaskSet) -> None:
     for newest, place in (([(b"7-1", ())], b"7-1"), ([], b"0-0")):
         stream, jobs = Stream(), Jobs()
