@@ -61,7 +61,7 @@ class Longer(SequenceTests):
         ValkeyHarness.server = default_server
 
 
-@pytest.mark.slow
+@pytest.mark.night  # the twin beside itself: it shows that the steps are possible
 class TestLongerOnTheTwin(Longer):
     harness_type = MemoryHarness
 

@@ -189,8 +189,10 @@ class Walking:
         self.clock.advance(began + LEVEL - self.clock.now())
         await self.recover()
         await self.exchange(STEADY)
-        absent = self.at("push alike", "push of the other life")
-        for walk in self.at("push of the other life"):
+        # Some may be there after all: what was rerun or replaced has not expired.
+        other = self.at("push of the other life")
+        absent = [walk for walk in [*self.at("push alike"), *other] if await self.pair.twin.status(walk.job_id) is None]
+        for walk in other:
             walk.current = 1 - walk.current
         await self.push([(walk, walk.life) for walk in absent])
         await self.compare()
