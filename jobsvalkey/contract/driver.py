@@ -309,8 +309,9 @@ class CleanupDriver(Protocol):
     ) -> int:
         """Clean up a chunk: up to `max_jobs` jobs of one state, the oldest first; return their number.
 
-        The job `except_for` is left out, and so are jobs whose age counts from a later time than `as_of`. A cleanup
-        that runs as a job passes its own id, and the time at which it was claimed.
+        Of jobs that are pending, paused or waiting, those that are due first go first. The job `except_for` is left
+        out, and so are jobs whose age counts from a later time than `as_of`. A cleanup that runs as a job passes its
+        own id, and the time at which it was claimed.
         """
         ...
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Any, ClassVar
 
+import pytest
 from msgspec.structs import replace
 
 from jobsvalkey.contract import (
@@ -207,3 +208,18 @@ class OnlyOrphansIgnored(Twin):
         self, status: JobStatus, cleanup: JobCleanup, *, only_orphans: bool = False, **rest: Any
     ) -> int:
         return await super().cleanup_step(status, cleanup, **rest)
+
+
+@mutant("test_cleanup_what_waits_goes_by_due_time")
+class WaitingJobsByTheirStoring(Twin):
+    """Of jobs that wait, a cleanup takes first what was stored first, though it may be due last."""
+
+    async def cleanup_step(self, status: JobStatus, cleanup: JobCleanup, **rest: Any) -> int:
+        listed = self.state.listed
+
+        def by_storing(status: JobStatus) -> list[StoredJob]:
+            return sorted(listed(status), key=lambda job: job.stored_at)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.state, "listed", by_storing)
+            return await super().cleanup_step(status, cleanup, **rest)

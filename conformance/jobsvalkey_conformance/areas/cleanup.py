@@ -289,6 +289,22 @@ class CleanupTests(Suite):
         assert await driver.cleanup_step(JobStatus.COMPLETED, JobCleanup.remove(), max_jobs=2) == 1
         assert await driver.cleanup_step(JobStatus.COMPLETED, JobCleanup.remove(), max_jobs=2) == 0
 
+    @pytest.mark.parametrize("is_paused", [False, True])
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_cleanup_what_waits_goes_by_due_time(self, kit: SuiteContext, is_paused: bool) -> None:
+        """Of pending and paused jobs, a cleanup takes first what is due first, whichever was stored first."""
+        if is_paused:
+            kit.needs(Capability.RESUME)
+        driver = await kit.driver()
+        late = await kit.push(driver, due=timedelta(hours=2))
+        await kit.advance(kit.unit)
+        soon = await kit.push(driver, due=timedelta(hours=1))
+        for job_id in (late, soon):
+            assert not is_paused or await driver.pause(job_id)
+        status = JobStatus.PAUSED if is_paused else JobStatus.PENDING
+        assert await driver.cleanup_step(status, JobCleanup.remove(), max_jobs=1) == 1
+        assert await listed(driver, status) == [late]
+
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
     async def test_cleanup_what_is_too_young_is_not_touched(self, kit: SuiteContext) -> None:
         """A cleanup takes nothing out to look at it: jobs that are too young stay where they are, as they are."""
