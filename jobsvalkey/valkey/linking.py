@@ -20,7 +20,7 @@ _DEFINITION: Final = re.compile(r"^(?=(?:--.*\n)*local )", re.M)
 _DEFINED: Final = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.M)
 _NOT_CODE: Final = re.compile(r"'[^'\n]*'|--.*")
 _NAME: Final = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-_ASSIGNED: Final = re.compile(r"(?<!local )\b(?<!\.)(\w+)(?:\[\w+\])? = ")
+_ASSIGNED: Final = re.compile(r"(?<!local )(?<!= )\b(?<!\.)(\w+)(?:\[\w+\])?(?=(?:, \w+(?:\[\w+\])?)* = )")
 
 
 @dataclass(frozen=True, eq=False)

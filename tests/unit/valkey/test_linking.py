@@ -122,6 +122,30 @@ def test_a_variable_is_shared_by_inner_blocks() -> None:
     assert linked.count("local function wake()") == 1
 
 
+def test_each_name_of_an_assignment_to_several_is_a_variable() -> None:
+    library = """\
+        local seen
+        local length
+        local function forget() seen, length = {}, 0 end
+        local function note() return { found = seen, at = length } end
+    """
+    linked = Libraries({**LIBRARIES.sources, "notes": dedent(library)}).link(
+        dedent("""\
+            -- uses: keys
+            if is_first then
+              -- uses: notes
+              forget()
+            end
+            if is_second then
+              -- uses: notes
+              note()
+            end
+        """)
+    )
+    assert linked.startswith("local seen\nlocal length\nif is_first then\n  local function forget()")
+    assert linked.count("local seen\n") == linked.count("local length\n") == 1
+
+
 def test_a_definition_may_have_inner_blocks() -> None:
     linked = link("""\
         -- uses: ends
