@@ -209,3 +209,19 @@ script_mutant(
     "is_news = line_up(LANED, laned) and is_offered or is_news",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptCountsTheLastThousandEnvelopes",
+    "`batches.lua`: an exchange claims more than 1,000 jobs, and if the last ones have no envelope, none has.",
+    "test_size_claims_of_which_one_has_an_envelope",
+    "function(found) count = count + found end",
+    "function(found) count = found end",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptForgetsTheTurnOfAFullLine",
+    "`lines.lua`: a job that comes to a line of a full lane, or leaves it, makes the line forget when it was served.",
+    "test_laned_a_full_line_that_changes_keeps_its_turn[push]",
+    "math.min(place and turn_at(place) or start, start)",
+    "math.min(place or start, start)",
+    chapter=__name__,
+)

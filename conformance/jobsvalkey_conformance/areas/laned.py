@@ -264,6 +264,24 @@ class LanedTests(Suite):
         assert [claim.lane for claim in exchanged.claims] == ["a", *between, "b"]
         assert exchanged.until_next is None
 
+    @pytest.mark.parametrize("how", ["push", "cancel", "pause"])
+    @conformance_test(Capability.LANES)
+    async def test_laned_a_full_line_that_changes_keeps_its_turn(self, kit: SuiteContext, how: str) -> None:
+        """A line of a full lane waits since it was served, also if jobs come or go before there is room again."""
+        kit.needs(*NEEDED_OUT.get(how, []))
+        driver = await kit.driver()
+        await driver.set_lane_limit("a", LaneLimit(concurrency=1))
+        last = [await kit.push(driver, lane=lane) for lane in "aabba"][-1]
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert claim.lane == "a"
+        if how == "push":
+            await kit.push(driver, lane="a")
+        else:
+            await go_out(kit, driver, how, last)
+        await worker.finish(claim)
+        assert [(await worker.claim_one()).lane for _ in range(3)] == ["b", "a", "b"]
+
     @conformance_test(Capability.LANES, hints=True)
     async def test_laned_a_later_job_beside_a_full_lane_is_told(self, kit: SuiteContext) -> None:
         """A worker that waits is woken by a job that is due later, also if one of a full lane is due before it."""

@@ -106,6 +106,18 @@ class SizeTests(Suite):
         assert [claim.request for claim in claims] == [b"again %d" % number for number in range(size)]
         assert [(claim.error, claim.recoveries) for claim in claims] == [(error, 1) for error in errors]
 
+    @conformance_test()
+    async def test_size_claims_of_which_one_has_an_envelope(self, kit: SuiteContext) -> None:
+        """A claim comes with its envelope, also if none of very many others has anything but a request."""
+        driver = await kit.driver()
+        ids = await push(driver, [kit.job() for _ in range(1001)])
+        worker = await kit.worker(driver)
+        first, *others = await worker.claim(1001)
+        retry = Retry(first.job_id, first.token, due=kit.now() - DAY, error=b"once")
+        claims = (await worker.exchange(retry, *released(others), limit=1001)).claims
+        assert [claim.job_id for claim in claims] == ids
+        assert [claim.error for claim in claims] == [b"once", *[None] * 1000]
+
     @around_each_page
     @conformance_test()
     async def test_size_settlements_of_one_exchange(self, kit: SuiteContext, size: int) -> None:
