@@ -1,5 +1,9 @@
 """Bugs of scripts that were planted later, unseen again, and that no area of the kit killed then."""
 
+from typing import Any
+
+from jobsvalkey.valkey import validation
+from tests.mutants.cold import patched
 from tests.mutants.scripts import script_mutant
 
 # -- the scripts by the server's own clock
@@ -225,3 +229,20 @@ script_mutant(
     "math.min(place or start, start)",
     chapter=__name__,
 )
+
+# -- what looks for damage
+
+LISTS: Any = vars(validation)["_LISTS"]
+for _name, _list, _killer in (
+    ("ValidatesNoLines", "_laned", "in_a_line[a-0]"),
+    ("ValidatesNoneThatWait", "_waiting", "of_a_job_to_keep[waiting]"),
+):
+    patched(
+        _name,
+        f"`validation.py`: jobs of the list `{_list}` are not looked at, unless something else tells of them.",
+        f"test_damage_it_is_found_{_killer}",
+        validation,
+        "_LISTS",
+        tuple(each for each in LISTS if each != f".metadata.{_list}"),
+        chapter=__name__,
+    )

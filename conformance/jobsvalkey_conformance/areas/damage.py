@@ -196,6 +196,26 @@ class DamageTests(Suite):
         assert stored is not None
         assert (stored.status, stored.request) == (status, None)
 
+    @pytest.mark.parametrize(
+        "status", [JobStatus.PENDING, JobStatus.PAUSED, JobStatus.WAITING, JobStatus.COMPLETED, JobStatus.CANCELLED]
+    )
+    @conformance_test(Capability.RESULTS, Capability.INSPECTION, Hook.DAMAGE)
+    async def test_damage_it_is_found_of_a_job_to_keep(self, kit: SuiteContext, status: JobStatus) -> None:
+        """`validate` reports a lost request also of a job with a feature, for which a store may have lists apart."""
+        driver = await kit.driver()
+        job_id = await kit.in_state(driver, status, keep_for=kit.unit * 99)
+        await kit.damage(job_id, Damage.LOST_REQUEST)
+        assert await driver.validate() == [Inconsistency(InconsistencyKind.MISSING_PAYLOAD, job_id)]
+
+    @pytest.mark.parametrize(("lane", "priority"), [("a", 0), (None, 9)])
+    @conformance_test(Capability.LANES, Capability.INSPECTION, Hook.DAMAGE)
+    async def test_damage_it_is_found_in_a_line(self, kit: SuiteContext, lane: str | None, priority: int) -> None:
+        """`validate` reports a lost request also of a job that waits in a line."""
+        driver = await kit.driver()
+        job_id, _ = [await kit.push(driver, lane=lane, priority=priority) for _ in range(2)]
+        await kit.damage(job_id, Damage.LOST_REQUEST)
+        assert await driver.validate() == [Inconsistency(InconsistencyKind.MISSING_PAYLOAD, job_id)]
+
     @pytest.mark.parametrize("status", [JobStatus.PROCESSING, JobStatus.COMPLETED, JobStatus.FAILED])
     @conformance_test(Capability.EXPIRY, Capability.INSPECTION, Hook.DAMAGE)
     async def test_damage_a_stray_expiry_ends_nobody(self, kit: SuiteContext, status: JobStatus) -> None:
