@@ -229,6 +229,22 @@ script_mutant(
     "math.min(place or start, start)",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptForgetsIdsThatAPushReplaces",
+    "`planning.lua`: an id is not remembered, if its job is replaced in the push that it comes with.",
+    "test_replacing_in_one_push_the_id_stays_remembered",
+    "(place.own and heads[place.own]:match('^%S+ %S+ (%S+)') or '-')",
+    "'-'",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptReplacesChildrenOfItsPush",
+    "`planning.lua`: a job with parents is replaced, if that comes in the same push.",
+    "test_replacing_in_one_push_leaves_a_child",
+    "not jobs.held[n] and not looks[holder]",
+    "not jobs.held[n]",
+    chapter=__name__,
+)
 
 # -- what looks for damage
 

@@ -202,3 +202,29 @@ class ReplacingTests(Suite):
             (DUPLICATE, holder.job_id),
             (STORED, new.job_id),
         ]
+
+    @conformance_test(Capability.UNIQUE)
+    async def test_replacing_in_one_push_the_id_stays_remembered(self, kit: SuiteContext) -> None:
+        """`replace`: an id that is to be remembered is, also if its job is replaced in the push that it comes with."""
+        driver = await kit.driver()
+        first, second = kit.job(remember=True, unique=END), kit.job(b"second", unique=REPLACING)
+        assert await pushed(driver, first, second) == [(STORED, first.job_id), (REPLACED, first.job_id)]
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert claim.request == b"second"
+        await worker.finish(claim)
+        assert await pushed(driver, first) == [(DUPLICATE, first.job_id)]
+
+    @conformance_test(Capability.UNIQUE, Capability.FLOWS)
+    async def test_replacing_in_one_push_leaves_a_child(self, kit: SuiteContext) -> None:
+        """`replace`: a job with parents is not replaced, also not in the push that it comes with."""
+        driver = await kit.driver()
+        parent = kit.job()
+        child = kit.job(b"child", unique=END, after=(parent.job_id,))
+        answer = await pushed(driver, parent, child, kit.job(b"other", unique=REPLACING))
+        assert answer == [(STORED, parent.job_id), (STORED, child.job_id), (DUPLICATE, child.job_id)]
+        worker = await kit.worker(driver)
+        claims = await worker.claim(9)
+        assert [claim.job_id for claim in claims] == [parent.job_id]
+        await worker.finish(*claims)
+        assert (await worker.claim_one()).request == b"child"
