@@ -1,6 +1,7 @@
 """`jobsvalkey worker --http`, as processes."""
 
 import re
+import statistics
 from typing import Any
 
 import httpx
@@ -67,7 +68,7 @@ async def test_a_worker_is_ready_and_answers_while_its_slots_are_busy(
                 watch = Stopwatch(lambda: [each.pid for each in family(process)])
                 assert (await http.get("/healthz")).status_code == 200
                 times.append(watch.seconds())
-        assert max(times) < 0.05, times
+        assert statistics.median(times) < 0.04, times
         _, text = await ask(port, "/metrics")
         found = {each.name: each.samples[0].value for each in text_string_to_metric_families(text)}
         assert (found["jobsvalkey_queue_processing"], found["jobsvalkey_queue_due"]) == (1, 1)
