@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from docs.drivers.sqlite_driver import SQLiteJobQueue
 from jobsvalkey.contract import (
     Exchanged,
@@ -151,3 +153,23 @@ patched(
     disconnect_but_for_cancelled,
     __name__,
 )
+
+
+@mutant("test_expired_runs_again_without_expiry")
+class RerunWhileItRunsKeepsExpiry(Twin):
+    """A cleanup that reruns a job that runs leaves it its expiry: it ends instead."""
+
+    def _rerun(self, job: StoredJob, now: datetime) -> None:
+        super()._rerun(job, now)
+        if job.worker:
+            self.state.put(replace(self.state.jobs[job.job_id], expires=job.expires))
+
+
+@mutant("test_expired_runs_again_without_expiry")
+class RerunWhileItRunsIsStoredAgain(Twin):
+    """A cleanup that reruns a job that runs stores it as if it were pushed then."""
+
+    def _rerun(self, job: StoredJob, now: datetime) -> None:
+        super()._rerun(job, now)
+        if job.worker:
+            self.state.put(replace(self.state.jobs[job.job_id], stored_at=now))

@@ -132,27 +132,36 @@ class ExpiredTests(Suite):
         for job_id in overdue:
             await assert_expired(driver, job_id)
 
-    @pytest.mark.parametrize("by", ["rerun", "cleanup"])
-    @pytest.mark.parametrize("ends", ["before", "after"])
+    @pytest.mark.parametrize(
+        ("status", "by"),
+        [
+            *[(status, by) for status in (JobStatus.COMPLETED, JobStatus.CANCELLED) for by in ("rerun", "cleanup")],
+            (JobStatus.PROCESSING, "cleanup"),
+        ],
+    )
     @conformance_test(Capability.EXPIRY, Capability.CLEANUP, Capability.INSPECTION)
-    async def test_expired_runs_again_without_expiry(self, kit: SuiteContext, ends: str, by: str) -> None:
-        """A job that is rerun does not expire, whether it had expired or ended before: somebody wants it again."""
+    async def test_expired_runs_again_without_expiry(self, kit: SuiteContext, status: JobStatus, by: str) -> None:
+        """A job that is rerun does not expire, if it had expired, ended before or runs: somebody wants it again."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         job_id = await kit.push(driver, expires=kit.unit)
+        before = await driver.get(job_id)
+        assert before is not None
         worker = await kit.worker(driver)
-        if ends == "before":
-            await worker.finish(await worker.claim_one())
+        if status is not JobStatus.CANCELLED:
+            claim = await worker.claim_one()
+            if status is JobStatus.COMPLETED:
+                await worker.finish(claim)
         await kit.advance(kit.unit)
         await exchanged(kit, driver)
         if by == "rerun":
             assert await driver.rerun(job_id)
         else:
-            status = JobStatus.COMPLETED if ends == "before" else JobStatus.CANCELLED
             assert await driver.cleanup_step(status, JobCleanup.RERUN, max_jobs=5) == 1
         for _ in range(2):
             stored = await driver.get(job_id)
             assert stored is not None
             assert (stored.status, stored.error, stored.expires) == (JobStatus.PENDING, None, None)
+            assert stored.stored_at == before.stored_at
             claim = await worker.claim_one()
             assert (claim.job_id, claim.expires) == (job_id, None)
             await worker.settle(Release(job_id, claim.token))
