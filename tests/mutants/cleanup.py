@@ -191,6 +191,14 @@ class CleanupJobOfNoTime(Twin):
         return super().cleanup_steps(status, cleanup, max_jobs, **rest)
 
 
+@mutant("test_cleanup_takes_no_more_than_there_were")
+class CleanupOfWhoeverComes(Twin):
+    """A cleanup goes on as long as jobs come into the state that it cleans."""
+
+    def cleanup_steps(self, status: JobStatus, cleanup: JobCleanup, max_jobs: int, **rest: Any) -> AsyncGenerator[int]:
+        return super().cleanup_steps(status, cleanup, max_jobs * 1000, **rest)
+
+
 @mutant("test_cleanup_the_cleanup_job_takes_what_was_there")
 class CleanupUnderALostClaim(Twin):
     """A cleanup job goes on although its claim was taken away."""

@@ -1,14 +1,14 @@
-"""Cleanups as jobs of the queue that they clean up."""
+"""Whole cleanups, and cleanups as jobs of the queue that they clean up."""
 
 import pytest
 
-from jobsvalkey.contract import Capability, CleanupParameters, Fail, JobCleanup, JobStatus
+from jobsvalkey.contract import Capability, CleanupParameters, Fail, JobCleanup, JobID, JobStatus
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext
 
 
 class CleanupJobTests(Suite):
-    """`cleanup_job` and its handler."""
+    """`cleanup`, `cleanup_job` and its handler."""
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
     async def test_cleanup_the_cleanup_job(self, kit: SuiteContext) -> None:
@@ -64,3 +64,27 @@ class CleanupJobTests(Suite):
         await handlers[driver.cleanup_job.name](parameters, claim)
         assert await driver.status(completed) is JobStatus.COMPLETED
         assert await driver.status(failed) is None
+
+    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    async def test_cleanup_takes_no_more_than_there_were(
+        self, kit: SuiteContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cleanup takes no more jobs of a state than were in it when it began: others come in while it goes on."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        before = [await kit.in_state(driver, JobStatus.COMPLETED) for _ in range(2)]
+        counts = driver.counts
+
+        async def counts_and_then_more(_: object) -> dict[JobStatus, int]:
+            present = await counts()
+            await kit.advance(kit.unit)
+            after.append(await kit.in_state(driver, JobStatus.COMPLETED))
+            return present
+
+        after: list[JobID] = []
+        # Of its class, as an instance may have slots. A driver that does not count sees nothing of this.
+        monkeypatch.setattr(type(driver), "counts", counts_and_then_more)
+        cleaned = await driver.cleanup(completed_jobs=JobCleanup.remove())
+        monkeypatch.undo()
+        assert cleaned[JobStatus.COMPLETED] == 2
+        assert [await driver.status(job_id) for job_id in before] == [None, None]
+        assert all([await driver.status(job_id) is JobStatus.COMPLETED for job_id in after])
