@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
 
-from jobsvalkey.contract import Claim, Finish, JobID, LaneLimit, NewJob, new_job_id
+from jobsvalkey.contract import Claim, Finish, JobID, LaneLimit, NewJob, StoreUnavailable, new_job_id
 from jobsvalkey.valkey import ValkeyJobQueue
 
 HOUR = timedelta(hours=1)
@@ -131,7 +132,8 @@ async def test_no_window_has_more_than_the_rate_while_workers_die(direct: Valkey
         life = 0
         while len(begun) < 100:  # a worker that dies leaves its claims behind
             life += 1
-            await live(f"{name}.{life}", 4 + name + life % 3)
+            with suppress(StoreUnavailable):  # on a busy machine an answer may come later than such a short lock lasts
+                await live(f"{name}.{life}", 4 + name + life % 3)
             await direct.recover()
 
     async with asyncio.TaskGroup() as group:
