@@ -61,6 +61,7 @@ class Hook(StrEnum):
     RESTART_STORE = "restart_store"
     DROP_REPLY = "drop_reply"
     DELAY_REQUEST = "delay_request"
+    OVERTAKE_REQUEST = "overtake_request"
     REFUSE_FOR_A_WHILE = "refuse_for_a_while"
     LOSE_STORE = "lose_store"
     KILL_STORE = "kill_store"
@@ -249,6 +250,14 @@ class DriverHarness(ABC):
 
         The block gets a function that waits until a step is held back. Leaving the block lets the step through, even if
         its caller has given it up, and returns when the store has done or refused it.
+        """
+        raise NotImplementedError
+
+    def overtake_request(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
+        """Hold back, within the block, the next step that writes, on its way to the store, and cut its connection.
+
+        So the driver sends it again, and that overtakes it. The block gets a function that waits until a step is held
+        back. Leaving the block lets it through, and returns when the store has done or refused it.
         """
         raise NotImplementedError
 

@@ -33,6 +33,7 @@ from jobsvalkey_conformance.areas.lives import LifeTests
 from jobsvalkey_conformance.areas.meeting import MeetingTests
 from jobsvalkey_conformance.areas.metadata import MetadataTests
 from jobsvalkey_conformance.areas.order import OrderTests
+from jobsvalkey_conformance.areas.overtaken import OvertakenTests
 from jobsvalkey_conformance.areas.parents import ParentTests
 from jobsvalkey_conformance.areas.pausing import PausingTests
 from jobsvalkey_conformance.areas.pitfalls import PitfallTests
@@ -119,6 +120,7 @@ class DriverConformance(
     RaceTests,
     DurabilityTests,
     LateTests,
+    OvertakenTests,
     ConnectionTests,
     FaultTests,
     DamageTests,

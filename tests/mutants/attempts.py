@@ -1,12 +1,14 @@
 """Bugs of Python that were planted when the areas killed nine of ten, and that lived, with their like."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from textwrap import dedent
 from typing import Any
 
+from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.inspection import ValkeyInspection
+from jobsvalkey.valkey.scripting import Script
 from tests.mutants.cold import patched
 
 
@@ -71,4 +73,26 @@ edited_mutant(
     "page",
     _CURSOR,
     "here[-1][1] if here and len(found) > limit else None",
+)
+
+
+class Renumbers(Channel):
+    """Gives a step that it sends again a number of its own."""
+
+    def call(self, script: Script, arguments: Sequence[Argument], **options: Any) -> Awaitable[Reply]:
+        """See the driver's."""
+        if script.name != "set_metadata":
+            return CALL(self, script, arguments, **options)
+        return CALL(self, script, arguments, repeat=lambda: [f"{arguments[0]}'", *arguments[1:]], **options)
+
+
+CALL: Any = vars(Channel)["call"]
+patched(
+    "SentAgainUnderANewNumber",
+    "`channel.py`: a step that is sent again has another number: when its first request arrives, it is done again.",
+    "test_overtaken_it_does_nothing_any_more[set_metadata]",
+    Channel,
+    "call",
+    vars(Renumbers)["call"],
+    chapter=__name__,
 )

@@ -24,6 +24,7 @@ from jobsvalkey.contract import Clock, DriverConfiguration, JobID, Operation, Qu
 from jobsvalkey.valkey import ValkeyConfiguration, ValkeyJobQueue, scripting
 from jobsvalkey_memory import MemoryJobQueue, MemoryStore
 from tests.support.elsewhere import driver_elsewhere
+from tests.support.late_requests import held_back
 from tests.support.lost_replies import LostReplies
 from tests.support.lost_stores import lost_store
 from tests.support.observing import observed_keys, observed_store
@@ -235,17 +236,13 @@ class ValkeyHarness(KeysHarness):
         finally:
             self.proxy.clear()
 
-    @asynccontextmanager
-    async def delay_request(self) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+    def delay_request(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
         """Hold the next script that writes back in the proxy."""
-        held = self.proxy.hold(writes)
-        try:
-            yield held.happened.wait
-            held.released.set()
-            await held.answered.wait()
-        finally:
-            self.proxy.clear()
-            held.released.set()
+        return held_back(self.proxy, writes, "hang")
+
+    def overtake_request(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[object]]]:
+        """Hold the next script that writes back in the proxy, and cut its connection."""
+        return held_back(self.proxy, writes, "cut")
 
     @asynccontextmanager
     async def refuse_for_a_while(self) -> AsyncGenerator[None]:

@@ -197,9 +197,12 @@ class Proxy:
         """The command, and what follows it on its connection, reaches the server `seconds` later."""
         return self._add(Fault("delay", matches, nth, times, seconds=seconds))
 
-    def hold(self, matches: Matches = any_command) -> Fault:
-        """The command, and what follows it on its connection, reaches the server when the test says so."""
-        return self._add(Fault("hold", matches))
+    def hold(self, matches: Matches = any_command, *, after: After = "hang") -> Fault:
+        """The command, and what follows it on its connection, reaches the server when the test says so.
+
+        If its connection is cut `after` that, the client sends it again, and that overtakes it.
+        """
+        return self._add(Fault("hold", matches, after=after))
 
     def refuse_command(self, error: str, matches: Matches = any_command, *, nth: int = 1, times: int = 1) -> Fault:
         """The server never gets the command, and the client gets an error in place of a reply."""
@@ -314,6 +317,8 @@ class Proxy:
                 elif fault.action == "refuse":
                     refused = fault
                 elif fault.action == "hold":
+                    if fault.after == "cut":
+                        connection.client.transport.abort()
                     await fault.released.wait()
                     taker = fault
                 else:
