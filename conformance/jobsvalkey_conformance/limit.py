@@ -17,6 +17,8 @@ SHORTER = (1, 3, 12, 30)
 """The divisor of the limit after a test hung, after another one, and so on: the rest need not take hours."""
 
 _hung: Counter[object] = Counter()
+_slowest: dict[object, float] = {}
+"""How long the slowest test took that did end: on a machine that is busy, no other need hang that takes as long."""
 
 
 class Hanging(AssertionError):
@@ -26,7 +28,8 @@ class Hanging(AssertionError):
 def seconds_for(subject: object) -> float:
     """How long a test may take that is held against `subject`: less, once others of it hung."""
     longest = float(environ.get(TEST_SECONDS, "60"))
-    return max(longest / SHORTER[min(_hung[subject], len(SHORTER) - 1)], min(longest, 1.0))
+    shorter = max(longest / SHORTER[min(_hung[subject], len(SHORTER) - 1)], 1.0, _slowest.get(subject, 0.0))
+    return min(longest, shorter)
 
 
 @asynccontextmanager
@@ -39,10 +42,12 @@ async def limited(subject: object) -> AsyncGenerator[None]:
     seconds = seconds_for(subject)
     if signal.getsignal(signal.SIGALRM) is _interrupt:
         signal.setitimer(signal.ITIMER_REAL, seconds + GRACE, GRACE)
-    limit = asyncio.timeout(seconds)
+    loop = asyncio.get_running_loop()
+    limit, began = asyncio.timeout(seconds), loop.time()
     try:
         async with limit:
             yield
+        _slowest[subject] = max(_slowest.get(subject, 0.0), loop.time() - began)
     except TimeoutError as error:
         if limit.expired():
             _hung[subject] += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jobsvalkey_conformance.case import Case, Suite
 from jobsvalkey_conformance.marks import NOT_RUN
+from jobsvalkey_conformance.settings import TEST_SECONDS
 
 MEMORY = Path("/dev/shm")  # noqa: S108
 
@@ -17,6 +18,12 @@ def files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the files of a driver in memory, if the system has a place for that: a disk takes most of the time."""
     if os.access(MEMORY, os.W_OK):
         monkeypatch.setattr(tempfile, "tempdir", str(MEMORY))
+
+
+@pytest.fixture(autouse=True)
+def time_of_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test take long before it counts as hanging: these drivers do not, and the machine may have much to do."""
+    monkeypatch.setenv(TEST_SECONDS, "240")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
