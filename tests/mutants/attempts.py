@@ -8,6 +8,8 @@ from typing import Any
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
 from jobsvalkey.valkey.inspection import ValkeyInspection
+from jobsvalkey.valkey.listening import Listener
+from jobsvalkey.valkey.pushing import Pusher
 from jobsvalkey.valkey.scripting import Script
 from tests.mutants.cold import patched
 
@@ -95,4 +97,22 @@ patched(
     "call",
     vars(Renumbers)["call"],
     chapter=__name__,
+)
+edited_mutant(
+    "NoLookWhenTheStoreIsBack",
+    "`listening.py`: who began to wait while the store was away sleeps on when it is back.",
+    "test_connection_a_wait_ends_when_the_store_is_back",
+    Listener,
+    "_listen",
+    "if self._failures:",
+    "if self._failures > 10:",
+)
+edited_mutant(
+    "APushThatSharesAStepWasNotMade",
+    "`pushing.py`: calls whose pushes share a step hear that nothing was pushed, though it may have been.",
+    "test_connection_each_of_a_shared_step_is_told",
+    Pusher,
+    "_run",
+    "_another(error)",
+    'StoreUnavailable("nothing was pushed", outcome="not_done")',
 )

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from jobsvalkey.contract import Capability, ConfigurationError, Release, StoreUnavailable, WorkerClosed
+from jobsvalkey.contract import Capability, ConfigurationError, Release, StoreUnavailable, WorkerClosed, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import PATIENCE, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import Hook
+from jobsvalkey_conformance.hints import FEW, take_old_hints
 
 HOUR = timedelta(hours=1)
 SOON = min(PATIENCE, 3.0)
@@ -127,6 +128,55 @@ class ConnectionTests(Suite):
         tokens = (await other.renew(worker.id, HOUR)).tokens
         assert tokens == (frozenset() if step == "settle" else {claim.token})
         assert await kit.claimed(other) == ([] if step == "settle" else [job.job_id])
+
+    @pytest.mark.parametrize("then", ["away", "refusing"])
+    @conformance_test(Capability.QUEUE, Hook.LOSE_STORE, Hook.DELAY_REQUEST)
+    async def test_connection_each_of_a_shared_step_is_told(self, kit: SuiteContext, then: str) -> None:
+        """So each of several calls that may share a step is told: of what was stored, nobody hears that it was not."""
+        jobs = [kit.job() for _ in range(4)]
+        async with kit.make(kit.configuration) as driver:
+            await kit.push(driver, due=HOUR)
+            async with kit.harness.delay_request() as is_held:
+                calls = [asyncio.ensure_future(driver.push([jobs[0]]))]
+                await is_held()  # what comes meanwhile may go together
+                calls += [asyncio.ensure_future(driver.push([job])) for job in jobs[1:]]
+                await asyncio.sleep(0)
+            async with kit.harness.lose_store(refuses=then == "refusing") as was_told:
+                told, answered = asyncio.ensure_future(was_told()), asyncio.gather(*calls, return_exceptions=True)
+                async with asyncio.timeout(PATIENCE):
+                    await asyncio.wait([told, answered], return_when=asyncio.FIRST_COMPLETED)
+                    await driver.aclose()
+                    answers = await answered
+                told.cancel()
+        done = await kit.claimed(await kit.driver())
+        assert done[0] == jobs[0].job_id
+        for job, answer in zip(jobs, answers, strict=True):
+            if isinstance(answer, StoreUnavailable):
+                assert job.job_id not in done or answer.outcome == "unknown"
+            else:
+                assert isinstance(answer, list)
+                assert job.job_id in done
+
+    @pytest.mark.parametrize("work", [True, False])
+    @conformance_test(Capability.CANCEL, Hook.LOSE_STORE, Hook.KILL_CONNECTIONS, hints=True)
+    async def test_connection_a_wait_ends_when_the_store_is_back(self, kit: SuiteContext, work: bool) -> None:
+        """A hint may be lost with the store: whoever waits looks at a reconnection, though it began without one."""
+        driver = await kit.driver()
+        worker = await kit.worker(driver)
+        await take_old_hints(worker, work=work)
+        async with kit.harness.lose_store(refuses=False) as was_told:
+            call = asyncio.ensure_future(driver.cancel(new_job_id()))
+            await was_told()
+            await kit.harness.kill_connections()
+            waiting = asyncio.ensure_future(driver.wait(worker.id, HOUR, work=work))
+            for _ in range(FEW):
+                await asyncio.wait([waiting], timeout=0.2)
+                if not waiting.done():
+                    break
+                waiting = asyncio.ensure_future(driver.wait(worker.id, HOUR, work=work))  # looked for the loss
+        async with asyncio.timeout(PATIENCE):
+            assert await call is False
+            await waiting
 
     @conformance_test(Capability.RESULTS, Hook.OPEN_CONNECTIONS)
     async def test_connection_closing_ends_waits(self, kit: SuiteContext) -> None:
