@@ -1,5 +1,6 @@
 """What a user of the server needs the right to: what the guide says, no more and no less."""
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator
@@ -12,6 +13,7 @@ import pytest
 from valkey.asyncio import Valkey
 
 from jobsvalkey import ConfigurationError, JobQueue, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue
+from jobsvalkey.contract import NewJob, StoreUnavailable, new_job_id
 from jobsvalkey.valkey import scripting
 from tests.conftest import StartServer
 from tests.support.pages import blocks
@@ -19,7 +21,7 @@ from tests.support.processors import run_in_background
 from tests.support.retention import KEEP_ALL
 from tests.support.servers import Server, ServerKind, ServerOptions, found_kinds
 from tests.support.steps import STEPS, statuses
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.support.work import Work, counting
 
 KINDS = [kind for kind in found_kinds() if kind.id not in ("container", "url")]
@@ -160,3 +162,36 @@ async def test_the_right_to_block_is_asked_for_again(
         await until(is_refused)
         await admin.execute_command("ACL", "SETUSER", "me", "+blpop")
         await until(waits)
+
+
+async def test_who_waits_without_the_right_to_block_is_let_go_by_closing(start_server: StartServer) -> None:
+    """No read fails at the closing that would let them look: they wait for a poll, an hour from now."""
+    server = start_server(ServerOptions(users={"me": "on >secret ~* &* +@all -@blocking"}))
+    admin: Any = cast(Any, Valkey).from_url(server.url)
+
+    async def refused(command: str) -> int:
+        return (await admin.info("commandstats")).get(f"cmdstat_{command}", {"rejected_calls": 0})["rejected_calls"]
+
+    async def are_refused() -> bool:
+        return await refused("blpop") == 2 and await refused("xread") == 1
+
+    hour = timedelta(hours=1)
+    async with admin, driver_at(server.url_for("me", "secret"), poll_time=hour) as driver:
+        job = NewJob(new_job_id(), b"{}", keep_for=hour)
+        await driver.push([job])
+        waits: list[asyncio.Task[None]] = []
+        for worker, work in (("idle", True), ("full", False)):
+            await driver.open_worker(worker, hour)
+            waits.append(asyncio.create_task(driver.wait(worker, hour, work=work)))
+        ends = asyncio.create_task(driver.ended([job.job_id], hour))
+        await until(are_refused)
+        # Each has let them look once; they wait again.
+        waits[0] = asyncio.create_task(driver.wait("idle", hour))
+        waits[1] = asyncio.create_task(driver.wait("full", hour, work=False))
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in (*waits, ends))
+        async with asyncio.timeout(PATIENCE):
+            await driver.aclose()
+            await asyncio.gather(*waits)
+            with pytest.raises(StoreUnavailable, match="the driver was closed"):
+                await ends

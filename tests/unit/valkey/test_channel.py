@@ -191,6 +191,21 @@ async def test_commands_go_one_by_one_in_the_order_of_the_calls(monkeypatch: pyt
     assert connection.sent == [("ECHO", n) for n in range(5)]
 
 
+async def test_the_time_of_a_call_runs_while_it_waits_its_turn(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    """However many wait for a server that is away: a call says how long it may take, not how long its own attempts."""
+    connection = Connection()
+    connection.refuses = [...] * 31
+    channel = make_channel(monkeypatch, connection)
+    calls = [channel.command("PING", patience=0.05) for _ in range(31)]
+    began = asyncio.get_running_loop().time()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert asyncio.get_running_loop().time() - began < 1.0  # one after the other they would take one and a half
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 31
+    assert connection.sent == []
+
+
 async def test_a_closed_line_gives_up(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     connection = Connection(NotConnected("closed"))
     channel = make_channel(monkeypatch, connection)
