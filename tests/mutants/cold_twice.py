@@ -18,9 +18,10 @@ from jobsvalkey.contract import (
     Report,
     Settlement,
     StoredJob,
+    StoredWorker,
     WorkerID,
 )
-from jobsvalkey.valkey import channel, session
+from jobsvalkey.valkey import channel, session, wire
 from tests.mutants.cold import enter_sqlite, patched
 from tests.mutants.mutant import Twin, mutant
 
@@ -153,6 +154,32 @@ patched(
     disconnect_but_for_cancelled,
     __name__,
 )
+
+STORED_WORKERS: Any = wire.stored_workers
+
+
+def workers_by_lock(reply: Any) -> list[StoredWorker]:
+    """The workers as the store has them."""
+    return sorted(STORED_WORKERS(reply), key=lambda each: each.lock_ends)
+
+
+patched(
+    "WorkersByLock",
+    "`wire.py`: workers are listed in the order in which their locks run out.",
+    "test_inspection_the_workers",
+    wire,
+    "stored_workers",
+    workers_by_lock,
+    __name__,
+)
+
+
+@mutant("test_inspection_the_workers")
+class WorkersByLockOfTheTwin(Twin):
+    """Workers are listed in the order in which their locks run out."""
+
+    async def workers(self) -> list[StoredWorker]:
+        return sorted(await super().workers(), key=lambda each: each.lock_ends)
 
 
 @mutant("test_expired_runs_again_without_expiry")

@@ -286,6 +286,8 @@ class InspectionTests(Suite):
         assert shown == [("one", b"last", 2), ("other", b"\x00 any\xff", 0)]
         for each, units in zip(found, (2, 10), strict=True):
             assert kit.same_time(each.lock_ends, now + kit.unit * units)
+        await driver.renew(one.id, kit.unit * 20)
+        assert [each.worker for each in await driver.workers()] == ["one", "other"], "neither by opening nor by lock"
         await driver.close_worker(one.id)
         assert [(each.worker, each.claims) for each in await driver.workers()] == [("other", 0)]
 
