@@ -42,6 +42,7 @@ from jobsvalkey_conformance.areas.processes import ProcessTests
 from jobsvalkey_conformance.areas.push import PushTests
 from jobsvalkey_conformance.areas.races import RaceTests
 from jobsvalkey_conformance.areas.rates import RateTests
+from jobsvalkey_conformance.areas.refused import RefusedTests
 from jobsvalkey_conformance.areas.repeats import RepeatTests
 from jobsvalkey_conformance.areas.replacing import ReplacingTests
 from jobsvalkey_conformance.areas.reports import ReportTests
@@ -81,6 +82,7 @@ class DriverConformance(
     SharingTests,
     PitfallTests,
     AgainTests,
+    RefusedTests,
     TogetherTests,
     StandsForTests,
     BackTests,

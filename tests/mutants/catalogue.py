@@ -57,6 +57,7 @@ CHAPTERS = (
         "pitfalls",
         "telling",
         "leavings",
+        "refused",
         "reports",
         "activity",
         "capabilities",
