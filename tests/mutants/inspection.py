@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from jobsvalkey.contract import (
     FINISHED,
@@ -204,3 +204,41 @@ class LoadHidesAPause(Twin):
 
     async def load(self) -> Load:
         return replace(await super().load(), is_paused=False)
+
+
+def _rounded(cursor: str, digits: int) -> str:
+    """A cursor of the twin with so many digits of a second."""
+    time, _, job_id = cursor.partition(" ")
+    moment = datetime.fromisoformat(time)
+    unit = 10 ** (6 - digits)
+    return f"{moment.replace(microsecond=moment.microsecond // unit * unit).isoformat()} {job_id}"
+
+
+@mutant("test_inspection_pages_are_parts_of_the_list")
+class CursorsInMilliseconds(Twin):
+    """Cursors have milliseconds, so that jobs of one millisecond are on two pages, or on none."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        page = await super().page(status, cursor, limit=limit)
+        cursors = [_rounded(each, 3) for each in page.cursors]
+        return JobPage(page.jobs, cursors, cursors[-1] if page.cursor else None)
+
+
+@mutant("test_inspection_what_waits_is_listed_by_due_time")
+class CursorsOfNoPast(Twin):
+    """Cursors of times before 1970 have whole seconds."""
+
+    async def page(self, status: JobStatus, cursor: str | None = None, *, limit: int = 50) -> JobPage:
+        page = await super().page(status, cursor, limit=limit)
+        cursors = [_rounded(each, 0) if each < "1970" else each for each in page.cursors]
+        return JobPage(page.jobs, cursors, cursors[-1] if page.cursor else None)
+
+
+@mutant("test_inspection_jobs_that_move_while_they_are_listed")
+class ListsWhatHasLeft(Twin):
+    """A listing shows jobs that have left its state when their turn comes, in the state that they are in by then."""
+
+    async def jobs(self, status: JobStatus, *, limit: int | None = None) -> AsyncIterator[StoredJob]:
+        for job_id in [job.job_id async for job in super().jobs(status, limit=limit)]:
+            if job := await self.get(job_id):
+                yield job

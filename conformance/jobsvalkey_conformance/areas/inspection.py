@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,13 +21,25 @@ from jobsvalkey.contract import (
     new_job_id,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import RETAIN_ALL, SuiteContext, Worker
+from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def all_jobs(driver: AnyDriver) -> list[StoredJob]:
     """The jobs of all states, as they are listed."""
     return [stored for status in JobStatus for stored in [each async for each in driver.jobs(status)]]
+
+
+async def leafed(driver: AnyDriver, status: JobStatus) -> list[JobID]:
+    """The jobs of a state, on pages of one."""
+    page = await driver.page(status, limit=1)
+    seen = [stored.job_id for stored in page.jobs]
+    while page.cursor is not None:
+        page = await driver.page(status, page.cursor, limit=1)
+        seen += [stored.job_id for stored in page.jobs]
+    return seen
 
 
 class InspectionTests(Suite):
@@ -69,17 +81,20 @@ class InspectionTests(Suite):
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
     @conformance_test(Capability.INSPECTION)
     async def test_inspection_what_waits_is_listed_by_due_time(self, kit: SuiteContext, status: JobStatus) -> None:
-        """`jobs`: pending and paused by due time."""
+        """`jobs` and `page`: pending and paused by due time, however far away or near to each other these are."""
         driver = await kit.driver()
         if status is JobStatus.PAUSED:
             kit.needs(Capability.RESUME)
-        due = {number: await kit.push(driver, due=kit.unit * number) for number in (4, 1, 3, 2)}
-        if status is JobStatus.PAUSED:
-            for job_id in due.values():
-                await driver.pause(job_id)
+        far = [datetime(year, 3, 1, tzinfo=UTC) for year in (2, 1930, 1970, 2199, 2201, 9998)]
+        near = [each + n * kit.harness.time_precision for each in (kit.now() + kit.unit, EPOCH) for n in (-1, 0, 1)]
+        jobs = [kit.job(due=due) for due in (*reversed(near), *far, None)]
+        assert outcomes(await driver.push(jobs)) == [STORED] * len(jobs)
+        for job in jobs if status is JobStatus.PAUSED else ():
+            assert await driver.pause(job.job_id)
         listed = [stored.job_id async for stored in driver.jobs(status)]
-        assert listed == [due[number] for number in sorted(due)]
+        assert listed == [job.job_id for job in sorted(jobs, key=lambda job: job.due or kit.now())]
         assert [stored.job_id async for stored in driver.jobs(status, limit=2)] == listed[:2]
+        assert await leafed(driver, status) == listed
 
     @pytest.mark.parametrize("status", sorted(FINISHED))
     @conformance_test(Capability.INSPECTION)
@@ -149,6 +164,7 @@ class InspectionTests(Suite):
         seen: list[JobID] = []
         async for stored in driver.jobs(JobStatus.PENDING):
             seen.append(stored.job_id)
+            assert stored.status is JobStatus.PENDING, "it is not on this list any more"
             if len(seen) in (1, 300, 600):
                 await worker.claim(50)
         assert len(seen) == len(set(seen))
@@ -160,14 +176,6 @@ class InspectionTests(Suite):
         driver, *others = [await kit.driver() for _ in range(3)]
         ids = await kit.push_many(driver, 5)
 
-        async def leaf() -> list[JobID]:
-            page = await driver.page(JobStatus.PENDING, limit=1)
-            seen = [stored.job_id for stored in page.jobs]
-            while page.cursor is not None:
-                page = await driver.page(JobStatus.PENDING, page.cursor, limit=1)
-                seen += [stored.job_id for stored in page.jobs]
-            return seen
-
         async def move(other: AnyDriver, job_id: JobID, leafing: asyncio.Future[list[JobID]]) -> None:
             while not leafing.done():
                 assert await other.pause(job_id)
@@ -175,7 +183,7 @@ class InspectionTests(Suite):
                 await asyncio.sleep(0)
 
         for _ in range(8):
-            leafing = asyncio.ensure_future(leaf())
+            leafing = asyncio.ensure_future(leafed(driver, JobStatus.PENDING))
             await asyncio.gather(*(move(*each, leafing) for each in zip(others, ids[1::2], strict=True)))
             seen = await leafing
             assert [job_id for job_id in seen if job_id not in ids[1::2]] == ids[::2]
@@ -188,7 +196,7 @@ class InspectionTests(Suite):
         driver = await kit.driver(retention_policy=RETAIN_ALL)
         for _ in range(5):
             await kit.in_state(driver, status)
-            await kit.advance(timedelta(milliseconds=5))
+            await kit.advance(kit.harness.time_precision)
         whole = await driver.page(status, limit=5)
         jobs = list(whole.jobs)
         listed = [stored async for stored in driver.jobs(status)]
@@ -213,7 +221,7 @@ class InspectionTests(Suite):
         kit.needs(Capability.CLEANUP)
         for _ in range(4):
             await kit.in_state(driver, status)
-            await kit.advance(timedelta(milliseconds=5))
+            await kit.advance(kit.harness.time_precision)
         jobs = list((await driver.page(status)).jobs)
         first = await driver.page(status, limit=2)
         assert list(first.jobs) == jobs[:2]
