@@ -202,3 +202,33 @@ class ProducersWithoutCase(Twin):
     async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
         name = operation and Operation(re.sub(r"\W", "", operation.producer).lower(), operation.sequence)
         return await super().push(items, operation=name)
+
+
+class Literal(Twin):
+    """Takes a repeat for another step if it is written otherwise."""
+
+    def compare(self, operation: Operation | None, written: Any) -> None:
+        """Refuse a number that was written otherwise."""
+        before = self.__dict__.setdefault("written", {}).setdefault(operation, written)
+        if operation and before != written:
+            raise OperationRefused("it is another step")
+
+
+@mutant("test_digest_the_same_in_other_words")
+class TuplesAreOthers(Literal):
+    """A push of a tuple is no repeat of a push of a list of the same jobs."""
+
+    async def push(self, items: Sequence[NewJob], *, operation: Operation | None = None) -> list[Pushed]:
+        self.compare(operation, type(items))
+        return await super().push(items, operation=operation)
+
+
+@mutant("test_digest_the_same_in_other_words")
+class DefaultsAreOthers(Literal):
+    """A cleanup that says what is so by default is no repeat of one that does not."""
+
+    async def cleanup_step(
+        self, status: JobStatus, cleanup: JobCleanup, *, operation: Operation | None = None, **options: Any
+    ) -> int:
+        self.compare(operation, options)
+        return await super().cleanup_step(status, cleanup, operation=operation, **options)

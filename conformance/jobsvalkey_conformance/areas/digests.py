@@ -202,6 +202,26 @@ class DigestTests(Suite):
         await kit.advance(kit.unit)
         assert await call(driver, operation) == first
 
+    @conformance_test()
+    async def test_digest_the_same_in_other_words(self, kit: SuiteContext) -> None:
+        """Arguments that are the same are, by name or by place, in a list or in a tuple, with a default or without."""
+        driver, number = await kit.driver(retention_policy=RETAIN_ALL), kit.operations()
+        operation = number()
+        assert outcomes(await driver.push([JOB], operation=operation)) == [STORED]
+        assert outcomes(await driver.push(operation=operation, items=(JOB,))) == [STORED]
+        if Capability.CANCEL in kit.capabilities:
+            operation = number()
+            assert await driver.cancel(ID, operation=operation)
+            assert await driver.cancel(operation=operation, job_id=ID)
+        if kit.capabilities.issuperset({Capability.CANCEL, Capability.CLEANUP}):
+            operation, cleanup = number(), JobCleanup.remove()
+            defaults: dict[str, Any] = {"only_orphans": False, "except_for": None, "as_of": None}
+            assert await driver.cleanup_step(JobStatus.CANCELLED, cleanup, max_jobs=5, operation=operation) == 1
+            again = driver.cleanup_step(
+                cleanup=cleanup, status=JobStatus.CANCELLED, max_jobs=5, operation=operation, **defaults
+            )
+            assert await again == 1
+
     @pytest.mark.parametrize("name", CALLS)
     @conformance_test()
     async def test_digest_a_lower_number_is_refused(self, kit: SuiteContext, name: str) -> None:
