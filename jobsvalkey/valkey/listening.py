@@ -14,6 +14,8 @@ _logger = logging.getLogger(__name__)
 
 LONGEST_BLOCK: Final = 4.0
 """Seconds that one pop blocks at most; less if the client's read timeout is short."""
+TRIAL: Final = 0.05
+"""The same for the first pop after one that failed: it is to tell soon that pops work again."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 """Seconds until the next pop after one that failed: doubled each time, with jitter."""
 REFUSED_PAUSE = 30.0
@@ -49,14 +51,16 @@ class Listener:
         self._tasks = tasks
         self._consequence = consequence
         self._block = min(LONGEST_BLOCK, read_timeout * 0.8)
-        self._words = ("BLPOP", *keys, f"{self._block:.3f}")
+        self._keys = keys
         self._is_wanted = is_wanted
         self._on_hint = on_hint
         self._on_gap = on_gap
         self._listening = False
         self._closed = False
         self._failures = 0
-        """How many pops have failed since the last one that worked."""
+        """How many pops have failed since the last one that worked, for as long as pops do."""
+        self._is_back = True
+        """Whether a pop has worked since the last one that failed, if only a short one."""
         self._pause = 0.0
         """How many seconds the last pop was followed by until the next was tried."""
         self._not_before = 0.0
@@ -80,26 +84,29 @@ class Listener:
                 if (early := self._not_before - began) > 0:
                     await asyncio.sleep(early)
                     continue
+                block = self._block if self._is_back else min(self._block, TRIAL)
                 try:
-                    key = await self._pop()
+                    key = await self._pop(block)
                     if key is not None:
                         await self._on_hint(key)
                 except JobsError as error:
                     if not self._closed:
                         self._failed(error)
                     continue
-                if key is None and now() - began < self._block / 2:
+                if key is None and now() - began < block / 2:
                     self._rest(FIRST_PAUSE, LONGEST_PAUSE)  # it does not block
                     continue
-                self._pause = 0.0
-                if self._failures:
-                    self._failures = 0
+                if not self._is_back:
+                    self._is_back = True
                     self._on_gap()
+                    if key is None:
+                        continue  # a connection that lasts for a moment may not last for as long as pops do
+                self._pause, self._failures = 0.0, 0
         finally:
             self._listening = False
 
-    async def _pop(self) -> str | None:
-        popped = await self._channel.command(*self._words, patience=0, blocking=self._block)
+    async def _pop(self, block: float) -> str | None:
+        popped = await self._channel.command("BLPOP", *self._keys, f"{block:.3f}", patience=0, blocking=block)
         return None if popped is None else cast("list[bytes]", popped)[0].decode()
 
     def _failed(self, error: JobsError) -> None:
@@ -109,7 +116,8 @@ class Listener:
         """
         self._failures += 1
         refused = isinstance(error, ConfigurationError)
-        if self._failures == 1:
+        if self._is_back:
+            self._is_back = False
             self._on_gap()
         if self._failures == (1 if refused else LASTING):
             _logger.warning("%s, the server gives no hints: %s", self._consequence, error)
