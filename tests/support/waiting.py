@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds within which whatever should happen at once has happened, on a busy machine too."""
 
 

@@ -140,7 +140,11 @@ def is_signalled_while_the_server_is_silent(jobs: Jobs, url: str) -> None:
     signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
     with BlockingJobQueue.from_url(url, configuration=configuration) as other, looking_at(url) as client:
-        other.push(Work())
+        is_connected = False
+        while not is_connected:
+            with suppress(StoreUnavailable):  # the machine may be too busy for so short a time
+                other.push(Work())
+                is_connected = True
         client.client_pause(10_000, all=False)
         try:
             other.push(Work())
