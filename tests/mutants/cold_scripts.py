@@ -262,3 +262,50 @@ for _name, _list, _killer in (
         tuple(each for each in LISTS if each != f".metadata.{_list}"),
         chapter=__name__,
     )
+
+# -- what a look shows at an instant, what a waiting job keeps, and lines while too many jobs have expired
+
+script_mutant(
+    "ScriptCountsWhoseLockEndsNow",
+    "`load.lua`: a worker whose lock ends at this moment counts as alive.",
+    "test_precision_the_end_of_a_lock_as_it_is_shown",
+    "redis.call('ZCOUNT', WORKERS, '(' .. whole(now), '+inf')",
+    "redis.call('ZCOUNT', WORKERS, whole(now), '+inf')",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptCountsWhatIsGoneNow",
+    "`retention.lua`: a job with `keep_for` is counted once more at the moment at which it is gone.",
+    "test_precision_the_end_of_what_is_shown",
+    "redis.call('ZCOUNT', policy.lasts, '-inf', whole(now))",
+    "redis.call('ZCOUNT', policy.lasts, '-inf', '(' .. whole(now))",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptResumesWithoutExpiry",
+    "`resume.lua`: what a waiting job is doomed by is forgotten after it has been put back, and its expiry with that.",
+    "test_back_a_job_that_waited_is_as_it_was_pushed[resumed]",
+    """if state == 'waiting' then redis.call('ZREM', ENDS_AT, id) end -- it may be doomed
+enter_one(id, score, fielded)
+""",
+    """enter_one(id, score, fielded)
+if state == 'waiting' then redis.call('ZREM', ENDS_AT, id) end
+""",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptServesTheHeadOfALine",
+    "`turning.lua`: while too many jobs have expired, a line loses its first jobs instead of those that were claimed.",
+    "test_laned_behind_what_has_expired_in_its_line",
+    "if has_more_overdue then redis.call('ZREM', line.key, id) end",
+    "if has_more_overdue then redis.call('ZREMRANGEBYRANK', line.key, 0, 0) end",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptTakesTheFirstSendingForANewOne",
+    "`exchange.lua`: when a call that did nothing was sent again, its first request claims when it arrives.",
+    "test_overtaken_it_does_nothing_any_more[exchange_in_vain]",
+    "tonumber(in_vain:sub(17)) >= tonumber(call:sub(17))",
+    "tonumber(in_vain:sub(17)) > tonumber(call:sub(17))",
+    chapter=__name__,
+)

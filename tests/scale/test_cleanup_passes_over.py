@@ -71,3 +71,13 @@ async def test_jobs_without_a_request_in_front_of_others(valkey_client: Any, que
         again = (await driver.exchange("worker", number + 2, (), number)).claims
         assert [claim.job_id for claim in again] == [claim.job_id for claim in claims[-3:]]
         assert (await driver.counts())[JobStatus.FAILED] == number - 3
+
+
+async def test_what_a_step_has_taken_is_not_passed_over_by_the_next(valkey_client: Any, queue_key: str) -> None:
+    """The oldest go first, also if the cleanup takes several steps and not all jobs."""
+    async with ValkeyJobQueue(valkey_client, ValkeyConfiguration(queue_key=queue_key)) as driver:
+        jobs = [NewJob(new_job_id(), REQUEST, due=timedelta(hours=1 + n)) for n in range(350)]
+        await driver.push(jobs)
+        steps = driver.cleanup_steps(JobStatus.PENDING, JobCleanup.remove(), 250)
+        assert [done async for done in steps] == [100, 100, 50]
+        assert [job.job_id async for job in driver.jobs(JobStatus.PENDING)] == [job.job_id for job in jobs[250:]]

@@ -1,8 +1,11 @@
 """Jobs with a lane or a priority, in whatever becomes of them: they go back to their line, and leave it whole."""
 
+from typing import Any
+
 import pytest
 
 from jobsvalkey.contract import (
+    MOST_EXPIRED,
     Capability,
     Claim,
     Fail,
@@ -17,7 +20,7 @@ from jobsvalkey.contract import (
     Unique,
 )
 from jobsvalkey_conformance.case import Suite, conformance_test
-from jobsvalkey_conformance.context import REPLACED, SuiteContext, Worker, outcomes
+from jobsvalkey_conformance.context import REPLACED, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
 from jobsvalkey_conformance.hints import woken
 
@@ -295,3 +298,21 @@ class LanedTests(Suite):
         async with woken(idle):
             await kit.push(driver, due=kit.unit * 100, lane="b")
         assert (await idle.exchange(limit=1)).until_next is not None
+
+    @pytest.mark.parametrize("line", ["lane", "priority", "limited"])
+    @conformance_test(Capability.LANES, Capability.EXPIRY)
+    async def test_laned_behind_what_has_expired_in_its_line(self, kit: SuiteContext, line: str) -> None:
+        """While more jobs have expired than one step ends, each job of a line with one of them is claimed, and once."""
+        driver, start = await kit.driver(), kit.now()
+        where: dict[str, Any] = {"priority": 5} if line == "priority" else {"lane": "a"}
+        if line == "limited":
+            await driver.set_lane_limit("a", LaneLimit(concurrency=3))
+        many = [kit.job(due=start, expires=start) for _ in range(MOST_EXPIRED)]
+        gone, alive = [kit.job(due=start, expires=kit.unit, **where)], [kit.job(due=start, **where) for _ in range(4)]
+        assert outcomes(await driver.push([*many, *alive[:1], *gone, *alive[1:]])) == [STORED] * (MOST_EXPIRED + 5)
+        await kit.advance(kit.unit)
+        worker = await kit.worker(driver)
+        claims = await worker.claim(2)
+        assert [claim.job_id for claim in claims] == [job.job_id for job in alive[:2]]
+        await worker.finish(*claims)
+        assert [claim.job_id for claim in await worker.claim(9)] == [job.job_id for job in alive[2:]]

@@ -49,6 +49,15 @@ class Ways:
         assert (await self.other.renew(worker.id, HOUR)).tokens == held
         assert len(held) == len(await self.kit.claimed(self.other)) == 1
 
+    async def exchange_in_vain(self) -> Way:
+        """There was nothing to do, and a job came."""
+        worker = await self.kit.worker(self.driver)
+        yield worker.exchange(limit=1)
+        job_id = await self.kit.push(self.other)
+        yield None
+        assert (await self.other.renew(worker.id, HOUR)).tokens == frozenset()
+        assert await self.kit.claimed(self.other) == [job_id]
+
     async def push_if(self) -> Way:
         """The key was set anew."""
         job = self.kit.job()
@@ -165,6 +174,7 @@ class Ways:
 WAYS: dict[Callable[[Ways], Way], tuple[Capability, ...]] = {
     Ways.push: (Capability.CLEANUP,),
     Ways.exchange: (),
+    Ways.exchange_in_vain: (),
     Ways.push_if: (Capability.SCHEDULING,),
     Ways.cancel: (Capability.CANCEL, Capability.CLEANUP),
     Ways.abort: (Capability.ABORT, Capability.CLEANUP),

@@ -220,6 +220,20 @@ class PrecisionTests(Suite):
 
         await self.ends(kit, in_steps(kit, ODD), is_over)
 
+    @conformance_test(Capability.INSPECTION, driven_clock=True)
+    async def test_precision_the_end_of_a_lock_as_it_is_shown(self, kit: SuiteContext) -> None:
+        """`load` counts, and `workers` lists, a worker until its lock runs out, and not at that instant."""
+        driver = await kit.driver()
+        await kit.advance(in_steps(kit, ODD))
+        await kit.worker(driver, in_steps(kit, ODD))
+
+        async def is_over() -> bool:
+            count = (await driver.load()).workers
+            assert count == len(await driver.workers())
+            return count == 0
+
+        await self.ends(kit, in_steps(kit, ODD), is_over)
+
     @conformance_test(driven_clock=True)
     async def test_precision_the_end_of_the_askers_lock(self, kit: SuiteContext) -> None:
         """recover(worker=…): at the instant at which its own lock runs out, it takes nothing any more."""
@@ -230,13 +244,8 @@ class PrecisionTests(Suite):
         await dead.claim(2)
         await kit.advance(kit.harness.time_precision)
         assert await driver.recover(1, worker=asker.id) == 1
-
-        async def is_over() -> bool:
-            return await driver.recover(1, worker=asker.id) == 0
-
-        time = in_steps(kit, ODD) - kit.harness.time_precision
-        await kit.advance(time)
-        assert await is_over()
+        await kit.advance(in_steps(kit, ODD) - kit.harness.time_precision)
+        assert await driver.recover(1, worker=asker.id) == 0
         assert await driver.recover(1) == 1
 
     @conformance_test(driven_clock=True)
@@ -316,6 +325,30 @@ class PrecisionTests(Suite):
             return outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
         await self.ends(kit, in_steps(kit, ODD), is_over)
+
+    @pytest.mark.parametrize("by", ["age", "keep_for"])
+    @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
+    @conformance_test(Capability.INSPECTION, driven_clock=True)
+    async def test_precision_the_end_of_what_is_shown(self, kit: SuiteContext, status: JobStatus, by: str) -> None:
+        """Each look at a queue shows a job that has ended until its time is over, and none does at that instant."""
+        if by == "keep_for":
+            kit.needs(Capability.RESULTS)
+        time = in_steps(kit, ODD)
+        driver = await kit.driver(retention_policy=policy(retain_for(time) if by == "age" else DO_NOT_RETAIN))
+        await kit.advance(time)
+        job_id = await kit.in_state(driver, status, keep_for=time if by == "keep_for" else None)
+
+        async def is_over() -> bool:
+            looks = {
+                "status": await driver.status(job_id) is None,
+                "get": await driver.get(job_id) is None,
+                "counts": (await driver.counts())[status] == 0,
+                "page": not (await driver.page(status)).jobs,
+            }
+            assert len(set(looks.values())) == 1, looks
+            return looks["get"]
+
+        await self.ends(kit, time, is_over)
 
     @conformance_test(Capability.RESULTS, driven_clock=True)
     async def test_precision_the_end_of_a_kept_job(self, kit: SuiteContext) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 
 from jobsvalkey.contract import (
     BatchCounts,
@@ -12,6 +13,7 @@ from jobsvalkey.contract import (
     Finish,
     Input,
     JobCleanup,
+    JobID,
     JobStatus,
     Release,
     Retry,
@@ -19,6 +21,7 @@ from jobsvalkey.contract import (
     Unique,
     new_job_id,
 )
+from jobsvalkey_conformance.areas.expiry import assert_expired, exchanged
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, Worker, outcomes
 from jobsvalkey_conformance.harness import AnyDriver
@@ -78,6 +81,42 @@ WAYS: dict[str, Way] = {
     "cleanup": _clean_up,
     "taken": _take_away,
 }
+
+
+async def _completed(kit: SuiteContext, driver: AnyDriver, parent: JobID, waiting: JobID) -> None:
+    worker = await kit.worker(driver)
+    await worker.finish(await worker.claim_one())
+
+
+async def _failed(kit: SuiteContext, driver: AnyDriver, parent: JobID, waiting: JobID) -> None:
+    worker = await kit.worker(driver)
+    token = (await worker.claim_one()).token
+    assert await worker.settle(Fail(parent, token, b"error")) == [SettleOutcome.SETTLED]
+
+
+async def _resumed(kit: SuiteContext, driver: AnyDriver, parent: JobID, waiting: JobID) -> None:
+    kit.needs(Capability.RESUME)
+    assert await driver.resume(waiting)
+
+
+async def _saved(kit: SuiteContext, driver: AnyDriver, parent: JobID, waiting: JobID) -> None:
+    kit.needs(Capability.CANCEL)
+    assert await driver.cancel(parent)  # which dooms it, until an exchange comes
+    await _resumed(kit, driver, parent, waiting)
+
+
+async def _closed(kit: SuiteContext, driver: AnyDriver, parent: JobID, waiting: JobID) -> None:
+    assert await driver.close_batch(waiting)
+
+
+OUT: dict[str, Callable[[SuiteContext, AnyDriver, JobID, JobID], Awaitable[None]]] = {
+    "completed": _completed,
+    "failed": _failed,
+    "resumed": _resumed,
+    "saved": _saved,
+    "closed": _closed,
+}
+"""The ways of a job that waits for another, or for its batch, to pending."""
 each_way: pytest.MarkDecorator = pytest.mark.parametrize("way", WAYS)
 
 
@@ -151,3 +190,38 @@ class BackTests(Suite):
             claim = await worker.claim_one()
             assert (claim.job_id, claim.batch, claim.members) == (callback_id, callback_id, BatchCounts(2, 1, 0))
             await WAYS[way](kit, driver, worker, claim)
+
+    @pytest.mark.parametrize("way", OUT)
+    @conformance_test(Capability.FLOWS, Capability.EXPIRY, Capability.INSPECTION)
+    async def test_back_a_job_that_waited_is_as_it_was_pushed(self, kit: SuiteContext, way: str) -> None:
+        """A job that waits no more, however it came to that, has what it was pushed with, and expires in its time."""
+        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        has, job_id = kit.capabilities, new_job_id()
+        parent = kit.job(due=kit.now() - kit.unit)
+        job = kit.job(
+            b"request",
+            due=kit.unit * 50,
+            job_id=job_id,
+            keep_for=kit.unit * 70 if Capability.RESULTS in has else None,
+            expires=kit.unit * 9,
+            unique=Unique("name") if Capability.UNIQUE in has else None,
+            priority=-7 if Capability.LANES in has else 0,
+            lane="a" if Capability.LANES in has else None,
+            after=[] if way == "closed" else [parent.job_id],
+            if_failed="run" if way == "failed" else "cancel",
+            batch=job_id if way == "closed" else None,
+        )
+        assert outcomes(await driver.push([parent, job])) == [STORED] * 2
+        before = await driver.get(job_id)
+        assert before is not None
+        assert before.status is JobStatus.WAITING
+        await OUT[way](kit, driver, parent.job_id, job_id)
+        after = await driver.get(job_id)
+        assert after is not None
+        assert replace(after, inputs=()) == replace(before, status=JobStatus.PENDING)
+        if way not in ("resumed", "closed"):  # the parent has ended
+            until_next = await exchanged(kit, driver)
+            assert until_next == pytest.approx(kit.unit.total_seconds() * 9, abs=kit.tolerance.total_seconds() + 1e-6)
+        await kit.advance(kit.unit * 9)
+        await exchanged(kit, driver)
+        await assert_expired(driver, job_id)
