@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from docs.drivers.sqlite_driver import SQLiteJobQueue
+from docs.drivers.sqlite_driver import MICROSECOND, SQLiteJobQueue
 from jobsvalkey.contract import (
     Exchanged,
     JobID,
@@ -104,6 +104,18 @@ class CancelsWhatIsKept(SQLiteJobQueue):
         return await super().cancel(job_id, operation=operation)
 
 
+class RemembersFromTheAge(SQLiteJobQueue):
+    """An id is remembered from the time at which its job would have gone by its age, though others push it out."""
+
+    def _drop(self, state: JobStatus, now: int, which: str, *values: object) -> None:
+        gone = self._all(f"SELECT id, ended FROM jobs WHERE named AND {which}", *values)  # noqa: S608
+        super()._drop(state, now, which, *values)
+        if (age := self.configuration.retention_policy.of(state).max_age) is not None:
+            for job_id, ended in gone:
+                until = ended + age // MICROSECOND + self._window
+                self._do("UPDATE remembered SET until = ? WHERE id = ?", until, job_id)
+
+
 class SlashIsALine(SQLiteJobQueue):
     """Queues whose keys differ in `/` and `_` share a file."""
 
@@ -116,6 +128,7 @@ for driver_type, killer in (
     (LeavesPausedJobs, "test_cancel_a_paused_job_is_gone"),
     (ResumesWhatHasEnded, "test_resume_what_runs_or_has_ended_is_left_alone"),
     (CancelsWhatIsKept, "test_cancel_what_is_kept_stays"),
+    (RemembersFromTheAge, "test_retention_ids_of_the_user_are_remembered_when_others_push_them_out"),
     (SlashIsALine, "test_exact_queues_are_told_apart"),
 ):
     enter_sqlite(driver_type, killer, __name__)

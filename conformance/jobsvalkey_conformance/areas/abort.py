@@ -89,7 +89,7 @@ class AbortTests(Suite):
         assert outcomes(await driver.push([job])) == [STORED]
 
     @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, None])
-    @conformance_test(Capability.ABORT, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.ABORT, Capability.INSPECTION)
     async def test_abort_what_has_ended_is_left_as_it_is(self, kit: SuiteContext, status: JobStatus | None) -> None:
         """abort of a job that has ended, or is not there, is `NOTHING`, and changes nothing."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)

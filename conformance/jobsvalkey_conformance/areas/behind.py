@@ -159,7 +159,7 @@ class BehindTests(Suite):
                 assert settled == [SettleOutcome.SETTLED] * ends
         assert len((await kit.harness.observe(kit.configuration)).jobs) <= 20
 
-    @conformance_test(Capability.CLEANUP, Hook.OBSERVE)
+    @conformance_test(Hook.OBSERVE)
     async def test_behind_a_lowered_retention_trims_what_was_kept(self, kit: SuiteContext) -> None:
         """Jobs that an earlier policy kept go as jobs finish under one that keeps nothing."""
         before = await kit.driver(retention_policy=RETAIN_ALL)

@@ -31,7 +31,7 @@ class CancelTests(Suite):
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PAUSED])
-    @conformance_test(Capability.CANCEL, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.CANCEL, Capability.INSPECTION)
     async def test_cancel_a_cancelled_job_is_retained(self, kit: SuiteContext, status: JobStatus) -> None:
         """cancel: pending, paused → cancelled if cancelled jobs are retained."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
@@ -84,7 +84,7 @@ class CancelTests(Suite):
     @pytest.mark.parametrize(
         "status", [JobStatus.PROCESSING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
     )
-    @conformance_test(Capability.CANCEL, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.CANCEL, Capability.INSPECTION)
     async def test_cancel_what_ran_is_left_as_it_is(self, kit: SuiteContext, status: JobStatus) -> None:
         """cancel otherwise is `False`, nothing changes: a running or finished job keeps its data."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)

@@ -182,7 +182,7 @@ class DamageTests(Suite):
         ],
     )
     @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.COMPLETED])
-    @conformance_test(Capability.INSPECTION, Capability.CLEANUP, Hook.DAMAGE)
+    @conformance_test(Capability.INSPECTION, Hook.DAMAGE)
     async def test_damage_it_is_found(
         self, kit: SuiteContext, status: JobStatus, how: Damage, kind: InconsistencyKind
     ) -> None:

@@ -81,7 +81,7 @@ class ResumeTests(Suite):
         assert await kit.claimed(driver) == []
 
     @pytest.mark.parametrize("status", [status for status in JobStatus if status is not JobStatus.PENDING])
-    @conformance_test(Capability.RESUME, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.RESUME, Capability.INSPECTION)
     async def test_resume_only_what_is_pending_is_paused(self, kit: SuiteContext, status: JobStatus) -> None:
         """pause otherwise is `False`, and nothing changes."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
@@ -94,7 +94,7 @@ class ResumeTests(Suite):
     @pytest.mark.parametrize(
         "status", [status for status in JobStatus if status not in (JobStatus.PAUSED, JobStatus.WAITING)]
     )
-    @conformance_test(Capability.RESUME, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.RESUME, Capability.INSPECTION)
     async def test_resume_only_what_is_paused_is_resumed(self, kit: SuiteContext, status: JobStatus) -> None:
         """resume otherwise is `False`, and nothing changes."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)

@@ -49,7 +49,7 @@ class RetentionTests(Suite):
     """A job beyond its retention is absent to every read and operation, trimmed or not."""
 
     @every_finished_state
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    @conformance_test(Capability.INSPECTION)
     async def test_retention_the_default_keeps_failed_jobs_only(self, kit: SuiteContext, status: JobStatus) -> None:
         """By default failed jobs are retained, completed and cancelled ones are not."""
         driver = await kit.driver()
@@ -57,7 +57,7 @@ class RetentionTests(Suite):
         assert await driver.status(job_id) is (JobStatus.FAILED if status is JobStatus.FAILED else None)
 
     @every_finished_state
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    @conformance_test(Capability.INSPECTION)
     async def test_retention_retain_last(self, kit: SuiteContext, status: JobStatus) -> None:
         """`retain_last(n)`: a job of rank ≥ n, by end time, is absent."""
         driver = await kit.driver(retention_policy=policy(retain_last(2)))
@@ -84,7 +84,7 @@ class RetentionTests(Suite):
             assert len(shown) <= 5 + spare
             assert (await driver.counts())[JobStatus.COMPLETED] == len(shown)
 
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
+    @conformance_test(Capability.INSPECTION, driven_clock=True)
     async def test_retention_equal_ends_by_id(self, kit: SuiteContext) -> None:
         """Rank is by end time, then id: of those that end together, the highest ids are kept."""
         driver = await kit.driver(retention_policy=policy(retain_last(3)))
@@ -111,7 +111,7 @@ class RetentionTests(Suite):
         assert await driver.remove(old) is False
         assert outcomes(await driver.push([kit.job(job_id=old)])) == [STORED]
 
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
+    @conformance_test(Capability.INSPECTION, driven_clock=True)
     async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
         """A job is present while its age is below `retain_for`, and absent from then on."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit)))
@@ -124,7 +124,7 @@ class RetentionTests(Suite):
         assert await driver.status(job_id) is None
         assert (await driver.counts())[JobStatus.FAILED] == 0
 
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    @conformance_test(Capability.INSPECTION)
     async def test_retention_the_age_counts_from_the_end(self, kit: SuiteContext) -> None:
         """`retain_for` counts from the end, however long the job waited and ran before."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)))
@@ -139,7 +139,7 @@ class RetentionTests(Suite):
         await kit.advance(kit.unit)
         assert await visible(driver, JobStatus.COMPLETED) == []
 
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    @conformance_test(Capability.INSPECTION)
     async def test_retention_each_state_has_its_own(self, kit: SuiteContext) -> None:
         """The policy is by state: what ends in one does not push out what ended in another."""
         driver = await kit.driver(retention_policy=RetentionPolicy(completed_jobs=retain_last(1), failed_jobs=RETAIN))
@@ -148,7 +148,7 @@ class RetentionTests(Suite):
         assert await visible(driver, JobStatus.COMPLETED) == completed[-1:]
         assert sorted(await visible(driver, JobStatus.FAILED)) == failed
 
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
+    @conformance_test(Capability.INSPECTION)
     async def test_retention_what_was_kept_is_trimmed_by_no_count(self, kit: SuiteContext) -> None:
         """fail with `keep` keeps a job whatever the retention policy."""
         driver = await kit.driver(retention_policy=policy(retain_last(1)))
@@ -176,7 +176,7 @@ class RetentionTests(Suite):
             assert await driver.rerun(job_id) is keep
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
-    @conformance_test(Capability.CLEANUP)
+    @conformance_test()
     async def test_retention_ids_of_the_user_are_remembered_from_the_end_of_retention(self, kit: SuiteContext) -> None:
         """An id that the user gave is remembered for `idempotency_window` after its job became absent by its age."""
         driver = await kit.driver(retention_policy=policy(retain_for(kit.unit * 2)), idempotency_window=kit.unit * 2)
@@ -230,10 +230,14 @@ class RetentionTests(Suite):
         await kit.advance(kit.unit)
         assert outcomes(await driver.push([job])) == [STORED]
 
-    @conformance_test(Capability.CLEANUP)
-    async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(self, kit: SuiteContext) -> None:
+    @pytest.mark.parametrize("max_age", [None, 3, 1000], ids=["count", "count before age", "count long before age"])
+    @conformance_test()
+    async def test_retention_ids_of_the_user_are_remembered_when_others_push_them_out(
+        self, kit: SuiteContext, max_age: int | None
+    ) -> None:
         """An id that the user gave is remembered for `idempotency_window` after its job became absent by its rank."""
-        driver = await kit.driver(retention_policy=policy(retain_last(1)), idempotency_window=kit.unit)
+        retention = Retention(None if max_age is None else kit.unit * max_age, 1)
+        driver = await kit.driver(retention_policy=policy(retention), idempotency_window=kit.unit)
         job = kit.job(remember=True)
         await driver.push([job])
         worker = await kit.worker(driver)
@@ -250,7 +254,7 @@ class RetentionTests(Suite):
         [retain_last(7), retain_for(timedelta(seconds=40)), Retention(timedelta(seconds=30), 5), retain_last(1)],
         ids=["count", "age", "both", "one"],
     )
-    @conformance_test(Capability.CLEANUP, Capability.INSPECTION, driven_clock=True)
+    @conformance_test(Capability.INSPECTION, driven_clock=True)
     async def test_retention_many_ends_as_in_the_twin(self, kit: SuiteContext, retention: Retention) -> None:
         """The twin is the specification: after the same ends the same jobs are there, in the same order."""
         kept = policy(retention)

@@ -140,7 +140,7 @@ class SchedulingTests(Suite):
             assert await driver.get_metadata("key") is None
         assert await kit.claimed(driver) == []
 
-    @conformance_test(Capability.SCHEDULING, Capability.CLEANUP)
+    @conformance_test(Capability.SCHEDULING)
     async def test_scheduling_a_job_that_has_ended_is_present(self, kit: SuiteContext) -> None:
         """push_if: a retained job is present, though it has run."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)

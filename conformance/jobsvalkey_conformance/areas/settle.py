@@ -53,7 +53,7 @@ class SettleTests(Suite):
         assert await kit.claimed(driver) == []
         assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
 
-    @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.QUEUE, Capability.INSPECTION)
     async def test_settle_a_finished_job_is_retained(self, kit: SuiteContext) -> None:
         """finish: processing → completed if completed jobs are retained."""
         driver = await kit.driver(retention_policy=RETAIN_ALL)
@@ -81,7 +81,7 @@ class SettleTests(Suite):
         assert (stored.recoveries, stored.reset_attempt, stored.error) == (1, rerun, claim.error)
 
     @pytest.mark.parametrize("keep", [False, True])
-    @conformance_test(Capability.QUEUE, Capability.INSPECTION, Capability.CLEANUP)
+    @conformance_test(Capability.QUEUE, Capability.INSPECTION)
     async def test_settle_a_failed_job_keeps_its_error(self, kit: SuiteContext, *, keep: bool) -> None:
         """fail: processing → failed, with the error, if retained or `keep`."""
         policy = RetentionPolicy(failed_jobs=DO_NOT_RETAIN) if keep else RetentionPolicy()
@@ -98,7 +98,7 @@ class SettleTests(Suite):
         assert kit.same_time(stored.ended_at, kit.now())
         assert await kit.claimed(driver) == []
 
-    @conformance_test(Capability.QUEUE, Capability.CLEANUP)
+    @conformance_test(Capability.QUEUE)
     async def test_settle_a_failed_job_that_is_not_retained_is_gone(self, kit: SuiteContext) -> None:
         """fail: processing → absent if failed jobs are not retained."""
         driver = await kit.driver(retention_policy=RetentionPolicy(failed_jobs=DO_NOT_RETAIN))
