@@ -231,7 +231,10 @@ class DriverHarness(ABC):
         raise NotImplementedError
 
     async def kill_connections(self) -> None:
-        """Break every connection that the drivers have at this moment; new ones are let through."""
+        """Break every connection that the drivers have at this moment; new ones are let through.
+
+        Within the block of `lose_store` the store stays lost: what is still open breaks, and nothing is let through.
+        """
         raise NotImplementedError
 
     async def restart_store(self) -> None:

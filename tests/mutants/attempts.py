@@ -78,24 +78,36 @@ edited_mutant(
 )
 
 
-class Renumbers(Channel):
-    """Gives a step that it sends again a number of its own."""
-
-    def call(self, script: Script, arguments: Sequence[Argument], **options: Any) -> Awaitable[Reply]:
-        """See the driver's."""
-        if script.name != "set_metadata":
-            return CALL(self, script, arguments, **options)
-        return CALL(self, script, arguments, repeat=lambda: [f"{arguments[0]}'", *arguments[1:]], **options)
-
-
 CALL: Any = vars(Channel)["call"]
+
+
+def renumbering(name: str) -> Callable[..., Awaitable[Reply]]:
+    """The driver's `call`, but for steps of this name: each that is sent again gets a number of its own."""
+
+    def call(channel: Channel, script: Script, arguments: Sequence[Argument], **options: Any) -> Awaitable[Reply]:
+        if script.name != name:
+            return CALL(channel, script, arguments, **options)
+        return CALL(channel, script, arguments, repeat=lambda: [f"{arguments[0]}'", *arguments[1:]], **options)
+
+    return call
+
+
 patched(
     "SentAgainUnderANewNumber",
     "`channel.py`: a step that is sent again has another number: when its first request arrives, it is done again.",
     "test_overtaken_it_does_nothing_any_more[set_metadata]",
     Channel,
     "call",
-    vars(Renumbers)["call"],
+    renumbering("set_metadata"),
+    chapter=__name__,
+)
+patched(
+    "ConditionSentAgainUnderANewNumber",
+    "`channel.py`: the same, for a conditional push: the key may hold again what it expects.",
+    "test_overtaken_it_does_nothing_any_more[push_if]",
+    Channel,
+    "call",
+    renumbering("push_if"),
     chapter=__name__,
 )
 edited_mutant(

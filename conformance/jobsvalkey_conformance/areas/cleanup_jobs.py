@@ -66,25 +66,23 @@ class CleanupJobTests(Suite):
         assert await driver.status(failed) is None
 
     @conformance_test(Capability.CLEANUP, Capability.INSPECTION)
-    async def test_cleanup_takes_no_more_than_there_were(
-        self, kit: SuiteContext, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_cleanup_takes_no_more_than_there_were(self, kit: SuiteContext) -> None:
         """A cleanup takes no more jobs of a state than were in it when it began: others come in while it goes on."""
-        driver = await kit.driver(retention_policy=RETAIN_ALL)
+        driver, other = [await kit.driver(retention_policy=RETAIN_ALL) for _ in range(2)]
         before = [await kit.in_state(driver, JobStatus.COMPLETED) for _ in range(2)]
         counts = driver.counts
 
         async def counts_and_then_more(_: object) -> dict[JobStatus, int]:
             present = await counts()
             await kit.advance(kit.unit)
-            after.append(await kit.in_state(driver, JobStatus.COMPLETED))
+            after.append(await kit.in_state(other, JobStatus.COMPLETED))
             return present
 
         after: list[JobID] = []
         # Of its class, as an instance may have slots. A driver that does not count sees nothing of this.
-        monkeypatch.setattr(type(driver), "counts", counts_and_then_more)
-        cleaned = await driver.cleanup(completed_jobs=JobCleanup.remove())
-        monkeypatch.undo()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(driver), "counts", counts_and_then_more, raising=False)
+            cleaned = await driver.cleanup(completed_jobs=JobCleanup.remove())
         assert cleaned[JobStatus.COMPLETED] == 2
         assert [await driver.status(job_id) for job_id in before] == [None, None]
         assert all([await driver.status(job_id) is JobStatus.COMPLETED for job_id in after])

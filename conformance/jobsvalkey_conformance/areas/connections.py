@@ -149,7 +149,7 @@ class ConnectionTests(Suite):
                     answers = await answered
                 told.cancel()
         done = await kit.claimed(await kit.driver())
-        assert done[0] == jobs[0].job_id
+        assert jobs[0].job_id in done
         for job, answer in zip(jobs, answers, strict=True):
             if isinstance(answer, StoreUnavailable):
                 assert job.job_id not in done or answer.outcome == "unknown"

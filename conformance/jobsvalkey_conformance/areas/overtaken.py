@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from jobsvalkey.contract import Capability, Fail, Finish, JobCleanup, JobStatus, LaneLimit, SettleOutcome
+from jobsvalkey.contract import Capability, Fail, Finish, JobCleanup, JobStatus, LaneLimit, SettleOutcome, new_job_id
 from jobsvalkey_conformance.case import Suite, conformance_test
 from jobsvalkey_conformance.context import RETAIN_ALL, STORED, SuiteContext, outcomes
 from jobsvalkey_conformance.harness import AnyDriver, Hook
@@ -59,9 +59,10 @@ class Ways:
         assert await self.kit.claimed(self.other) == [job_id]
 
     async def push_if(self) -> Way:
-        """The key was set anew."""
+        """The key has its former value again."""
         job = self.kit.job()
-        yield self.driver.push_if(job, "key", None, b"1")
+        await self.other.set_metadata("key", b"0")
+        yield self.driver.push_if(job, "key", b"0", b"1")
         await self.other.set_metadata("key", b"0")
         yield None
         assert await self.other.get_metadata("key") == b"0"
@@ -126,12 +127,22 @@ class Ways:
 
     async def cleanup_step(self) -> Way:
         """Another job came into that state."""
-        job_id = await self.kit.push(self.other)
+        await self.kit.push(self.other)
         yield self.driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=10)
         after = await self.kit.push(self.other)
         yield None
         assert await self.kit.claimed(self.other) == [after]
-        assert after != job_id
+
+    async def close_batch(self) -> Way:
+        """The callback was removed, and one of the same id was pushed."""
+        callback = new_job_id()
+        job = self.kit.job(job_id=callback, batch=callback)
+        await self.other.push([job])
+        yield self.driver.close_batch(callback)
+        assert await self.other.remove(callback)
+        assert outcomes(await self.other.push([job])) == [STORED]
+        yield None
+        assert await self.kit.claimed(self.other) == []
 
     async def set_metadata(self) -> Way:
         """The key was set anew."""
@@ -175,7 +186,7 @@ WAYS: dict[Callable[[Ways], Way], tuple[Capability, ...]] = {
     Ways.push: (Capability.CLEANUP,),
     Ways.exchange: (),
     Ways.exchange_in_vain: (),
-    Ways.push_if: (Capability.SCHEDULING,),
+    Ways.push_if: (Capability.SCHEDULING, Capability.METADATA),
     Ways.cancel: (Capability.CANCEL, Capability.CLEANUP),
     Ways.abort: (Capability.ABORT, Capability.CLEANUP),
     Ways.pause: (Capability.RESUME,),
@@ -183,6 +194,7 @@ WAYS: dict[Callable[[Ways], Way], tuple[Capability, ...]] = {
     Ways.rerun: (Capability.CLEANUP,),
     Ways.remove: (Capability.CLEANUP,),
     Ways.cleanup_step: (Capability.CLEANUP,),
+    Ways.close_batch: (Capability.FLOWS, Capability.CLEANUP),
     Ways.set_metadata: (Capability.METADATA,),
     Ways.release_lock: (Capability.METADATA,),
     Ways.pause_queue: (Capability.PAUSE_QUEUE,),

@@ -163,7 +163,7 @@ async def closed_batches(here: Scene) -> None:
 async def known_ids(here: Scene) -> None:
     """Pushes of an id that is there or remembered, with much that the job does not have."""
     given = [
-        here.kit.job(b"new", job_id=job_id, unique=Unique("new"), after=[here.jobs["pending"]], batch=here.callback)
+        here.kit.job(b"new", job_id=job_id, unique=Unique("new"), after=[here.other], batch=here.callback)
         for job_id in here.jobs.values()
     ]
     replacing = Unique(RIVAL, otherwise="replace")
