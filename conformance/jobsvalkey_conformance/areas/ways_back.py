@@ -203,7 +203,7 @@ class BackTests(Suite):
             due=kit.unit * 50,
             job_id=job_id,
             keep_for=kit.unit * 70 if Capability.RESULTS in has else None,
-            expires=kit.unit * 9,
+            expires=kit.unit * 4,
             unique=Unique("name") if Capability.UNIQUE in has else None,
             priority=-7 if Capability.LANES in has else 0,
             lane="a" if Capability.LANES in has else None,
@@ -221,7 +221,7 @@ class BackTests(Suite):
         assert replace(after, inputs=()) == replace(before, status=JobStatus.PENDING)
         if way not in ("resumed", "closed"):  # the parent has ended
             until_next = await exchanged(kit, driver)
-            assert until_next == pytest.approx(kit.unit.total_seconds() * 9, abs=kit.tolerance.total_seconds() + 1e-6)
-        await kit.advance(kit.unit * 9)
+            assert until_next == pytest.approx(kit.unit.total_seconds() * 4, abs=kit.tolerance.total_seconds() + 1e-6)
+        await kit.advance(kit.unit * 4)
         await exchanged(kit, driver)
         await assert_expired(driver, job_id)
