@@ -245,6 +245,7 @@ class DriverHarness(ABC):
         """Lose, within the block, the reply of the next step that writes, once, after the store has done the step.
 
         To the driver it must look as in production, for example like a broken connection. Leaving the block ends it.
+        Leave this hook out if the driver sends nothing again by itself.
         """
         raise NotImplementedError
 
@@ -260,7 +261,8 @@ class DriverHarness(ABC):
         """Hold back, within the block, the next step that writes, on its way to the store, and cut its connection.
 
         So the driver sends it again, and that overtakes it. The block gets a function that waits until a step is held
-        back. Leaving the block lets it through, and returns when the store has done or refused it.
+        back. Leaving the block lets it through, and returns when the store has done or refused it. Leave this hook out
+        if the driver sends nothing again by itself.
         """
         raise NotImplementedError
 
