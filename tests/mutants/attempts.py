@@ -7,6 +7,7 @@ from typing import Any
 
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.exchanges import ExchangeChannel
 from jobsvalkey.valkey.inspection import ValkeyInspection
 from jobsvalkey.valkey.listening import Listener
 from jobsvalkey.valkey.pushing import Pusher
@@ -127,4 +128,13 @@ edited_mutant(
     "_run",
     "_another(error)",
     'StoreUnavailable("nothing was pushed", outcome="not_done")',
+)
+edited_mutant(
+    "TheFirstLockHoldsTheConnection",
+    "`exchanges.py`: the connection of a worker is held for its first lock, though a renewal has let that end sooner.",
+    "test_connection_of_a_worker_that_left[True]",
+    ExchangeChannel,
+    "locked_for",
+    "self._alarm.cancel()",
+    "return",
 )
