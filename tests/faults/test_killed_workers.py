@@ -127,15 +127,19 @@ async def test_workers_are_killed_while_jobs_run(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-async def test_fifty_rounds_of_killed_workers(default_server: Server, queue_key: str, valkey_client: Any) -> None:
+@pytest.mark.parametrize("first", range(0, 50, 10))
+async def test_ten_rounds_of_killed_workers(
+    default_server: Server, queue_key: str, valkey_client: Any, first: int
+) -> None:
+    """Five times ten, as each starts some hundred processes, which is most of what it takes."""
     took: list[float] = []
-    for number in range(50):
+    for number in range(first, first + 10):
         key = f"{queue_key}-{number}"
         fleet = Fleet(default_server.url, key)
         async with driver_at(default_server.url, key) as driver, fleet.running(WORKERS):
             took += await one_round(fleet, driver, random.Random(number), kills=3)
         await valkey_client.unlink(*[name async for name in valkey_client.scan_iter(match=f"{key}*", count=1000)])
-    assert len(took) > 50, "too few of the killed workers had a job"
+    assert len(took) >= 10, "too few of the killed workers had a job"
 
 
 async def test_a_step_that_is_done_is_not_done_again_after_the_death_of_its_worker(

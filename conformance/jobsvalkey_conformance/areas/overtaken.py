@@ -26,7 +26,9 @@ class Ways:
     """
 
     def __init__(self, kit: SuiteContext, driver: AnyDriver, other: AnyDriver) -> None:
-        self.kit, self.driver, self.other = kit, driver, other
+        self.kit: SuiteContext = kit
+        self.driver: AnyDriver = driver
+        self.other: AnyDriver = other
 
     async def push(self) -> Way:
         """The job was claimed and removed."""
