@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from textwrap import dedent
 from typing import Any
 
+from jobsvalkey.valkey import holds
 from jobsvalkey.valkey.arguments import Argument, Reply
 from jobsvalkey.valkey.channel import Channel
+from jobsvalkey.valkey.ends import Ends
 from jobsvalkey.valkey.exchanges import ExchangeChannel
 from jobsvalkey.valkey.inspection import ValkeyInspection
 from jobsvalkey.valkey.listening import Listener
@@ -137,4 +139,22 @@ edited_mutant(
     "locked_for",
     "self._alarm.cancel()",
     "return",
+)
+edited_mutant(
+    "PolledForOnce",
+    "`ends.py`: when nobody has waited for a while, nobody is polled for any more: only what the stream tells is seen.",
+    "test_ended_the_poll_is_the_guarantee",
+    Ends,
+    "_poll",
+    "self._polling = False",
+    "pass",
+)
+patched(
+    "AnEmptyResultIsNone",
+    "`holds.py`: a child is told of a parent whose result is empty that it has none.",
+    "test_flow_results_are_handed_on",
+    holds,
+    "told",
+    edited(holds.told, 'found.get(b"r." + str(parent).encode())', 'found.get(b"r." + str(parent).encode()) or None'),
+    chapter=__name__,
 )

@@ -309,3 +309,27 @@ script_mutant(
     "tonumber(in_vain:sub(17)) > tonumber(call:sub(17))",
     chapter=__name__,
 )
+script_mutant(
+    "ScriptCountsTheLastChildOnly",
+    "`inputs.lua`: the result of a parent that had ended is gone with the first of those that were pushed after that.",
+    "test_flow_a_parent_of_an_earlier_push[True-result]",
+    "redis.call('HINCRBY', key, 'references', children)",
+    "redis.call('HSET', key, 'references', children)",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptHoldsForNobody",
+    "`metadata.lua`: a lock whose holder has an empty name is free.",
+    "test_exact_holders_are_told_apart",
+    "tonumber(expires) > now and { holder = value } or {}",
+    "tonumber(expires) > now and { holder = value ~= '' and value } or {}",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptHoldsForNobodyByTheServersClock",
+    "`metadata.lua`: the same by the server's own clock.",
+    "test_clock_a_lock_ends_sooner_or_later",
+    "redis.call('PTTL', key) >= 0 and { holder = value }",
+    "redis.call('PTTL', key) >= 0 and { holder = value ~= '' and value }",
+    chapter=__name__,
+)

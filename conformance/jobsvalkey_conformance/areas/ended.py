@@ -81,6 +81,19 @@ class EndedTests(Suite):
             assert job.status is JobStatus.COMPLETED
 
     @conformance_test(Capability.RESULTS)
+    async def test_ended_the_poll_is_the_guarantee(self, kit: SuiteContext) -> None:
+        """ended: an end without a hint is seen within a poll time, also after nobody has waited for a while."""
+        driver, waiting = await kit.driver(), await kit.driver(poll_time=timedelta(milliseconds=10))
+        worker = await kit.worker(driver)
+        for _ in range(2):
+            job_id = await kit.push(driver)  # nothing is kept of it: not all stores tell of its end
+            waiter = asyncio.create_task(waiting.ended([job_id], LONG))
+            await asyncio.sleep(0.015)
+            await worker.finish(await worker.claim_one())
+            assert await asyncio.wait_for(waiter, PATIENCE) == [None]
+            await asyncio.sleep(0.03)
+
+    @conformance_test(Capability.RESULTS)
     async def test_ended_returns_at_its_timeout(self, kit: SuiteContext) -> None:
         """ended: waits for `timeout`, and no longer; the jobs are as they are then."""
         driver = await kit.driver()

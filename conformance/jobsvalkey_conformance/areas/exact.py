@@ -109,11 +109,17 @@ class ExactTests(Suite):
     async def test_exact_holders_are_told_apart(self, kit: SuiteContext) -> None:
         """A lock is its holder's alone: one whose name is nearly the same, or empty, neither takes nor frees it."""
         driver = await kit.driver()
-        assert await driver.acquire_lock("lock", b"name", DAY)
-        for other in [*(name.encode() for name in NAMES[1:]), b"", b"name\x00", b"*"]:
-            assert await driver.acquire_lock("lock", other, DAY) is False
-            assert await driver.release_lock("lock", other) is False
-        assert await driver.release_lock("lock", b"name") is True
+        names = [b"name", *(name.encode() for name in NAMES[1:]), b"", b"name\x00", b"*"]
+        for number, holder in enumerate((b"name", b"")):
+            key = f"lock {number}"
+            assert await driver.acquire_lock(key, holder, DAY)
+            for other in names:
+                if other != holder:
+                    assert await driver.acquire_lock(key, other, DAY) is False
+                    assert await driver.release_lock(key, other) is False
+            assert await driver.get_metadata(key) == holder
+            assert await driver.acquire_lock(key, holder, DAY) is True
+            assert await driver.release_lock(key, holder) is True
 
     @conformance_test(Capability.SCHEDULING, Capability.METADATA)
     async def test_exact_a_value_is_compared_whole(self, kit: SuiteContext) -> None:

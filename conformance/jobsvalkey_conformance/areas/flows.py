@@ -119,12 +119,13 @@ class FlowTests(Suite):
     async def test_flow_results_are_handed_on(self, kit: SuiteContext) -> None:
         """A child is told what its parents returned, though nothing is kept of them, and is told it with each claim."""
         driver = await kit.driver()
-        one, other = kit.job(due=kit.now() - kit.unit), kit.job()
-        children = [kit.job(after=[one.job_id, other.job_id]) for _ in range(2)]
-        await driver.push([one, other, *children])
-        await finish(kit, driver, one.job_id, b"one's")
-        await finish(kit, driver, other.job_id)
-        told = (Input(one.job_id, COMPLETED, b"one's"), Input(other.job_id, COMPLETED))
+        results = (b"one's", None, b"")
+        parents = [kit.job(due=kit.now() - kit.unit * (9 - number)) for number in range(3)]
+        children = [kit.job(after=[parent.job_id for parent in parents]) for _ in range(2)]
+        await driver.push([*parents, *children])
+        for parent, result in zip(parents, results, strict=True):
+            await finish(kit, driver, parent.job_id, result)
+        told = tuple(Input(*each) for each in zip(children[0].after, [COMPLETED] * 3, results, strict=True))
         worker = await kit.worker(driver)
         claims = await worker.claim(3)
         assert [claim.inputs for claim in claims] == [told, told]

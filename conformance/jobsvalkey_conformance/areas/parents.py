@@ -30,22 +30,29 @@ from jobsvalkey_conformance.context import DUPLICATE, RETAIN_ALL, STORED, SuiteC
 class ParentTests(Suite):
     """Which parents a job may have."""
 
-    @pytest.mark.parametrize("ended", [False, True])
+    @pytest.mark.parametrize(("ended", "result"), [(False, b"result"), (True, b"result"), (True, b"")])
     @conformance_test(Capability.FLOWS, Capability.RESULTS, Capability.INSPECTION)
-    async def test_flow_a_parent_of_an_earlier_push(self, kit: SuiteContext, ended: bool) -> None:
-        """A parent that is kept may be older than the push: whether it has ended or not makes no difference."""
+    async def test_flow_a_parent_of_an_earlier_push(self, kit: SuiteContext, ended: bool, result: bytes) -> None:
+        """A parent that is kept may be older than the push: whether it has ended or not makes no difference.
+
+        Its result is there for each of its children, though they come one after the other, and another has gone.
+        """
         driver = await kit.driver()
         parent = await kit.push(driver, keep_for=kit.unit * 2)
         if ended:
-            await finish(kit, driver, parent, b"result")
-        child = await kit.push(driver, after=[parent])
-        assert await driver.status(child) is (PENDING if ended else WAITING)
+            await finish(kit, driver, parent, result)
+        children = [await kit.push(driver, after=[parent]) for _ in range(2)]
+        for child in children:
+            assert await driver.status(child) is (PENDING if ended else WAITING)
         if not ended:
-            await finish(kit, driver, parent, b"result")
+            await finish(kit, driver, parent, result)
         await kit.advance(kit.unit * 3)
         assert await driver.status(parent) is None
-        _, claim = await claim_of(kit, driver, child)
-        assert claim.inputs == (Input(parent, COMPLETED, b"result"),)
+        worker = await kit.worker(driver)
+        for child in children:
+            claim = await worker.claim_one()
+            assert (claim.job_id, claim.inputs) == (child, (Input(parent, COMPLETED, result),))
+            await worker.finish(claim)
 
     @pytest.mark.parametrize("first", [FAILED, COMPLETED])
     @conformance_test(Capability.FLOWS, Capability.INSPECTION)
