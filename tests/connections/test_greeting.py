@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from jobsvalkey import JobQueue
+from jobsvalkey.valkey import session
 from tests.support.drivers import client_of, driver_at
 from tests.support.processors import run_in_background
 from tests.support.servers import Server
@@ -19,11 +22,11 @@ async def calls(client: Any, *names: str) -> list[int]:
 
 
 async def test_connections_that_are_opened_together_look_at_the_server_once(
-    start_server: Callable[..., Server], queue_key: str
+    start_server: Callable[..., Server], queue_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(session, "SEEN_FOR", 60.0)  # on a busy machine, it takes a while to open them
     server = start_server()
-    client = client_of(server.url)
-    async with driver_at(server.url, queue_key) as driver:
+    async with client_of(server.url) as client, driver_at(server.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue)
         processor = queue.processor()
@@ -38,4 +41,3 @@ async def test_connections_that_are_opened_together_look_at_the_server_once(
         async with asyncio.timeout(30):
             await queue.push(Work(2))
         assert await calls(client, "hello") == [2]
-    await client.aclose()

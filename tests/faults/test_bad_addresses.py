@@ -54,10 +54,11 @@ def kind(request: pytest.FixtureRequest) -> ServerKind:
 @asynccontextmanager
 async def driver_at(url: str, timeout: timedelta = MINUTE) -> AsyncGenerator[ValkeyJobQueue]:
     """A driver that is patient: an error that comes at once is one that it does not wait out."""
-    client: Any = cast(Any, Valkey).from_url(url)
-    async with ValkeyJobQueue(client, ValkeyConfiguration(operation_timeout=timeout)) as driver:
+    async with (
+        cast(Any, Valkey).from_url(url) as client,
+        ValkeyJobQueue(client, ValkeyConfiguration(operation_timeout=timeout)) as driver,
+    ):
         yield driver
-    await client.aclose()
 
 
 async def everything(url: str) -> dict[bytes, bytes]:

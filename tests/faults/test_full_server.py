@@ -46,9 +46,8 @@ def server(start_server: Callable[..., Server]) -> Server:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Any]:
-    client = client_of(server.url)
-    yield client
-    await client.aclose()
+    async with client_of(server.url) as client:
+        yield client
 
 
 @pytest.fixture

@@ -90,16 +90,15 @@ async def test_a_server_that_is_killed_or_frozen_stops_its_own_queue_only(
 
 
 async def test_a_server_that_refuses_what_it_is_asked_stops_its_own_queue_only(two: Two) -> None:
-    client = client_of(two.servers[0].url)
-    name = two.queues[0].driver.configuration.queue_key
-    await client.set(name + ".pending", "no list")  # where pending jobs are: whatever asks for them is refused
-    await two.push(1, 200)
-    async with run_in_background(two.processor(None)):
-        await until(lambda: two.count(1) == 200)
-        await client.delete(name + ".pending")
-        await two.push(0, 5)
-        await until(lambda: two.count(0) == 5)
-    await client.aclose()
+    async with client_of(two.servers[0].url) as client:
+        name = two.queues[0].driver.configuration.queue_key
+        await client.set(name + ".pending", "no list")  # where pending jobs are: whatever asks for them is refused
+        await two.push(1, 200)
+        async with run_in_background(two.processor(None)):
+            await until(lambda: two.count(1) == 200)
+            await client.delete(name + ".pending")
+            await two.push(0, 5)
+            await until(lambda: two.count(0) == 5)
 
 
 async def test_a_stop_while_a_server_is_away_settles_with_the_other_one(

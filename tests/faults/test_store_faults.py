@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -185,8 +184,7 @@ async def test_pushes_made_while_the_server_is_away_are_stored_when_it_is_back(
 
 async def test_a_server_that_is_a_replica_for_a_while(start_server: StartServer, queue_key: str) -> None:
     server = start_server()
-    client = client_of(server.url)
-    async with driver_at(server.url, queue_key) as driver:
+    async with client_of(server.url) as client, driver_at(server.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue, 0.001)
         async with run_in_background(queue.processor(OPTIONS)), asyncio.TaskGroup() as group:
@@ -201,13 +199,11 @@ async def test_a_server_that_is_a_replica_for_a_while(start_server: StartServer,
             await until(lambda: len(ran) >= JOBS)
         assert sorted(ran) == list(range(JOBS))
         await settled(driver)
-    await client.aclose()
 
 
 async def test_connections_that_are_killed_again_and_again(start_server: StartServer, queue_key: str) -> None:
     server = start_server()
-    client: Any = client_of(server.url)
-    async with driver_at(server.url, queue_key) as driver:
+    async with client_of(server.url) as client, driver_at(server.url, queue_key) as driver:
         queue = JobQueue(driver)
         ran = counting(queue, 0.001)
 
@@ -224,4 +220,3 @@ async def test_connections_that_are_killed_again_and_again(start_server: StartSe
             await until(lambda: len(ran) >= JOBS)
         assert sorted(ran) == list(range(JOBS))
         await settled(driver)
-    await client.aclose()

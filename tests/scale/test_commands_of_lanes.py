@@ -48,13 +48,12 @@ async def test_a_claim_of_a_job_with_a_lane_takes_a_few_commands_more(
     limit: int, jobs: int, most: dict[str, float], start_server: StartServer
 ) -> None:
     """Claimed one at a time, or by sixteen, without a limit, and with one that holds each lane back after each job."""
-    client = client_of(start_server().url)
     taken: dict[str, float] = {}
-    for kind in most:
-        configuration = ValkeyConfiguration(queue_key=kind, retention_policy=NOTHING)
-        async with ValkeyJobQueue(client, configuration) as driver:
-            if kind == "limited":
-                await driver.set_lane_limit("*", LaneLimit(concurrency=1))
-            taken[kind] = await drain(client, driver, limit, jobs, 0 if kind == "plain" else jobs // 4)
-    await client.aclose()
+    async with client_of(start_server().url) as client:
+        for kind in most:
+            configuration = ValkeyConfiguration(queue_key=kind, retention_policy=NOTHING)
+            async with ValkeyJobQueue(client, configuration) as driver:
+                if kind == "limited":
+                    await driver.set_lane_limit("*", LaneLimit(concurrency=1))
+                taken[kind] = await drain(client, driver, limit, jobs, 0 if kind == "plain" else jobs // 4)
     assert {kind: taken[kind] for kind in most if taken[kind] > most[kind]} == {}, taken

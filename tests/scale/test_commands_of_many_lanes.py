@@ -43,18 +43,18 @@ async def test_claims_of_many_lanes_end_at_the_same_cost_each(
     step: Callable[[ValkeyJobQueue, int], Awaitable[int]], start_server: StartServer
 ) -> None:
     """Each job has a lane of its own, which is full, and a worker of its own."""
-    client, clock = client_of(start_server().url), ManualClock()
+    clock = ManualClock()
     lengths = dict[int, float]()
-    for jobs in (1, FEW, MANY):  # the first one has the script read
-        async with ValkeyJobQueue(client, ValkeyConfiguration(queue_key=f"{jobs}"), clock=clock) as driver:
-            await driver.set_lane_limit("*", LaneLimit(concurrency=1))
-            await driver.push([NewJob(new_job_id(), b"", lane=f"lane {number:3}") for number in range(jobs)])
-            for number in range(jobs):
-                await driver.open_worker(f"worker {number:3}", HOUR)
-                assert len((await driver.exchange(f"worker {number:3}", 1, (), 1)).claims) == 1
-            clock.advance(HOUR + timedelta(seconds=1))
-            done, length = await said(client, step(driver, jobs))
-            assert done == jobs
-            lengths[jobs] = length / jobs
-    await client.aclose()
+    async with client_of(start_server().url) as client:
+        for jobs in (1, FEW, MANY):  # the first one has the script read
+            async with ValkeyJobQueue(client, ValkeyConfiguration(queue_key=f"{jobs}"), clock=clock) as driver:
+                await driver.set_lane_limit("*", LaneLimit(concurrency=1))
+                await driver.push([NewJob(new_job_id(), b"", lane=f"lane {number:3}") for number in range(jobs)])
+                for number in range(jobs):
+                    await driver.open_worker(f"worker {number:3}", HOUR)
+                    assert len((await driver.exchange(f"worker {number:3}", 1, (), 1)).claims) == 1
+                clock.advance(HOUR + timedelta(seconds=1))
+                done, length = await said(client, step(driver, jobs))
+                assert done == jobs
+                lengths[jobs] = length / jobs
     assert lengths[MANY] <= lengths[FEW]

@@ -37,11 +37,9 @@ def parent_and_child(_number: int) -> list[NewJob]:
 async def test_a_job_with_a_feature_takes_a_few_commands_of_its_own(
     make: Callable[[int], list[NewJob]], most: float, start_server: StartServer
 ) -> None:
-    client = client_of(start_server().url)
-    async with ValkeyJobQueue(client, ValkeyConfiguration()) as driver:
+    async with client_of(start_server().url) as client, ValkeyJobQueue(client, ValkeyConfiguration()) as driver:
         await driver.push(make(-1))  # which connects
         before = await commands(client)
         await driver.push([job for number in range(JOBS) for job in make(number)])
         taken = (await commands(client) - before) / JOBS
-    await client.aclose()
     assert taken < most

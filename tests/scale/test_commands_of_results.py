@@ -30,9 +30,11 @@ async def test_a_job_whose_result_is_kept_takes_a_few_commands_more(
     keep_for: timedelta | None, push: float, run: float, start_server: StartServer
 ) -> None:
     """Besides what a step of a hundred costs, its request is looked at, and its end is written."""
-    client = client_of(start_server().url)
     policy = RetentionPolicy() if keep_for else RetentionPolicy(completed_jobs=Retention())
-    async with ValkeyJobQueue(client, ValkeyConfiguration(retention_policy=policy)) as driver:
+    async with (
+        client_of(start_server().url) as client,
+        ValkeyJobQueue(client, ValkeyConfiguration(retention_policy=policy)) as driver,
+    ):
         await driver.open_worker("worker", HOUR)
         await driver.exchange("worker", 1)  # which connects
         await driver.push([NewJob(new_job_id(), REQUEST, keep_for=keep_for)])
@@ -44,6 +46,5 @@ async def test_a_job_whose_result_is_kept_takes_a_few_commands_more(
             settlements = [Finish(claim.job_id, claim.token, b"1") for claim in claims]
             claims = (await driver.exchange("worker", sequence, settlements, AT_ONCE)).claims
         ran = (await commands(client) - before) / JOBS
-    await client.aclose()
     assert pushed < push
     assert ran < run

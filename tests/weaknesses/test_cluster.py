@@ -42,17 +42,16 @@ def node(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 async def cluster(node: Server) -> AsyncIterator[Valkey]:
     """A client of that node, which has all slots."""
-    client: Any = cast(Any, Valkey).from_url(node.url)
+    async with cast(Any, Valkey).from_url(node.url) as client:
 
-    async def is_up() -> bool:
-        return b"cluster_state:ok" in await client.execute_command("CLUSTER", "INFO")
+        async def is_up() -> bool:
+            return b"cluster_state:ok" in await client.execute_command("CLUSTER", "INFO")
 
-    if not await is_up():
-        await client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        await until(is_up)
-    await client.flushall()
-    yield client
-    await client.aclose()
+        if not await is_up():
+            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            await until(is_up)
+        await client.flushall()
+        yield client
 
 
 async def test_weakness_17_all_keys_of_a_queue_with_a_tag_lie_in_one_slot(cluster: Valkey) -> None:

@@ -75,7 +75,6 @@ async def test_a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing(
     server = start_server(ServerOptions(appendonly=True, settings={"appendfsync": "always"}))
     start = datetime(2025, 1, 1, tzinfo=UTC)
     clock = ManualClock(start)
-    client = client_of(server.url)
     impatient = ValkeyConfiguration(queue_key=queue_key, operation_timeout=timedelta(seconds=0.3))
     ran = list[datetime]()
     sequence = itertools.count(1)
@@ -85,6 +84,7 @@ async def test_a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing(
     # It wakes often, since the clock jumps.
     often = SchedulerOptions(lock=ExclusiveLock(every=timedelta(milliseconds=10), hold_for=timedelta(hours=1)))
     async with (
+        client_of(server.url) as client,
         ValkeyJobQueue(client, impatient, clock=clock) as pushing,
         ValkeyJobQueue(client, ValkeyConfiguration(queue_key=queue_key), clock=clock) as driver,
     ):
@@ -122,4 +122,3 @@ async def test_a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing(
         await run_jobs()
         assert ran == [start + timedelta(seconds=number) for number in range(1, 1101)]
         assert await driver.validate() == []
-    await client.aclose()
