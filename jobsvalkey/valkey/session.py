@@ -31,6 +31,7 @@ from jobsvalkey.valkey.scripting import (
     CANCEL,
     CHANGE,
     CLEANUP,
+    CLOSE_BATCH,
     CLOSE_WORKER,
     EXCHANGE,
     PAUSE,
@@ -51,7 +52,7 @@ from jobsvalkey.valkey.tasks import TaskSet
 from jobsvalkey.valkey.waiting import Waiter, WaitKeys
 
 CONTROL: Final = (
-    *(ABORT, ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, PAUSE, PAUSE_QUEUE, PUSH, PUSH_IF),
+    *(ABORT, ACQUIRE_LOCK, CANCEL, CHANGE, CLEANUP, CLOSE_BATCH, PAUSE, PAUSE_QUEUE, PUSH, PUSH_IF),
     *(RECOVER, RELEASE_LOCK, RESUME, SET_LANE_LIMIT, SET_METADATA, SWEEP_LANES),
 )
 """The scripts that go over the channel of numbered steps."""

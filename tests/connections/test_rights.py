@@ -14,7 +14,7 @@ from valkey.asyncio import Valkey
 
 from jobsvalkey import ConfigurationError, JobQueue, ProcessorOptions, ValkeyConfiguration, ValkeyJobQueue
 from jobsvalkey.contract import NewJob, StoreUnavailable, new_job_id
-from jobsvalkey.valkey import scripting
+from jobsvalkey.valkey import scripting, session
 from tests.conftest import StartServer
 from tests.support.pages import blocks
 from tests.support.processors import run_in_background
@@ -62,6 +62,13 @@ def test_no_command_is_missing_and_none_is_needless() -> None:
             commands.update(re.findall(r"(?:redis\.p?call\(|batch\(|gather\(|pcall\(batch, )'(\w+)'", script.text))
     needed = {command.lower() for command in commands} | SENT
     assert {right[1:] for right in rights() if right.startswith("+")} == needed
+
+
+def test_the_rights_of_each_numbered_step_are_looked_up() -> None:
+    """A script of which nobody has asked would be refused in its middle."""
+    source = "".join(path.read_text("utf-8") for path in sorted(Path(session.__file__).parent.glob("*.py")))
+    sent = re.findall(r"(?:\b_write|\bcontrol\.call)\(\s*([A-Z_]+)\b", source)
+    assert {getattr(scripting, name) for name in sent} == {*session.CONTROL}
 
 
 async def test_every_step_and_every_look(server: Server) -> None:
