@@ -2,14 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
 from msgspec.structs import replace
 
-from jobsvalkey import ConfigurationError, InconsistencyKind, JobQueue, ProcessorOptions
+from jobsvalkey import (
+    DO_NOT_RETAIN,
+    ConfigurationError,
+    InconsistencyKind,
+    JobQueue,
+    ProcessorOptions,
+    RetentionPolicy,
+    new_job_id,
+)
 from jobsvalkey.contract import (
+    Claim,
     Fail,
     Finish,
     Inconsistency,
@@ -17,14 +26,16 @@ from jobsvalkey.contract import (
     JobID,
     JobStatus,
     NewJob,
+    Release,
     SettleOutcome,
     StoreOutcome,
 )
 from jobsvalkey.valkey import ValkeyJobQueue
-from tests.support.drivers import HOUR, claims_of, new_job, open_worker
+from tests.support.drivers import HOUR, claims_of, driver_at, new_job, open_worker
 from tests.support.processors import run_in_background
 from tests.support.pushes import STORED, outcomes
 from tests.support.scenes import claimed, pending
+from tests.support.servers import Server
 from tests.support.steps import STEPS
 from tests.support.waiting import until
 from tests.support.work import Work, counting
@@ -87,6 +98,42 @@ async def test_a_key_of_the_queue_fails_a_step_as_a_whole(
         assert [await valkey_client.type(each) for each in keys] == [b"stream"] * len(keys)
     else:
         assert queue_key in str(failure)
+        assert await everything(valkey_client, queue_key) == before
+
+
+Vanishing: TypeAlias = Callable[[ValkeyJobQueue, JobID, Claim], Awaitable[Any]]
+
+VANISHING: dict[str, Vanishing] = {
+    "cancel": lambda driver, job_id, _: driver.cancel(job_id),
+    "abort": lambda driver, job_id, _: driver.abort(job_id),
+    "remove": lambda driver, job_id, _: driver.remove(job_id),
+    "cleanup": lambda driver, *_: driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=9),
+    "finish": lambda driver, _, claim: driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)]),
+    "fail": lambda driver, _, claim: driver.exchange("worker", 2, [Fail(claim.job_id, claim.token, b"error")]),
+    "release": lambda driver, _, claim: driver.exchange("worker", 2, [Release(claim.job_id, claim.token)]),
+    "close": lambda driver, *_: driver.close_worker("worker"),
+    "recover": lambda driver, *_: driver.recover(),
+}
+"""Steps after which nothing is left of a job but its id: one that waits, or one that runs and is to end."""
+NOTHING = RetentionPolicy(failed_jobs=DO_NOT_RETAIN)
+
+
+@pytest.mark.parametrize("name", VANISHING)
+async def test_the_ids_that_are_remembered_fail_a_step_as_a_whole(
+    name: str, default_server: Server, valkey_client: Any, queue_key: str
+) -> None:
+    async with driver_at(default_server.url, queue_key, retention_policy=NOTHING) as driver:
+        runs, waits = (NewJob(new_job_id(), b"request", remember=True) for _ in range(2))
+        await driver.push([runs])
+        (claim,) = await claims_of(driver, 1)
+        await driver.abort(claim.job_id)
+        await driver.push([waits])
+        if name == "recover":
+            await driver.renew("worker", timedelta(microseconds=1))
+        await spoil(valkey_client, f"{queue_key}.metadata._ids")
+        before = await everything(valkey_client, queue_key)
+        with pytest.raises(ConfigurationError, match="_ids holds a stream"):
+            await VANISHING[name](driver, waits.job_id, claim)
         assert await everything(valkey_client, queue_key) == before
 
 

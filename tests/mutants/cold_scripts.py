@@ -333,3 +333,22 @@ script_mutant(
     "redis.call('PTTL', key) >= 0 and { holder = value ~= '' and value }",
     chapter=__name__,
 )
+
+# -- an id that comes again, when the time of its last job is over and nobody has trimmed that
+
+script_mutant(
+    "ScriptTrimsTheNextOfItsId",
+    "`duplicates.lua`: a new job is trimmed for the age of the one that had its id.",
+    "test_retention_retain_for[completed]",
+    "      redis.call('ZREM', ENDED[ended].key, id)\n",
+    "",
+    chapter=__name__,
+)
+script_mutant(
+    "ScriptKeepsTheNextOfItsId",
+    "`duplicates.lua`: a new job is kept for ever, since the one that had its id was kept for a time.",
+    "test_results_an_ended_job_is_kept_for_its_time[completed]",
+    "        redis.call('ZREM', ENDED[ended].kept, id)\n",
+    "",
+    chapter=__name__,
+)

@@ -345,6 +345,14 @@ script_mutant(
     chapter=__name__,
 )
 script_mutant(
+    "ScriptLooksAtAsManyAsItClaims",
+    "`exchange.lua`: nor are they if more have expired than the exchange may claim.",
+    "test_expiry_is_looked_at_by_a_claim",
+    "unexpired(due_of(FIELDED, LOOKS))",
+    "unexpired(due_of(FIELDED))",
+    chapter=__name__,
+)
+script_mutant(
     "ScriptEndsAllAtOnce",
     "`expiring.lua`: one exchange ends all jobs that have expired, however many.",
     "test_expiry_ends_so_many_at_once_and_in_order",

@@ -100,7 +100,13 @@ class ResultTests(Suite):
         assert await driver.get(job_id) is None
         assert await driver.rerun(job_id) is False
         assert await driver.remove(job_id) is False
-        assert outcomes(await driver.push([kit.job(job_id=job_id)])) == [STORED]
+        assert outcomes(await driver.push([kit.job(b"new", job_id=job_id)])) == [STORED]
+        assert await driver.recover() == 0, "it trims what is over, which this one is not"
+        worker = await kit.worker(driver)
+        claim = await worker.claim_one()
+        assert (claim.job_id, claim.request) == (job_id, b"new")
+        await worker.finish(claim)
+        assert await driver.get(job_id) is None, "nobody asked to keep this one"
 
     @pytest.mark.parametrize(
         ("retention", "units"),

@@ -109,7 +109,11 @@ class RetentionTests(Suite):
         assert await driver.get(old) is None
         assert await driver.rerun(old) is False
         assert await driver.remove(old) is False
-        assert outcomes(await driver.push([kit.job(job_id=old)])) == [STORED]
+        assert outcomes(await driver.push([kit.job(b"new", job_id=old, due=kit.unit)])) == [STORED]
+        await kit.in_state(driver, status)  # its end trims what is over, which the new one is not
+        await kit.advance(kit.unit)
+        claim = await (await kit.worker(driver)).claim_one()
+        assert (claim.job_id, claim.request) == (old, b"new")
 
     @conformance_test(Capability.INSPECTION, driven_clock=True)
     async def test_retention_the_age_to_the_smallest_step_of_time(self, kit: SuiteContext) -> None:
