@@ -107,12 +107,12 @@ VANISHING: dict[str, Vanishing] = {
     "cancel": lambda driver, job_id, _: driver.cancel(job_id),
     "abort": lambda driver, job_id, _: driver.abort(job_id),
     "remove": lambda driver, job_id, _: driver.remove(job_id),
-    "cleanup": lambda driver, *_: driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=9),
+    "cleanup": lambda driver, _, __: driver.cleanup_step(JobStatus.PENDING, JobCleanup.remove(), max_jobs=9),
     "finish": lambda driver, _, claim: driver.exchange("worker", 2, [Finish(claim.job_id, claim.token)]),
     "fail": lambda driver, _, claim: driver.exchange("worker", 2, [Fail(claim.job_id, claim.token, b"error")]),
     "release": lambda driver, _, claim: driver.exchange("worker", 2, [Release(claim.job_id, claim.token)]),
-    "close": lambda driver, *_: driver.close_worker("worker"),
-    "recover": lambda driver, *_: driver.recover(),
+    "close": lambda driver, _, __: driver.close_worker("worker"),
+    "recover": lambda driver, _, __: driver.recover(),
 }
 """Steps after which nothing is left of a job but its id: one that waits, or one that runs and is to end."""
 NOTHING = RetentionPolicy(failed_jobs=DO_NOT_RETAIN)
