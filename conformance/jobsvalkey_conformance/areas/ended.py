@@ -88,10 +88,10 @@ class EndedTests(Suite):
         for _ in range(2):
             job_id = await kit.push(driver)  # nothing is kept of it: not all stores tell of its end
             waiter = asyncio.create_task(waiting.ended([job_id], LONG))
-            await asyncio.sleep(0.015)
+            await asyncio.sleep(0.015)  # it has looked once, in vain; if not, the end is seen all the same
             await worker.finish(await worker.claim_one())
             assert await asyncio.wait_for(waiter, PATIENCE) == [None]
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.03)  # a poll passes for which nobody waits: nothing tells of it
 
     @conformance_test(Capability.RESULTS)
     async def test_ended_returns_at_its_timeout(self, kit: SuiteContext) -> None:
